@@ -1,0 +1,210 @@
+"""Where the entities of a document come from."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Callable, Dict, Hashable, Iterable, List, Sequence, Tuple
+
+from spacy.tokens import Doc, Span
+
+Mentions = List[Span]
+EntityGetter = Callable[[Doc], List[Mentions]]
+
+DEFAULT_KEY = "entities"
+
+
+class MissingEntities(ValueError):
+    """Nothing has set entities where a getter looks for them."""
+
+
+@dataclass
+class EntityDoc:
+    """A Doc and the mentions of each of its entities."""
+
+    doc: Doc
+    entities: List[Mentions]
+
+
+def make_span_group_entities(key: str = DEFAULT_KEY) -> EntityGetter:
+    """Read the entities from a span group.
+
+    Spans that share `span.id_` are mentions of one entity; a span without an id is an
+    entity of its own. Entities come in the order of their first appearance in the group.
+
+    key (str): The key of the group in `doc.spans`.
+    RETURNS (EntityGetter): The getter. It raises `MissingEntities` for a document with
+        tokens and no such group.
+    """
+
+    def span_group_entities(doc: Doc) -> List[Mentions]:
+        if key not in doc.spans:
+            if len(doc) == 0:
+                return []
+            raise MissingEntities(
+                f"The document has no span group doc.spans[{key!r}] (it has: "
+                f"{_listed(doc.spans)}). Set the group, with one span.id_ for all mentions "
+                "of an entity, or name another key or source in the component's "
+                "'entities' setting."
+            )
+        return _grouped((span.id_ or None, span) for span in doc.spans[key])
+
+    return span_group_entities
+
+
+def make_doc_ents_entities() -> EntityGetter:
+    """Read the entities from `doc.ents`.
+
+    Spans that share `ent_id_`, or else `kb_id_`, are mentions of one entity; spans that
+    have neither are grouped by their text, case-folded, within a label.
+
+    RETURNS (EntityGetter): The getter. It raises `MissingEntities` for a document with
+        tokens for which nothing has set `doc.ents`.
+    """
+
+    def doc_ents_entities(doc: Doc) -> List[Mentions]:
+        if len(doc) > 0 and not doc.has_annotation("ENT_IOB"):
+            raise MissingEntities(
+                "Nothing has set doc.ents. Add a component that does before the relation "
+                "extractor, e.g. 'ner' or 'entity_ruler', or set them yourself."
+            )
+        return _grouped((_identity(span), span) for span in doc.ents)
+
+    return doc_ents_entities
+
+
+def make_coref_cluster_entities(prefix: str = "coref_clusters") -> EntityGetter:
+    """Read the entities from coreference clusters, one span group each.
+
+    prefix (str): What the keys of the groups in `doc.spans` begin with; the groups
+        "coref_clusters_1", "coref_clusters_2" ... come in the order of their numbers.
+    RETURNS (EntityGetter): The getter. It raises `MissingEntities` for a document with
+        tokens and no such group.
+    """
+
+    def coref_cluster_entities(doc: Doc) -> List[Mentions]:
+        keys = [key for key in doc.spans if key.startswith(prefix)]
+        if not keys and len(doc) > 0:
+            raise MissingEntities(
+                f"The document has no span group whose key begins with {prefix!r} (it has: "
+                f"{_listed(doc.spans)}). Add a coreference component before the relation "
+                "extractor, or name another source in its 'entities' setting."
+            )
+        keys.sort(key=lambda key: _numbered(key, prefix))
+        return [list(doc.spans[key]) for key in keys if len(doc.spans[key])]
+
+    return coref_cluster_entities
+
+
+def make_default_entities(key: str = DEFAULT_KEY) -> EntityGetter:
+    """Read the entities from a span group where there is one, else from `doc.ents`.
+
+    key (str): The key of the group in `doc.spans`.
+    RETURNS (EntityGetter): The getter. It raises `MissingEntities` for a document with
+        tokens that has neither.
+    """
+    span_group_entities = make_span_group_entities(key)
+    doc_ents_entities = make_doc_ents_entities()
+
+    def default_entities(doc: Doc) -> List[Mentions]:
+        if key in doc.spans:
+            return span_group_entities(doc)
+        if len(doc) > 0 and not doc.has_annotation("ENT_IOB"):
+            raise MissingEntities(
+                "The document has no entities: nothing has set doc.ents, and there is no "
+                f"span group doc.spans[{key!r}] (groups it has: {_listed(doc.spans)}). Add "
+                "a component that sets entities before the relation extractor, e.g. 'ner', "
+                "set the span group, or name another key or source in the component's "
+                "'entities' setting."
+            )
+        return doc_ents_entities(doc)
+
+    return default_entities
+
+
+def project_entities(entities: Iterable[Sequence[Span]], doc: Doc) -> List[Mentions]:
+    """Find the entities of one Doc in another Doc of the same text.
+
+    Mentions that do not fit the other tokenisation grow to the next token boundary.
+
+    entities (Iterable[Sequence[Span]]): The mentions of each entity.
+    doc (Doc): The Doc to find them in.
+    RETURNS (List[Mentions]): The entities, in the same order and number; the mentions are
+        spans of `doc`.
+    RAISES (ValueError): If the texts differ, so that a mention lies outside of `doc`.
+    """
+    projected = []
+    for mentions in entities:
+        spans = []
+        for mention in mentions:
+            span = doc.char_span(
+                mention.start_char,
+                mention.end_char,
+                label=mention.label_,
+                span_id=mention.id_,
+                alignment_mode="expand",
+            )
+            if span is None:
+                raise ValueError(
+                    f"The mention {mention.text!r} lies outside of the document it is to be "
+                    "found in: the two documents of the example have different texts."
+                )
+            spans.append(span)
+        projected.append(spans)
+    return projected
+
+
+def match_entities(
+    entities: Sequence[Sequence[Span]], others: Sequence[Sequence[Span]]
+) -> Dict[int, int]:
+    """Match two lists of entities of the same Doc, one to one.
+
+    Entities match if they share at least one mention exactly; those that share the
+    largest part of their mentions are matched first.
+
+    entities (Sequence[Sequence[Span]]): The mentions of each entity.
+    others (Sequence[Sequence[Span]]): The mentions of each entity of the other list.
+    RETURNS (Dict[int, int]): The place of the match in `others`, by place in `entities`.
+    """
+    ours = [{(span.start, span.end) for span in mentions} for mentions in entities]
+    theirs = [{(span.start, span.end) for span in mentions} for mentions in others]
+    holders: Dict[Tuple[int, int], List[int]] = defaultdict(list)
+    for place, mentions in enumerate(theirs):
+        for mention in mentions:
+            holders[mention].append(place)
+    candidates = {
+        (-len(mentions & theirs[other]) / len(mentions | theirs[other]), place, other)
+        for place, mentions in enumerate(ours)
+        for mention in mentions
+        for other in holders[mention]
+    }
+    matches: Dict[int, int] = {}
+    taken = set()
+    for _, place, other in sorted(candidates):
+        if place not in matches and other not in taken:
+            matches[place] = other
+            taken.add(other)
+    return matches
+
+
+def _grouped(spans: Iterable[Tuple[Hashable, Span]]) -> List[Mentions]:
+    """Group spans by identity, in order of first appearance; None is like no other."""
+    entities: Dict[Hashable, Mentions] = {}
+    for identity, span in spans:
+        entities.setdefault(object() if identity is None else identity, []).append(span)
+    return list(entities.values())
+
+
+def _identity(span: Span) -> Hashable:
+    """What tells the mentions of one entity in doc.ents from those of another."""
+    if span.ent_id_ or span.kb_id_:
+        return span.ent_id_ or span.kb_id_
+    return (span.label_, span.text.casefold())
+
+
+def _numbered(key: str, prefix: str) -> Tuple[int, str]:
+    """Sort coref_clusters_10 after coref_clusters_2."""
+    number = key[len(prefix) :].strip("_")
+    return (int(number) if number.isdigit() else 0, key)
+
+
+def _listed(keys: Iterable[str]) -> str:
+    return ", ".join(sorted(keys)) or "none"

@@ -1,0 +1,95 @@
+"""Losses on the logits of entity pairs (equations 9 to 11).
+
+A loss is called with the logits, shape (pairs, 1 + relations), threshold class TH in
+column 0, and the gold labels, shape (pairs, relations), and returns a scalar: the mean
+over pairs. The pairs it is given are those of different entities: the diagonal of the
+pair table (head = tail) takes no part.
+"""
+
+from typing import Callable, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+FocalForm = Literal["paper", "released"]
+
+
+def make_adaptive_focal_loss(gamma: float = 1.0, form: FocalForm = "paper") -> Loss:
+    """Adaptive focal loss (AFL), eq. 9 to 11 of Tan et al. (2022).
+
+    With P(r) = exp(l_r) / (exp(l_r) + exp(l_TH)) for the gold relations (eq. 9) and
+    P(TH) = exp(l_TH) / sum over r' not gold, and TH, of exp(l_r') (eq. 10), the loss of
+    a pair is - sum over gold r of (1 - P(r))^gamma log P(r) - log P(TH) (eq. 11).
+
+    gamma (float): Focusing exponent; 0 weighs easy and hard relations alike.
+    form (FocalForm): "paper" for the weight (1 - P)^gamma, "released" for the weight
+        1 + (1 - P)^gamma of the authors' code.
+    RETURNS (Loss): The loss function.
+    RAISES (ValueError): If `gamma` is negative or `form` is unknown.
+    """
+    if gamma < 0:
+        raise ValueError(f"gamma = {gamma} is negative: the focusing exponent is 0 or more.")
+    if form not in ("paper", "released"):
+        raise ValueError(f"form = {form!r} is not one of 'paper', 'released'.")
+
+    def adaptive_focal_loss(logits: Tensor, labels: Tensor) -> Tensor:
+        margin = logits[:, 1:] - logits[:, :1]
+        weight = torch.sigmoid(-margin) ** gamma
+        if form == "released":
+            weight = 1 + weight
+        positive = (weight * F.logsigmoid(margin) * labels).sum(1)
+        return -(positive + _log_threshold(logits, labels)).mean()
+
+    return adaptive_focal_loss
+
+
+def make_adaptive_thresholding_loss() -> Loss:
+    """Adaptive thresholding loss (ATL) of ATLOP (Zhou et al., AAAI 2021).
+
+    - sum over gold r of log(exp(l_r) / sum over gold r' and TH of exp(l_r'))
+    - log(exp(l_TH) / sum over r' not gold, and TH, of exp(l_r')).
+
+    RETURNS (Loss): The loss function.
+    """
+
+    def adaptive_thresholding_loss(logits: Tensor, labels: Tensor) -> Tensor:
+        others = torch.cat([torch.zeros_like(logits[:, :1]), 1 - labels.to(logits.dtype)], 1)
+        log_gold = F.log_softmax(logits.masked_fill(others.bool(), _MASKED), dim=1)[:, 1:]
+        positive = log_gold.masked_fill(~labels.bool(), 0).sum(1)
+        return -(positive + _log_threshold(logits, labels)).mean()
+
+    return adaptive_thresholding_loss
+
+
+def make_balanced_softmax_loss() -> Loss:
+    """The balanced softmax of DocuNet (Zhang et al., IJCAI 2021).
+
+    log(exp(l_TH) + sum over r not gold of exp(l_r))
+    + log(exp(-l_TH) + sum over gold r of exp(-l_r)), less a constant shift by l_TH in
+    each term, so that the threshold lies at zero.
+
+    RETURNS (Loss): The loss function.
+    """
+
+    def balanced_softmax_loss(logits: Tensor, labels: Tensor) -> Tensor:
+        margin = logits[:, 1:] - logits[:, :1]
+        gold = labels.bool()
+        zero = torch.zeros_like(margin[:, :1])
+        negative = torch.cat([zero, margin.masked_fill(gold, _MASKED)], 1)
+        positive = torch.cat([zero, (-margin).masked_fill(~gold, _MASKED)], 1)
+        return (negative.logsumexp(1) + positive.logsumexp(1)).mean()
+
+    return balanced_softmax_loss
+
+
+# Far below any logit, and finite, so that 0 * _MASKED stays 0 in gradients.
+_MASKED = -1e30
+
+
+def _log_threshold(logits: Tensor, labels: Tensor) -> Tensor:
+    """log P(TH), eq. 10, shape (pairs,)."""
+    gold = torch.cat([torch.zeros_like(labels[:, :1]), labels], 1).bool()
+    return logits[:, 0] - logits.masked_fill(gold, _MASKED).logsumexp(1)

@@ -1,0 +1,52 @@
+"""The registered pair encoders: what a config can put over the table of entity pairs.
+
+Each gives a function that makes the layer for a width, which is known only when the
+model is initialised.
+"""
+
+from functools import partial
+from typing import Callable
+
+from torch import nn
+
+from .pytorch.axial_attention import AxialAttention, Order
+from .pytorch.kd_docre import NoPairEncoder
+from .pytorch.unet import UNetPairEncoder
+
+MakePairEncoder = Callable[[int], nn.Module]
+
+
+def make_axial_attention(
+    depth: int = 1, heads: int = 1, order: Order = "sequential", transform: bool = False
+) -> MakePairEncoder:
+    """`spacy_docre.AxialAttention.v1`: axial attention (eq. 7).
+
+    The defaults are the paper's form. The authors' released code has depth 6, heads 8,
+    order "parallel", and transform.
+
+    depth (int): Number of layers, each a column and a row.
+    heads (int): Attention heads; must divide the width of the pair table.
+    order (Order): "sequential" (column, then row) or "parallel" (both at once).
+    transform (bool): End each layer with a linear map and layer normalisation, and add
+        the table that came in at the very end.
+    RETURNS (MakePairEncoder): Makes the layer for a width.
+    """
+    return partial(AxialAttention, depth=depth, heads=heads, order=order, transform=transform)
+
+
+def make_no_pair_encoder() -> MakePairEncoder:
+    """`spacy_docre.NoPairEncoder.v1`: the paper's "w/o Axial"; with the adaptive
+    thresholding loss, this is ATLOP.
+
+    RETURNS (MakePairEncoder): Makes the layer for a width.
+    """
+    return lambda width: NoPairEncoder()
+
+
+def make_unet_pair_encoder(channels: int = 32) -> MakePairEncoder:
+    """`spacy_docre.UNetPairEncoder.v1`: DocuNet's U-Net over the pair table.
+
+    channels (int): Channels at the top level; each of the two below has twice as many.
+    RETURNS (MakePairEncoder): Makes the layer for a width.
+    """
+    return partial(UNetPairEncoder, channels=channels)

@@ -1,0 +1,107 @@
+"""Equation 7: axial attention over the table of entity pairs."""
+
+from typing import List, Literal
+
+import torch
+from torch import Tensor, nn
+
+from .documents import PairLayout
+
+Order = Literal["sequential", "parallel"]
+
+
+class AxialAttention(nn.Module):
+    """Let each pair (s, o) attend to the pairs that share its tail or its head.
+
+    In sequence, as in the paper: first along the column, r' = g + sum over p of
+    softmax(q_(s,o) k_(p,o)) v_(p,o), then along the row, r = r' + sum over p of
+    softmax(q'_(s,o) k'_(s,p)) v'_(s,p). In parallel, as in the authors' released code:
+    both attend to g and are added to it together. The diagonal (s, s) is no pair and
+    takes no part.
+
+    width (int): Width of g.
+    depth (int): Number of layers, each a column and a row.
+    heads (int): Attention heads; must divide `width`.
+    order (Order): "sequential" or "parallel".
+    transform (bool): End each layer with a linear map and layer normalisation, and add
+        the table that came in at the very end, as in the released code.
+    RAISES (ValueError): If `heads` does not divide `width`, or `order` is unknown.
+    """
+
+    def __init__(
+        self, width: int, *, depth: int, heads: int, order: Order, transform: bool
+    ) -> None:
+        super().__init__()
+        if order not in ("sequential", "parallel"):
+            raise ValueError(f"order = {order!r} is not one of 'sequential', 'parallel'.")
+        self.transform = transform
+        self.layers = nn.ModuleList(
+            AxialLayer(width, heads, order, transform) for _ in range(depth)
+        )
+
+    def forward(self, table: Tensor, layout: PairLayout) -> Tensor:
+        """Attend.
+
+        table (Tensor): g of every pair, shape (pairs, width).
+        layout (PairLayout): Where each pair is.
+        RETURNS (Tensor): r of every pair, shape (pairs, width).
+        """
+        output = table
+        for layer in self.layers:
+            output = layer(output, layout)
+        return output + table if self.transform else output
+
+
+class AxialLayer(nn.Module):
+    """One column attention and one row attention."""
+
+    def __init__(self, width: int, heads: int, order: Order, transform: bool) -> None:
+        super().__init__()
+        self.order = order
+        self.column = LineAttention(width, heads)
+        self.row = LineAttention(width, heads)
+        self.transform = (
+            nn.Sequential(nn.Linear(width, width), nn.LayerNorm(width)) if transform else None
+        )
+
+    def forward(self, table: Tensor, layout: PairLayout) -> Tensor:
+        """Attend along both axes. Arguments and result as in `AxialAttention`."""
+        column = self.column(table[layout.transposed], layout.num_entities)[layout.transposed]
+        if self.order == "sequential":
+            table = table + column
+            table = table + self.row(table, layout.num_entities)
+        else:
+            table = table + column + self.row(table, layout.num_entities)
+        return table if self.transform is None else self.transform(table)
+
+
+class LineAttention(nn.Module):
+    """Multi-head attention within each line (row or column) of the pair tables."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        if width % heads != 0:
+            raise ValueError(
+                f"heads = {heads} does not divide the width of the pair table, {width}."
+            )
+        self.heads = heads
+        self.query_key_value = nn.Linear(width, 3 * width, bias=False)
+        self.output = nn.Linear(width, width)
+
+    def forward(self, table: Tensor, num_entities: List[int]) -> Tensor:
+        """Attend.
+
+        table (Tensor): The pairs, line by line: a document with n entities has n lines
+            of n - 1 pairs, shape (pairs, width).
+        num_entities (List[int]): Entities of each document.
+        RETURNS (Tensor): What each pair gathered, shape (pairs, width).
+        """
+        projected = self.query_key_value(table)
+        documents = projected.split([n * (n - 1) for n in num_entities])
+        gathered = []
+        for n, document in zip(num_entities, documents):
+            lines = document.unflatten(0, (n, n - 1)).unflatten(2, (3, self.heads, -1))
+            query, key, value = lines.permute(2, 0, 3, 1, 4)
+            line = nn.functional.scaled_dot_product_attention(query, key, value)
+            gathered.append(line.transpose(1, 2).flatten(2).flatten(0, 1))
+        return self.output(torch.cat(gathered))

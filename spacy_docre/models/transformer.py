@@ -1,0 +1,476 @@
+"""The encoder (eq. 1): spacy-transformers' model, plus the last layer's attention.
+
+The attention travels with the hidden states, as `model_output.last_attention` of each
+TransformerData, and its gradient travels back on the same object, whatever other
+components listen to the transformer, and in whatever order.
+"""
+
+import copy
+import inspect
+import logging
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, cast
+
+import srsly
+import torch
+from spacy.tokens import Doc
+from spacy_transformers.data_classes import FullTransformerBatch, HFObjects, TransformerData
+from spacy_transformers.layers import TransformerListener, trfs2arrays
+from spacy_transformers.layers import TransformerModel as StockTransformerModel
+from spacy_transformers.layers.hf_shim import HFShim
+from spacy_transformers.layers.split_trf import split_trf_batch
+from spacy_transformers.layers.transformer_model import forward as stock_forward
+from spacy_transformers.layers.transformer_model import set_pytorch_transformer
+from spacy_transformers.util import make_tempdir
+from thinc.api import ArgsKwargs, Model, chain, get_torch_default_device, xp2torch
+from thinc.types import Floats2d, Floats4d, Ragged
+from torch import nn
+from transformers import PreTrainedModel
+from transformers.file_utils import ModelOutput
+from transformers.modeling_utils import no_init_weights
+
+from .pytorch.precision import Precision, autocast
+from .serialization import load_weights, read_weights, readable, save_weights
+
+logger = logging.getLogger("spacy")
+
+ATTENTION = "last_attention"
+_GRADIENT = "d_last_attention"
+
+
+class TransformerModel(StockTransformerModel):
+    """spacy-transformers' TransformerModel, whose output also holds the last attention.
+
+    name (str): A model on the Hugging Face hub, or a folder.
+    get_spans (Callable): Cuts Docs into windows.
+    tokenizer_config (dict): Settings of the tokenizer.
+    transformer_config (dict): Settings of the transformer.
+    mixed_precision (bool): Float16 autocast on CUDA devices, with a gradient scaler.
+    grad_scaler_config (dict): Settings of the gradient scaler.
+    precision (Precision): Precision of the matrix products.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        get_spans: Callable,
+        tokenizer_config: dict = {},
+        transformer_config: dict = {},
+        mixed_precision: bool = False,
+        grad_scaler_config: dict = {},
+        precision: Precision = "float32",
+    ) -> None:
+        super().__init__(
+            name,
+            get_spans,
+            tokenizer_config,
+            transformer_config,
+            mixed_precision,
+            dict(grad_scaler_config),
+        )
+        self._func = forward
+        self.attrs["replace_listener"] = replace_listener
+        self.attrs["replace_listener_cfg"] = replace_listener_cfg
+        self.attrs["set_transformer"] = set_transformer
+        wrapper = self.layers[0]
+        wrapper.attrs["convert_outputs"] = _convert_outputs
+        stock = cast(HFShim, wrapper.shims[0])
+        wrapper.shims[0] = AttentionShim(
+            stock._hfmodel,
+            mixed_precision=mixed_precision,
+            grad_scaler_config=dict(grad_scaler_config),
+            precision=precision,
+        )
+
+    def from_bytes(self, bytes_data: bytes) -> "TransformerModel":
+        """Load the model.
+
+        bytes_data (bytes): What `to_bytes` gave.
+        RETURNS (TransformerModel): The model.
+        RAISES (ValueError): If the data is cut off or damaged.
+        """
+        with readable("The file 'model' of the transformer component"):
+            message = srsly.msgpack_loads(bytes_data)
+        self.from_dict(message)
+        return self
+
+    def copy(self) -> "TransformerModel":
+        """Copy the model, its settings and its weights.
+
+        RETURNS (TransformerModel): The copy, with an id of its own.
+        """
+        copied = TransformerModel(self.attrs["name"], self.attrs["get_spans"])
+        copied.layers[0] = copy.deepcopy(self.layers[0])
+        copied.attrs["has_transformer"] = self.attrs["has_transformer"]
+        copied._dims = dict(self._dims)
+        return copied
+
+
+def make_transformer_model(
+    name: str,
+    get_spans: Callable,
+    tokenizer_config: Dict[str, Any] = {},
+    transformer_config: Dict[str, Any] = {},
+    mixed_precision: bool = False,
+    grad_scaler_config: Dict[str, Any] = {},
+    precision: Precision = "float32",
+) -> Model[List[Doc], FullTransformerBatch]:
+    """`spacy_docre.TransformerModel.v1`: the encoder of the `transformer` component.
+
+    It does what `spacy-transformers.TransformerModel.v3` does, and hands over the last
+    layer's attention besides. Layers before the last keep the attention kernel they
+    have (SDPA where the model supports it).
+
+    name (str): A model on the Hugging Face hub, or a folder.
+    get_spans (Callable): Cuts Docs into windows, which may overlap.
+    tokenizer_config (Dict[str, Any]): Settings of the tokenizer.
+    transformer_config (Dict[str, Any]): Settings of the transformer.
+    mixed_precision (bool): Float16 autocast on CUDA devices, with a gradient scaler.
+    grad_scaler_config (Dict[str, Any]): Settings of the gradient scaler.
+    precision (Precision): Precision of the matrix products: "float32", "bfloat16", or
+        "auto" for bfloat16 where the processor has it in hardware.
+    RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
+    """
+    return TransformerModel(
+        name,
+        get_spans,
+        tokenizer_config,
+        transformer_config,
+        mixed_precision,
+        grad_scaler_config,
+        precision,
+    )
+
+
+def make_transformer_listener(upstream: str = "*") -> Model[List[Doc], List[TransformerData]]:
+    """`spacy_docre.TransformerListener.v1`: connect to the pipeline's `transformer`.
+
+    upstream (str): The name of the transformer component, or "*" for any.
+    RETURNS (Model[List[Doc], List[TransformerData]]): The listener.
+    """
+    return TransformerListener(upstream_name=upstream)
+
+
+def make_transformer(
+    name: str,
+    get_spans: Callable,
+    tokenizer_config: Dict[str, Any] = {},
+    transformer_config: Dict[str, Any] = {},
+    mixed_precision: bool = False,
+    grad_scaler_config: Dict[str, Any] = {},
+    precision: Precision = "float32",
+) -> Model[List[Doc], List[TransformerData]]:
+    """`spacy_docre.Transformer.v1`: an encoder that the component does not share.
+
+    It stands where the listener stood after `nlp.replace_listeners`. Arguments as in
+    `make_transformer_model`.
+
+    RETURNS (Model[List[Doc], List[TransformerData]]): The model.
+    """
+    return replace_listener(
+        make_transformer_model(
+            name,
+            get_spans,
+            tokenizer_config,
+            transformer_config,
+            mixed_precision,
+            grad_scaler_config,
+            precision,
+        )
+    )
+
+
+def make_tok2vec_transformer(
+    name: str,
+    get_spans: Callable,
+    pooling: Model[Ragged, Floats2d],
+    grad_factor: float = 1.0,
+    tokenizer_config: Dict[str, Any] = {},
+    transformer_config: Dict[str, Any] = {},
+    mixed_precision: bool = False,
+    grad_scaler_config: Dict[str, Any] = {},
+    precision: Precision = "float32",
+) -> Model[List[Doc], List[Floats2d]]:
+    """`spacy_docre.Tok2VecTransformer.v1`: token vectors from an unshared encoder.
+
+    It stands where the listener of another component, e.g. `ner`, stood after
+    `nlp.replace_listeners`. Further arguments as in `make_transformer_model`.
+
+    pooling (Model[Ragged, Floats2d]): Reduces word pieces to tokens.
+    grad_factor (float): Factor on the gradient that reaches the encoder.
+    RETURNS (Model[List[Doc], List[Floats2d]]): The model.
+    """
+    transformer = make_transformer(
+        name,
+        get_spans,
+        tokenizer_config,
+        transformer_config,
+        mixed_precision,
+        grad_scaler_config,
+        precision,
+    )
+    return chain(transformer, trfs2arrays(pooling, grad_factor))
+
+
+def replace_listener(
+    model: Model[List[Doc], FullTransformerBatch],
+) -> Model[List[Doc], List[TransformerData]]:
+    """Make of a transformer what a listener is: a layer from Docs to TransformerData."""
+    return chain(model, split_trf_batch())
+
+
+def replace_listener_cfg(
+    transformer_config: Dict[str, Any], listener_config: Dict[str, Any]
+) -> Dict[str, Any]:
+    """The config of the layer that `replace_listener` makes."""
+    replaced = dict(transformer_config)
+    if listener_config["@architectures"] == "spacy_docre.TransformerListener.v1":
+        replaced["@architectures"] = "spacy_docre.Transformer.v1"
+    else:
+        replaced["@architectures"] = "spacy_docre.Tok2VecTransformer.v1"
+        for setting in ("pooling", "grad_factor"):
+            if setting in listener_config:
+                replaced[setting] = listener_config[setting]
+    return replaced
+
+
+def attention_of(data: TransformerData) -> Optional[Floats4d]:
+    """The last layer's attention of one Doc.
+
+    data (TransformerData): What the transformer says of the Doc, from our
+        `TransformerModel` or from the stock one with `output_attentions`.
+    RETURNS (Optional[Floats4d]): Attention, shape (windows, heads, pieces, pieces), or
+        None if the transformer gave none.
+    """
+    if ATTENTION in data.model_output:
+        return data.model_output[ATTENTION]
+    if "attentions" in data.model_output:
+        return data.model_output["attentions"][-1]
+    return None
+
+
+def leave_attention_gradient(data: TransformerData, gradient: Floats4d) -> None:
+    """Leave the attention's gradient on the object that brought the attention.
+
+    The transformer collects it when the last of its listeners has spoken.
+
+    data (TransformerData): Where the attention came from.
+    gradient (Floats4d): Its gradient, shape (windows, heads, pieces, pieces).
+    """
+    earlier = getattr(data, _GRADIENT, None)
+    setattr(data, _GRADIENT, gradient if earlier is None else earlier + gradient)
+
+
+def release_attention(doc: Doc) -> None:
+    """Free the attention that our `TransformerModel` left on a Doc: it is large.
+
+    doc (Doc): The document.
+    """
+    data = doc._.trf_data
+    if data is not None and ATTENTION in data.model_output:
+        kept = {key: value for key, value in data.model_output.items() if key != ATTENTION}
+        data.model_output = ModelOutput(**kept)
+
+
+def forward(
+    model: TransformerModel, docs: List[Doc], is_train: bool
+) -> Tuple[FullTransformerBatch, Callable]:
+    """Encode Docs; the backward pass adds the attention's gradient to the hidden states'."""
+    output, backprop_hidden = stock_forward(model, docs, is_train)
+
+    def backprop(d_output: FullTransformerBatch) -> List[Doc]:
+        gradient = _collect_attention_gradient(output)
+        if gradient is not None:
+            d_output.model_output[ATTENTION] = gradient
+        return backprop_hidden(d_output)
+
+    return output, backprop
+
+
+def _collect_attention_gradient(output: FullTransformerBatch) -> Optional[torch.Tensor]:
+    """Gather what listeners left on the TransformerData objects of a batch."""
+    attention = output.model_output[ATTENTION]
+    total = None
+    start = 0
+    for spans, data in zip(output.spans, output.doc_data):
+        end = start + len(spans)
+        gradient = getattr(data, _GRADIENT, None)
+        if gradient is not None:
+            total = torch.zeros_like(attention) if total is None else total
+            total[start:end] = xp2torch(gradient, device=attention.device)
+            delattr(data, _GRADIENT)
+        start = end
+    return total
+
+
+def _convert_outputs(
+    model: Model, inputs_outputs: Tuple[Any, ModelOutput], is_train: bool
+) -> Tuple[ModelOutput, Callable[[ModelOutput], ArgsKwargs]]:
+    _, output = inputs_outputs
+
+    def backprop(d_output: ModelOutput) -> ArgsKwargs:
+        d_hidden, *d_attention = d_output.values()
+        outputs = [output["last_hidden_state"]]
+        if d_attention:
+            outputs.append(output[ATTENTION])
+        return ArgsKwargs(
+            args=(tuple(outputs),), kwargs={"grad_tensors": [d_hidden, *d_attention]}
+        )
+
+    return output, backprop
+
+
+def set_transformer(model: TransformerModel, objects: HFObjects) -> None:
+    """Give the model its transformer and tokenizer.
+
+    model (TransformerModel): The model, which has none yet.
+    objects (HFObjects): Transformer and tokenizer.
+    """
+    set_pytorch_transformer(model, objects)
+    log_attention_kernel(objects.transformer)
+
+
+class AttentionShim(HFShim):
+    """Runs a transformer so that its last layer gives its attention.
+
+    Weights are stored as safetensors, so that loading a pipeline runs no pickle.
+    """
+
+    def __init__(
+        self, model: HFObjects, *, precision: Precision = "float32", **settings: Any
+    ) -> None:
+        super().__init__(model, **settings)
+        self.precision = precision
+
+    def predict(self, inputs: ArgsKwargs) -> ModelOutput:
+        """Run the transformer without gradients. Arguments as in PyTorchShim."""
+        with last_attention(self._model) as take, autocast(self.precision, self.device):
+            return take(super().predict(inputs))
+
+    def begin_update(self, inputs: ArgsKwargs) -> Tuple[ModelOutput, Callable]:
+        """Run the transformer with gradients. Arguments as in PyTorchShim."""
+        with last_attention(self._model) as take, autocast(self.precision, self.device):
+            output, backprop = super().begin_update(inputs)
+            return take(output), backprop
+
+    def to_bytes(self) -> bytes:
+        """Serialise configuration, tokenizer and weights."""
+        model = self._model
+        if model is None:
+            return super().to_bytes()
+        # The stock method pickles the weights it finds: let it find none.
+        self._model = nn.Module()
+        try:
+            message = srsly.msgpack_loads(super().to_bytes())
+        finally:
+            self._model = model
+        message["state"] = save_weights(model)
+        return srsly.msgpack_dumps(message)
+
+    def from_bytes(self, bytes_data: bytes) -> "AttentionShim":
+        """Load what `to_bytes` gave.
+
+        RAISES (ValueError): If the weights are missing, cut off, or of another model.
+        """
+        message = srsly.msgpack_loads(bytes_data)
+        if not message["config"]:
+            super().from_bytes(bytes_data)
+            return self
+        files = message["tokenizer"]
+        tokenizer_settings = files.pop("kwargs", {})
+        with make_tempdir() as folder:
+            for name, content in files.items():
+                (folder / name).write_bytes(content)
+            srsly.write_json(folder / "config.json", message["config"])
+            config = self.config_cls.from_pretrained(folder)
+            tokenizer = self.tokenizer_cls.from_pretrained(folder, **tokenizer_settings)
+        with no_init_weights():
+            transformer = self.model_cls.from_config(config)
+        vocab_file = files.get(getattr(tokenizer, "vocab_files_names", {}).get("vocab_file"))
+        self._hfmodel = HFObjects(tokenizer, transformer, vocab_file)
+        self._model = transformer
+        device = get_torch_default_device()
+        load_weights(transformer, read_weights(message["state"], "transformer"), "transformer")
+        transformer.to(device)
+        self._grad_scaler.to_(device)
+        return self
+
+
+@contextmanager
+def last_attention(
+    transformer: PreTrainedModel,
+) -> Iterator[Callable[[ModelOutput], ModelOutput]]:
+    """Let the last layer of a transformer give its attention, and no other layer.
+
+    In models laid out as BERT is, the last layer alone is asked for it, so that the
+    others keep the attention kernel they have. Any other model is asked for the
+    attention of all its layers.
+
+    transformer (PreTrainedModel): A Hugging Face transformer.
+    YIELDS (Callable[[ModelOutput], ModelOutput]): Takes what the transformer returned,
+        and gives it in float32, with `last_attention`, shape (windows, heads, pieces,
+        pieces), beside it.
+    """
+    captured: List[torch.Tensor] = []
+    layer = _last_layer(transformer)
+    asked = transformer if layer is None else layer
+    signature = inspect.signature(asked.forward)
+
+    def ask(module: nn.Module, args: Tuple, kwargs: Dict[str, Any]) -> Tuple[Tuple, Dict]:
+        call = signature.bind_partial(*args, **kwargs)
+        call.arguments["output_attentions"] = True
+        return call.args, call.kwargs
+
+    def capture(module: nn.Module, args: Tuple, output: Any) -> None:
+        captured.append(output["attentions"][-1] if layer is None else output[1])
+
+    def take(output: ModelOutput) -> ModelOutput:
+        result = ModelOutput()
+        for name, value in output.items():
+            if name != "attentions" or transformer.config.output_attentions:
+                result[name] = value.float() if isinstance(value, torch.Tensor) else value
+        result[ATTENTION] = captured.pop().float()
+        return result
+
+    hooks = [
+        asked.register_forward_pre_hook(ask, with_kwargs=True),
+        asked.register_forward_hook(capture),
+    ]
+    log = logging.getLogger(type(asked).__module__)
+    log.addFilter(_is_news)
+    try:
+        yield take
+    finally:
+        log.removeFilter(_is_news)
+        for hook in hooks:
+            hook.remove()
+
+
+def _last_layer(transformer: PreTrainedModel) -> Optional[nn.Module]:
+    """The last layer of a model laid out as BERT is, None for any other model."""
+    layers = getattr(getattr(transformer, "encoder", None), "layer", None)
+    if not isinstance(layers, nn.ModuleList):
+        return None
+    takes = inspect.signature(layers[-1].forward).parameters
+    return layers[-1] if "output_attentions" in takes else None
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Keep out transformers' notice that a layer asked for its attention runs eager."""
+    return "output_attentions=True" not in record.getMessage()
+
+
+def log_attention_kernel(transformer: PreTrainedModel) -> None:
+    """Say so where a model cannot give its last attention without a slower kernel.
+
+    transformer (PreTrainedModel): A Hugging Face transformer.
+    """
+    name = type(transformer).__name__
+    if _last_layer(transformer) is None:
+        logger.warning(
+            "%s cannot be asked for the attention of its last layer alone: all its layers "
+            "run eager attention, which is slower and needs more memory.",
+            name,
+        )
+    elif transformer.config._attn_implementation == "eager":
+        logger.info("%s runs eager attention in all its layers: it has no other here.", name)

@@ -1,0 +1,130 @@
+"""From Docs and TransformerData to `EncodedDocument`: which piece belongs where."""
+
+from typing import List, Sequence, Tuple
+
+import numpy
+import torch
+from spacy.tokens import Doc, Span
+from spacy_transformers.data_classes import TransformerData
+from thinc.api import xp2torch
+from thinc.types import Floats4d
+
+from ..entities import EntityDoc
+from .pytorch.documents import EncodedDocument
+from .transformer import attention_of
+
+
+def encode_document(
+    document: EntityDoc, data: TransformerData, *, device: torch.device, is_train: bool
+) -> EncodedDocument:
+    """Bring together what the encoder says of a Doc and where its mentions are.
+
+    document (EntityDoc): The Doc, with at least one token, and its entities.
+    data (TransformerData): The transformer's output for it.
+    device (torch.device): Where the tensors are wanted.
+    is_train (bool): Whether gradients of hidden states and attention are wanted.
+    RETURNS (EncodedDocument): The document.
+    RAISES (ValueError): If the transformer gave no attention.
+    """
+    attention = _require_attention(data)
+    hidden = data.model_output["last_hidden_state"]
+    windows, length = hidden.shape[:2]
+    pieces = numpy.asarray(data.align.dataXd).reshape(-1)
+    lengths = numpy.asarray(data.align.lengths)
+    piece_positions, position_tokens = _positions(pieces, lengths, windows, length)
+    mention_pieces, piece_mentions = _mention_pieces(document.entities, pieces, lengths)
+    sentences = _token_sentences(document.doc)
+
+    def index(array: numpy.ndarray) -> torch.Tensor:
+        return torch.as_tensor(array, dtype=torch.long, device=device)
+
+    return EncodedDocument(
+        hidden=xp2torch(hidden, requires_grad=is_train, device=device),
+        attention=xp2torch(attention, requires_grad=is_train, device=device),
+        piece_positions=index(piece_positions),
+        num_positions=len(position_tokens),
+        mention_pieces=index(mention_pieces),
+        piece_mentions=index(piece_mentions),
+        mention_entities=index(
+            numpy.repeat(
+                numpy.arange(len(document.entities)),
+                [len(mentions) for mentions in document.entities],
+            )
+        ),
+        num_entities=len(document.entities),
+        position_sentences=index(sentences[position_tokens]),
+        num_sentences=int(sentences[-1]) + 1,
+    )
+
+
+def _require_attention(data: TransformerData) -> Floats4d:
+    attention = attention_of(data)
+    if attention is None:
+        raise ValueError(
+            "The relation extractor needs the attention of the transformer's last layer, "
+            "and the transformer gave none. Put a 'transformer' component before the "
+            "relation extractor, and set [components.transformer.model] to @architectures = "
+            '"spacy_docre.TransformerModel.v1" (or, with the stock '
+            '"spacy-transformers.TransformerModel.v3", transformer_config = '
+            '{"output_attentions": true}).'
+        )
+    return attention
+
+
+def _positions(
+    pieces: numpy.ndarray, lengths: numpy.ndarray, windows: int, length: int
+) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """Number the word pieces of a document through its overlapping windows.
+
+    The k-th piece of a token is one position, in all windows that hold the token.
+
+    pieces (numpy.ndarray): Indices into the flattened windows, token by token, shape
+        (aligned pieces,).
+    lengths (numpy.ndarray): The number of `pieces` of each token, shape (tokens,).
+    windows (int): Number of windows.
+    length (int): Pieces in a window.
+    RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): The position of each piece of the
+        flattened windows, -1 for none, shape (windows * pieces,), and the token of each
+        position, shape (positions,).
+    """
+    tokens = numpy.repeat(numpy.arange(len(lengths)), lengths)
+    # Pieces of one token in one window follow each other: their rank is the distance from
+    # the first of them.
+    runs = tokens * windows + pieces // length
+    starts = numpy.flatnonzero(numpy.r_[True, runs[1:] != runs[:-1]])
+    counts = numpy.diff(numpy.r_[starts, len(runs)])
+    ranks = numpy.arange(len(runs)) - numpy.repeat(starts, counts)
+    # A piece that lies in two tokens belongs to the first.
+    used, first = numpy.unique(pieces, return_index=True)
+    places, positions = numpy.unique(tokens[first] * (length + 1) + ranks[first], return_inverse=True)
+    piece_positions = numpy.full(windows * length, -1)
+    piece_positions[used] = positions
+    return piece_positions, places // (length + 1)
+
+
+def _mention_pieces(
+    entities: Sequence[Sequence[Span]], pieces: numpy.ndarray, lengths: numpy.ndarray
+) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """The pieces of every mention, in all windows, and the mention each belongs to."""
+    ends = numpy.r_[0, numpy.cumsum(lengths)]
+    found: List[numpy.ndarray] = [
+        pieces[ends[span.start] : ends[span.end]] for mentions in entities for span in mentions
+    ]
+    counts = [len(mention) for mention in found]
+    return numpy.concatenate(found), numpy.repeat(numpy.arange(len(found)), counts)
+
+
+def sentence_boundaries(doc: Doc) -> List[Tuple[int, int]]:
+    """First token and end token of each sentence; one sentence where none are marked.
+
+    doc (Doc): The document, with at least one token.
+    RETURNS (List[Tuple[int, int]]): The boundaries.
+    """
+    starts = [0] + [token.i for token in doc[1:] if token.is_sent_start]
+    return list(zip(starts, [*starts[1:], len(doc)]))
+
+
+def _token_sentences(doc: Doc) -> numpy.ndarray:
+    """The sentence of each token."""
+    boundaries = sentence_boundaries(doc)
+    return numpy.repeat(numpy.arange(len(boundaries)), [end - start for start, end in boundaries])

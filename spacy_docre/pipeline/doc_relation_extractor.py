@@ -1,0 +1,519 @@
+"""The component `doc_relation_extractor`."""
+
+import warnings
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    List,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    Union,
+    cast,
+)
+
+import numpy
+import torch
+from spacy.language import Language
+from spacy.pipeline.trainable_pipe import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import minibatch
+from spacy.vocab import Vocab
+from thinc.api import (
+    Config,
+    Model,
+    Optimizer,
+    get_ops,
+    set_dropout_rate,
+    torch2xp,
+    xp2torch,
+)
+from thinc.types import Floats2d
+
+from ..entities import (
+    EntityDoc,
+    EntityGetter,
+    Mentions,
+    MissingEntities,
+    match_entities,
+    project_entities,
+)
+from ..losses import Loss
+from ..models.doc_relation_model import DocScores
+from ..models.pytorch.documents import document_layout
+from ..models.serialization import readable
+from ..models.transformer import release_attention
+from ..models.windows import sentence_boundaries
+from ..relations import Triple
+from .transformer_attention import provide_attention
+
+DEFAULT_CONFIG = Config().from_str(
+    """
+[doc_relation_extractor]
+threshold = 0.5
+top_k = null
+label_names = {}
+learn_rate_factor = 1.0
+
+[doc_relation_extractor.entities]
+@misc = "spacy_docre.entities.v1"
+
+[doc_relation_extractor.loss]
+@misc = "spacy_docre.AdaptiveFocalLoss.v1"
+
+[doc_relation_extractor.scorer]
+@scorers = "spacy_docre.relation_scorer.v1"
+
+[doc_relation_extractor.model]
+@architectures = "spacy_docre.DocRelationModel.v1"
+
+[doc_relation_extractor.model.tok2vec]
+@architectures = "spacy_docre.TransformerListener.v1"
+
+[doc_relation_extractor.model.pair_encoder]
+@layers = "spacy_docre.AxialAttention.v1"
+"""
+)
+
+# A sentence is evidence if at least this share of the pair's attention falls on it.
+EVIDENCE_SHARE = 0.2
+
+
+@Language.factory(
+    "doc_relation_extractor",
+    assigns=["doc._.entities", "doc._.relations"],
+    requires=["doc._.trf_data"],
+    default_config=DEFAULT_CONFIG["doc_relation_extractor"],
+    default_score_weights={
+        "rel_f": 1.0,
+        "rel_p": 0.0,
+        "rel_r": 0.0,
+        "rel_ign_f": 0.0,
+        "rel_per_type": None,
+    },
+)
+def make_doc_relation_extractor(
+    nlp: Language,
+    name: str,
+    model: Model[List[EntityDoc], List[DocScores]],
+    entities: EntityGetter,
+    loss: Loss,
+    threshold: float,
+    top_k: Optional[int],
+    label_names: Dict[str, str],
+    learn_rate_factor: float,
+    scorer: Optional[Callable],
+) -> "DocRelationExtractor":
+    """Construct a DocRelationExtractor, and see that the transformer hands over its
+    attention. Arguments as in `DocRelationExtractor`.
+
+    nlp (Language): The pipeline.
+    """
+    provide_attention(nlp, model)
+    return DocRelationExtractor(
+        nlp.vocab,
+        model,
+        name,
+        entities=entities,
+        loss=loss,
+        threshold=threshold,
+        top_k=top_k,
+        label_names=label_names,
+        learn_rate_factor=learn_rate_factor,
+        scorer=scorer,
+    )
+
+
+@dataclass
+class Prediction:
+    """A Doc, its entities, and the scores of their pairs."""
+
+    document: EntityDoc
+    scores: DocScores
+
+
+class DocRelationExtractor(TrainablePipe):
+    """Extract relations between the entities of whole documents.
+
+    vocab (Vocab): The shared vocabulary.
+    model (Model[List[EntityDoc], List[DocScores]]): The model.
+    name (str): The name of the component instance.
+    entities (EntityGetter): Where the entities of a Doc come from.
+    loss (Loss): The training loss, on logits and labels.
+    threshold (float): A relation is annotated if P(r | head, tail) (eq. 9) is above this;
+        at 0.5 the threshold class TH decides.
+    top_k (Optional[int]): At most so many relations of a pair are annotated, the best;
+        None for no limit.
+    label_names (Dict[str, str]): Readable names of the relations.
+    learn_rate_factor (float): Factor on the optimizer's learning rate for this component's
+        own weights, as against the transformer's (the paper: 1e-4 and 3e-5).
+    scorer (Optional[Callable]): The scoring method.
+    RAISES (ValueError): If `threshold` or `top_k` is out of its range.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[EntityDoc], List[DocScores]],
+        name: str = "doc_relation_extractor",
+        *,
+        entities: EntityGetter,
+        loss: Loss,
+        threshold: float = 0.5,
+        top_k: Optional[int] = None,
+        label_names: Optional[Dict[str, str]] = None,
+        learn_rate_factor: float = 1.0,
+        scorer: Optional[Callable] = None,
+    ) -> None:
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"threshold = {threshold} is no probability: set one of 0 to 1.")
+        if top_k is not None and top_k < 1:
+            raise ValueError(f"top_k = {top_k} annotates nothing: set 1 or more, or null.")
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.get_entities = entities
+        self.loss = loss
+        self.learn_rate_factor = learn_rate_factor
+        self.scorer = scorer
+        self.cfg: Dict[str, Any] = {
+            "labels": [],
+            "label_names": dict(label_names or {}),
+            "threshold": threshold,
+            "top_k": top_k,
+        }
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): The relations the component knows."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> List[str]:
+        """RETURNS (List[str]): The labels, as `spacy init labels` stores them."""
+        return list(self.cfg["labels"])
+
+    @property
+    def label_names(self) -> Dict[str, str]:
+        """RETURNS (Dict[str, str]): Readable names of the relations, where known."""
+        return self.cfg["label_names"]
+
+    def add_label(self, label: str) -> int:
+        """Add a relation. A model that is trained already keeps what it knows of others.
+
+        label (str): The relation.
+        RETURNS (int): 1 if it was added, 0 if it was known.
+        RAISES (ValueError): If the label is not a string, or empty.
+        """
+        if not isinstance(label, str) or not label:
+            raise ValueError(f"The label {label!r} is not a string with at least one character.")
+        if label in self.cfg["labels"]:
+            return 0
+        self.cfg["labels"].append(label)
+        if self.model.has_dim("nO"):
+            self.set_output(len(self.labels))
+        self.vocab.strings.add(label)
+        return 1
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Iterable[str]] = None,
+        label_names: Optional[Dict[str, Any]] = None,
+    ) -> None:
+        """Collect the relations and build the model.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Iterable[str]]): The relations, e.g. from `spacy init labels`; by
+            default those of the examples, in alphabetical order.
+        label_names (Optional[Dict[str, Any]]): Readable names of the relations, added to
+            those of the component; a name, or a dict with the key "name".
+        RAISES (ValueError): If the examples hold no relation, a relation that is not in
+            `labels`, or no entities; or if there is no transformer to listen to.
+        """
+        validate_get_examples(get_examples, "DocRelationExtractor.initialize")
+        if nlp is not None:
+            provide_attention(nlp, self.model)
+        sample, seen = self._survey(get_examples())
+        if labels is None:
+            labels = sorted(seen)
+        else:
+            labels = list(labels)
+            unknown = seen.difference(labels)
+            if unknown:
+                raise ValueError(
+                    f"The training data holds relations that are not among the labels of "
+                    f"'{self.name}': {', '.join(sorted(unknown))}. Add them to the file or "
+                    "list in [initialize.components], or make it anew with 'spacy init labels'."
+                )
+        for label in labels:
+            self.add_label(label)
+        for label, entry in (label_names or {}).items():
+            self.label_names[label] = entry["name"] if isinstance(entry, dict) else entry
+        self.set_output(len(self.labels))
+        self.model.initialize(X=sample)
+
+    def _survey(self, examples: Iterable[Example]) -> Tuple[List[EntityDoc], Set[str]]:
+        """A few documents to initialise the model with, and the relations of all."""
+        sample: List[EntityDoc] = []
+        seen: Set[str] = set()
+        for example in examples:
+            seen.update(relation.label_ for relation in example.reference._.relations)
+            if len(sample) < 10:
+                sample.append(self._document(example))
+        if not seen:
+            raise ValueError(
+                "The training data holds no relations: doc._.relations is empty in every "
+                "reference document. Make the data with 'python -m spacy docre convert', or "
+                "set doc._.entities and doc._.relations, and keep them: "
+                "DocBin(store_user_data=True)."
+            )
+        return sample, seen
+
+    def _document(self, example: Example) -> EntityDoc:
+        """The predicted Doc of an example with the entities of whatever sets them: a
+        component, the reader of the corpus, or, where nothing does, the reference."""
+        try:
+            return EntityDoc(example.predicted, self.get_entities(example.predicted))
+        except MissingEntities:
+            return EntityDoc(example.predicted, self._gold_entities(example))
+
+    def _gold_entities(self, example: Example) -> List[Mentions]:
+        """The entities of the reference, as spans of the predicted Doc.
+
+        RAISES (MissingEntities): If the reference has none either.
+        """
+        stored = [entity.mentions for entity in example.reference._.entities]
+        return project_entities(
+            stored or self.get_entities(example.reference), example.predicted
+        )
+
+    def predict(self, docs: Iterable[Doc]) -> List[Prediction]:
+        """Score the entity pairs of Docs without changing them.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (List[Prediction]): The scores, a Doc each. A Doc with fewer than two
+            entities has none; where nothing has set entities, a warning says what to add.
+        """
+        documents = [EntityDoc(doc, self._entities_or_none(doc) or []) for doc in docs]
+        return self._score_pairs(documents)
+
+    def _entities_or_none(self, doc: Doc) -> Optional[List[Mentions]]:
+        try:
+            return self.get_entities(doc)
+        except MissingEntities as error:
+            warnings.warn(f"'{self.name}' finds no relations. {error}", stacklevel=2)
+            return None
+
+    def _score_pairs(self, documents: List[EntityDoc]) -> List[Prediction]:
+        self._require_initialized()
+        scores = self.model.predict(documents)
+        return [Prediction(document, score) for document, score in zip(documents, scores)]
+
+    def _require_initialized(self) -> None:
+        if not self.model.has_dim("nO"):
+            raise ValueError(
+                f"'{self.name}' has not been trained: it has no labels and no weights. Load a "
+                "trained pipeline, or train this one with 'spacy train' or nlp.initialize()."
+            )
+
+    def set_annotations(self, docs: Iterable[Doc], predictions: Sequence[Prediction]) -> None:
+        """Set `doc._.entities` and `doc._.relations`.
+
+        docs (Iterable[Doc]): The documents.
+        predictions (Sequence[Prediction]): What `predict` gave for them.
+        """
+        for doc, prediction in zip(docs, predictions):
+            doc._.entities = prediction.document.entities
+            doc._.relations = self._triples(prediction)
+            # The scores of a Doc without entities may yet be wanted for those of its reference.
+            if prediction.document.entities:
+                release_attention(doc)
+
+    def _triples(self, prediction: Prediction) -> List[Triple]:
+        ops = get_ops("numpy")
+        logits = ops.asarray(prediction.scores.logits)
+        evidence = ops.asarray(prediction.scores.evidence)
+        probabilities = 1 / (1 + numpy.exp(logits[:, :1] - logits[:, 1:]))
+        annotated = probabilities > self.cfg["threshold"]
+        if self.cfg["top_k"] is not None and self.cfg["top_k"] < annotated.shape[1]:
+            worst_first = probabilities.argsort(axis=1)
+            rest = worst_first[:, : annotated.shape[1] - self.cfg["top_k"]]
+            numpy.put_along_axis(annotated, rest, False, axis=1)
+        heads, tails, contexts, _ = document_layout(len(prediction.document.entities)).numpy()
+        doc = prediction.document.doc
+        sentences = sentence_boundaries(doc) if doc.has_annotation("SENT_START") else []
+        triples = []
+        for pair, relation in zip(*annotated.nonzero()):
+            label = self.labels[relation]
+            triples.append(
+                Triple(
+                    head=heads[pair],
+                    tail=tails[pair],
+                    label=label,
+                    score=probabilities[pair, relation],
+                    name=self.label_names.get(label, ""),
+                    evidence=_evidence(evidence[contexts[pair]], sentences),
+                )
+            )
+        return triples
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch of examples.
+
+        examples (Iterable[Example]): The examples; the reference holds the gold relations.
+        drop (float): The dropout rate of layers that have none of their own.
+        sgd (Optional[Optimizer]): The optimizer; None to accumulate the gradient.
+        losses (Optional[Dict[str, float]]): The losses of this epoch, to be added to.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "DocRelationExtractor.update")
+        if not any(len(example.predicted) for example in examples):
+            return losses
+        self._require_initialized()
+        set_dropout_rate(self.model, drop)
+        documents = [self._document(example) for example in examples]
+        scores, backprop = self.model.begin_update(documents)
+        predictions = [Prediction(document, score) for document, score in zip(documents, scores)]
+        loss, d_logits = self.get_loss(examples, predictions)
+        backprop(d_logits)
+        if sgd is not None:
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def get_loss(
+        self, examples: Iterable[Example], scores: Sequence[Prediction]
+    ) -> Tuple[float, List[Floats2d]]:
+        """The loss of a batch, and its gradient.
+
+        examples (Iterable[Example]): The examples.
+        scores (Sequence[Prediction]): The scores of their pairs.
+        RETURNS (Tuple[float, List[Floats2d]]): The loss, and for each Doc the gradient of
+            its logits, shape (pairs, 1 + relations).
+        RAISES (ValueError): If an example holds an unknown relation.
+        """
+        logits = [xp2torch(prediction.scores.logits) for prediction in scores]
+        num_pairs = [len(rows) for rows in logits]
+        if sum(num_pairs) == 0:
+            return 0.0, [prediction.scores.logits for prediction in scores]
+        labels = numpy.concatenate(
+            [self._gold_labels(eg, prediction) for eg, prediction in zip(examples, scores)]
+        )
+        variable = torch.cat(logits).requires_grad_()
+        loss = self.loss(variable, torch.as_tensor(labels, device=variable.device))
+        (gradient,) = torch.autograd.grad(loss, variable)
+        return loss.item(), [torch2xp(rows) for rows in gradient.split(num_pairs)]
+
+    def _gold_labels(self, example: Example, prediction: Prediction) -> numpy.ndarray:
+        """The gold relations of each pair, shape (pairs, relations), booleans."""
+        number = len(prediction.document.entities)
+        labels = numpy.zeros((number * (number - 1), len(self.labels)), dtype=bool)
+        ours = self._gold_to_ours(example, prediction)
+        columns = {label: column for column, label in enumerate(self.labels)}
+        for relation in example.reference._.relations:
+            triple = relation.triple
+            if triple.label not in columns:
+                raise ValueError(
+                    f"The relation {triple.label!r} is not among the labels of '{self.name}'. "
+                    "Add it with add_label(), or initialise the component with data that "
+                    "holds it."
+                )
+            head, tail = ours.get(triple.head), ours.get(triple.tail)
+            if head is not None and tail is not None and head != tail:
+                row = head * (number - 1) + tail - (tail > head)
+                labels[row, columns[triple.label]] = True
+        return labels
+
+    def _gold_to_ours(self, example: Example, prediction: Prediction) -> Dict[int, int]:
+        """The place among the Doc's entities of each entity of the reference."""
+        gold = project_entities(
+            [entity.mentions for entity in example.reference._.entities], example.predicted
+        )
+        return match_entities(gold, prediction.document.entities)
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Update the weights, the component's own with `learn_rate_factor`.
+
+        sgd (Optimizer): The optimizer.
+        """
+        self.model.get_ref("tok2vec").finish_update(sgd)
+        self.model.get_ref("pair_scorer").finish_update(
+            cast(Optimizer, partial(sgd, lr_scale=self.learn_rate_factor))
+        )
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+        """Score a batch of examples.
+
+        Where nothing in the pipeline sets entities, as when `spacy evaluate` gives bare
+        text to a pipeline that has only a transformer and this component, those of the
+        reference are used.
+
+        examples (Iterable[Example]): The examples, with predictions.
+        RETURNS (Dict[str, Any]): The scores.
+        """
+        examples = list(examples)
+        without = [example for example in examples if self._lacks_entities(example.predicted)]
+        for batch in minibatch(without, size=32):
+            documents = [
+                EntityDoc(example.predicted, self._gold_entities(example)) for example in batch
+            ]
+            self.set_annotations(
+                [example.predicted for example in batch], self._score_pairs(documents)
+            )
+        return super().score(examples, **kwargs)
+
+    def _lacks_entities(self, doc: Doc) -> bool:
+        try:
+            self.get_entities(doc)
+        except MissingEntities:
+            return True
+        return False
+
+    def from_disk(
+        self, path: Union[str, Path], *, exclude: Iterable[str] = ()
+    ) -> "DocRelationExtractor":
+        """Load the component from a folder.
+
+        path (Union[str, Path]): The folder.
+        exclude (Iterable[str]): Serialisation fields to leave out.
+        RETURNS (DocRelationExtractor): The component.
+        RAISES (ValueError): If its weights are missing, cut off or damaged.
+        """
+        weights = Path(path) / "model"
+        if "model" not in exclude and not weights.exists():
+            raise ValueError(
+                f"The weight file {weights} of '{self.name}' is missing. Copy or train the "
+                "pipeline again."
+            )
+        with readable(f"A file of '{self.name}' in {path}"):
+            super().from_disk(path, exclude=exclude)
+        return self
+
+
+def _evidence(
+    shares: numpy.ndarray, sentences: Sequence[Tuple[int, int]]
+) -> Tuple[Tuple[int, int], ...]:
+    """The sentences on which enough of a pair's attention falls, most first."""
+    order = [place for place in (-shares).argsort() if shares[place] >= EVIDENCE_SHARE]
+    return tuple(sentences[place] for place in order) if sentences else ()

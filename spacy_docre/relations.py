@@ -1,0 +1,218 @@
+"""The public value types, and the Doc extensions that hold them.
+
+A Doc stores its entities and relations as plain lists, numbers and strings in
+`doc.user_data`, so that they survive serialisation. `Entity` and `Relation` are views
+on what is stored.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Iterable, List, Sequence, Tuple, Union
+
+from spacy.tokens import Doc, Span
+
+_ENTITIES = "docre_entities"
+_RELATIONS = "docre_relations"
+
+
+@dataclass(frozen=True)
+class Triple:
+    """A relation to be stored: head and tail are places in `doc._.entities`.
+
+    head (int): Place of the head entity.
+    tail (int): Place of the tail entity.
+    label (str): The relation.
+    score (float): Its probability; 1 for a gold relation.
+    name (str): A readable name of the relation; the label where none is known.
+    evidence (Tuple[Tuple[int, int], ...]): First token and end token of each evidence
+        sentence, the strongest first.
+    """
+
+    head: int
+    tail: int
+    label: str
+    score: float = 1.0
+    name: str = ""
+    evidence: Tuple[Tuple[int, int], ...] = ()
+
+
+class Entity:
+    """An entity of a document: the mentions that refer to the same thing.
+
+    doc (Doc): The document.
+    index (int): Its place in `doc._.entities`.
+    """
+
+    __slots__ = ("doc", "index")
+
+    def __init__(self, doc: Doc, index: int) -> None:
+        self.doc = doc
+        self.index = index
+
+    @property
+    def mentions(self) -> Tuple[Span, ...]:
+        """RETURNS (Tuple[Span, ...]): The mentions, with their `label_` and `id_`."""
+        return tuple(
+            Span(self.doc, start, end, label=label, span_id=id_)
+            for start, end, label, id_ in self.doc.user_data[_ENTITIES][self.index]
+        )
+
+    @property
+    def text(self) -> str:
+        """RETURNS (str): The text of the longest mention, the first of them at a tie."""
+        return max((mention.text for mention in self.mentions), key=len)
+
+    @property
+    def label_(self) -> str:
+        """RETURNS (str): The label most mentions have, the first of them at a tie."""
+        return Counter(mention.label_ for mention in self.mentions).most_common(1)[0][0]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Entity):
+            return NotImplemented
+        return self.doc is other.doc and self.index == other.index
+
+    def __hash__(self) -> int:
+        return hash((id(self.doc), self.index))
+
+    def __repr__(self) -> str:
+        return f"Entity({self.text!r}, {self.label_!r})"
+
+
+class Relation:
+    """A relation between two entities of a document.
+
+    doc (Doc): The document.
+    index (int): Its place in `doc._.relations`.
+    """
+
+    __slots__ = ("doc", "index")
+
+    def __init__(self, doc: Doc, index: int) -> None:
+        self.doc = doc
+        self.index = index
+
+    @property
+    def triple(self) -> Triple:
+        """RETURNS (Triple): The relation as it is stored."""
+        head, tail, label, score, name, evidence = self.doc.user_data[_RELATIONS][self.index]
+        return Triple(
+            head, tail, label, score, name, tuple((start, end) for start, end in evidence)
+        )
+
+    @property
+    def head(self) -> Entity:
+        """RETURNS (Entity): The head (subject)."""
+        return Entity(self.doc, self.triple.head)
+
+    @property
+    def tail(self) -> Entity:
+        """RETURNS (Entity): The tail (object)."""
+        return Entity(self.doc, self.triple.tail)
+
+    @property
+    def label_(self) -> str:
+        """RETURNS (str): The relation's label, e.g. "P19"."""
+        return self.triple.label
+
+    @property
+    def name(self) -> str:
+        """RETURNS (str): Its readable name, e.g. "place of birth"; the label itself where
+        no name is known."""
+        return self.triple.name or self.triple.label
+
+    @property
+    def score(self) -> float:
+        """RETURNS (float): P(r | head, tail) (eq. 9), in (0, 1); 1 for a gold relation."""
+        return self.triple.score
+
+    @property
+    def evidence(self) -> Tuple[Span, ...]:
+        """RETURNS (Tuple[Span, ...]): The sentences that carry the pair's attention, most
+        first; for a gold relation the annotated ones. Empty where the document has no
+        sentence boundaries."""
+        return tuple(self.doc[start:end] for start, end in self.triple.evidence)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Relation):
+            return NotImplemented
+        return self.doc is other.doc and self.index == other.index
+
+    def __hash__(self) -> int:
+        return hash((id(self.doc), self.index))
+
+    def __repr__(self) -> str:
+        return (
+            f"Relation({self.head.text!r}, {self.name!r}, {self.tail.text!r}, "
+            f"score={self.score:.3f})"
+        )
+
+
+def get_entities(doc: Doc) -> List[Entity]:
+    """The entities stored on a Doc: `doc._.entities`.
+
+    doc (Doc): The document.
+    RETURNS (List[Entity]): Its entities; empty where none are stored.
+    """
+    return [Entity(doc, index) for index in range(len(doc.user_data.get(_ENTITIES, ())))]
+
+
+def set_entities(doc: Doc, entities: Iterable[Union[Entity, Sequence[Span]]]) -> None:
+    """Store the entities of a Doc, and drop the relations between those it had.
+
+    doc (Doc): The document.
+    entities (Iterable[Union[Entity, Sequence[Span]]]): The mentions of each entity.
+    RAISES (ValueError): If an entity has no mention.
+    """
+    stored: List[List[List[Any]]] = []
+    for entity in entities:
+        mentions = entity.mentions if isinstance(entity, Entity) else entity
+        if not mentions:
+            raise ValueError(f"Entity {len(stored)} has no mention: give it at least one Span.")
+        stored.append(
+            [[int(span.start), int(span.end), span.label_, span.id_] for span in mentions]
+        )
+    doc.user_data[_ENTITIES] = stored
+    doc.user_data.pop(_RELATIONS, None)
+
+
+def get_relations(doc: Doc) -> List[Relation]:
+    """The relations stored on a Doc: `doc._.relations`.
+
+    doc (Doc): The document.
+    RETURNS (List[Relation]): Its relations, best score first; empty where none are stored.
+    """
+    return [Relation(doc, index) for index in range(len(doc.user_data.get(_RELATIONS, ())))]
+
+
+def set_relations(doc: Doc, relations: Iterable[Union[Triple, Relation]]) -> None:
+    """Store the relations of a Doc, the best score first.
+
+    doc (Doc): The document; its entities are stored already.
+    relations (Iterable[Union[Triple, Relation]]): The relations.
+    RAISES (ValueError): If a head or tail is no place in `doc._.entities`.
+    """
+    num_entities = len(doc.user_data.get(_ENTITIES, ()))
+    triples = [item.triple if isinstance(item, Relation) else item for item in relations]
+    for triple in triples:
+        for role, index in (("head", triple.head), ("tail", triple.tail)):
+            if not 0 <= index < num_entities:
+                raise ValueError(
+                    f"The {role} of {triple} is no place in doc._.entities, which has "
+                    f"{num_entities} entities. Set doc._.entities first."
+                )
+    doc.user_data[_RELATIONS] = [
+        [
+            int(triple.head),
+            int(triple.tail),
+            triple.label,
+            float(triple.score),
+            triple.name,
+            [[int(start), int(end)] for start, end in triple.evidence],
+        ]
+        for triple in sorted(triples, key=lambda triple: -triple.score)
+    ]
+
+
+Doc.set_extension("entities", getter=get_entities, setter=set_entities)
+Doc.set_extension("relations", getter=get_relations, setter=set_relations)

@@ -1,0 +1,108 @@
+"""The registered scorer of the component."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Set
+
+from spacy.tokens import DocBin, Span
+from spacy.training import Example
+from spacy.vocab import Vocab
+
+from ..entities import match_entities, project_entities
+from ..relations import Entity
+from .relations import (
+    Fact,
+    ScoredTriple,
+    ignore_known_f,
+    is_known,
+    score_per_label,
+    score_triples,
+)
+
+Scorer = Callable[..., Dict[str, Any]]
+
+
+def make_relation_scorer(train_facts: Optional[str] = None) -> Scorer:
+    """`spacy_docre.relation_scorer.v1`: score relations as the official DocRED scorer does.
+
+    Each document, head, tail and relation counts once. Predicted entities are those gold
+    entities that share a mention with them; a triple with an entity that is none of them
+    is wrong.
+
+    train_facts (Optional[str]): A `.spacy` file of training documents, whose relations,
+        between any names of their mentions, are ignored for Ign F1. Without it there is
+        nothing to ignore.
+    RETURNS (Scorer): The scorer. It gives `rel_p`, `rel_r`, `rel_f`, `rel_ign_f` and
+        `rel_per_type`.
+    """
+
+    def relation_scorer(examples: Iterable[Example], **settings: Any) -> Dict[str, Any]:
+        gold: Set[ScoredTriple] = set()
+        predicted: Set[ScoredTriple] = set()
+        known: Set[ScoredTriple] = set()
+        facts = read_facts(train_facts) if train_facts else frozenset()
+        for place, example in enumerate(examples):
+            document = str(place)
+            entities = example.reference._.entities
+            names = [[_name(mention) for mention in entity.mentions] for entity in entities]
+            for relation in example.reference._.relations:
+                triple = relation.triple
+                scored = ScoredTriple(document, triple.head, triple.tail, triple.label)
+                gold.add(scored)
+                if is_known(facts, names[triple.head], names[triple.tail], triple.label):
+                    known.add(scored)
+            ours = _places_in_gold(example, entities)
+            for relation in example.predicted._.relations:
+                triple = relation.triple
+                predicted.add(
+                    ScoredTriple(document, ours[triple.head], ours[triple.tail], triple.label)
+                )
+        score = score_triples(gold, predicted)
+        return {
+            "rel_p": score.precision,
+            "rel_r": score.recall,
+            "rel_f": score.fscore,
+            "rel_ign_f": ignore_known_f(gold, predicted, known),
+            "rel_per_type": {
+                label: per_label.to_dict()
+                for label, per_label in score_per_label(gold, predicted).items()
+            },
+        }
+
+    return relation_scorer
+
+
+def _places_in_gold(example: Example, gold: List[Entity]) -> List[int]:
+    """The place in gold of each predicted entity; a negative number of its own for one
+    that is not there."""
+    predicted = [entity.mentions for entity in example.predicted._.entities]
+    projected = project_entities([entity.mentions for entity in gold], example.predicted)
+    matches = match_entities(predicted, projected)
+    return [matches.get(place, -1 - place) for place in range(len(predicted))]
+
+
+@lru_cache(maxsize=4)
+def read_facts(path: str) -> FrozenSet[Fact]:
+    """The facts of a training set: relations between names.
+
+    path (str): A `.spacy` file of documents with gold relations.
+    RETURNS (FrozenSet[Fact]): Head name, tail name and relation of each fact.
+    RAISES (ValueError): If there is no such file.
+    """
+    if not Path(path).exists():
+        raise ValueError(
+            f"The training facts for Ign F1, {path}, do not exist. Set 'train_facts' of the "
+            "scorer to the .spacy file of the training documents, or to null."
+        )
+    facts = set()
+    for doc in DocBin().from_disk(path).get_docs(Vocab()):
+        for relation in doc._.relations:
+            for head in relation.head.mentions:
+                for tail in relation.tail.mentions:
+                    facts.add((_name(head), _name(tail), relation.label_))
+    return frozenset(facts)
+
+
+def _name(mention: Span) -> str:
+    """A mention's name, the same however its document is spaced."""
+    return " ".join(token.text for token in mention)
