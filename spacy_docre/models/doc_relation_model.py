@@ -2,14 +2,21 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable, List, Optional, Tuple, cast
+from typing import Callable, Dict, List, Optional, Tuple, cast
 
 import torch
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import TransformerData
-from thinc.api import ArgsKwargs, Model, PyTorchWrapper_v3, get_torch_default_device
-from thinc.api import torch2xp, xp2torch
-from thinc.types import Floats2d
+from thinc.api import (
+    ArgsKwargs,
+    Model,
+    PyTorchWrapper_v3,
+    get_torch_default_device,
+    torch2xp,
+    xp2torch,
+)
+from thinc.shims import PyTorchShim
+from thinc.types import Floats2d, Floats3d, Floats4d
 from transformers.file_utils import ModelOutput
 
 from ..entities import EntityDoc
@@ -78,7 +85,7 @@ def make_doc_relation_model(
         cast(torch.nn.Module, None),
         convert_inputs=_convert_inputs,
         convert_outputs=_convert_outputs,
-        serialize_model=save_weights,
+        serialize_model=_serialize,
         deserialize_model=partial(_deserialize, build_network),
     )
     return Model(
@@ -148,7 +155,7 @@ def forward(
     pair_scorer = model.get_ref("pair_scorer")
     encodings, backprop_tok2vec = tok2vec([document.doc for document in documents], is_train)
     with_pairs = [place for place, document in enumerate(documents) if len(document.entities) > 1]
-    device = pair_scorer.shims[0].device
+    device = cast(PyTorchShim, pair_scorer.shims[0]).device
     encoded = [
         encode_document(documents[place], encodings[place], device=device, is_train=is_train)
         for place in with_pairs
@@ -166,11 +173,12 @@ def forward(
     def backprop(d_logits: List[Floats2d]) -> List[EntityDoc]:
         if backprop_scores is not None:
             backprop_scores([d_logits[place] for place in with_pairs])
-            for place, document in zip(with_pairs, encoded):
-                leave_attention_gradient(encodings[place], torch2xp(document.attention.grad))
-        d_hidden = {
-            place: torch2xp(document.hidden.grad) for place, document in zip(with_pairs, encoded)
-        }
+        d_hidden: Dict[int, Floats3d] = {}
+        for place, document in zip(with_pairs, encoded):
+            leave_attention_gradient(
+                encodings[place], cast(Floats4d, torch2xp(_gradient(document.attention)))
+            )
+            d_hidden[place] = cast(Floats3d, torch2xp(_gradient(document.hidden)))
         backprop_tok2vec(
             [
                 _hidden_gradient(model, data, d_hidden.get(place))
@@ -184,8 +192,13 @@ def forward(
     return scores, backprop
 
 
+def _gradient(variable: torch.Tensor) -> torch.Tensor:
+    """The gradient that has reached a tensor; zeros if none has."""
+    return torch.zeros_like(variable) if variable.grad is None else variable.grad
+
+
 def _hidden_gradient(
-    model: Model, data: TransformerData, gradient: Optional[Floats2d]
+    model: Model, data: TransformerData, gradient: Optional[Floats3d]
 ) -> TransformerData:
     """The gradient of a Doc's hidden states; zeros for a Doc without pairs."""
     if gradient is None:
@@ -221,10 +234,17 @@ def _convert_outputs(
     ], backprop
 
 
+def _serialize(network: Optional[KDDocRE]) -> bytes:
+    """The weights of the network; nothing where it has not been built."""
+    return b"" if network is None else save_weights(network)
+
+
 def _deserialize(
     build_network: BuildNetwork, model: Optional[KDDocRE], data: bytes, device: torch.device
-) -> KDDocRE:
+) -> Optional[KDDocRE]:
     """Build the network that weights belong to, and load them."""
+    if not data:
+        return None
     weights = read_weights(data, "relation extractor")
     network = build_network(
         hidden_width=weights["head_entity.weight"].shape[1],

@@ -7,6 +7,7 @@ components listen to the transformer, and in whatever order.
 
 import copy
 import inspect
+import json
 import logging
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, cast
@@ -100,7 +101,10 @@ class TransformerModel(StockTransformerModel):
         RETURNS (TransformerModel): The copy, with an id of its own.
         """
         copied = TransformerModel(self.attrs["name"], self.attrs["get_spans"])
-        copied.layers[0] = copy.deepcopy(self.layers[0])
+        shim = copy.deepcopy(self.layers[0].shims[0])
+        # An optimizer knows a parameter by the id of its shim.
+        shim.id = copied.layers[0].shims[0].id
+        copied.layers[0].shims[0] = shim
         copied.attrs["has_transformer"] = self.attrs["has_transformer"]
         copied._dims = dict(self._dims)
         return copied
@@ -313,9 +317,7 @@ def _convert_outputs(
         outputs = [output["last_hidden_state"]]
         if d_attention:
             outputs.append(output[ATTENTION])
-        return ArgsKwargs(
-            args=(tuple(outputs),), kwargs={"grad_tensors": [d_hidden, *d_attention]}
-        )
+        return ArgsKwargs(args=(tuple(outputs),), kwargs={"grad_tensors": [d_hidden, *d_attention]})
 
     return output, backprop
 
@@ -381,7 +383,8 @@ class AttentionShim(HFShim):
         with make_tempdir() as folder:
             for name, content in files.items():
                 (folder / name).write_bytes(content)
-            srsly.write_json(folder / "config.json", message["config"])
+            # srsly's JSON would round BERT's layer_norm_eps of 1e-12 to 0.
+            (folder / "config.json").write_text(json.dumps(message["config"]), encoding="utf8")
             config = self.config_cls.from_pretrained(folder)
             tokenizer = self.tokenizer_cls.from_pretrained(folder, **tokenizer_settings)
         with no_init_weights():

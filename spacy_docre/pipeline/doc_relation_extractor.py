@@ -12,13 +12,13 @@ from typing import (
     List,
     Optional,
     Sequence,
-    Set,
     Tuple,
     Union,
     cast,
 )
 
 import numpy
+import srsly
 import torch
 from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
@@ -30,8 +30,8 @@ from thinc.api import (
     Config,
     Model,
     Optimizer,
-    get_ops,
     set_dropout_rate,
+    to_numpy,
     torch2xp,
     xp2torch,
 )
@@ -228,28 +228,26 @@ class DocRelationExtractor(TrainablePipe):
         *,
         nlp: Optional[Language] = None,
         labels: Optional[Iterable[str]] = None,
-        label_names: Optional[Dict[str, Any]] = None,
     ) -> None:
         """Collect the relations and build the model.
 
         get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
         nlp (Optional[Language]): The pipeline.
         labels (Optional[Iterable[str]]): The relations, e.g. from `spacy init labels`; by
-            default those of the examples, in alphabetical order.
-        label_names (Optional[Dict[str, Any]]): Readable names of the relations, added to
-            those of the component; a name, or a dict with the key "name".
+            default those of the examples, in alphabetical order. Readable names that the
+            examples hold are added to `label_names`.
         RAISES (ValueError): If the examples hold no relation, a relation that is not in
             `labels`, or no entities; or if there is no transformer to listen to.
         """
         validate_get_examples(get_examples, "DocRelationExtractor.initialize")
         if nlp is not None:
             provide_attention(nlp, self.model)
-        sample, seen = self._survey(get_examples())
+        sample, names = self._survey(get_examples())
         if labels is None:
-            labels = sorted(seen)
+            labels = sorted(names)
         else:
             labels = list(labels)
-            unknown = seen.difference(labels)
+            unknown = names.keys() - labels
             if unknown:
                 raise ValueError(
                     f"The training data holds relations that are not among the labels of "
@@ -258,27 +256,30 @@ class DocRelationExtractor(TrainablePipe):
                 )
         for label in labels:
             self.add_label(label)
-        for label, entry in (label_names or {}).items():
-            self.label_names[label] = entry["name"] if isinstance(entry, dict) else entry
+        for label, name in names.items():
+            if name:
+                self.label_names.setdefault(label, name)
         self.set_output(len(self.labels))
         self.model.initialize(X=sample)
 
-    def _survey(self, examples: Iterable[Example]) -> Tuple[List[EntityDoc], Set[str]]:
-        """A few documents to initialise the model with, and the relations of all."""
+    def _survey(self, examples: Iterable[Example]) -> Tuple[List[EntityDoc], Dict[str, str]]:
+        """A few documents to initialise the model with, and the relations of all with their
+        readable names."""
         sample: List[EntityDoc] = []
-        seen: Set[str] = set()
+        names: Dict[str, str] = {}
         for example in examples:
-            seen.update(relation.label_ for relation in example.reference._.relations)
+            for relation in example.reference._.relations:
+                names[relation.label_] = relation.triple.name or names.get(relation.label_, "")
             if len(sample) < 10:
                 sample.append(self._document(example))
-        if not seen:
+        if not names:
             raise ValueError(
                 "The training data holds no relations: doc._.relations is empty in every "
                 "reference document. Make the data with 'python -m spacy docre convert', or "
                 "set doc._.entities and doc._.relations, and keep them: "
                 "DocBin(store_user_data=True)."
             )
-        return sample, seen
+        return sample, names
 
     def _document(self, example: Example) -> EntityDoc:
         """The predicted Doc of an example with the entities of whatever sets them: a
@@ -294,9 +295,7 @@ class DocRelationExtractor(TrainablePipe):
         RAISES (MissingEntities): If the reference has none either.
         """
         stored = [entity.mentions for entity in example.reference._.entities]
-        return project_entities(
-            stored or self.get_entities(example.reference), example.predicted
-        )
+        return project_entities(stored or self.get_entities(example.reference), example.predicted)
 
     def predict(self, docs: Iterable[Doc]) -> List[Prediction]:
         """Score the entity pairs of Docs without changing them.
@@ -341,9 +340,8 @@ class DocRelationExtractor(TrainablePipe):
                 release_attention(doc)
 
     def _triples(self, prediction: Prediction) -> List[Triple]:
-        ops = get_ops("numpy")
-        logits = ops.asarray(prediction.scores.logits)
-        evidence = ops.asarray(prediction.scores.evidence)
+        logits = to_numpy(prediction.scores.logits)
+        evidence = to_numpy(prediction.scores.evidence)
         probabilities = 1 / (1 + numpy.exp(logits[:, :1] - logits[:, 1:]))
         annotated = probabilities > self.cfg["threshold"]
         if self.cfg["top_k"] is not None and self.cfg["top_k"] < annotated.shape[1]:
@@ -396,7 +394,7 @@ class DocRelationExtractor(TrainablePipe):
         scores, backprop = self.model.begin_update(documents)
         predictions = [Prediction(document, score) for document, score in zip(documents, scores)]
         loss, d_logits = self.get_loss(examples, predictions)
-        backprop(d_logits)
+        cast(Callable, backprop)(d_logits)
         if sgd is not None:
             self.finish_update(sgd)
         losses[self.name] += loss
@@ -423,7 +421,7 @@ class DocRelationExtractor(TrainablePipe):
         variable = torch.cat(logits).requires_grad_()
         loss = self.loss(variable, torch.as_tensor(labels, device=variable.device))
         (gradient,) = torch.autograd.grad(loss, variable)
-        return loss.item(), [torch2xp(rows) for rows in gradient.split(num_pairs)]
+        return loss.item(), [cast(Floats2d, torch2xp(rows)) for rows in gradient.split(num_pairs)]
 
     def _gold_labels(self, example: Example, prediction: Prediction) -> numpy.ndarray:
         """The gold relations of each pair, shape (pairs, relations), booleans."""
@@ -500,14 +498,18 @@ class DocRelationExtractor(TrainablePipe):
         RETURNS (DocRelationExtractor): The component.
         RAISES (ValueError): If its weights are missing, cut off or damaged.
         """
-        weights = Path(path) / "model"
-        if "model" not in exclude and not weights.exists():
-            raise ValueError(
-                f"The weight file {weights} of '{self.name}' is missing. Copy or train the "
-                "pipeline again."
-            )
-        with readable(f"A file of '{self.name}' in {path}"):
-            super().from_disk(path, exclude=exclude)
+        with readable(f"The settings of '{self.name}' in {path}"):
+            super().from_disk(path, exclude=[*exclude, "model"])
+        if "model" not in exclude:
+            weights = Path(path) / "model"
+            if not weights.exists():
+                raise ValueError(
+                    f"The weight file {weights} of '{self.name}' is missing. Copy or train the "
+                    "pipeline again."
+                )
+            with readable(f"The weight file {weights} of '{self.name}'"):
+                message = srsly.msgpack_loads(weights.read_bytes())
+            self.model.from_dict(message)
         return self
 
 

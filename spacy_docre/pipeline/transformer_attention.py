@@ -1,13 +1,13 @@
 """See to it that the pipeline's transformer hands over its attention."""
 
 import logging
-from typing import Any, Dict
+from typing import Any, Dict, cast
 
 from spacy.language import Language
 from spacy.util import registry
-from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers import TransformerListener
 from spacy_transformers.layers import TransformerModel as StockTransformerModel
+from spacy_transformers.layers.hf_shim import HFShim
 from spacy_transformers.pipeline_component import Transformer
 from thinc.api import Model
 
@@ -46,9 +46,9 @@ def _lacks_attention(model: Model, config: Dict[str, Any]) -> bool:
     return type(model) is StockTransformerModel and not asked
 
 
-def _exchange(stock: StockTransformerModel, config: Dict[str, Any]) -> Model:
+def _exchange(stock: Model, config: Dict[str, Any]) -> Model:
     model = registry.resolve({"model": config})["model"]
-    objects: HFObjects = stock.layers[0].shims[0]._hfmodel
+    objects = cast(HFShim, stock.layers[0].shims[0])._hfmodel
     if objects.transformer is not None:
         model.attrs["set_transformer"](model, objects)
     return model

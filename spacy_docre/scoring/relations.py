@@ -37,9 +37,7 @@ def score_triples(gold: Set[ScoredTriple], predicted: Set[ScoredTriple]) -> PRFS
     return score
 
 
-def score_per_label(
-    gold: Set[ScoredTriple], predicted: Set[ScoredTriple]
-) -> Dict[str, PRFScore]:
+def score_per_label(gold: Set[ScoredTriple], predicted: Set[ScoredTriple]) -> Dict[str, PRFScore]:
     """Precision, recall and F1 of each relation.
 
     gold (Set[ScoredTriple]): The gold triples.

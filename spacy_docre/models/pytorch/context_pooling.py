@@ -28,9 +28,9 @@ class ContextPooling(nn.Module):
             shape (unordered pairs, sentences).
         """
         attention = entity_attention(document)
-        sentences = nn.functional.one_hot(
-            document.position_sentences, document.num_sentences
-        ).to(hidden.dtype)
+        sentences = nn.functional.one_hot(document.position_sentences, document.num_sentences).to(
+            hidden.dtype
+        )
         # Few entities at a time, so that the (heads x pairs x positions) table stays small.
         contexts, evidence = [], []
         step = max(1, _TABLE_ROWS // max(document.num_entities, 1))
@@ -43,7 +43,10 @@ class ContextPooling(nn.Module):
         return torch.cat(contexts), torch.cat(evidence)
 
 
+# Unordered pairs whose attention is held at once.
 _TABLE_ROWS = 4096
+# Below any sum of attention that is not zero.
+_SMALLEST = 1e-10
 
 
 def entity_attention(document: EncodedDocument) -> Tensor:
@@ -75,9 +78,6 @@ def entity_attention(document: EncodedDocument) -> Tensor:
     return merged / merged.sum(0, keepdim=True).clamp_min(_SMALLEST)
 
 
-_SMALLEST = 1e-10
-
-
 def pair_attention(attention: Tensor, start: int, end: int) -> Tensor:
     """The normalised attention that two entities share (eq. 4).
 
@@ -92,6 +92,5 @@ def pair_attention(attention: Tensor, start: int, end: int) -> Tensor:
     s, o = torch.triu_indices(
         first.shape[1], num_entities, offset=start + 1, device=attention.device
     )
-    # Negative only by a rounding error of the encoder's attention.
     shared = products[:, s, o].T
     return shared / shared.sum(1, keepdim=True).clamp_min(_SMALLEST)

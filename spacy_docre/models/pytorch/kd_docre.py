@@ -98,9 +98,7 @@ class KDDocRE(nn.Module):
         heads = heads + self.head_context(contexts)[layout.contexts]
         tails = self.tail_entity(entities)[layout.tails]
         tails = tails + self.tail_context(contexts)[layout.contexts]
-        return self.bilinear(
-            self.dropout(torch.tanh(heads)), self.dropout(torch.tanh(tails))
-        )
+        return self.bilinear(self.dropout(torch.tanh(heads)), self.dropout(torch.tanh(tails)))
 
     def set_num_relations(self, num_relations: int) -> None:
         """Grow the classifier, keeping what it knows of the relations it has.

@@ -1,0 +1,104 @@
+"""What the benchmarks share: documents, pipelines, medians."""
+
+import statistics
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, List
+
+import spacy
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+
+RECIPE: Dict[str, Any] = {
+    "width": 384,
+    "block_size": 16,
+    "pair_width": 256,
+    "pair_encoder": {"@layers": "spacy_docre.AxialAttention.v1", "depth": 1, "heads": 4},
+}
+# The head of the authors' released code. Its pair table is as wide as the encoder.
+RELEASED: Dict[str, Any] = {
+    "width": 1024,
+    "block_size": 64,
+    "pair_width": 384,
+    "pair_encoder": {
+        "@layers": "spacy_docre.AxialAttention.v1",
+        "depth": 6,
+        "heads": 8,
+        "order": "parallel",
+        "transform": True,
+    },
+}
+SHAPES = {"recipe": RECIPE, "released": RELEASED}
+
+
+def make_pipeline(encoder: str, shape: str, precision: str, examples: List[Example]) -> Language:
+    """An initialised pipeline of a transformer and the relation extractor.
+
+    encoder (str): Folder or hub name of the encoder.
+    shape (str): "recipe" or "released".
+    precision (str): Precision of both components.
+    examples (List[Example]): Examples to initialise it with.
+    RETURNS (Language): The pipeline. Its threshold is such that it annotates nothing: an
+        untrained model would annotate everything.
+    """
+    nlp = spacy.blank("en")
+    model = {
+        "@architectures": "spacy_docre.TransformerModel.v1",
+        "name": encoder,
+        "precision": precision,
+        "get_spans": {
+            "@span_getters": "spacy-transformers.strided_spans.v1",
+            "window": 384,
+            "stride": 288,
+        },
+    }
+    nlp.add_pipe("transformer", config={"model": model})
+    nlp.add_pipe(
+        "doc_relation_extractor",
+        config={"threshold": 1.0, "model": {"precision": precision, **SHAPES[shape]}},
+    )
+    nlp.initialize(lambda: examples)
+    return nlp
+
+
+def read_examples(path: Path, nlp: Language, limit: int) -> List[Example]:
+    """Examples of a `.spacy` file, the predicted documents with the gold entities."""
+    from spacy_docre.corpora.reader import make_corpus
+
+    return list(make_corpus(str(path), limit=limit)(nlp))
+
+
+def bare_docs(docs: List[Doc]) -> List[Doc]:
+    """Copies of documents as a tokenizer and an entity recogniser leave them."""
+    return [doc.copy() for doc in docs]
+
+
+def median_seconds(run: Callable[[Any], Any], prepare: Callable[[], Any], repeats: int) -> float:
+    """The median time of a run, after one to warm up.
+
+    run (Callable[[Any], Any]): What is timed.
+    prepare (Callable[[], Any]): Makes its argument; not timed.
+    repeats (int): How often.
+    RETURNS (float): Seconds.
+    """
+    seconds = []
+    for _ in range(repeats + 1):
+        argument = prepare()
+        start = time.perf_counter()
+        run(argument)
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[1:])
+
+
+def read_docs(path: Path, limit: int) -> List[Doc]:
+    """Documents of a `.spacy` file."""
+    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+    return docs[:limit] if limit else docs
+
+
+def machine() -> str:
+    """One line about the machine."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{torch.get_num_threads()} threads, {capability}, torch {torch.__version__}"

@@ -1,0 +1,12 @@
+# Sourced by the other scripts: a virtual environment with the tested versions, in .venv.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+python=${PYTHON:-python3}
+if [ ! -x .venv/bin/python ]; then
+    "$python" -m venv .venv
+fi
+source .venv/bin/activate
+python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+# Everything below runs without a model hub.
+export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false

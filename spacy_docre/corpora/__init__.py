@@ -1,0 +1,1 @@
+"""One module per format; each gives Docs with entities and relations."""
