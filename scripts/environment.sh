@@ -10,3 +10,5 @@ python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 # Everything below runs without a model hub.
 export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
+# Large tensors come and go at every step: let glibc keep their memory instead of mapping it anew.
+export MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=8589934592

@@ -10,6 +10,7 @@ import inspect
 import json
 import logging
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, cast
 
 import srsly
@@ -382,7 +383,8 @@ class AttentionShim(HFShim):
         tokenizer_settings = files.pop("kwargs", {})
         with make_tempdir() as folder:
             for name, content in files.items():
-                (folder / name).write_bytes(content)
+                # The bare name: what is loaded must not write outside of the folder.
+                (folder / Path(name).name).write_bytes(content)
             # srsly's JSON would round BERT's layer_norm_eps of 1e-12 to 0.
             (folder / "config.json").write_text(json.dumps(message["config"]), encoding="utf8")
             config = self.config_cls.from_pretrained(folder)

@@ -1,5 +1,6 @@
 """The component `doc_relation_extractor`."""
 
+import os
 import warnings
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +30,7 @@ from spacy.vocab import Vocab
 from thinc.api import (
     Config,
     Model,
+    NumpyOps,
     Optimizer,
     set_dropout_rate,
     to_numpy,
@@ -81,6 +83,10 @@ learn_rate_factor = 1.0
 @layers = "spacy_docre.AxialAttention.v1"
 """
 )
+
+# A forked process, as of nlp.pipe(n_process=2), hangs in the thread pool it inherits.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 # A sentence is evidence if at least this share of the pair's attention falls on it.
 EVIDENCE_SHARE = 0.2
@@ -342,10 +348,12 @@ class DocRelationExtractor(TrainablePipe):
     def _triples(self, prediction: Prediction) -> List[Triple]:
         logits = to_numpy(prediction.scores.logits)
         evidence = to_numpy(prediction.scores.evidence)
-        probabilities = 1 / (1 + numpy.exp(logits[:, :1] - logits[:, 1:]))
+        # Eq. 9, in float64: in float32 a sure relation would have probability 1.
+        margins = (logits[:, 1:] - logits[:, :1]).astype("float64")
+        probabilities = NumpyOps().sigmoid(margins)
         annotated = probabilities > self.cfg["threshold"]
         if self.cfg["top_k"] is not None and self.cfg["top_k"] < annotated.shape[1]:
-            worst_first = probabilities.argsort(axis=1)
+            worst_first = margins.argsort(axis=1)
             rest = worst_first[:, : annotated.shape[1] - self.cfg["top_k"]]
             numpy.put_along_axis(annotated, rest, False, axis=1)
         heads, tails, contexts, _ = document_layout(len(prediction.document.entities)).numpy()
