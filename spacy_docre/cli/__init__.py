@@ -1,0 +1,12 @@
+"""The commands of `python -m spacy docre`."""
+
+import typer
+from spacy.cli._util import app as spacy_app
+
+from .convert import convert_cli
+
+HELP = "Commands for document-level relation extraction."
+
+app = typer.Typer(name="docre", help=HELP, no_args_is_help=True)
+app.command("convert")(convert_cli)
+spacy_app.add_typer(app)

@@ -1,0 +1,148 @@
+"""`python -m spacy docre convert`: annotated files to `.spacy` files."""
+
+from collections import Counter
+from dataclasses import astuple, fields
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Dict, Iterator, List, Optional
+from typing import Counter as CounterType
+
+import typer
+from spacy.cli._util import Arg, Opt
+from spacy.tokens import Doc
+from spacy.training.corpus import FILE_TYPE
+from spacy.util import get_lang_class
+from spacy.vocab import Vocab
+from wasabi import msg
+
+from ..corpora.docred import read_docred, read_relation_names
+from ..corpora.prodigy import ACCEPT, read_prodigy
+from ..corpora.writer import Counts, split_docs, write_docs
+
+REST = "rest"
+
+
+class Format(str, Enum):
+    auto = "auto"
+    docred = "docred"
+    prodigy = "prodigy"
+
+
+FORMATS = {".json": Format.docred, ".jsonl": Format.prodigy}
+
+
+def convert_cli(
+    input_path: Annotated[
+        Path, Arg(metavar="INPUT", help="File to convert", exists=True, dir_okay=False)
+    ],
+    output_path: Annotated[
+        Path, Arg(metavar="OUTPUT", help="The .spacy file to write, or with --split the folder")
+    ],
+    format: Annotated[
+        Format, Opt("--format", "-f", help="auto: docred for .json, prodigy for .jsonl")
+    ] = Format.auto,
+    names_path: Annotated[
+        Optional[Path],
+        Opt(
+            "--names",
+            "-n",
+            help='Readable names of the relations, as JSON: {"P19": "place of birth"}, or '
+            '{"P19": {"name": "place of birth"}}',
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    lang: Annotated[
+        str, Opt("--lang", "-l", help="Language, for the spaces in DocRED's texts")
+    ] = "en",
+    coref_label: Annotated[
+        str, Opt("--coref-label", help="Label of the relations in Prodigy that are coreference")
+    ] = "COREF",
+    split: Annotated[
+        List[str],
+        Opt(
+            "--split",
+            "-s",
+            metavar="NAME=SIZE",
+            help="Write the next SIZE documents (or 'rest') to NAME.spacy; may be repeated",
+        ),
+    ] = [],
+    seed: Annotated[
+        Optional[int], Opt("--seed", help="Shuffle the documents before the split")
+    ] = None,
+    force: Annotated[bool, Opt("--force", "-F", help="Overwrite existing files")] = False,
+) -> None:
+    """
+    Convert annotated documents to .spacy files, with entities and relations.
+
+    It reads the JSON of DocRED and Re-DocRED, and the JSONL of Prodigy's rel.manual. To
+    write several files: --split train=400 --split dev=rest
+    """
+    sizes = _parse_sizes(split)
+    if seed is not None and not sizes:
+        raise typer.BadParameter("It shuffles documents for --split, which is missing.")
+    if format == Format.auto:
+        if input_path.suffix not in FORMATS:
+            msg.fail(f"Unknown format of {input_path}", "Set it with --format.", exits=1)
+        format = FORMATS[input_path.suffix]
+    if not sizes and output_path.suffix != FILE_TYPE:
+        msg.fail(
+            f"{output_path} is no {FILE_TYPE} file",
+            f"Name the output NAME{FILE_TYPE}, or set --split to write several files.",
+            exits=1,
+        )
+    outputs = {name: output_path / f"{name}{FILE_TYPE}" for name in sizes} or {"": output_path}
+    existing = [str(path) for path in outputs.values() if path.exists()]
+    if existing and not force:
+        msg.fail(f"Already there: {', '.join(existing)}", "Overwrite with --force.", exits=1)
+
+    answers: CounterType[str] = Counter()
+    unused = 0
+    try:
+        # A file does not hold its language; this is to find a mistyped one.
+        get_lang_class(lang)
+        names = read_relation_names(names_path) if names_path else {}
+        docs: Iterator[Doc]
+        if format == Format.docred:
+            docs = read_docred(input_path, Vocab(), names=names, lang=lang)
+        else:
+            docs = read_prodigy(
+                input_path, Vocab(), names=names, coref_label=coref_label, answers=answers
+            )
+        if sizes:
+            all_docs = list(docs)
+            parts = split_docs(all_docs, sizes, seed)
+            unused = len(all_docs) - sum(map(len, parts.values()))
+            counts = write_docs({outputs[name]: part for name, part in parts.items()})
+        else:
+            counts = write_docs({output_path: docs})
+    except (ImportError, OSError, ValueError) as error:
+        msg.fail(f"Cannot convert {input_path}", error, exits=1)
+
+    msg.table(
+        [(path, *astuple(count)) for path, count in counts.items()],
+        header=("File", *(field.name.title() for field in fields(Counts))),
+        aligns=("l", *("r" for _ in fields(Counts))),
+    )
+    skipped = [f"{count} {answer}" for answer, count in answers.items() if answer != ACCEPT]
+    if skipped:
+        msg.info(f"Skipped examples that are not accepted: {', '.join(skipped)}")
+    if unused:
+        msg.warn(f"{unused} documents are in no split")
+
+
+def _parse_sizes(split: List[str]) -> Dict[str, Optional[int]]:
+    """Parse ["train=400", "dev=rest"]; the size of the rest is None."""
+    sizes: Dict[str, Optional[int]] = {}
+    for item in split:
+        name, _, size = item.partition("=")
+        if not name or Path(name).name != name or not (size == REST or size.isdecimal()):
+            raise typer.BadParameter(
+                f"{item!r} should be NAME=SIZE, where SIZE is a number or '{REST}'."
+            )
+        if name in sizes:
+            raise typer.BadParameter(f"There are two splits of the name {name!r}.")
+        if size == REST and None in sizes.values():
+            raise typer.BadParameter(f"Only one split can have the size '{REST}'.")
+        sizes[name] = None if size == REST else int(size)
+    return sizes

@@ -1,0 +1,56 @@
+"""From tokens back to prose: which tokens a space follows."""
+
+import re
+from typing import List, Sequence
+
+# Moses pairs straight quotes only.
+_STRAIGHT_QUOTES = str.maketrans("“”„‘’", '"""\'\'')
+# Spaces that Moses leaves: around a hyphen or slash within a word, around a dash between
+# numbers, and before "n't". A hyphen between a letter and a digit is a dash between dates.
+_SPACES_LEFT = re.compile(
+    r"(?<=[^\W\d_]) ([-/]) (?=[^\W\d_])|(?<=\d) ([-–/]) (?=\d)|(?<=[^\W\d_]) (?=n't\b)"
+)
+
+
+def detokenize(sentences: Sequence[Sequence[str]], lang: str = "en") -> List[bool]:
+    """Tell which tokens a space follows, so that a document reads as prose.
+
+    The tokens themselves never change. In a sentence where the detokeniser changes more
+    than the spaces, a space follows each token.
+
+    sentences (Sequence[Sequence[str]]): The tokens of each sentence.
+    lang (str): The language, as a two-letter code.
+    RETURNS (List[bool]): Whether a space follows, for each token of the document.
+    """
+    # Imported late: it takes half a second, and every spaCy command loads this package.
+    from sacremoses import MosesDetokenizer
+
+    detokenizer = MosesDetokenizer(lang=lang)
+    spaces: List[bool] = []
+    for tokens in sentences:
+        plain = [token.translate(_STRAIGHT_QUOTES) for token in tokens]
+        prose = detokenizer.detokenize(plain, unescape=False)
+        spaces += _align(plain, _SPACES_LEFT.sub(r"\1\2", prose))
+    if spaces:
+        spaces[-1] = False
+    return spaces
+
+
+def _align(tokens: Sequence[str], text: str) -> List[bool]:
+    """Whether a space follows each token in the text of their sentence."""
+    words = text.split()
+    if "".join(words) != "".join("".join(tokens).split()):
+        words = " ".join(tokens).split()
+    # Where words end, counted in characters that are no white space.
+    word_ends = set()
+    end = 0
+    for word in words:
+        end += len(word)
+        word_ends.add(end)
+    spaces = []
+    end = 0
+    for token, following in zip(tokens, [*tokens[1:], "."]):
+        end += len("".join(token.split()))
+        # A token of white space is a space itself.
+        spaces.append(end in word_ends and not token.isspace() and not following.isspace())
+    return spaces

@@ -1,0 +1,85 @@
+"""The corpus that training reads."""
+
+import random
+from itertools import islice
+from pathlib import Path
+from typing import Callable, Iterable, Iterator, Optional, Union
+
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Example
+from spacy.training.corpus import FILE_TYPE, walk_corpus
+from spacy.vocab import Vocab
+
+from ..entities import DEFAULT_KEY, MissingEntities, make_default_entities
+
+
+def make_corpus(
+    path: Optional[Union[str, Path]], limit: int = 0, shuffle: bool = False
+) -> Callable[[Language], Iterable[Example]]:
+    """Read `.spacy` files, for training and evaluation with gold entities.
+
+    Other than spaCy's own corpus it gives the predicted documents the gold entities, keeps
+    empty documents, and never splits a document, since relations cross sentences.
+
+    path (Optional[Union[str, Path]]): A file, or a folder with files.
+    limit (int): The number of documents to read; 0 for all.
+    shuffle (bool): Whether to shuffle the documents, anew in each epoch.
+    RETURNS (Callable[[Language], Iterable[Example]]): Gives the examples.
+    RAISES (ValueError): If there is no path.
+    """
+    if path is None:
+        raise ValueError(Errors.E913)
+    folder = Path(path)
+
+    def corpus(nlp: Language) -> Iterator[Example]:
+        references: Iterable[Doc] = islice(_read_docs(folder, nlp.vocab), limit or None)
+        if shuffle:
+            references = list(references)
+            random.shuffle(references)
+        for reference in references:
+            yield make_example(reference)
+
+    return corpus
+
+
+def make_example(reference: Doc) -> Example:
+    """Make an example whose predicted document has the gold entities.
+
+    Its words, spaces and sentences are those of the reference, too. Entities are in
+    `doc.spans["entities"]` only: in `doc.ents`, an `ner` of the same pipeline would see them.
+
+    reference (Doc): The gold document.
+    RETURNS (Example): The example.
+    """
+    predicted = Doc(
+        reference.vocab,
+        words=[token.text for token in reference],
+        spaces=[bool(token.whitespace_) for token in reference],
+        sent_starts=(
+            [token.is_sent_start for token in reference]
+            if reference.has_annotation("SENT_START")
+            else None
+        ),
+    )
+    predicted.spans[DEFAULT_KEY] = [
+        Span(predicted, mention.start, mention.end, label=mention.label, span_id=str(place))
+        for place, mentions in enumerate(_gold_entities(reference))
+        for mention in mentions
+    ]
+    return Example(predicted, reference)
+
+
+def _gold_entities(reference: Doc) -> Iterable[Iterable[Span]]:
+    if reference._.entities:
+        return [entity.mentions for entity in reference._.entities]
+    try:
+        return make_default_entities()(reference)
+    except MissingEntities:
+        return []
+
+
+def _read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
+    for file in walk_corpus(path, FILE_TYPE):
+        yield from DocBin().from_disk(file).get_docs(vocab)

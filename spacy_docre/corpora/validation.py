@@ -1,0 +1,74 @@
+"""What readers of annotated files share: reading them, and saying what is wrong with them."""
+
+import json
+from pathlib import Path
+from typing import Any, Mapping, Sequence, Type, TypeVar, Union
+
+from pydantic import BaseModel, ValidationError
+
+FieldPath = Sequence[Union[int, str]]
+RecordT = TypeVar("RecordT", bound=BaseModel)
+
+
+def read_text(path: Path) -> str:
+    """Read a text file.
+
+    path (Path): The file.
+    RETURNS (str): Its text, without the byte order mark that some editors write.
+    RAISES (ValueError): If it is not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not UTF-8: {error.reason} at byte {error.start}. Save it as UTF-8."
+        ) from None
+
+
+def parse_json(text: str, where: str) -> Any:
+    """Parse JSON.
+
+    text (str): The JSON.
+    where (str): What to call it in an error.
+    RETURNS (Any): The data.
+    RAISES (ValueError): If it is not JSON.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{where} is not JSON (in UTF-8): {error}.") from None
+
+
+def validate(schema: Type[RecordT], data: Any, where: str, fields: Mapping[str, str]) -> RecordT:
+    """Check a record against its schema.
+
+    schema (Type[RecordT]): The schema.
+    data (Any): The record, as parsed from JSON.
+    where (str): What to call it in an error.
+    fields (Mapping[str, str]): What each field should hold.
+    RETURNS (RecordT): The record.
+    RAISES (ValueError): If a field is missing or of the wrong type.
+    """
+    if not isinstance(data, dict):
+        raise ValueError(f"{where} should be an object with the fields {', '.join(fields)}.")
+    try:
+        return schema(**data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise invalid(where, first["loc"], first["msg"], fields) from None
+
+
+def invalid(where: str, field: FieldPath, problem: str, fields: Mapping[str, str]) -> ValueError:
+    """Say what is wrong with a record, and what should be there.
+
+    where (str): What to call the record.
+    field (FieldPath): The path to the field, e.g. ("vertexSet", 2, 0, "pos").
+    problem (str): What is wrong with it.
+    fields (Mapping[str, str]): What each field should hold.
+    RETURNS (ValueError): The error, to be raised.
+    """
+    path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in field)
+    name = [key for key in field if isinstance(key, str)][-1]
+    return ValueError(
+        f"{where}, field {path.lstrip('.')}: {problem}. {name} should be {fields[name]}."
+    )

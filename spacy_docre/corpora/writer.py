@@ -1,0 +1,84 @@
+"""Documents, split and written to `.spacy` files."""
+
+import os
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence
+
+from spacy.tokens import Doc, DocBin
+
+
+@dataclass
+class Counts:
+    """What a file holds."""
+
+    documents: int = 0
+    entities: int = 0
+    mentions: int = 0
+    relations: int = 0
+
+    def add(self, doc: Doc) -> None:
+        """Count a document.
+
+        doc (Doc): The document.
+        """
+        self.documents += 1
+        self.entities += len(doc._.entities)
+        self.mentions += sum(len(entity.mentions) for entity in doc._.entities)
+        self.relations += len(doc._.relations)
+
+
+def split_docs(
+    docs: Sequence[Doc], sizes: Mapping[str, Optional[int]], seed: Optional[int] = None
+) -> Dict[str, List[Doc]]:
+    """Split documents by number.
+
+    docs (Sequence[Doc]): The documents.
+    sizes (Mapping[str, Optional[int]]): The number of documents in each part; None for those
+        that are in no other part.
+    seed (Optional[int]): Shuffles the documents, always in the same way; None keeps their order.
+    RETURNS (Dict[str, List[Doc]]): The parts, by name.
+    RAISES (ValueError): If there are not enough documents.
+    """
+    taken = sum(size or 0 for size in sizes.values())
+    if taken > len(docs):
+        raise ValueError(
+            f"The splits take {taken} documents, but there are {len(docs)}. Lower their sizes."
+        )
+    docs = list(docs)
+    if seed is not None:
+        random.Random(seed).shuffle(docs)
+    parts = {}
+    start = 0
+    for name, size in sizes.items():
+        end = start + (len(docs) - taken if size is None else size)
+        parts[name] = docs[start:end]
+        start = end
+    return parts
+
+
+def write_docs(parts: Mapping[Path, Iterable[Doc]]) -> Dict[Path, Counts]:
+    """Write documents to `.spacy` files, once all of them are there: an error in any document
+    leaves every file as it was.
+
+    parts (Mapping[Path, Iterable[Doc]]): The documents of each file.
+    RETURNS (Dict[Path, Counts]): What each file holds.
+    """
+    counts = {path: Counts() for path in parts}
+    # In the same folder, so that the file system can rename them at once.
+    written = {path: path.with_name(f"{path.name}.{os.getpid()}.tmp") for path in parts}
+    try:
+        for path, docs in parts.items():
+            doc_bin = DocBin(store_user_data=True)
+            for doc in docs:
+                doc_bin.add(doc)
+                counts[path].add(doc)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            doc_bin.to_disk(written[path])
+        for path in parts:
+            os.replace(written[path], path)
+    finally:
+        for path in written.values():
+            path.unlink(missing_ok=True)
+    return counts

@@ -1,0 +1,240 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, List
+
+import pytest
+from spacy.cli._util import app
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+from typer.testing import CliRunner, Result
+
+import spacy_docre.cli  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with the files to convert."""
+    monkeypatch.chdir(tmp_path)
+    write("docred.json", [docred(place) for place in range(10)])
+    write("names.json", {"P551": {"name": "residence"}})
+    examples = [prodigy("accept"), prodigy("reject"), prodigy("ignore"), prodigy("reject")]
+    Path("prodigy.jsonl").write_text("\n".join(map(json.dumps, examples)), encoding="utf-8")
+    return tmp_path
+
+
+def write(name: str, data: Any) -> None:
+    Path(name).write_text(json.dumps(data), encoding="utf-8")
+
+
+def docred(place: int) -> Dict[str, Any]:
+    return {
+        "title": str(place),
+        "sents": [["Ann", "lives", "in", "Oslo", "."], ["She", "stays", "."]],
+        "vertexSet": [
+            [
+                {"pos": [0, 1], "sent_id": 0, "type": "PER"},
+                {"pos": [0, 1], "sent_id": 1, "type": "PER"},
+            ],
+            [{"pos": [3, 4], "sent_id": 0, "type": "LOC"}],
+        ],
+        "labels": [{"h": 0, "t": 1, "r": "P551", "evidence": [0]}],
+    }
+
+
+def prodigy(answer: str) -> Dict[str, Any]:
+    tokens = [
+        {"text": text, "start": start, "end": start + len(text), "ws": True}
+        for text, start in (("Ann", 0), ("has", 4), ("Bo", 8))
+    ]
+    return {
+        "text": "Ann has Bo",
+        "tokens": tokens,
+        "spans": [
+            {"token_start": 0, "token_end": 0, "label": "PER"},
+            {"token_start": 2, "token_end": 2, "label": "PER"},
+        ],
+        "relations": [{"head": 0, "child": 2, "label": "SAME"}],
+        "answer": answer,
+    }
+
+
+def convert(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["docre", "convert", *arguments])
+
+
+def output(result: Result) -> str:
+    """What a command printed, on one line."""
+    return " ".join(result.output.split())
+
+
+def read(path: str) -> List[Doc]:
+    return list(DocBin().from_disk(path).get_docs(Vocab()))
+
+
+def titles(path: str) -> List[int]:
+    return [int(doc.user_data["title"]) for doc in read(path)]
+
+
+def test_docred() -> None:
+    result = convert("docred.json", "new/dev.spacy", "--names", "names.json")
+    assert result.exit_code == 0
+    assert "new/dev.spacy 10 20 30 10" in output(result)
+    docs = read("new/dev.spacy")
+    assert [doc.text for doc in docs] == ["Ann lives in Oslo. She stays."] * 10
+    relation = docs[0]._.relations[0]
+    assert (relation.head.text, relation.name, relation.tail.text) == ("Ann", "residence", "Oslo")
+    assert relation.evidence == (next(docs[0].sents),)
+
+
+def test_prodigy() -> None:
+    result = convert("prodigy.jsonl", "train.spacy")
+    assert result.exit_code == 0
+    assert "train.spacy 1 2 2 1" in output(result)
+    assert "Skipped examples that are not accepted: 2 reject, 1 ignore" in output(result)
+    assert [relation.label_ for relation in read("train.spacy")[0]._.relations] == ["SAME"]
+
+
+def test_coreference_label() -> None:
+    result = convert("prodigy.jsonl", "train.spacy", "--coref-label", "SAME")
+    assert "train.spacy 1 1 2 0" in output(result)
+
+
+def test_format() -> None:
+    Path("prodigy.jsonl").rename("prodigy.txt")
+    result = convert("prodigy.txt", "train.spacy")
+    assert result.exit_code == 1
+    assert "--format" in output(result)
+    assert convert("prodigy.txt", "train.spacy", "--format", "prodigy").exit_code == 0
+    assert len(read("train.spacy")) == 1
+    assert convert("docred.json", "x.spacy", "--format", "prodigy").exit_code == 1
+
+
+def test_language() -> None:
+    write("italian.json", [{"title": "", "sents": [["l'", "opera"]], "vertexSet": []}])
+    assert convert("italian.json", "italian.spacy", "--lang", "it").exit_code == 0
+    assert read("italian.spacy")[0].text == "l'opera"
+    result = convert("italian.json", "wrong.spacy", "--lang", "qq")
+    assert result.exit_code == 1
+    assert "qq" in output(result)
+
+
+def test_split() -> None:
+    result = convert("docred.json", "corpus", "--split", "train=6", "--split", "dev=3")
+    assert result.exit_code == 0
+    assert "corpus/train.spacy 6 12 18 6" in output(result)
+    assert "corpus/dev.spacy 3 6 9 3" in output(result)
+    assert "1 documents are in no split" in output(result)
+    assert titles("corpus/train.spacy") == [0, 1, 2, 3, 4, 5]
+    assert titles("corpus/dev.spacy") == [6, 7, 8]
+
+
+def test_split_rest() -> None:
+    result = convert("docred.json", "corpus", "--split", "dev=3", "--split", "train=rest")
+    assert result.exit_code == 0
+    assert "no split" not in result.output
+    assert titles("corpus/dev.spacy") == [0, 1, 2]
+    assert titles("corpus/train.spacy") == [3, 4, 5, 6, 7, 8, 9]
+
+
+def test_split_shuffled() -> None:
+    split = ["--split", "train=rest", "--split", "dev=3"]
+    for name, seed in (("a", "0"), ("b", "0"), ("c", "1")):
+        assert convert("docred.json", name, *split, "--seed", seed).exit_code == 0
+    first, again, other = (titles(f"{name}/train.spacy") for name in "abc")
+    assert first == again != other
+    assert sorted(first + titles("a/dev.spacy")) == list(range(10))
+
+
+def test_split_of_too_many(folder: Path) -> None:
+    result = convert("docred.json", "corpus", "--split", "train=6", "--split", "dev=5")
+    assert result.exit_code == 1
+    assert "11 documents, but there are 10" in output(result)
+    assert not (folder / "corpus").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, problem",
+    [
+        (["--split", "train"], "'train' should be NAME=SIZE"),
+        (["--split", "train=x"], "'train=x' should be NAME=SIZE"),
+        (["--split", "train=-1"], "'train=-1' should be NAME=SIZE"),
+        (["--split", "=3"], "'=3' should be NAME=SIZE"),
+        (["--split", "../train=3"], "'../train=3' should be NAME=SIZE"),
+        (["--split", "train=3", "--split", "train=4"], "two splits of the name 'train'"),
+        (["--split", "train=rest", "--split", "dev=rest"], "Only one split"),
+        (["--seed", "1"], "--split"),
+    ],
+)
+def test_wrong_arguments(folder: Path, arguments: List[str], problem: str) -> None:
+    result = convert("docred.json", "corpus.spacy", *arguments)
+    assert result.exit_code == 2
+    assert problem in output(result)
+    assert not (folder / "corpus.spacy").exists()
+
+
+def test_output_of_another_kind() -> None:
+    result = convert("docred.json", "corpus")
+    assert result.exit_code == 1
+    assert "corpus is no .spacy file" in output(result)
+    assert "--split" in output(result)
+
+
+@pytest.mark.parametrize(
+    "arguments, path",
+    [(["dev.spacy"], "dev.spacy"), (["corpus", "--split", "dev=2"], "corpus/dev.spacy")],
+)
+def test_existing_output(arguments: List[str], path: str) -> None:
+    Path("corpus").mkdir()
+    Path(path).write_text("old")
+    result = convert("docred.json", *arguments)
+    assert result.exit_code == 1
+    assert path in output(result)
+    assert "--force" in output(result)
+    assert Path(path).read_text() == "old"
+    assert convert("docred.json", *arguments, "--force").exit_code == 0
+    assert titles(path)[:2] == [0, 1]
+
+
+@pytest.mark.parametrize("arguments", [["out.spacy"], ["out", "--split", "dev=1"]])
+def test_malformed_input(folder: Path, arguments: List[str]) -> None:
+    (folder / "out").mkdir()
+    (folder / "out.spacy").write_text("old")
+    (folder / "out" / "dev.spacy").write_text("old")
+    write("docred.json", [docred(0), {**docred(1), "vertexSet": [[]]}])
+    before = sorted(folder.rglob("*"))
+    result = convert("docred.json", *arguments, "--force")
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert "Cannot convert docred.json" in output(result)
+    assert "docred.json, document 1 ('1'), field vertexSet[0]: " in output(result)
+    assert sorted(folder.rglob("*")) == before
+    assert (folder / "out.spacy").read_text() == "old"
+    assert (folder / "out" / "dev.spacy").read_text() == "old"
+
+
+def test_malformed_names() -> None:
+    write("names.json", ["P551"])
+    result = convert("docred.json", "dev.spacy", "--names", "names.json")
+    assert result.exit_code == 1
+    assert "names.json should be an object" in output(result)
+
+
+def test_output_that_cannot_be_written() -> None:
+    result = convert("docred.json", "docred.json/dev.spacy")
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert "Cannot convert" in output(result)
+
+
+def test_missing_input() -> None:
+    assert convert("missing.json", "dev.spacy").exit_code == 2
+
+
+def test_installed() -> None:
+    command = [sys.executable, "-m", "spacy", "docre", "convert", "docred.json", "dev.spacy"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "dev.spacy" in result.stdout
+    assert titles("dev.spacy") == list(range(10))
