@@ -88,8 +88,9 @@ learn_rate_factor = 1.0
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
-# A sentence is evidence if at least this share of the pair's attention falls on it.
-EVIDENCE_SHARE = 0.2
+# A sentence is evidence if at least this share of the pair's attention falls on it. Chosen on
+# Re-DocRED development documents, by evidence F1 of the gold triples (0.2: 43, 0.3: 45, 0.4: 42).
+EVIDENCE_SHARE = 0.3
 
 
 @Language.factory(
@@ -524,6 +525,8 @@ class DocRelationExtractor(TrainablePipe):
 def _evidence(
     shares: numpy.ndarray, sentences: Sequence[Tuple[int, int]]
 ) -> Tuple[Tuple[int, int], ...]:
-    """The sentences on which enough of a pair's attention falls, most first."""
-    order = [place for place in (-shares).argsort() if shares[place] >= EVIDENCE_SHARE]
+    """The sentence on which most of a pair's attention falls, and others on which enough
+    does, most first; none for a pair without attention."""
+    enough = min(EVIDENCE_SHARE, shares.max())
+    order = [place for place in (-shares).argsort() if shares[place] >= enough > 0]
     return tuple(sentences[place] for place in order) if sentences else ()
