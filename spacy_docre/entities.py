@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Callable, Dict, Hashable, Iterable, List, Sequence, Tuple
 
+from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
 Mentions = List[Span]
@@ -195,7 +196,7 @@ def _grouped(spans: Iterable[Tuple[Hashable, Span]]) -> List[Mentions]:
 
 def _identity(span: Span) -> Hashable:
     """What tells the mentions of one entity in doc.ents from those of another."""
-    if span.ent_id_ or span.kb_id_:
+    if span.ent_id_ or span.kb_id_ not in ("", EntityLinker.NIL):
         return span.ent_id_ or span.kb_id_
     return (span.label_, span.text.casefold())
 

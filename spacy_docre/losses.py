@@ -37,7 +37,8 @@ def make_adaptive_focal_loss(gamma: float = 1.0, form: FocalForm = "paper") -> L
 
     def adaptive_focal_loss(logits: Tensor, labels: Tensor) -> Tensor:
         margin = logits[:, 1:] - logits[:, :1]
-        weight = torch.sigmoid(-margin) ** gamma
+        # (1 - P)^gamma by its logarithm: a power below 1 has no gradient at 0.
+        weight = torch.exp(gamma * F.logsigmoid(-margin))
         if form == "released":
             weight = 1 + weight
         positive = (weight * F.logsigmoid(margin) * labels).sum(1)

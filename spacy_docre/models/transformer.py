@@ -281,6 +281,9 @@ def forward(
     model: TransformerModel, docs: List[Doc], is_train: bool
 ) -> Tuple[FullTransformerBatch, Callable]:
     """Encode Docs; the backward pass adds the attention's gradient to the hidden states'."""
+    if not any(len(doc) for doc in docs):
+        # The component asks no such thing, but a layer that replaced a listener may.
+        return FullTransformerBatch.empty(len(docs)), lambda d_output: docs
     output, backprop_hidden = stock_forward(model, docs, is_train)
 
     def backprop(d_output: FullTransformerBatch) -> List[Doc]:

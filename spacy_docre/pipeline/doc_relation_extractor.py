@@ -342,8 +342,8 @@ class DocRelationExtractor(TrainablePipe):
         for doc, prediction in zip(docs, predictions):
             doc._.entities = prediction.document.entities
             doc._.relations = self._triples(prediction)
-            # The scores of a Doc without entities may yet be wanted for those of its reference.
-            if prediction.document.entities:
+            # Where nothing sets entities, `score` takes those of the reference, and needs it.
+            if prediction.document.entities or not self._lacks_entities(doc):
                 release_attention(doc)
 
     def _triples(self, prediction: Prediction) -> List[Triple]:

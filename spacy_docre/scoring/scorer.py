@@ -81,7 +81,6 @@ def _places_in_gold(example: Example, gold: List[Entity]) -> List[int]:
     return [matches.get(place, -1 - place) for place in range(len(predicted))]
 
 
-@lru_cache(maxsize=4)
 def read_facts(path: str) -> FrozenSet[Fact]:
     """The facts of a training set: relations between names.
 
@@ -94,6 +93,12 @@ def read_facts(path: str) -> FrozenSet[Fact]:
             f"The training facts for Ign F1, {path}, do not exist. Set 'train_facts' of the "
             "scorer to the .spacy file of the training documents, or to null."
         )
+    return _read_facts(path, Path(path).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _read_facts(path: str, modified: int) -> FrozenSet[Fact]:
+    """`read_facts`, once for each state of a file."""
     facts = set()
     for doc in DocBin().from_disk(path).get_docs(Vocab()):
         for relation in doc._.relations:

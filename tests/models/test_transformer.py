@@ -374,7 +374,9 @@ class TestReplaceListeners:
     @pytest.fixture
     def trained(self, make_pipeline, make_examples):
         examples = make_examples(3)
-        nlp = make_pipeline(("transformer", "ner", "doc_relation_extractor"), examples=examples)
+        nlp = make_pipeline(
+            ("transformer", "ner", "doc_relation_extractor"), examples=examples, threshold=0.01
+        )
         nlp.update(examples, sgd=SGD(0.01))
         return nlp
 
@@ -404,6 +406,13 @@ class TestReplaceListeners:
         optimizer = SGD(0.05)
         losses = [train_step(replaced, examples, optimizer)[name] for _ in range(6)]
         assert losses[-1] < losses[0]
+
+    def test_documents_without_tokens(self, trained, make_doc):
+        """They reach the transformer without its component, which would see to them."""
+        for name in ("doc_relation_extractor", "ner"):
+            trained.replace_listeners("transformer", name, ["model.tok2vec"])
+        docs = list(trained.pipe([make_doc([]), make_doc([])]))
+        assert relations_of(docs) == [[], []]
 
     def test_copy_has_moments_of_its_own(self, trained):
         """Optimizers know a parameter by the id of its shim."""
@@ -560,13 +569,14 @@ class TestStockTransformer:
         self, make_pipeline, make_examples, tmp_path
     ):
         examples = make_examples(3)
-        ours = make_pipeline(examples=examples)
+        ours = make_pipeline(examples=examples, threshold=0.01)
         stock = make_pipeline(
             transformer={
                 "architecture": STOCK,
                 "transformer_config": {"output_attentions": True},
             },
             examples=examples,
+            threshold=0.01,
         )
         for nlp in (ours, stock):
             network_of(nlp).load_state_dict(network_of(ours).state_dict())

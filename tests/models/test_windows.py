@@ -84,6 +84,16 @@ class TestPositions:
             assert encoded.piece_positions.tolist() == expected
             assert encoded.num_positions == max(expected) + 1
 
+    def test_windows_of_sentences(self, make_pipeline, make_examples):
+        """They are of different lengths and do not overlap."""
+        getter = {"@span_getters": "spacy-transformers.sent_spans.v1"}
+        examples = make_examples(2)
+        nlp = make_pipeline(transformer={"get_spans": getter}, examples=examples)
+        for example in examples:
+            encoded, data = encode(nlp, example.predicted)
+            assert len(encoded.hidden) == encoded.num_sentences > 3
+            assert encoded.piece_positions.tolist() == naive_positions(data)
+
     def test_one_window_and_overlapping_windows_have_the_same_positions(
         self, make_pipeline, make_examples, make_doc
     ):

@@ -524,6 +524,24 @@ class TestUpdate:
                     four_times[name][key], factor * step, rtol=1e-3, atol=1e-6
                 )
 
+    def test_bfloat16(self, make_pipeline, make_examples, train_step):
+        examples = make_examples(2)
+        losses = {}
+        for precision in ("float32", "bfloat16"):
+            nlp = make_pipeline(
+                transformer={"precision": precision},
+                examples=examples,
+                model={
+                    **make_pipeline().get_pipe_config(EXTRACTOR)["model"],
+                    "precision": precision,
+                },
+            )
+            optimizer = Adam(0.001)
+            losses[precision] = [train_step(nlp, examples, optimizer)[EXTRACTOR] for _ in range(10)]
+        assert losses["bfloat16"] != losses["float32"]
+        assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.1)
+        assert losses["bfloat16"][-1] < 0.9 * losses["bfloat16"][0]
+
     def test_unknown_label(self, make_pipeline, make_examples):
         nlp = make_pipeline(examples=make_examples(2))
         (example,) = make_examples(1)
@@ -619,29 +637,28 @@ class TestScore:
 
 class TestEvidence:
     def test_sentences_most_first(self, all_scores, make_examples):
-        (example,) = make_examples(1)
-        doc = all_scores(example.predicted)
-        (prediction,) = all_scores.get_pipe(EXTRACTOR).predict(
-            [all_scores.get_pipe("transformer")(doc.copy())]
-        )
-        evidence = prediction.scores.evidence
-        # Entities that share no window share no attention.
-        totals = evidence.sum(axis=1).round(4)
-        assert set(totals) == {0, 1}
-        sentences = list(doc.sents)
-        shares = {}
-        number = len(doc._.entities)
-        pairs = [(head, tail) for head in range(number) for tail in range(head + 1, number)]
-        for (head, tail), share in zip(pairs, evidence):
-            shares[head, tail] = shares[tail, head] = share
         several = 0
-        for relation in doc._.relations:
-            places = [sentences.index(sentence) for sentence in relation.evidence]
-            of_pair = shares[relation.head.index, relation.tail.index]
-            assert places == sorted(places, key=lambda place: -of_pair[place])
-            enough = min(0.3, of_pair.max())
-            assert set(places) == set(numpy.flatnonzero((of_pair >= enough) & (of_pair > 0)))
-            several += len(places) > 1
+        for example in make_examples(6):
+            doc = all_scores(example.predicted)
+            (prediction,) = all_scores.get_pipe(EXTRACTOR).predict(
+                [all_scores.get_pipe("transformer")(doc.copy())]
+            )
+            evidence = prediction.scores.evidence
+            # Entities that share no window share no attention.
+            assert set(evidence.sum(axis=1).round(4)) <= {0, 1}
+            sentences = list(doc.sents)
+            shares = {}
+            number = len(doc._.entities)
+            pairs = [(head, tail) for head in range(number) for tail in range(head + 1, number)]
+            for (head, tail), share in zip(pairs, evidence):
+                shares[head, tail] = shares[tail, head] = share
+            for relation in doc._.relations:
+                places = [sentences.index(sentence) for sentence in relation.evidence]
+                of_pair = shares[relation.head.index, relation.tail.index]
+                assert places == sorted(places, key=lambda place: -of_pair[place])
+                enough = min(0.3, of_pair.max())
+                assert set(places) == set(numpy.flatnonzero((of_pair >= enough) & (of_pair > 0)))
+                several += len(places) > 1
         assert several
 
     def test_no_sentence_boundaries(self, trained, make_examples, make_doc):
@@ -657,6 +674,22 @@ class TestEvidence:
 
 
 class TestAttentionOfADoc:
+    def test_an_annotated_doc_cannot_be_annotated_again(self, trained, make_examples):
+        (example,) = make_examples(1)
+        doc = trained(example.predicted)
+        with pytest.raises(ValueError, match="run the whole pipeline on it again"):
+            trained.get_pipe(EXTRACTOR)(doc)
+        expected = triples_of([doc])
+        assert triples_of([trained(doc)]) == expected
+
+    def test_is_kept_where_nothing_sets_entities(self, trained, make_doc):
+        """The scorer may yet ask for those of the reference."""
+        with pytest.warns(UserWarning, match="finds no relations"):
+            bare = trained(Doc(trained.vocab, words=["Oslo", "is", "cold"]))
+        assert "last_attention" in bare._.trf_data.model_output
+        none_found = trained(make_doc(["Oslo", "is", "cold"]))
+        assert "last_attention" not in none_found._.trf_data.model_output
+
     def test_is_released_after_annotation(self, trained, make_examples):
         docs = [example.predicted for example in make_examples(2)]
         docs = list(trained.get_pipe("transformer").pipe(docs))
