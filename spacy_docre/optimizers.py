@@ -6,6 +6,7 @@ import torch
 from thinc.api import Optimizer, xp2torch
 from thinc.optimizers import FloatOrSeq, KeyT
 from thinc.types import FloatsXd
+from thinc.util import is_numpy_array
 
 
 class AdamW(Optimizer):
@@ -30,8 +31,10 @@ class AdamW(Optimizer):
         lr_scale (float): Factor on the learning rate.
         RETURNS (Tuple[FloatsXd, FloatsXd]): The weights, and the gradient set to zero.
         """
-        parameter = xp2torch(weights)
-        parameter.grad = xp2torch(gradient)
+        # Arrays in main memory stay there, so that the update is in place on an Apple GPU, too.
+        device = torch.device("cpu") if is_numpy_array(weights) else None
+        parameter = xp2torch(weights, device=device)
+        parameter.grad = xp2torch(gradient, device=device)
         stepper = self._steppers.get(key)
         if stepper is None:
             stepper = torch.optim.AdamW([parameter], fused=True)

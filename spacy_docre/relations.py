@@ -205,9 +205,9 @@ def set_relations(doc: Doc, relations: Iterable[Union[Triple, Relation]]) -> Non
         [
             int(triple.head),
             int(triple.tail),
-            triple.label,
+            str(triple.label),
             float(triple.score),
-            triple.name,
+            str(triple.name),
             [[int(start), int(end)] for start, end in triple.evidence],
         ]
         for triple in sorted(triples, key=lambda triple: -triple.score)
