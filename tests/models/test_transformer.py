@@ -125,7 +125,7 @@ class TestOutput:
             .model_output
             for precision in ("float32", "bfloat16")
         ]
-        for name in ("last_hidden_state", "last_attention"):
+        for name in ("last_hidden_state", "pooler_output", "last_attention"):
             assert outputs[1][name].dtype == torch.float32
             assert not torch.equal(outputs[0][name], outputs[1][name])
             assert (outputs[0][name] - outputs[1][name]).abs().mean() < 0.05
@@ -348,6 +348,22 @@ class TestGradients:
         for alone in (relations, entities):
             name = "encoder.layer.0.output.dense.weight"
             assert alone[name].norm() > 0.05 * both[name].norm()
+
+    @pytest.mark.parametrize(
+        "order", [("doc_relation_extractor", "ner"), ("ner", "doc_relation_extractor")]
+    )
+    def test_a_batch_without_pairs_holds_back_no_gradient_of_ner(
+        self, order, make_pipeline, make_examples, make_example, tmp_path
+    ):
+        """The last listener starts the backward pass, whatever it has to add."""
+        make_pipeline(("transformer", *order), examples=make_examples(3)).to_disk(tmp_path)
+        batch = [make_example(["Ada", "Lane", "worked"], [[(0, 2)]]), make_example(["Oslo"])]
+        found = []
+        for excluded in ([], ["doc_relation_extractor"]):
+            nlp = spacy.load(tmp_path, exclude=excluded)
+            nlp.update(batch, sgd=False)
+            found.append(encoder_gradients(nlp))
+        assert_same_gradients(*found)
 
     def test_attention_gradients_of_two_relation_extractors_add_up(
         self, make_pipeline, make_examples

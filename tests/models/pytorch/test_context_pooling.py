@@ -68,7 +68,11 @@ def test_evidence_is_the_share_of_attention_on_each_sentence(document):
     evidence = pool(document)[1]
     expected = torch.stack(list(equations.pair_evidence(document).values()))
     assert torch.allclose(evidence.double(), expected, atol=1e-5)
-    assert not evidence.requires_grad
+
+
+def test_evidence_takes_no_gradient():
+    contexts, evidence = pool(with_gradients(random_document(4)))
+    assert contexts.requires_grad and not evidence.requires_grad
 
 
 def test_evidence_of_a_pair_that_shares_attention_sums_to_one():
