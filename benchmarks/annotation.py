@@ -6,9 +6,10 @@ python benchmarks/annotation.py DOCS.spacy ENCODER [--shape released] [--precisi
 from pathlib import Path
 from typing import Any, Dict, List
 
+import spacy
 import torch
 import typer
-from common import machine, make_pipeline, median_seconds, read_examples
+from common import copies_of, machine, make_pipeline, median_seconds, read_examples
 from reference import ReferenceModel
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -38,7 +39,7 @@ def main(
     repeats (int): How often; medians are reported.
     reference (bool): Also time a plain implementation of the released shapes, float32.
     """
-    nlp = make_pipeline(encoder, shape, precision, read_examples(path, _blank(), limit))
+    nlp = make_pipeline(encoder, shape, precision, read_examples(path, spacy.blank("en"), limit))
     docs = [example.predicted for example in read_examples(path, nlp, limit)]
     whole = median_seconds(
         lambda copies: list(nlp.pipe(copies, batch_size=32)), lambda: copies_of(docs), repeats
@@ -58,7 +59,7 @@ def main(
         ),
     ]
     if reference:
-        plain = time_reference(encoder, nlp, docs, repeats=1)
+        plain = time_reference(encoder, nlp, docs)
         rows.append(
             (
                 "plain implementation, released shapes, float32",
@@ -69,16 +70,6 @@ def main(
         )
     msg.text(f"{len(docs)} documents, {precision}, median of {repeats}; {machine()}")
     msg.table(rows, header=("", "s / document", "documents / s", "x bare"), divider=True)
-
-
-def _blank() -> Language:
-    import spacy
-
-    return spacy.blank("en")
-
-
-def copies_of(docs: List[Doc]) -> List[Doc]:
-    return [doc.copy() for doc in docs]
 
 
 def encoder_batches(nlp: Language, docs: List[Doc]) -> List[Dict[str, torch.Tensor]]:
@@ -105,7 +96,7 @@ def run_encoder(
             transformer(**batch)
 
 
-def time_reference(encoder: str, nlp: Language, docs: List[Doc], repeats: int) -> float:
+def time_reference(encoder: str, nlp: Language, docs: List[Doc]) -> float:
     """Seconds of the plain implementation for all documents, four at a time."""
     transformer = AutoModel.from_pretrained(encoder, attn_implementation="eager")
     model = ReferenceModel(transformer, num_labels=97).eval()
@@ -128,7 +119,7 @@ def time_reference(encoder: str, nlp: Language, docs: List[Doc], repeats: int) -
             for arguments in inputs:
                 model(*arguments)
 
-    return median_seconds(run, lambda: None, repeats)
+    return median_seconds(run, lambda: None, repeats=1)
 
 
 def _first_pieces(doc: Doc, words: List[Any]) -> List[List[int]]:

@@ -8,15 +8,14 @@ from typing import Any, Callable, Dict, List
 import spacy
 import torch
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.util import load_config
 
-RECIPE: Dict[str, Any] = {
-    "width": 384,
-    "block_size": 16,
-    "pair_width": 256,
-    "pair_encoder": {"@layers": "spacy_docre.AxialAttention.v1", "depth": 1, "heads": 4},
-}
+from spacy_docre.corpora.reader import make_corpus
+
+CONFIG = Path(__file__).parent.parent / "configs" / "redocred_minilm.cfg"
+RECIPE: Dict[str, Any] = load_config(CONFIG)["components"]["doc_relation_extractor"]["model"]
 # The head of the authors' released code. Its pair table is as wide as the encoder.
 RELEASED: Dict[str, Any] = {
     "width": 1024,
@@ -40,8 +39,8 @@ def make_pipeline(encoder: str, shape: str, precision: str, examples: List[Examp
     shape (str): "recipe" or "released".
     precision (str): Precision of both components.
     examples (List[Example]): Examples to initialise it with.
-    RETURNS (Language): The pipeline. Its threshold is such that it annotates nothing: an
-        untrained model would annotate everything.
+    RETURNS (Language): The pipeline. Its threshold is such that it annotates nothing, since
+        what an untrained model annotates says nothing of a trained one.
     """
     nlp = spacy.blank("en")
     model = {
@@ -57,7 +56,7 @@ def make_pipeline(encoder: str, shape: str, precision: str, examples: List[Examp
     nlp.add_pipe("transformer", config={"model": model})
     nlp.add_pipe(
         "doc_relation_extractor",
-        config={"threshold": 1.0, "model": {"precision": precision, **SHAPES[shape]}},
+        config={"threshold": 1.0, "model": {**SHAPES[shape], "precision": precision}},
     )
     nlp.initialize(lambda: examples)
     return nlp
@@ -65,13 +64,11 @@ def make_pipeline(encoder: str, shape: str, precision: str, examples: List[Examp
 
 def read_examples(path: Path, nlp: Language, limit: int) -> List[Example]:
     """Examples of a `.spacy` file, the predicted documents with the gold entities."""
-    from spacy_docre.corpora.reader import make_corpus
-
     return list(make_corpus(str(path), limit=limit)(nlp))
 
 
-def bare_docs(docs: List[Doc]) -> List[Doc]:
-    """Copies of documents as a tokenizer and an entity recogniser leave them."""
+def copies_of(docs: List[Doc]) -> List[Doc]:
+    """Copies of documents, for a run that annotates them."""
     return [doc.copy() for doc in docs]
 
 
@@ -90,12 +87,6 @@ def median_seconds(run: Callable[[Any], Any], prepare: Callable[[], Any], repeat
         run(argument)
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[1:])
-
-
-def read_docs(path: Path, limit: int) -> List[Doc]:
-    """Documents of a `.spacy` file."""
-    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
-    return docs[:limit] if limit else docs
 
 
 def machine() -> str:

