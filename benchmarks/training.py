@@ -1,6 +1,6 @@
 """(b) Training documents per second, and the share of time outside the encoder.
 
-python benchmarks/training.py DOCS.spacy CONFIG.cfg --encoder FOLDER
+python benchmarks/training.py DOCS.spacy CONFIG.cfg ENCODER
 """
 
 import statistics
