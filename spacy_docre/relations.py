@@ -157,6 +157,15 @@ def get_entities(doc: Doc) -> List[Entity]:
     return [Entity(doc, index) for index in range(len(doc.user_data.get(_ENTITIES, ())))]
 
 
+def has_entities(doc: Doc) -> bool:
+    """Tell whether the entities of a Doc are stored, be it that there are none.
+
+    doc (Doc): The document.
+    RETURNS (bool): Whether `doc._.entities` has been set.
+    """
+    return _ENTITIES in doc.user_data
+
+
 def set_entities(doc: Doc, entities: Iterable[Union[Entity, Sequence[Span]]]) -> None:
     """Store the entities of a Doc, and drop the relations between those it had.
 

@@ -17,6 +17,7 @@ from wasabi import msg
 
 from ..corpora.docred import read_docred, read_relation_names
 from ..corpora.prodigy import ACCEPT, read_prodigy
+from ..corpora.validation import GZIP
 from ..corpora.writer import Counts, split_docs, write_docs
 
 REST = "rest"
@@ -75,16 +76,17 @@ def convert_cli(
     """
     Convert annotated documents to .spacy files, with entities and relations.
 
-    It reads the JSON of DocRED and Re-DocRED, and the JSONL of Prodigy's rel.manual. To
-    write several files: --split train=400 --split dev=rest
+    It reads the JSON of DocRED and Re-DocRED, and the JSONL of Prodigy's rel.manual, also
+    packed as .gz. To write several files: --split train=400 --split dev=rest
     """
     sizes = _parse_sizes(split)
     if seed is not None and not sizes:
         raise typer.BadParameter("It shuffles documents for --split, which is missing.")
     if format == Format.auto:
-        if input_path.suffix not in FORMATS:
+        unpacked = input_path.with_suffix("") if input_path.suffix == GZIP else input_path
+        if unpacked.suffix not in FORMATS:
             msg.fail(f"Unknown format of {input_path}", "Set it with --format.", exits=1)
-        format = FORMATS[input_path.suffix]
+        format = FORMATS[unpacked.suffix]
     if not sizes and output_path.suffix != FILE_TYPE:
         msg.fail(
             f"{output_path} is no {FILE_TYPE} file",

@@ -13,6 +13,7 @@ from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
 from ..entities import DEFAULT_KEY, MissingEntities, make_default_entities
+from ..relations import has_entities
 
 
 def make_corpus(
@@ -72,7 +73,7 @@ def make_example(reference: Doc) -> Example:
 
 
 def _gold_entities(reference: Doc) -> Iterable[Iterable[Span]]:
-    if reference._.entities:
+    if has_entities(reference):
         return [entity.mentions for entity in reference._.entities]
     try:
         return make_default_entities()(reference)

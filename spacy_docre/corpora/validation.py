@@ -1,6 +1,8 @@
 """What readers of annotated files share: reading them, and saying what is wrong with them."""
 
+import gzip
 import json
+import zlib
 from pathlib import Path
 from typing import Any, Mapping, Sequence, Type, TypeVar, Union
 
@@ -9,16 +11,23 @@ from pydantic import BaseModel, ValidationError
 FieldPath = Sequence[Union[int, str]]
 RecordT = TypeVar("RecordT", bound=BaseModel)
 
+# What the name of a packed file ends in.
+GZIP = ".gz"
+
 
 def read_text(path: Path) -> str:
     """Read a text file.
 
-    path (Path): The file.
+    path (Path): The file; it is unpacked if its name ends in ".gz".
     RETURNS (str): Its text, without the byte order mark that some editors write.
-    RAISES (ValueError): If it is not UTF-8.
+    RAISES (ValueError): If it is not UTF-8, or packed and cut off or damaged.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        data = gzip.decompress(path.read_bytes()) if path.suffix == GZIP else path.read_bytes()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path} cannot be unpacked: {error}. Download it again.") from None
+    try:
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path} is not UTF-8: {error.reason} at byte {error.start}. Save it as UTF-8."

@@ -243,15 +243,11 @@ def attention_of(data: TransformerData) -> Optional[Floats4d]:
     """The last layer's attention of one Doc.
 
     data (TransformerData): What the transformer says of the Doc, from our
-        `TransformerModel` or from the stock one with `output_attentions`.
+        `TransformerModel`.
     RETURNS (Optional[Floats4d]): Attention, shape (windows, heads, pieces, pieces), or
         None if the transformer gave none.
     """
-    if ATTENTION in data.model_output:
-        return data.model_output[ATTENTION]
-    if "attentions" in data.model_output:
-        return data.model_output["attentions"][-1]
-    return None
+    return data.model_output.get(ATTENTION)
 
 
 def leave_attention_gradient(data: TransformerData, gradient: Floats4d) -> None:

@@ -64,10 +64,8 @@ def _require_attention(data: TransformerData) -> Floats4d:
             "The relation extractor needs the attention of the transformer's last layer, "
             "and the transformer gave none. Put a 'transformer' component before the "
             "relation extractor, and set [components.transformer.model] to @architectures = "
-            '"spacy_docre.TransformerModel.v1" (or, with the stock '
-            '"spacy-transformers.TransformerModel.v3", transformer_config = '
-            '{"output_attentions": true}). A Doc that has been annotated already has lost its '
-            "attention: run the whole pipeline on it again."
+            '"spacy_docre.TransformerModel.v1". A Doc that has been annotated already has lost '
+            "its attention: run the whole pipeline on it again."
         )
     return attention
 

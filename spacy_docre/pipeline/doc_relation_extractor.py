@@ -23,7 +23,7 @@ import srsly
 import torch
 from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import minibatch
 from spacy.vocab import Vocab
@@ -53,7 +53,7 @@ from ..models.pytorch.documents import document_layout
 from ..models.serialization import readable
 from ..models.transformer import release_attention
 from ..models.windows import sentence_boundaries
-from ..relations import Triple
+from ..relations import Triple, has_entities
 from .transformer_attention import provide_attention
 
 DEFAULT_CONFIG = Config().from_str(
@@ -301,8 +301,13 @@ class DocRelationExtractor(TrainablePipe):
 
         RAISES (MissingEntities): If the reference has none either.
         """
-        stored = [entity.mentions for entity in example.reference._.entities]
-        return project_entities(stored or self.get_entities(example.reference), example.predicted)
+        reference = example.reference
+        entities: Iterable[Sequence[Span]]
+        if has_entities(reference):
+            entities = [entity.mentions for entity in reference._.entities]
+        else:
+            entities = self.get_entities(reference)
+        return project_entities(entities, example.predicted)
 
     def predict(self, docs: Iterable[Doc]) -> List[Prediction]:
         """Score the entity pairs of Docs without changing them.

@@ -19,8 +19,7 @@ def provide_attention(nlp: Language, model: Model) -> None:
 
     `spacy_docre.TransformerModel.v1` has the same settings and weights, and its output
     holds all that the stock model's does and the last layer's attention besides, so that
-    other components notice nothing. A stock model that gives its attention already
-    (`output_attentions`) is left alone.
+    other components notice nothing.
 
     nlp (Language): The pipeline; its config is changed with it.
     model (Model): The model of the relation extractor.
@@ -30,8 +29,8 @@ def provide_attention(nlp: Language, model: Model) -> None:
     }
     for name, component in nlp.components:
         if isinstance(component, Transformer) and upstream.intersection(("*", name)):
-            config = nlp.get_pipe_config(name)["model"]
-            if _lacks_attention(component.model, config):
+            if type(component.model) is StockTransformerModel:
+                config = nlp.get_pipe_config(name)["model"]
                 config["@architectures"] = "spacy_docre.TransformerModel.v1"
                 component.model = _exchange(component.model, config)
                 logger.info(
@@ -39,11 +38,6 @@ def provide_attention(nlp: Language, model: Model) -> None:
                     "hands over the attention of its last layer.",
                     name,
                 )
-
-
-def _lacks_attention(model: Model, config: Dict[str, Any]) -> bool:
-    asked = config.get("transformer_config", {}).get("output_attentions", False)
-    return type(model) is StockTransformerModel and not asked
 
 
 def _exchange(stock: Model, config: Dict[str, Any]) -> Model:

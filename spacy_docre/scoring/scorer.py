@@ -1,5 +1,6 @@
 """The registered scorer of the component."""
 
+import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Set
@@ -31,7 +32,8 @@ def make_relation_scorer(train_facts: Optional[str] = None) -> Scorer:
 
     train_facts (Optional[str]): A `.spacy` file of training documents, whose relations,
         between any names of their mentions, are ignored for Ign F1. Without it there is
-        nothing to ignore.
+        nothing to ignore. Where the file is missing, as on another machine than the one a
+        pipeline was trained on, a warning says so and `rel_ign_f` is None.
     RETURNS (Scorer): The scorer. It gives `rel_p`, `rel_r`, `rel_f`, `rel_ign_f` and
         `rel_per_type`.
     """
@@ -40,7 +42,7 @@ def make_relation_scorer(train_facts: Optional[str] = None) -> Scorer:
         gold: Set[ScoredTriple] = set()
         predicted: Set[ScoredTriple] = set()
         known: Set[ScoredTriple] = set()
-        facts = read_facts(train_facts) if train_facts else frozenset()
+        facts = _facts_or_none(train_facts)
         for place, example in enumerate(examples):
             document = str(place)
             entities = example.reference._.entities
@@ -49,7 +51,7 @@ def make_relation_scorer(train_facts: Optional[str] = None) -> Scorer:
                 triple = relation.triple
                 scored = ScoredTriple(document, triple.head, triple.tail, triple.label)
                 gold.add(scored)
-                if is_known(facts, names[triple.head], names[triple.tail], triple.label):
+                if facts and is_known(facts, names[triple.head], names[triple.tail], triple.label):
                     known.add(scored)
             ours = _places_in_gold(example, entities)
             for relation in example.predicted._.relations:
@@ -62,7 +64,7 @@ def make_relation_scorer(train_facts: Optional[str] = None) -> Scorer:
             "rel_p": score.precision,
             "rel_r": score.recall,
             "rel_f": score.fscore,
-            "rel_ign_f": ignore_known_f(gold, predicted, known),
+            "rel_ign_f": None if facts is None else ignore_known_f(gold, predicted, known),
             "rel_per_type": {
                 label: per_label.to_dict()
                 for label, per_label in score_per_label(gold, predicted).items()
@@ -81,30 +83,42 @@ def _places_in_gold(example: Example, gold: List[Entity]) -> List[int]:
     return [matches.get(place, -1 - place) for place in range(len(predicted))]
 
 
-def read_facts(path: str) -> FrozenSet[Fact]:
-    """The facts of a training set: relations between names.
-
-    path (str): A `.spacy` file of documents with gold relations.
-    RETURNS (FrozenSet[Fact]): Head name, tail name and relation of each fact.
-    RAISES (ValueError): If there is no such file.
-    """
+def _facts_or_none(path: Optional[str]) -> Optional[FrozenSet[Fact]]:
+    """The facts to ignore, or None where they should be known and are not."""
+    if path is None:
+        return frozenset()
     if not Path(path).exists():
-        raise ValueError(
-            f"The training facts for Ign F1, {path}, do not exist. Set 'train_facts' of the "
-            "scorer to the .spacy file of the training documents, or to null."
+        warnings.warn(
+            f"Ign F1 is not computed: the file of training facts, {path}, does not exist. Set "
+            "'train_facts' of the scorer to the .spacy file of the training documents, or to "
+            "null.",
+            stacklevel=2,
         )
-    return _read_facts(path, Path(path).stat().st_mtime_ns)
+        return None
+    return read_facts(path, Path(path).stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=4)
-def _read_facts(path: str, modified: int) -> FrozenSet[Fact]:
-    """`read_facts`, once for each state of a file."""
+def read_facts(path: str, modified: int) -> FrozenSet[Fact]:
+    """The facts of a training set: relations between names. Each state of a file is read once.
+
+    path (str): A `.spacy` file of documents with gold relations.
+    modified (int): When the file was modified, in nanoseconds.
+    RETURNS (FrozenSet[Fact]): Head name, tail name and relation of each fact.
+    RAISES (ValueError): If the file holds no relations.
+    """
     facts = set()
     for doc in DocBin().from_disk(path).get_docs(Vocab()):
         for relation in doc._.relations:
             for head in relation.head.mentions:
                 for tail in relation.tail.mentions:
                     facts.add((_name(head), _name(tail), relation.label_))
+    if not facts:
+        raise ValueError(
+            f"The file of training facts for Ign F1, {path}, holds no relations. Make it with "
+            "'python -m spacy docre convert', or keep what doc._.relations holds: "
+            "DocBin(store_user_data=True)."
+        )
     return frozenset(facts)
 
 

@@ -1,8 +1,9 @@
+import gzip
 import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List
 
 import pytest
 from spacy.cli._util import app
@@ -86,6 +87,26 @@ def test_docred() -> None:
     relation = docs[0]._.relations[0]
     assert (relation.head.text, relation.name, relation.tail.text) == ("Ann", "residence", "Oslo")
     assert relation.evidence == (next(docs[0].sents),)
+
+
+def test_packed() -> None:
+    for name in ("docred.json", "names.json"):
+        Path(f"{name}.gz").write_bytes(gzip.compress(Path(name).read_bytes()))
+    convert("docred.json.gz", "packed.spacy", "--names", "names.json.gz")
+    convert("docred.json", "plain.spacy", "--names", "names.json")
+    packed, plain = read("packed.spacy"), read("plain.spacy")
+    assert [doc.to_json() for doc in packed] == [doc.to_json() for doc in plain]
+    assert [doc.user_data for doc in packed] == [doc.user_data for doc in plain]
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:40], lambda data: b"x" + data])
+def test_damaged_packed_input(damage: Callable[[bytes], bytes]) -> None:
+    packed = gzip.compress(Path("docred.json").read_bytes())
+    Path("docred.json.gz").write_bytes(damage(packed))
+    result = convert("docred.json.gz", "out.spacy")
+    assert result.exit_code == 1
+    assert "docred.json.gz cannot be unpacked" in output(result)
+    assert not Path("out.spacy").exists()
 
 
 def test_prodigy() -> None:

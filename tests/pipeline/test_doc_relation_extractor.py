@@ -620,6 +620,18 @@ class TestScore:
             assert scores[name] == expected[name]
         assert scores["rel_f"] >= 0.95
 
+    def test_reference_that_has_no_entities(self, trained, make_examples):
+        """It says so: its doc._.entities is set, and empty."""
+        examples = make_examples(2)
+        reference = Doc(trained.vocab, words=["Snow", "fell", "."])
+        reference._.entities = []
+        bare = Doc(trained.vocab, words=["Snow", "fell", "."])
+        with pytest.warns(UserWarning, match="finds no relations"):
+            scores = trained.evaluate([*examples, Example(bare, reference)])
+        assert scores["rel_f"] == trained.evaluate(make_examples(2))["rel_f"]
+        losses = trained.update([Example(bare.copy(), reference)], sgd=False)
+        assert losses[EXTRACTOR] == 0
+
     def test_entities_that_something_sets_are_kept(self, trained, make_examples):
         examples = make_examples(3)
         for example in examples:

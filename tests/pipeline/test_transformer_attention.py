@@ -87,7 +87,9 @@ def test_sourced_stock_transformer(make_pipeline, make_examples, tmp_path):
     assert (hidden_states(nlp, docs) - before).abs().max() < 1e-5
 
 
-def test_stock_transformer_with_attention_is_left_alone(make_pipeline, make_examples):
+def test_stock_transformer_that_gives_all_attentions_goes_on_giving_them(
+    make_pipeline, make_examples
+):
     nlp = make_pipeline(
         transformer={
             "architecture": STOCK,
@@ -95,8 +97,10 @@ def test_stock_transformer_with_attention_is_left_alone(make_pipeline, make_exam
         },
         examples=make_examples(2),
     )
-    assert type(nlp.get_pipe("transformer").model) is StockTransformerModel
-    assert architecture(nlp) == STOCK
+    assert architecture(nlp) == OURS
+    (example,) = make_examples(1)
+    doc = nlp.get_pipe("transformer")(example.predicted)
+    assert len(doc._.trf_data.model_output["attentions"]) == 3
 
 
 def test_transformer_that_the_extractor_does_not_listen_to_is_left_alone(

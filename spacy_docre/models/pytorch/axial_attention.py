@@ -14,10 +14,11 @@ class AxialAttention(nn.Module):
     """Let each pair (s, o) attend to the pairs that share its tail or its head.
 
     In sequence, as in the paper: first along the column, r' = g + sum over p of
-    softmax(q_(s,o) k_(p,o)) v_(p,o), then along the row, r = r' + sum over p of
-    softmax(q'_(s,o) k'_(s,p)) v'_(s,p). In parallel, as in the authors' released code:
-    both attend to g and are added to it together. The diagonal (s, s) is no pair and
-    takes no part.
+    softmax_p(q_(s,o) . k_(p,o)) v_(p,o), then along the row, r = r' + sum over p of
+    softmax_p(q'_(s,o) . k'_(s,p)) v'_(s,p). As usual in attention of several heads, q . k is
+    divided by the root of a head's width, and a linear map joins the heads. In parallel, as
+    in the authors' released code: both attend to g and are added to it together. The
+    diagonal (s, s) is no pair and takes no part.
 
     width (int): Width of g.
     depth (int): Number of layers, each a column and a row.
@@ -34,7 +35,7 @@ class AxialAttention(nn.Module):
         super().__init__()
         if order not in ("sequential", "parallel"):
             raise ValueError(f"order = {order!r} is not one of 'sequential', 'parallel'.")
-        self.transform = transform
+        self.adds_input = transform
         self.layers = nn.ModuleList(
             AxialLayer(width, heads, order, transform) for _ in range(depth)
         )
@@ -49,7 +50,7 @@ class AxialAttention(nn.Module):
         output = table
         for layer in self.layers:
             output = layer(output, layout)
-        return output + table if self.transform else output
+        return output + table if self.adds_input else output
 
 
 class AxialLayer(nn.Module):

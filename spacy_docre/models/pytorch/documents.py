@@ -106,7 +106,7 @@ def _concatenate(tensors: List[Tensor]) -> Tensor:
     return torch.cat(tensors) if tensors else torch.empty(0, dtype=torch.long)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def document_layout(n: int) -> Tensor:
     """Heads, tails, unordered pairs and transposition of one document's pairs.
 
