@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from typing import Callable, Dict, Hashable, Iterable, List, Sequence, Tuple
 
 from spacy.pipeline import EntityLinker
@@ -35,20 +36,20 @@ def make_span_group_entities(key: str = DEFAULT_KEY) -> EntityGetter:
     RETURNS (EntityGetter): The getter. It raises `MissingEntities` for a document with
         tokens and no such group.
     """
+    return partial(_span_group_entities, key=key)
 
-    def span_group_entities(doc: Doc) -> List[Mentions]:
-        if key not in doc.spans:
-            if len(doc) == 0:
-                return []
-            raise MissingEntities(
-                f"The document has no span group doc.spans[{key!r}] (it has: "
-                f"{_listed(doc.spans)}). Set the group, with one span.id_ for all mentions "
-                "of an entity, or name another key or source in the component's "
-                "'entities' setting."
-            )
-        return _grouped((span.id_ or None, span) for span in doc.spans[key])
 
-    return span_group_entities
+def _span_group_entities(doc: Doc, *, key: str) -> List[Mentions]:
+    if key not in doc.spans:
+        if len(doc) == 0:
+            return []
+        raise MissingEntities(
+            f"The document has no span group doc.spans[{key!r}] (it has: "
+            f"{_listed(doc.spans)}). Set the group, with one span.id_ for all mentions "
+            "of an entity, or name another key or source in the component's "
+            "'entities' setting."
+        )
+    return _grouped((span.id_ or None, span) for span in doc.spans[key])
 
 
 def make_doc_ents_entities() -> EntityGetter:
@@ -60,16 +61,16 @@ def make_doc_ents_entities() -> EntityGetter:
     RETURNS (EntityGetter): The getter. It raises `MissingEntities` for a document with
         tokens for which nothing has set `doc.ents`.
     """
+    return _doc_ents_entities
 
-    def doc_ents_entities(doc: Doc) -> List[Mentions]:
-        if len(doc) > 0 and not doc.has_annotation("ENT_IOB"):
-            raise MissingEntities(
-                "Nothing has set doc.ents. Add a component that does before the relation "
-                "extractor, e.g. 'ner' or 'entity_ruler', or set them yourself."
-            )
-        return _grouped((_identity(span), span) for span in doc.ents)
 
-    return doc_ents_entities
+def _doc_ents_entities(doc: Doc) -> List[Mentions]:
+    if len(doc) > 0 and not doc.has_annotation("ENT_IOB"):
+        raise MissingEntities(
+            "Nothing has set doc.ents. Add a component that does before the relation "
+            "extractor, e.g. 'ner' or 'entity_ruler', or set them yourself."
+        )
+    return _grouped((_identity(span), span) for span in doc.ents)
 
 
 def make_coref_cluster_entities(prefix: str = "coref_clusters") -> EntityGetter:
@@ -80,19 +81,19 @@ def make_coref_cluster_entities(prefix: str = "coref_clusters") -> EntityGetter:
     RETURNS (EntityGetter): The getter. It raises `MissingEntities` for a document with
         tokens and no such group.
     """
+    return partial(_coref_cluster_entities, prefix=prefix)
 
-    def coref_cluster_entities(doc: Doc) -> List[Mentions]:
-        keys = [key for key in doc.spans if key.startswith(prefix)]
-        if not keys and len(doc) > 0:
-            raise MissingEntities(
-                f"The document has no span group whose key begins with {prefix!r} (it has: "
-                f"{_listed(doc.spans)}). Add a coreference component before the relation "
-                "extractor, or name another source in its 'entities' setting."
-            )
-        keys.sort(key=lambda key: _numbered(key, prefix))
-        return [list(doc.spans[key]) for key in keys if len(doc.spans[key])]
 
-    return coref_cluster_entities
+def _coref_cluster_entities(doc: Doc, *, prefix: str) -> List[Mentions]:
+    keys = [key for key in doc.spans if key.startswith(prefix)]
+    if not keys and len(doc) > 0:
+        raise MissingEntities(
+            f"The document has no span group whose key begins with {prefix!r} (it has: "
+            f"{_listed(doc.spans)}). Add a coreference component before the relation "
+            "extractor, or name another source in its 'entities' setting."
+        )
+    keys.sort(key=lambda key: _numbered(key, prefix))
+    return [list(doc.spans[key]) for key in keys if len(doc.spans[key])]
 
 
 def make_default_entities(key: str = DEFAULT_KEY) -> EntityGetter:
@@ -102,23 +103,21 @@ def make_default_entities(key: str = DEFAULT_KEY) -> EntityGetter:
     RETURNS (EntityGetter): The getter. It raises `MissingEntities` for a document with
         tokens that has neither.
     """
-    span_group_entities = make_span_group_entities(key)
-    doc_ents_entities = make_doc_ents_entities()
+    return partial(_default_entities, key=key)
 
-    def default_entities(doc: Doc) -> List[Mentions]:
-        if key in doc.spans:
-            return span_group_entities(doc)
-        if len(doc) > 0 and not doc.has_annotation("ENT_IOB"):
-            raise MissingEntities(
-                "The document has no entities: nothing has set doc.ents, and there is no "
-                f"span group doc.spans[{key!r}] (groups it has: {_listed(doc.spans)}). Add "
-                "a component that sets entities before the relation extractor, e.g. 'ner', "
-                "set the span group, or name another key or source in the component's "
-                "'entities' setting."
-            )
-        return doc_ents_entities(doc)
 
-    return default_entities
+def _default_entities(doc: Doc, *, key: str) -> List[Mentions]:
+    if key in doc.spans:
+        return _span_group_entities(doc, key=key)
+    if len(doc) > 0 and not doc.has_annotation("ENT_IOB"):
+        raise MissingEntities(
+            "The document has no entities: nothing has set doc.ents, and there is no "
+            f"span group doc.spans[{key!r}] (groups it has: {_listed(doc.spans)}). Add "
+            "a component that sets entities before the relation extractor, e.g. 'ner', "
+            "set the span group, or name another key or source in the component's "
+            "'entities' setting."
+        )
+    return _doc_ents_entities(doc)
 
 
 def project_entities(entities: Iterable[Sequence[Span]], doc: Doc) -> List[Mentions]:

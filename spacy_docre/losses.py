@@ -6,6 +6,7 @@ over pairs. The pairs it is given are those of different entities: the diagonal 
 pair table (head = tail) takes no part.
 """
 
+from functools import partial
 from typing import Callable, Literal
 
 import torch
@@ -35,16 +36,19 @@ def make_adaptive_focal_loss(gamma: float = 1.0, form: FocalForm = "paper") -> L
     if form not in ("paper", "released"):
         raise ValueError(f"form = {form!r} is not one of 'paper', 'released'.")
 
-    def adaptive_focal_loss(logits: Tensor, labels: Tensor) -> Tensor:
-        margin = logits[:, 1:] - logits[:, :1]
-        # (1 - P)^gamma by its logarithm: a power below 1 has no gradient at 0.
-        weight = torch.exp(gamma * F.logsigmoid(-margin))
-        if form == "released":
-            weight = 1 + weight
-        positive = (weight * F.logsigmoid(margin) * labels).sum(1)
-        return -(positive + _log_threshold(logits, labels)).mean()
+    return partial(_adaptive_focal_loss, gamma=gamma, form=form)
 
-    return adaptive_focal_loss
+
+def _adaptive_focal_loss(
+    logits: Tensor, labels: Tensor, *, gamma: float, form: FocalForm
+) -> Tensor:
+    margin = logits[:, 1:] - logits[:, :1]
+    # (1 - P)^gamma by its logarithm: a power below 1 has no gradient at 0.
+    weight = torch.exp(gamma * F.logsigmoid(-margin))
+    if form == "released":
+        weight = 1 + weight
+    positive = (weight * F.logsigmoid(margin) * labels).sum(1)
+    return -(positive + _log_threshold(logits, labels)).mean()
 
 
 def make_adaptive_thresholding_loss() -> Loss:
@@ -55,14 +59,14 @@ def make_adaptive_thresholding_loss() -> Loss:
 
     RETURNS (Loss): The loss function.
     """
+    return _adaptive_thresholding_loss
 
-    def adaptive_thresholding_loss(logits: Tensor, labels: Tensor) -> Tensor:
-        others = torch.cat([torch.zeros_like(logits[:, :1]), 1 - labels.to(logits.dtype)], 1)
-        log_gold = F.log_softmax(logits.masked_fill(others.bool(), _MASKED), dim=1)[:, 1:]
-        positive = log_gold.masked_fill(~labels.bool(), 0).sum(1)
-        return -(positive + _log_threshold(logits, labels)).mean()
 
-    return adaptive_thresholding_loss
+def _adaptive_thresholding_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    others = torch.cat([torch.zeros_like(logits[:, :1]), 1 - labels.to(logits.dtype)], 1)
+    log_gold = F.log_softmax(logits.masked_fill(others.bool(), _MASKED), dim=1)[:, 1:]
+    positive = log_gold.masked_fill(~labels.bool(), 0).sum(1)
+    return -(positive + _log_threshold(logits, labels)).mean()
 
 
 def make_balanced_softmax_loss() -> Loss:
@@ -74,16 +78,16 @@ def make_balanced_softmax_loss() -> Loss:
 
     RETURNS (Loss): The loss function.
     """
+    return _balanced_softmax_loss
 
-    def balanced_softmax_loss(logits: Tensor, labels: Tensor) -> Tensor:
-        margin = logits[:, 1:] - logits[:, :1]
-        gold = labels.bool()
-        zero = torch.zeros_like(margin[:, :1])
-        negative = torch.cat([zero, margin.masked_fill(gold, _MASKED)], 1)
-        positive = torch.cat([zero, (-margin).masked_fill(~gold, _MASKED)], 1)
-        return (negative.logsumexp(1) + positive.logsumexp(1)).mean()
 
-    return balanced_softmax_loss
+def _balanced_softmax_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    margin = logits[:, 1:] - logits[:, :1]
+    gold = labels.bool()
+    zero = torch.zeros_like(margin[:, :1])
+    negative = torch.cat([zero, margin.masked_fill(gold, _MASKED)], 1)
+    positive = torch.cat([zero, (-margin).masked_fill(~gold, _MASKED)], 1)
+    return (negative.logsumexp(1) + positive.logsumexp(1)).mean()
 
 
 # Far below any logit, and finite, so that 0 * _MASKED stays 0 in gradients.

@@ -41,7 +41,10 @@ class AdamW(Optimizer):
             self._steppers[key] = stepper
         (group,) = stepper.param_groups
         # A parameter is handed over anew at each step; its moments are kept under the old one.
-        stepper.state[parameter] = stepper.state.pop(group["params"][0], {})
+        moments = stepper.state.pop(group["params"][0], {})
+        # A classifier that has grown begins anew: the fused kernel would not check the shape.
+        if moments and moments["exp_avg"].shape == parameter.shape:
+            stepper.state[parameter] = moments
         group.update(
             params=[parameter],
             lr=self.learn_rate * lr_scale,

@@ -4,14 +4,14 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
-from pydantic import BaseModel, StrictInt, StrictStr
+from pydantic import BaseModel, StrictInt
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..relations import Triple
 from .annotation import annotate
 from .detokenization import detokenize
-from .validation import FieldPath, invalid, parse_json, read_text, validate
+from .validation import FieldPath, Label, Text, invalid, parse_json, read_text, validate
 
 FIELDS = {
     "title": "the document's title, a string",
@@ -23,7 +23,7 @@ FIELDS = {
     "labels": "a list of relations; leave it out where they are unknown",
     "h": "the place of the head entity in vertexSet",
     "t": "the place of the tail entity in vertexSet, which is not the head",
-    "r": "the relation's label, a string",
+    "r": "the relation's label, a string of one character or more",
     "evidence": "a list of places of sentences in sents",
 }
 
@@ -31,19 +31,19 @@ FIELDS = {
 class MentionRecord(BaseModel):
     pos: Tuple[StrictInt, StrictInt]
     sent_id: StrictInt
-    type: StrictStr
+    type: Text
 
 
 class LabelRecord(BaseModel):
     h: StrictInt
     t: StrictInt
-    r: StrictStr
+    r: Label
     evidence: List[StrictInt] = []
 
 
 class DocumentRecord(BaseModel):
-    title: StrictStr
-    sents: List[List[StrictStr]]
+    title: Text
+    sents: List[List[Text]]
     vertexSet: List[List[MentionRecord]]
     labels: Optional[List[LabelRecord]] = None
 

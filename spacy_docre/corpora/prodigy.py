@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Counter as CounterType
 from typing import Hashable, Iterator, List, Mapping, Optional, Tuple, Union
 
-from pydantic import BaseModel, StrictBool, StrictInt, StrictStr
+from pydantic import BaseModel, StrictBool, StrictInt
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..relations import Triple
 from .annotation import Mention, annotate
-from .validation import FieldPath, invalid, parse_json, read_text, validate
+from .validation import FieldPath, Label, Text, invalid, parse_json, read_text, validate
 
 FIELDS = {
     "text": "a string, of one character or more for a token",
@@ -22,7 +22,7 @@ FIELDS = {
     "spans": "a list of mentions, each with token_start, token_end and label",
     "token_start": "the place of the mention's first token in tokens",
     "token_end": "the place of the mention's last token in tokens",
-    "label": "a string",
+    "label": "a string; of one character or more for a relation",
     "relations": "a list of relations, each with head_span, child_span and label",
     "head_span": "one of the example's spans",
     "child_span": "one of the example's spans, of another entity than the head's",
@@ -34,7 +34,7 @@ ACCEPT = "accept"
 
 
 class TokenRecord(BaseModel):
-    text: StrictStr
+    text: Text
     start: StrictInt
     end: StrictInt
     ws: Optional[StrictBool] = None
@@ -43,11 +43,11 @@ class TokenRecord(BaseModel):
 class SpanRecord(BaseModel):
     token_start: StrictInt
     token_end: StrictInt
-    label: Optional[StrictStr] = None
+    label: Optional[Text] = None
 
 
 class RelationRecord(BaseModel):
-    label: StrictStr
+    label: Label
     head: Optional[StrictInt] = None
     child: Optional[StrictInt] = None
     head_span: Optional[SpanRecord] = None
@@ -55,7 +55,7 @@ class RelationRecord(BaseModel):
 
 
 class ExampleRecord(BaseModel):
-    text: StrictStr
+    text: Text
     tokens: List[TokenRecord]
     spans: List[SpanRecord] = []
     relations: List[RelationRecord] = []
@@ -167,6 +167,12 @@ def _problems(record: ExampleRecord) -> Iterator[Tuple[FieldPath, str]]:
     for i, token in enumerate(record.tokens):
         if not token.text:
             yield ("tokens", i, "text"), "it is empty"
+        if record.text[token.start : token.end] != token.text:
+            yield (
+                ("tokens", i, "start"),
+                f"the text holds {record.text[token.start : token.end]!r} from {token.start} to "
+                f"{token.end}, and the token is {token.text!r}",
+            )
     for i, span in enumerate(record.spans):
         if not 0 <= span.token_start < len(record.tokens):
             yield (

@@ -4,12 +4,22 @@ import gzip
 import json
 import zlib
 from pathlib import Path
-from typing import Any, Mapping, Sequence, Type, TypeVar, Union
+from typing import Annotated, Any, Mapping, Sequence, Type, TypeVar, Union
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, StrictStr, ValidationError
 
 FieldPath = Sequence[Union[int, str]]
 RecordT = TypeVar("RecordT", bound=BaseModel)
+
+
+def _encodable(text: str) -> str:
+    # JSON can hold half of a surrogate pair, which no text can.
+    text.encode("utf-8")
+    return text
+
+
+Text = Annotated[StrictStr, AfterValidator(_encodable)]
+Label = Annotated[StrictStr, Field(min_length=1), AfterValidator(_encodable)]
 
 # What the name of a packed file ends in.
 GZIP = ".gz"
@@ -44,7 +54,7 @@ def parse_json(text: str, where: str) -> Any:
     """
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{where} is not JSON (in UTF-8): {error}.") from None
 
 

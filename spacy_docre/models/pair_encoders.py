@@ -40,7 +40,11 @@ def make_no_pair_encoder() -> MakePairEncoder:
 
     RETURNS (MakePairEncoder): Makes the layer for a width.
     """
-    return lambda width: NoPairEncoder()
+    return _no_pair_encoder
+
+
+def _no_pair_encoder(width: int) -> NoPairEncoder:
+    return NoPairEncoder()
 
 
 def make_unet_pair_encoder(channels: int = 32) -> MakePairEncoder:

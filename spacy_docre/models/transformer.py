@@ -267,7 +267,8 @@ def release_attention(doc: Doc) -> None:
 
     doc (Doc): The document.
     """
-    data = doc._.trf_data
+    # Where the extractor has an encoder of its own, there may be no such extension.
+    data = doc._.trf_data if Doc.has_extension("trf_data") else None
     if data is not None and ATTENTION in data.model_output:
         kept = {key: value for key, value in data.model_output.items() if key != ATTENTION}
         data.model_output = ModelOutput(**kept)
@@ -346,14 +347,39 @@ class AttentionShim(HFShim):
 
     def predict(self, inputs: ArgsKwargs) -> ModelOutput:
         """Run the transformer without gradients. Arguments as in PyTorchShim."""
-        with last_attention(self._model) as take, autocast(self.precision, self.device):
+        with last_attention(self._model) as take, self._cast():
             return take(super().predict(inputs))
 
     def begin_update(self, inputs: ArgsKwargs) -> Tuple[ModelOutput, Callable]:
         """Run the transformer with gradients. Arguments as in PyTorchShim."""
-        with last_attention(self._model) as take, autocast(self.precision, self.device):
+        with last_attention(self._model) as take, self._cast():
             output, backprop = super().begin_update(inputs)
             return take(output), backprop
+
+    @contextmanager
+    def _cast(self) -> Iterator[None]:
+        """Let the transformer run in its precision.
+
+        Not around the shim: its own autocast, for mixed precision on CUDA devices, would undo
+        it there.
+        """
+        context = autocast(self.precision, self.device)
+
+        def enter(module: nn.Module, args: Tuple) -> None:
+            context.__enter__()
+
+        def leave(module: nn.Module, args: Tuple, output: Any) -> None:
+            context.__exit__(None, None, None)
+
+        hooks = [
+            self._model.register_forward_pre_hook(enter),
+            self._model.register_forward_hook(leave, always_call=True),
+        ]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def to_bytes(self) -> bytes:
         """Serialise configuration, tokenizer and weights."""

@@ -58,14 +58,21 @@ def encode_document(
 
 
 def _require_attention(data: TransformerData) -> Floats4d:
+    if not isinstance(data, TransformerData):
+        raise ValueError(
+            "The relation extractor needs word pieces and their attention, and was given token "
+            "vectors. Set [components.doc_relation_extractor.model.tok2vec] to @architectures = "
+            '"spacy_docre.TransformerListener.v1".'
+        )
     attention = attention_of(data)
     if attention is None:
         raise ValueError(
             "The relation extractor needs the attention of the transformer's last layer, "
             "and the transformer gave none. Put a 'transformer' component before the "
             "relation extractor, and set [components.transformer.model] to @architectures = "
-            '"spacy_docre.TransformerModel.v1". A Doc that has been annotated already has lost '
-            "its attention: run the whole pipeline on it again."
+            '"spacy_docre.TransformerModel.v1". In training, a transformer whose annotations '
+            "are used is among the annotating_components. A Doc that has been annotated "
+            "already has lost its attention: run the whole pipeline on it again."
         )
     return attention
 

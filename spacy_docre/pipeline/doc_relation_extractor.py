@@ -10,6 +10,7 @@ from typing import (
     Callable,
     Dict,
     Iterable,
+    Iterator,
     List,
     Optional,
     Sequence,
@@ -236,24 +237,26 @@ class DocRelationExtractor(TrainablePipe):
         nlp: Optional[Language] = None,
         labels: Optional[Iterable[str]] = None,
     ) -> None:
-        """Collect the relations and build the model.
+        """Collect the relations and build the model. One that is built already keeps its
+        weights, and its labels come first.
 
         get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
         nlp (Optional[Language]): The pipeline.
         labels (Optional[Iterable[str]]): The relations, e.g. from `spacy init labels`; by
             default those of the examples, in alphabetical order. Readable names that the
             examples hold are added to `label_names`.
-        RAISES (ValueError): If the examples hold no relation, a relation that is not in
-            `labels`, or no entities; or if there is no transformer to listen to.
+        RAISES (ValueError): If no relation is known, from `labels`, `add_label` or the
+            examples; if the examples hold a relation that is not in `labels`; or if there
+            is no transformer to listen to.
         """
         validate_get_examples(get_examples, "DocRelationExtractor.initialize")
         if nlp is not None:
             provide_attention(nlp, self.model)
-        sample, names = self._survey(get_examples())
+        labels = None if labels is None else list(labels)
+        sample, names = self._survey(get_examples(), labels_known=bool(labels or self.labels))
         if labels is None:
             labels = sorted(names)
         else:
-            labels = list(labels)
             unknown = names.keys() - labels
             if unknown:
                 raise ValueError(
@@ -267,19 +270,25 @@ class DocRelationExtractor(TrainablePipe):
             if name:
                 self.label_names.setdefault(label, name)
         self.set_output(len(self.labels))
-        self.model.initialize(X=sample)
+        self.model.initialize(X=sample or None)
 
-    def _survey(self, examples: Iterable[Example]) -> Tuple[List[EntityDoc], Dict[str, str]]:
+    def _survey(
+        self, examples: Iterable[Example], *, labels_known: bool
+    ) -> Tuple[List[EntityDoc], Dict[str, str]]:
         """A few documents to initialise the model with, and the relations of all with their
-        readable names."""
+        readable names. Where the labels are known, it need not find any of them."""
         sample: List[EntityDoc] = []
         names: Dict[str, str] = {}
         for example in examples:
             for relation in example.reference._.relations:
                 names[relation.label_] = relation.triple.name or names.get(relation.label_, "")
             if len(sample) < 10:
-                sample.append(self._document(example))
-        if not names:
+                try:
+                    sample.append(self._document(example))
+                except MissingEntities:
+                    if not labels_known:
+                        raise
+        if not names and not labels_known:
             raise ValueError(
                 "The training data holds no relations: doc._.relations is empty in every "
                 "reference document. Make the data with 'python -m spacy docre convert', or "
@@ -328,7 +337,9 @@ class DocRelationExtractor(TrainablePipe):
 
     def _score_pairs(self, documents: List[EntityDoc]) -> List[Prediction]:
         self._require_initialized()
-        scores = self.model.predict(documents)
+        scores = [
+            score for batch in _minibatch_by_pairs(documents) for score in self.model.predict(batch)
+        ]
         return [Prediction(document, score) for document, score in zip(documents, scores)]
 
     def _require_initialized(self) -> None:
@@ -502,6 +513,21 @@ class DocRelationExtractor(TrainablePipe):
             return True
         return False
 
+    def from_bytes(
+        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
+    ) -> "DocRelationExtractor":
+        """Load the component from what `to_bytes` gave.
+
+        bytes_data (bytes): The data.
+        exclude (Iterable[str]): Serialisation fields to leave out.
+        RETURNS (DocRelationExtractor): The component.
+        RAISES (ValueError): If the data is cut off or damaged.
+        """
+        with readable(f"The data of '{self.name}'"):
+            srsly.msgpack_loads(bytes_data)
+        super().from_bytes(bytes_data, exclude=exclude)
+        return self
+
     def from_disk(
         self, path: Union[str, Path], *, exclude: Iterable[str] = ()
     ) -> "DocRelationExtractor":
@@ -525,6 +551,25 @@ class DocRelationExtractor(TrainablePipe):
                 message = srsly.msgpack_loads(weights.read_bytes())
             self.model.from_dict(message)
         return self
+
+
+# Pairs that are scored at once: some 10 kB each in the small recipe.
+MAX_PAIRS = 2**15
+
+
+def _minibatch_by_pairs(documents: Iterable[EntityDoc]) -> Iterator[List[EntityDoc]]:
+    """Batches of at most `MAX_PAIRS` entity pairs, or of a single document."""
+    batch: List[EntityDoc] = []
+    total = 0
+    for document in documents:
+        pairs = len(document.entities) * (len(document.entities) - 1)
+        if batch and total + pairs > MAX_PAIRS:
+            yield batch
+            batch, total = [], 0
+        batch.append(document)
+        total += pairs
+    if batch:
+        yield batch
 
 
 def _evidence(

@@ -1,7 +1,7 @@
 """See to it that the pipeline's transformer hands over its attention."""
 
 import logging
-from typing import Any, Dict, cast
+from typing import cast
 
 from spacy.language import Language
 from spacy.util import registry
@@ -29,20 +29,36 @@ def provide_attention(nlp: Language, model: Model) -> None:
     }
     for name, component in nlp.components:
         if isinstance(component, Transformer) and upstream.intersection(("*", name)):
-            if type(component.model) is StockTransformerModel:
-                config = nlp.get_pipe_config(name)["model"]
-                config["@architectures"] = "spacy_docre.TransformerModel.v1"
-                component.model = _exchange(component.model, config)
+            architecture = nlp.get_pipe_config(name)["model"]["@architectures"]
+            if architecture.startswith(_STOCK) and type(component.model) is StockTransformerModel:
+                _exchange(nlp, name, component)
                 logger.info(
-                    "The model of '%s' is now spacy_docre.TransformerModel.v1, which also "
-                    "hands over the attention of its last layer.",
+                    "The model of '%s' is now %s, which also hands over the attention of its "
+                    "last layer.",
                     name,
+                    _OURS,
                 )
 
 
-def _exchange(stock: Model, config: Dict[str, Any]) -> Model:
-    model = registry.resolve({"model": config})["model"]
-    objects = cast(HFShim, stock.layers[0].shims[0])._hfmodel
+_STOCK = "spacy-transformers.TransformerModel."
+_OURS = "spacy_docre.TransformerModel.v1"
+
+
+def _exchange(nlp: Language, name: str, component: Transformer) -> None:
+    config = nlp.get_pipe_config(name)
+    model_config = {**config["model"], "@architectures": _OURS}
+    model = registry.resolve({"model": model_config})["model"]
+    objects = cast(HFShim, component.model.layers[0].shims[0])._hfmodel
     if objects.transformer is not None:
         model.attrs["set_transformer"](model, objects)
-    return model
+    if component.vocab is nlp.vocab:
+        config["model"] = model_config
+    else:
+        # A sourced component serves the pipeline it came from, too, and stays as it is there.
+        settings = {key: value for key, value in config.items() if key != "factory"}
+        settings["model"] = model_config
+        disabled = name in nlp.disabled
+        nlp.replace_pipe(name, config["factory"], config=settings)
+        if disabled:
+            nlp.disable_pipe(name)
+    cast(Transformer, nlp.get_pipe(name)).model = model

@@ -1,12 +1,13 @@
 """The registered scorer of the component."""
 
 import warnings
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Set
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
 from spacy.tokens import DocBin, Span
 from spacy.training import Example
+from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
 from ..entities import match_entities, project_entities
@@ -30,48 +31,51 @@ def make_relation_scorer(train_facts: Optional[str] = None) -> Scorer:
     entities that share a mention with them; a triple with an entity that is none of them
     is wrong.
 
-    train_facts (Optional[str]): A `.spacy` file of training documents, whose relations,
-        between any names of their mentions, are ignored for Ign F1. Without it there is
-        nothing to ignore. Where the file is missing, as on another machine than the one a
-        pipeline was trained on, a warning says so and `rel_ign_f` is None.
+    train_facts (Optional[str]): A `.spacy` file of training documents, or a folder with
+        such files. Their relations, between any names of their mentions, are ignored for
+        Ign F1. Without it there is nothing to ignore. Where the file is missing, as on
+        another machine than the one a pipeline was trained on, a warning says so and
+        `rel_ign_f` is None.
     RETURNS (Scorer): The scorer. It gives `rel_p`, `rel_r`, `rel_f`, `rel_ign_f` and
         `rel_per_type`.
     """
+    return partial(_score_relations, train_facts=train_facts)
 
-    def relation_scorer(examples: Iterable[Example], **settings: Any) -> Dict[str, Any]:
-        gold: Set[ScoredTriple] = set()
-        predicted: Set[ScoredTriple] = set()
-        known: Set[ScoredTriple] = set()
-        facts = _facts_or_none(train_facts)
-        for place, example in enumerate(examples):
-            document = str(place)
-            entities = example.reference._.entities
-            names = [[_name(mention) for mention in entity.mentions] for entity in entities]
-            for relation in example.reference._.relations:
-                triple = relation.triple
-                scored = ScoredTriple(document, triple.head, triple.tail, triple.label)
-                gold.add(scored)
-                if facts and is_known(facts, names[triple.head], names[triple.tail], triple.label):
-                    known.add(scored)
-            ours = _places_in_gold(example, entities)
-            for relation in example.predicted._.relations:
-                triple = relation.triple
-                predicted.add(
-                    ScoredTriple(document, ours[triple.head], ours[triple.tail], triple.label)
-                )
-        score = score_triples(gold, predicted)
-        return {
-            "rel_p": score.precision,
-            "rel_r": score.recall,
-            "rel_f": score.fscore,
-            "rel_ign_f": None if facts is None else ignore_known_f(gold, predicted, known),
-            "rel_per_type": {
-                label: per_label.to_dict()
-                for label, per_label in score_per_label(gold, predicted).items()
-            },
-        }
 
-    return relation_scorer
+def _score_relations(
+    examples: Iterable[Example], *, train_facts: Optional[str], **settings: Any
+) -> Dict[str, Any]:
+    gold: Set[ScoredTriple] = set()
+    predicted: Set[ScoredTriple] = set()
+    known: Set[ScoredTriple] = set()
+    facts = _facts_or_none(train_facts)
+    for place, example in enumerate(examples):
+        document = str(place)
+        entities = example.reference._.entities
+        names = [[_name(mention) for mention in entity.mentions] for entity in entities]
+        for relation in example.reference._.relations:
+            triple = relation.triple
+            scored = ScoredTriple(document, triple.head, triple.tail, triple.label)
+            gold.add(scored)
+            if facts and is_known(facts, names[triple.head], names[triple.tail], triple.label):
+                known.add(scored)
+        ours = _places_in_gold(example, entities)
+        for relation in example.predicted._.relations:
+            triple = relation.triple
+            predicted.add(
+                ScoredTriple(document, ours[triple.head], ours[triple.tail], triple.label)
+            )
+    score = score_triples(gold, predicted)
+    return {
+        "rel_p": score.precision,
+        "rel_r": score.recall,
+        "rel_f": score.fscore,
+        "rel_ign_f": None if facts is None else ignore_known_f(gold, predicted, known),
+        "rel_per_type": {
+            label: per_label.to_dict()
+            for label, per_label in score_per_label(gold, predicted).items()
+        },
+    }
 
 
 def _places_in_gold(example: Example, gold: List[Entity]) -> List[int]:
@@ -95,31 +99,37 @@ def _facts_or_none(path: Optional[str]) -> Optional[FrozenSet[Fact]]:
             stacklevel=2,
         )
         return None
-    return read_facts(path, Path(path).stat().st_mtime_ns)
+    files = tuple(walk_corpus(path, FILE_TYPE))
+    return read_facts(files, tuple(file.stat().st_mtime_ns for file in files))
 
 
 @lru_cache(maxsize=4)
-def read_facts(path: str, modified: int) -> FrozenSet[Fact]:
-    """The facts of a training set: relations between names. Each state of a file is read once.
+def read_facts(files: Tuple[Path, ...], modified: Tuple[int, ...]) -> FrozenSet[Fact]:
+    """The facts of a training set: relations between names. Each state of it is read once.
 
-    path (str): A `.spacy` file of documents with gold relations.
-    modified (int): When the file was modified, in nanoseconds.
+    files (Tuple[Path, ...]): `.spacy` files of documents with gold relations.
+    modified (Tuple[int, ...]): When each file was modified, in nanoseconds.
     RETURNS (FrozenSet[Fact]): Head name, tail name and relation of each fact.
-    RAISES (ValueError): If the file holds no relations.
+    RAISES (ValueError): If the files hold no relations.
     """
     facts = set()
-    for doc in DocBin().from_disk(path).get_docs(Vocab()):
-        for relation in doc._.relations:
-            for head in relation.head.mentions:
-                for tail in relation.tail.mentions:
-                    facts.add((_name(head), _name(tail), relation.label_))
+    for file in files:
+        for doc in DocBin().from_disk(file).get_docs(Vocab()):
+            for relation in doc._.relations:
+                for head in relation.head.mentions:
+                    for tail in relation.tail.mentions:
+                        facts.add((_name(head), _name(tail), relation.label_))
     if not facts:
         raise ValueError(
-            f"The file of training facts for Ign F1, {path}, holds no relations. Make it with "
+            f"The training facts for Ign F1, {_listed(files)}, hold no relations. Make them with "
             "'python -m spacy docre convert', or keep what doc._.relations holds: "
             "DocBin(store_user_data=True)."
         )
     return frozenset(facts)
+
+
+def _listed(files: Tuple[Path, ...]) -> str:
+    return ", ".join(map(str, files)) or "an empty folder"
 
 
 def _name(mention: Span) -> str:

@@ -235,6 +235,20 @@ def test_malformed_input(folder: Path, arguments: List[str]) -> None:
     assert (folder / "out" / "dev.spacy").read_text() == "old"
 
 
+@pytest.mark.parametrize(
+    "text, problem",
+    [
+        ("[" * 100_000, "docred.json is not JSON"),
+        ("[" + "1" * 5000 + "]", "docred.json is not JSON"),
+    ],
+)
+def test_json_that_python_cannot_hold(text: str, problem: str) -> None:
+    Path("docred.json").write_text(text)
+    result = convert("docred.json", "out.spacy")
+    assert isinstance(result.exception, SystemExit)
+    assert problem in output(result)
+
+
 def test_malformed_names() -> None:
     write("names.json", ["P551"])
     result = convert("docred.json", "dev.spacy", "--names", "names.json")

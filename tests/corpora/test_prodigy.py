@@ -201,6 +201,8 @@ def test_line_breaks(path: Path) -> None:
         (["tokens", {}], "tokens", "list"),
         (["tokens", 1, "text", None], "tokens[1].text", "required"),
         (["tokens", 1, "text", ""], "tokens[1].text", "empty"),
+        (["tokens", 1, "text", "\ud800"], "tokens[1].text", "surrogates"),
+        (["text", "Something else"], "tokens[0].start", "the text holds 'Som'"),
         (["tokens", 1, "start", "5"], "tokens[1].start", "integer"),
         (["tokens", 1, "end", None], "tokens[1].end", "required"),
         (["tokens", 1, "ws", "yes"], "tokens[1].ws", "boolean"),
@@ -214,6 +216,7 @@ def test_line_breaks(path: Path) -> None:
         (["spans", 2, "token_end", 5], "spans[2].token_end", "begins at token 6"),
         (["relations", "none"], "relations", "list"),
         (["relations", 3, "label", None], "relations[3].label", "required"),
+        (["relations", 3, "label", ""], "relations[3].label", "at least 1 character"),
         (["relations", 3, "head", "8"], "relations[3].head", "integer"),
         (
             ["relations", 3, "head_span", {"token_start": 1, "token_end": 1}],

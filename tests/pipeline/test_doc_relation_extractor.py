@@ -1,7 +1,10 @@
 """The component: training, prediction, labels, scoring, serialisation."""
 
 import pickle
+import subprocess
+import sys
 import warnings
+from copy import deepcopy
 from itertools import permutations
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
@@ -16,6 +19,7 @@ from spacy.training import Example
 from thinc.api import SGD, Adam
 
 from spacy_docre import Triple
+from spacy_docre.pipeline import doc_relation_extractor
 
 EXTRACTOR = "doc_relation_extractor"
 LABELS = ("based in", "born in", "works for")
@@ -124,6 +128,29 @@ class TestSerialization:
         assert extractor.cfg == {"labels": list(LABELS), **settings}
         assert extractor.labels == LABELS
 
+    def test_data_that_is_cut_off(self, trained):
+        data = trained.get_pipe(EXTRACTOR).to_bytes()
+        with pytest.raises(ValueError, match=f"The data of '{EXTRACTOR}' cannot be read: the"):
+            trained.get_pipe(EXTRACTOR).from_bytes(data[:-100])
+
+    def test_without_the_transformer_component(self, loaded, make_examples, tmp_path):
+        """The extractor has an encoder of its own, and all it needs is loaded with it."""
+        expected = triples_of([loaded(make_examples(1)[0].predicted)])
+        loaded.replace_listeners("transformer", EXTRACTOR, ["model.tok2vec"])
+        loaded.remove_pipe("transformer")
+        loaded.to_disk(tmp_path)
+        stored = DocBin(docs=docs_of(make_examples(1)))
+        stored.to_disk(tmp_path / "docs.spacy")
+        code = (
+            "import spacy, sys; from spacy.tokens import DocBin; nlp = spacy.load(sys.argv[1]);"
+            "docs = DocBin().from_disk(sys.argv[2]).get_docs(nlp.vocab);"
+            "print([[relation.triple for relation in nlp(doc)._.relations] for doc in docs])"
+        )
+        command = [sys.executable, "-c", code, str(tmp_path), str(tmp_path / "docs.spacy")]
+        result = subprocess.run(command, capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.count("Triple(") == len(expected[0]) > 0
+
     def test_annotated_docs(self, trained, make_examples):
         docs = list(trained.pipe(docs_of(make_examples(2))))
         expected = triples_of(docs)
@@ -164,6 +191,33 @@ class TestPipe:
             assert [triple.score for triple in ours] == pytest.approx(
                 [triple.score for triple in theirs], abs=1e-5
             )
+
+    def test_processes_that_are_spawned(self, loaded, make_examples):
+        """They are sent the components pickled."""
+        expected = triples_of(loaded.pipe(docs_of(make_examples(3))))
+        components = pickle.loads(pickle.dumps([pipe for _, pipe in loaded.pipeline]))
+        docs = docs_of(make_examples(3))
+        for component in components:
+            docs = list(component.pipe(docs))
+        assert triples_of(docs) == expected
+
+    @pytest.mark.parametrize("most", [1, 50, 400])
+    def test_number_of_pairs_at_once(self, most, all_scores, make_examples, monkeypatch):
+        expected = [scores_of(doc) for doc in all_scores.pipe(docs_of(make_examples(5)))]
+        monkeypatch.setattr(doc_relation_extractor, "MAX_PAIRS", most)
+        sizes = []
+        model = all_scores.get_pipe(EXTRACTOR).model
+        forward = model._func
+
+        def spy(model, documents, is_train):
+            sizes.append(len(documents))
+            return forward(model, documents, is_train)
+
+        monkeypatch.setattr(model, "_func", spy)
+        docs = list(all_scores.pipe(docs_of(make_examples(5))))
+        assert sum(sizes) == 5 and (most > 1 or sizes == [1] * 5)
+        for doc, scores in zip(docs, expected):
+            assert scores_of(doc) == pytest.approx(scores, abs=1e-5)
 
     def test_order_of_entities(self, all_scores, make_examples):
         (example,) = make_examples(1)
@@ -290,6 +344,17 @@ class TestInitialize:
         with pytest.raises(ValueError, match="The document has no entities"):
             nlp.initialize(lambda: [Example(doc, doc.copy())])
 
+    def test_known_labels_are_enough(self, make_pipeline):
+        """As they are for spaCy's own components: the examples need not hold anything."""
+        nlp = make_pipeline()
+        nlp.get_pipe(EXTRACTOR).add_label("born in")
+        nlp.initialize()
+        assert nlp.get_pipe(EXTRACTOR).labels == ("born in",)
+        nlp = make_pipeline()
+        nlp.config["initialize"]["components"][EXTRACTOR] = {"labels": ["born in"]}
+        nlp.initialize()
+        assert network_of(nlp).classifier.out_features == 2
+
     def test_names_in_the_config_come_before_those_of_the_data(self, make_pipeline, make_examples):
         examples = make_examples(3)
         names = {"born in": "born where", "works for": "employer"}
@@ -407,6 +472,17 @@ class TestSettings:
             scores = scores_of(all_scores(make_examples(1)[0].predicted)).values()
         assert scores
         assert all(0 < score < 1e-6 if bias > 0 else 1 - 1e-6 < score < 1 for score in scores)
+
+    def test_listener_that_gives_token_vectors(self, make_pipeline, make_examples):
+        """The one that other components have."""
+        model = deepcopy(make_pipeline().get_pipe_config(EXTRACTOR)["model"])
+        model["tok2vec"] = {
+            "@architectures": "spacy-transformers.TransformerListener.v1",
+            "pooling": {"@layers": "reduce_mean.v1"},
+        }
+        nlp = make_pipeline(examples=make_examples(2), model=model)
+        with pytest.raises(ValueError, match="token vectors.*spacy_docre.TransformerListener.v1"):
+            nlp.update(make_examples(2))
 
     def test_untrained(self, make_pipeline, make_examples):
         nlp = make_pipeline()

@@ -4,6 +4,7 @@ import pytest
 import spacy
 from spacy.language import Language
 from spacy_transformers.layers import TransformerModel as StockTransformerModel
+from spacy_transformers.span_getters import configure_strided_spans
 
 from spacy_docre.models.transformer import TransformerModel
 
@@ -85,6 +86,37 @@ def test_sourced_stock_transformer(make_pipeline, make_examples, tmp_path):
     nlp.add_pipe("doc_relation_extractor")
     assert architecture(nlp) == OURS
     assert (hidden_states(nlp, docs) - before).abs().max() < 1e-5
+    # The pipeline it came from goes on as it was.
+    assert architecture(source) == STOCK
+    assert type(source.get_pipe("transformer").model) is StockTransformerModel
+    source.to_disk(tmp_path)
+    assert (hidden_states(spacy.load(tmp_path), docs) - before).abs().max() < 1e-5
+
+
+def test_disabled_sourced_stock_transformer_stays_disabled(make_pipeline, make_examples):
+    source = make_pipeline(
+        ("transformer",), transformer={"architecture": STOCK}, examples=make_examples(2)
+    )
+    nlp = spacy.blank("en")
+    nlp.add_pipe("transformer", source=source)
+    nlp.disable_pipe("transformer")
+    nlp.add_pipe("doc_relation_extractor")
+    assert architecture(nlp) == OURS
+    assert nlp.disabled == ["transformer"]
+
+
+def test_stock_model_of_an_architecture_of_the_users_is_left_alone(encoder):
+    """Its settings are not ours."""
+
+    @spacy.registry.architectures("test.SmallTransformer.v1")
+    def make_small_transformer(size: str) -> StockTransformerModel:
+        return StockTransformerModel(encoder("bert"), configure_strided_spans(16, 12))
+
+    nlp = spacy.blank("en")
+    config = {"@architectures": "test.SmallTransformer.v1", "size": "small"}
+    nlp.add_pipe("transformer", config={"model": config})
+    nlp.add_pipe("doc_relation_extractor")
+    assert architecture(nlp) == "test.SmallTransformer.v1"
 
 
 def test_stock_transformer_that_gives_all_attentions_goes_on_giving_them(

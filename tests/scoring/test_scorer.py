@@ -190,12 +190,12 @@ class TestTrainingFacts:
         train._.entities = [[train[0:2]], [train[3:4]]]
         train._.relations = [Triple(0, 1, "P551")]
         path = store([train], tmp_path / "train.spacy")
-        assert read_facts(path, 0) == {("Ada Lane", "Oslo", "P551")}
+        assert read_facts((path,), (0,)) == {("Ada Lane", "Oslo", "P551")}
         assert score(GOLD, self.PREDICTED, path)["rel_ign_f"] < 0.6
 
     def test_facts_have_every_pair_of_names(self, tmp_path):
         path = store([GOLD], tmp_path / "train.spacy")
-        assert read_facts(path, 0) == {
+        assert read_facts((path,), (0,)) == {
             ("Ada Lane", "Oslo", "P551"),
             ("Lane", "Oslo", "P551"),
             ("Ada Lane", "Turin", "P551"),
@@ -211,6 +211,18 @@ class TestTrainingFacts:
         store([other], tmp_path / "train.spacy")
         assert score(GOLD, GOLD, path)["rel_ign_f"] == pytest.approx(1, abs=1e-4)
 
+    def test_a_folder(self, tmp_path):
+        """As the corpus reader takes, whose path the configs share with the scorer."""
+        folder = tmp_path / "train"
+        folder.mkdir()
+        (folder / "notes.txt").write_text("not a corpus")
+        for label in ("P551", "P190"):
+            store(
+                [annotated(WORDS, ENTITIES, [(0, 1, label), (0, 2, label), (2, 1, label)])],
+                folder / f"{label}.spacy",
+            )
+        assert score(GOLD, GOLD, str(folder))["rel_ign_f"] < 1e-5
+
     def test_a_missing_file(self, tmp_path):
         """A pipeline is evaluated where its training data are not."""
         path = str(tmp_path / "nowhere.spacy")
@@ -222,7 +234,7 @@ class TestTrainingFacts:
     def test_a_file_without_relations(self, tmp_path):
         path = tmp_path / "train.spacy"
         DocBin(docs=[GOLD], store_user_data=False).to_disk(path)
-        with pytest.raises(ValueError, match="train.spacy, holds no relations.*store_user_data"):
+        with pytest.raises(ValueError, match="train.spacy, hold no relations.*store_user_data"):
             score(GOLD, self.PREDICTED, str(path))
 
     def test_making_the_scorer_reads_nothing(self, tmp_path):

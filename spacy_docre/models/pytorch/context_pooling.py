@@ -50,8 +50,8 @@ _SMALLEST = 1e-10
 def entity_attention(document: EncodedDocument) -> Tensor:
     """The attention of each entity over the document's positions (eq. 3).
 
-    A mention takes part in every window that holds a piece of it; what windows say of
-    the same position is added up, and each head's attention is normalised to sum to 1.
+    An entity's is the sum over its mentions; a mention's the mean over its pieces, in every
+    window that holds them. What falls on special tokens is left out.
 
     document (EncodedDocument): The document.
     RETURNS (Tensor): Attention, shape (positions, entities, heads).
@@ -70,10 +70,9 @@ def entity_attention(document: EncodedDocument) -> Tensor:
     rows = torch.matmul(membership.unsqueeze(1), document.attention)
     rows = rows.permute(0, 3, 2, 1).flatten(0, 1)
     kept = document.piece_positions >= 0
-    merged = rows.new_zeros(document.num_positions, *rows.shape[1:]).index_add(
+    return rows.new_zeros(document.num_positions, *rows.shape[1:]).index_add(
         0, document.piece_positions[kept], rows[kept]
     )
-    return merged / merged.sum(0, keepdim=True).clamp_min(_SMALLEST)
 
 
 def pair_attention(attention: Tensor, start: int, end: int) -> Tensor:

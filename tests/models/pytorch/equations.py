@@ -70,7 +70,7 @@ def entity_embeddings(document: EncodedDocument) -> Tensor:
 
 
 def entity_attention(document: EncodedDocument) -> List[List[Tensor]]:
-    """Equation 3: for each entity and head, the attention over positions, of sum 1.
+    """Equation 3: for each entity and head, the attention over positions.
 
     A mention's is the mean over its pieces, an entity's the sum over its mentions."""
     attention = document.attention.double()
@@ -86,8 +86,7 @@ def entity_attention(document: EncodedDocument) -> List[List[Tensor]]:
                         if position >= 0:
                             share = attention[window, head, piece, other] / len(pieces)
                             values[position] = values[position] + share
-            row = torch.stack(values)
-            rows.append(row / row.sum() if mentions and any(mentions) else row)
+            rows.append(torch.stack(values))
         result.append(rows)
     return result
 
