@@ -50,6 +50,7 @@ class TransformerModel(StockTransformerModel):
     mixed_precision (bool): Float16 autocast on CUDA devices, with a gradient scaler.
     grad_scaler_config (dict): Settings of the gradient scaler.
     precision (Precision): Precision of the matrix products.
+    frozen_embeddings (bool): Whether training leaves the word embeddings as they are.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class TransformerModel(StockTransformerModel):
         mixed_precision: bool = False,
         grad_scaler_config: dict = {},
         precision: Precision = "float32",
+        frozen_embeddings: bool = False,
     ) -> None:
         super().__init__(
             name,
@@ -82,6 +84,7 @@ class TransformerModel(StockTransformerModel):
             mixed_precision=mixed_precision,
             grad_scaler_config=dict(grad_scaler_config),
             precision=precision,
+            frozen_embeddings=frozen_embeddings,
         )
 
     def from_bytes(self, bytes_data: bytes) -> "TransformerModel":
@@ -119,6 +122,7 @@ def make_transformer_model(
     mixed_precision: bool = False,
     grad_scaler_config: Dict[str, Any] = {},
     precision: Precision = "float32",
+    frozen_embeddings: bool = False,
 ) -> Model[List[Doc], FullTransformerBatch]:
     """`spacy_docre.TransformerModel.v1`: the encoder of the `transformer` component.
 
@@ -134,6 +138,8 @@ def make_transformer_model(
     grad_scaler_config (Dict[str, Any]): Settings of the gradient scaler.
     precision (Precision): Precision of the matrix products: "float32", "bfloat16", or
         "auto" for bfloat16 where the processor has it in hardware.
+    frozen_embeddings (bool): Whether training leaves the word embeddings as they are. They
+        are half of a small encoder's weights: steps are faster and need less memory.
     RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
     """
     return TransformerModel(
@@ -144,6 +150,7 @@ def make_transformer_model(
         mixed_precision,
         grad_scaler_config,
         precision,
+        frozen_embeddings,
     )
 
 
@@ -164,6 +171,7 @@ def make_transformer(
     mixed_precision: bool = False,
     grad_scaler_config: Dict[str, Any] = {},
     precision: Precision = "float32",
+    frozen_embeddings: bool = False,
 ) -> Model[List[Doc], List[TransformerData]]:
     """`spacy_docre.Transformer.v1`: an encoder that the component does not share.
 
@@ -181,6 +189,7 @@ def make_transformer(
             mixed_precision,
             grad_scaler_config,
             precision,
+            frozen_embeddings,
         )
     )
 
@@ -195,6 +204,7 @@ def make_tok2vec_transformer(
     mixed_precision: bool = False,
     grad_scaler_config: Dict[str, Any] = {},
     precision: Precision = "float32",
+    frozen_embeddings: bool = False,
 ) -> Model[List[Doc], List[Floats2d]]:
     """`spacy_docre.Tok2VecTransformer.v1`: token vectors from an unshared encoder.
 
@@ -213,6 +223,7 @@ def make_tok2vec_transformer(
         mixed_precision,
         grad_scaler_config,
         precision,
+        frozen_embeddings,
     )
     return chain(transformer, trfs2arrays(pooling, grad_factor))
 
@@ -330,6 +341,7 @@ def set_transformer(model: TransformerModel, objects: HFObjects) -> None:
     objects (HFObjects): Transformer and tokenizer.
     """
     set_pytorch_transformer(model, objects)
+    cast(AttentionShim, model.layers[0].shims[0]).freeze_embeddings()
     log_attention_kernel(objects.transformer)
 
 
@@ -340,10 +352,22 @@ class AttentionShim(HFShim):
     """
 
     def __init__(
-        self, model: HFObjects, *, precision: Precision = "float32", **settings: Any
+        self,
+        model: HFObjects,
+        *,
+        precision: Precision = "float32",
+        frozen_embeddings: bool = False,
+        **settings: Any,
     ) -> None:
         super().__init__(model, **settings)
         self.precision = precision
+        self.frozen_embeddings = frozen_embeddings
+
+    def freeze_embeddings(self) -> None:
+        """Keep the word embeddings of a transformer that has just been set from training, if
+        they are to be frozen."""
+        if self.frozen_embeddings:
+            self._model.get_input_embeddings().requires_grad_(False)
 
     def predict(self, inputs: ArgsKwargs) -> ModelOutput:
         """Run the transformer without gradients. Arguments as in PyTorchShim."""
@@ -419,6 +443,7 @@ class AttentionShim(HFShim):
         vocab_file = files.get(getattr(tokenizer, "vocab_files_names", {}).get("vocab_file"))
         self._hfmodel = HFObjects(tokenizer, transformer, vocab_file)
         self._model = transformer
+        self.freeze_embeddings()
         device = get_torch_default_device()
         load_weights(transformer, read_weights(message["state"], "transformer"), "transformer")
         transformer.to(device)

@@ -382,6 +382,29 @@ class TestGradients:
         )
 
 
+class TestFrozenEmbeddings:
+    @pytest.mark.parametrize("frozen", [True, False])
+    @pytest.mark.parametrize("again", [False, True])
+    def test_training_leaves_them_as_they_are(
+        self, frozen, again, make_pipeline, make_examples, train_step, tmp_path
+    ):
+        """Also when it goes on from what was saved."""
+        examples = make_examples(2)
+        nlp = make_pipeline(transformer={"frozen_embeddings": frozen}, examples=examples)
+        if again:
+            nlp.to_disk(tmp_path)
+            nlp = spacy.load(tmp_path)
+        before = {key: weight.clone() for key, weight in self._weights(nlp).items()}
+        train_step(nlp, examples, SGD(0.1))
+        after = self._weights(nlp)
+        changed = {key for key, weight in before.items() if not torch.equal(weight, after[key])}
+        assert ("embeddings.word_embeddings.weight" in changed) is not frozen
+        assert "embeddings.position_embeddings.weight" in changed
+
+    def _weights(self, nlp: Language) -> Dict[str, torch.Tensor]:
+        return nlp.get_pipe("transformer").model.transformer.state_dict()
+
+
 class TestReplaceListeners:
     @pytest.fixture
     def trained(self, make_pipeline, make_examples):
