@@ -164,8 +164,9 @@ def test_no_transformer_at_prediction(make_pipeline, make_examples, tmp_path):
 
 def test_stock_transformer_in_a_config(make_pipeline, make_examples):
     config = make_pipeline().config
-    config["components"]["transformer"]["model"]["@architectures"] = STOCK
-    del config["components"]["transformer"]["model"]["precision"]
+    model = config["components"]["transformer"]["model"]
+    model["@architectures"] = STOCK
+    del model["precision"], model["frozen_embeddings"]
     nlp = spacy.util.load_model_from_config(config)
     assert architecture(nlp) == OURS
     assert architecture(spacy.util.load_model_from_config(nlp.config)) == OURS
