@@ -8,6 +8,8 @@ from typing import Callable, Dict, Hashable, Iterable, List, Sequence, Tuple
 from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
+from .relations import has_entities
+
 Mentions = List[Span]
 EntityGetter = Callable[[Doc], List[Mentions]]
 
@@ -118,6 +120,19 @@ def _default_entities(doc: Doc, *, key: str) -> List[Mentions]:
             "'entities' setting."
         )
     return _doc_ents_entities(doc)
+
+
+def reference_entities(reference: Doc, getter: EntityGetter) -> List[Mentions]:
+    """The entities of a reference: those stored on it, else those that a getter finds.
+
+    reference (Doc): The gold document.
+    getter (EntityGetter): Asked where `doc._.entities` has not been set.
+    RETURNS (List[Mentions]): The mentions of each entity.
+    RAISES (MissingEntities): If the getter raises it.
+    """
+    if has_entities(reference):
+        return [list(entity.mentions) for entity in reference._.entities]
+    return getter(reference)
 
 
 def project_entities(entities: Iterable[Sequence[Span]], doc: Doc) -> List[Mentions]:

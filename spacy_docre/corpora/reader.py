@@ -12,8 +12,12 @@ from spacy.training import Example
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
-from ..entities import DEFAULT_KEY, MissingEntities, make_default_entities
-from ..relations import has_entities
+from ..entities import (
+    DEFAULT_KEY,
+    MissingEntities,
+    make_default_entities,
+    reference_entities,
+)
 
 
 def make_corpus(
@@ -73,10 +77,8 @@ def make_example(reference: Doc) -> Example:
 
 
 def _gold_entities(reference: Doc) -> Iterable[Iterable[Span]]:
-    if has_entities(reference):
-        return [entity.mentions for entity in reference._.entities]
     try:
-        return make_default_entities()(reference)
+        return reference_entities(reference, make_default_entities())
     except MissingEntities:
         return []
 

@@ -33,7 +33,9 @@ def read_text(path: Path) -> str:
     RAISES (ValueError): If it is not UTF-8, or packed and cut off or damaged.
     """
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == GZIP else path.read_bytes()
+        data = path.read_bytes()
+        if path.suffix == GZIP:
+            data = gzip.decompress(data)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{path} cannot be unpacked: {error}. Download it again.") from None
     try:

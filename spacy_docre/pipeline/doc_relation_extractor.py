@@ -24,7 +24,7 @@ import srsly
 import torch
 from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import minibatch
 from spacy.vocab import Vocab
@@ -47,6 +47,7 @@ from ..entities import (
     MissingEntities,
     match_entities,
     project_entities,
+    reference_entities,
 )
 from ..losses import Loss
 from ..models.doc_relation_model import DocScores
@@ -54,7 +55,7 @@ from ..models.pytorch.documents import document_layout
 from ..models.serialization import readable
 from ..models.transformer import release_attention
 from ..models.windows import sentence_boundaries
-from ..relations import Triple, has_entities
+from ..relations import Triple
 from .transformer_attention import provide_attention
 
 DEFAULT_CONFIG = Config().from_str(
@@ -310,12 +311,7 @@ class DocRelationExtractor(TrainablePipe):
 
         RAISES (MissingEntities): If the reference has none either.
         """
-        reference = example.reference
-        entities: Iterable[Sequence[Span]]
-        if has_entities(reference):
-            entities = [entity.mentions for entity in reference._.entities]
-        else:
-            entities = self.get_entities(reference)
+        entities = reference_entities(example.reference, self.get_entities)
         return project_entities(entities, example.predicted)
 
     def predict(self, docs: Iterable[Doc]) -> List[Prediction]:
