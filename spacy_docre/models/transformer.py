@@ -73,7 +73,7 @@ class TransformerModel(StockTransformerModel):
             dict(grad_scaler_config),
         )
         self._func = forward
-        self.attrs["replace_listener"] = replace_listener
+        self.attrs["replace_listener"] = make_transformer
         self.attrs["replace_listener_cfg"] = replace_listener_cfg
         self.attrs["set_transformer"] = set_transformer
         wrapper = self.layers[0]
@@ -164,90 +164,58 @@ def make_transformer_listener(upstream: str = "*") -> Model[List[Doc], List[Tran
 
 
 def make_transformer(
-    name: str,
-    get_spans: Callable,
-    tokenizer_config: Dict[str, Any] = {},
-    transformer_config: Dict[str, Any] = {},
-    mixed_precision: bool = False,
-    grad_scaler_config: Dict[str, Any] = {},
-    precision: Precision = "float32",
-    frozen_embeddings: bool = False,
+    transformer: Model[List[Doc], FullTransformerBatch],
 ) -> Model[List[Doc], List[TransformerData]]:
     """`spacy_docre.Transformer.v1`: an encoder that the component does not share.
 
-    It stands where the listener stood after `nlp.replace_listeners`. Arguments as in
-    `make_transformer_model`.
+    It stands where the listener stood after `nlp.replace_listeners`.
 
+    transformer (Model[List[Doc], FullTransformerBatch]): The encoder, e.g.
+        `spacy_docre.TransformerModel.v1`.
     RETURNS (Model[List[Doc], List[TransformerData]]): The model.
     """
-    return replace_listener(
-        make_transformer_model(
-            name,
-            get_spans,
-            tokenizer_config,
-            transformer_config,
-            mixed_precision,
-            grad_scaler_config,
-            precision,
-            frozen_embeddings,
-        )
-    )
+    return chain(transformer, split_trf_batch())
 
 
 def make_tok2vec_transformer(
-    name: str,
-    get_spans: Callable,
+    transformer: Model[List[Doc], FullTransformerBatch],
     pooling: Model[Ragged, Floats2d],
     grad_factor: float = 1.0,
-    tokenizer_config: Dict[str, Any] = {},
-    transformer_config: Dict[str, Any] = {},
-    mixed_precision: bool = False,
-    grad_scaler_config: Dict[str, Any] = {},
-    precision: Precision = "float32",
-    frozen_embeddings: bool = False,
 ) -> Model[List[Doc], List[Floats2d]]:
     """`spacy_docre.Tok2VecTransformer.v1`: token vectors from an unshared encoder.
 
     It stands where the listener of another component, e.g. `ner`, stood after
-    `nlp.replace_listeners`. Further arguments as in `make_transformer_model`.
+    `nlp.replace_listeners`.
 
+    transformer (Model[List[Doc], FullTransformerBatch]): The encoder, e.g.
+        `spacy_docre.TransformerModel.v1`.
     pooling (Model[Ragged, Floats2d]): Reduces word pieces to tokens.
     grad_factor (float): Factor on the gradient that reaches the encoder.
     RETURNS (Model[List[Doc], List[Floats2d]]): The model.
     """
-    transformer = make_transformer(
-        name,
-        get_spans,
-        tokenizer_config,
-        transformer_config,
-        mixed_precision,
-        grad_scaler_config,
-        precision,
-        frozen_embeddings,
-    )
-    return chain(transformer, trfs2arrays(pooling, grad_factor))
-
-
-def replace_listener(
-    model: Model[List[Doc], FullTransformerBatch],
-) -> Model[List[Doc], List[TransformerData]]:
-    """Make of a transformer what a listener is: a layer from Docs to TransformerData."""
-    return chain(model, split_trf_batch())
+    return chain(make_transformer(transformer), trfs2arrays(pooling, grad_factor))
 
 
 def replace_listener_cfg(
     transformer_config: Dict[str, Any], listener_config: Dict[str, Any]
 ) -> Dict[str, Any]:
-    """The config of the layer that `replace_listener` makes."""
-    replaced = dict(transformer_config)
+    """The config of the layer that stands where a listener stood.
+
+    transformer_config (Dict[str, Any]): The transformer's model.
+    listener_config (Dict[str, Any]): The listener.
+    RETURNS (Dict[str, Any]): The config of `make_transformer` for our own listener, of
+        `make_tok2vec_transformer` for the others, which pool word pieces.
+    """
     if listener_config["@architectures"] == "spacy_docre.TransformerListener.v1":
-        replaced["@architectures"] = "spacy_docre.Transformer.v1"
+        replaced: Dict[str, Any] = {"@architectures": "spacy_docre.Transformer.v1"}
     else:
+        replaced = {
+            setting: listener_config[setting]
+            for setting in ("pooling", "grad_factor")
+            if setting in listener_config
+        }
         replaced["@architectures"] = "spacy_docre.Tok2VecTransformer.v1"
-        for setting in ("pooling", "grad_factor"):
-            if setting in listener_config:
-                replaced[setting] = listener_config[setting]
-    return replaced
+    return {**replaced, "transformer": dict(transformer_config)}
 
 
 def attention_of(data: TransformerData) -> Optional[Floats4d]:

@@ -109,8 +109,15 @@ class KDDocRE(nn.Module):
         """Grow the classifier, keeping what it knows of the relations it has.
 
         num_relations (int): The new number of relations.
+        RAISES (ValueError): If it is smaller than the number of those it knows.
         """
         old = self.classifier
+        known = old.out_features - 1
+        if num_relations < known:
+            raise ValueError(
+                f"The network knows {known} relations and cannot be cut to {num_relations}: "
+                "it does not know which to forget. Train one anew for fewer relations."
+            )
         new = nn.Linear(old.in_features, 1 + num_relations).to(old.weight.device)
         with torch.no_grad():
             new.weight[: old.out_features] = old.weight

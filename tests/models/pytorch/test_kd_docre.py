@@ -228,6 +228,10 @@ class TestNumberOfRelations:
         network.set_num_relations(3)
         assert torch.equal(before, logits_of(network, document)[0])
 
+    def test_fewer_are_refused(self):
+        with pytest.raises(ValueError, match="knows 3 relations and cannot be cut to 2"):
+            make().set_num_relations(2)
+
     def test_new_relations_learn(self):
         network = make()
         network.set_num_relations(5)
