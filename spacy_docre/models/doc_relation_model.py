@@ -134,11 +134,12 @@ def set_num_relations(model: Model[List[EntityDoc], List[DocScores]], number: in
 
     model (Model[List[EntityDoc], List[DocScores]]): The model.
     number (int): The new number of relations.
+    RAISES (ValueError): If it is smaller than the number of those the network knows.
     """
-    model.set_dim("nO", number, force=True)
     network = model.get_ref("pair_scorer").shims[0]._model
     if network is not None:
         network.set_num_relations(number)
+    model.set_dim("nO", number, force=True)
 
 
 def forward(

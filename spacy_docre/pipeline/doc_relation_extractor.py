@@ -321,15 +321,15 @@ class DocRelationExtractor(TrainablePipe):
         RETURNS (List[Prediction]): The scores, a Doc each. A Doc with fewer than two
             entities has none; where nothing has set entities, a warning says what to add.
         """
-        documents = [EntityDoc(doc, self._entities_or_none(doc) or []) for doc in docs]
+        documents = [EntityDoc(doc, self._entities_or_warn(doc)) for doc in docs]
         return self._score_pairs(documents)
 
-    def _entities_or_none(self, doc: Doc) -> Optional[List[Mentions]]:
+    def _entities_or_warn(self, doc: Doc) -> List[Mentions]:
         try:
             return self.get_entities(doc)
         except MissingEntities as error:
             warnings.warn(f"'{self.name}' finds no relations. {error}", stacklevel=2)
-            return None
+            return []
 
     def _score_pairs(self, documents: List[EntityDoc]) -> List[Prediction]:
         self._require_initialized()

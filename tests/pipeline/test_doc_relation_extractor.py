@@ -396,6 +396,15 @@ class TestAddLabel:
         assert network_of(nlp).classifier.out_features == 5
         nlp.update(make_examples(3))
 
+    def test_fewer_outputs_are_refused_and_change_nothing(self, all_scores, make_examples):
+        extractor = all_scores.get_pipe(EXTRACTOR)
+        doc = make_examples(1)[0].predicted
+        expected = scores_of(all_scores(doc.copy()))
+        with pytest.raises(ValueError, match="cannot be cut to 1"):
+            extractor.set_output(1)
+        assert extractor.model.get_dim("nO") == len(LABELS)
+        assert scores_of(all_scores(doc.copy())) == expected
+
     def test_after_training_old_scores_stay(self, all_scores, make_examples, tmp_path):
         expected = scores_of(all_scores(make_examples(1)[0].predicted))
         assert all_scores.get_pipe(EXTRACTOR).add_label("knows") == 1
