@@ -166,18 +166,39 @@ def has_entities(doc: Doc) -> bool:
     return _ENTITIES in doc.user_data
 
 
+def has_relations(doc: Doc) -> bool:
+    """Tell whether the relations of a Doc are stored, be it that there are none.
+
+    doc (Doc): The document.
+    RETURNS (bool): Whether `doc._.relations` has been set since `doc._.entities` was.
+    """
+    return _RELATIONS in doc.user_data
+
+
 def set_entities(doc: Doc, entities: Iterable[Union[Entity, Sequence[Span]]]) -> None:
     """Store the entities of a Doc, and drop the relations between those it had.
 
     doc (Doc): The document.
     entities (Iterable[Union[Entity, Sequence[Span]]]): The mentions of each entity.
-    RAISES (ValueError): If an entity has no mention.
+    RAISES (ValueError): If an entity is not a list of Spans of the Doc, or has no mention.
     """
     stored: List[List[List[Any]]] = []
     for entity in entities:
         mentions = entity.mentions if isinstance(entity, Entity) else entity
+        if isinstance(mentions, Span) or not all(isinstance(item, Span) for item in mentions):
+            raise ValueError(
+                f"Entity {len(stored)} is {entity!r}: give each entity as a list of its "
+                "mentions, each a Span, e.g. doc._.entities = [[doc[0:2], doc[7:8]], [doc[4:5]]]."
+            )
         if not mentions:
             raise ValueError(f"Entity {len(stored)} has no mention: give it at least one Span.")
+        for span in mentions:
+            if not 0 <= span.start < span.end <= len(doc):
+                raise ValueError(
+                    f"A mention of entity {len(stored)} has the tokens {span.start} to "
+                    f"{span.end}, and the document has {len(doc)} tokens: give it Spans of this "
+                    "document, with one token or more."
+                )
         stored.append(
             [[int(span.start), int(span.end), span.label_, span.id_] for span in mentions]
         )
@@ -199,11 +220,17 @@ def set_relations(doc: Doc, relations: Iterable[Union[Triple, Relation]]) -> Non
 
     doc (Doc): The document; its entities are stored already.
     relations (Iterable[Union[Triple, Relation]]): The relations.
-    RAISES (ValueError): If a head or tail is no place in `doc._.entities`.
+    RAISES (ValueError): If a relation is neither a Triple nor a Relation, or if its head or
+        tail is no place in `doc._.entities`.
     """
     num_entities = len(doc.user_data.get(_ENTITIES, ()))
     triples = [item.triple if isinstance(item, Relation) else item for item in relations]
     for triple in triples:
+        if not isinstance(triple, Triple):
+            raise ValueError(
+                f"{triple!r} is no relation: give a Triple, e.g. "
+                "spacy_docre.Triple(head=0, tail=1, label='P19')."
+            )
         for role, index in (("head", triple.head), ("tail", triple.tail)):
             if not 0 <= index < num_entities:
                 raise ValueError(

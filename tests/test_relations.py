@@ -306,3 +306,26 @@ def plain_types(doc: Doc) -> set:
                 yield from walk(item)
 
     return {kind for value in doc.user_data.values() for kind in walk(value)}
+
+
+@pytest.mark.parametrize(
+    "entities, problem",
+    [
+        (lambda doc: [doc[0:2]], "give each entity as a list of its mentions"),
+        (lambda doc: [["a"]], "give each entity as a list of its mentions"),
+        (lambda doc: [[Doc(doc.vocab, words=["a"] * 50)[40:45]]], "has the tokens 40 to 45"),
+        (lambda doc: [[doc[1:1]]], "with one token or more"),
+    ],
+)
+def test_entities_that_cannot_be_stored(entities, problem) -> None:
+    doc = Doc(Vocab(), words=["a", "b", "c"])
+    with pytest.raises(ValueError, match=problem):
+        doc._.entities = entities(doc)
+    assert not doc._.entities
+
+
+def test_relation_that_cannot_be_stored() -> None:
+    doc = Doc(Vocab(), words=["a", "b", "c"])
+    doc._.entities = [[doc[0:1]], [doc[1:2]]]
+    with pytest.raises(ValueError, match="is no relation: give a Triple"):
+        doc._.relations = [(0, 1, "x")]

@@ -1,6 +1,6 @@
 """How the entities and relations of an annotated corpus are written to a Doc."""
 
-from typing import Dict, Iterable, List, Sequence, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
@@ -11,7 +11,9 @@ from ..relations import Triple, set_entities, set_relations
 Mention = Tuple[int, int, str]
 
 
-def annotate(doc: Doc, entities: Sequence[Sequence[Mention]], relations: Iterable[Triple]) -> None:
+def annotate(
+    doc: Doc, entities: Sequence[Sequence[Mention]], relations: Optional[Iterable[Triple]]
+) -> None:
     """Write gold entities and relations to a Doc.
 
     The mentions go to `doc.spans["entities"]` and, as far as they have a label and do not
@@ -20,7 +22,7 @@ def annotate(doc: Doc, entities: Sequence[Sequence[Mention]], relations: Iterabl
     doc (Doc): The document.
     entities (Sequence[Sequence[Mention]]): First token, end token and label of each mention
         of each entity. A mention that an entity has twice counts once.
-    relations (Iterable[Triple]): The relations.
+    relations (Optional[Iterable[Triple]]): The relations; None where nobody has annotated them.
     """
     spans: List[List[Span]] = []
     for place, mentions in enumerate(entities):
@@ -38,4 +40,5 @@ def annotate(doc: Doc, entities: Sequence[Sequence[Mention]], relations: Iterabl
     # In doc.ents, a span without a label would say that there is no entity.
     doc.ents = filter_spans(span for span in doc.spans[DEFAULT_KEY] if span.label)
     set_entities(doc, spans)
-    set_relations(doc, relations)
+    if relations is not None:
+        set_relations(doc, relations)

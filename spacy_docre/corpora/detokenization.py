@@ -10,6 +10,10 @@ _STRAIGHT_QUOTES = str.maketrans("“”„‘’", '"""\'\'')
 _SPACES_LEFT = re.compile(
     r"(?<=[^\W\d_]) ([-/]) (?=[^\W\d_])|(?<=\d) ([-–/]) (?=\d)|(?<=[^\W\d_]) (?=n't\b)"
 )
+# Languages that put no space between words.
+_UNSPACED = {"zh", "ja", "th", "lo", "km", "my"}
+# Foreign words in them: several letters of an alphabet.
+_ALPHABETIC = re.compile(r"[A-Za-zÀ-ɏͰ-ӿ]{2,}")
 
 
 def detokenize(sentences: Sequence[Sequence[str]], lang: str = "en") -> List[bool]:
@@ -22,6 +26,8 @@ def detokenize(sentences: Sequence[Sequence[str]], lang: str = "en") -> List[boo
     lang (str): The language, as a two-letter code.
     RETURNS (List[bool]): Whether a space follows, for each token of the document.
     """
+    if lang in _UNSPACED:
+        return _space_foreign_words([token for tokens in sentences for token in tokens])
     # Imported late: it takes half a second, and every spaCy command loads this package.
     from sacremoses import MosesDetokenizer
 
@@ -34,6 +40,12 @@ def detokenize(sentences: Sequence[Sequence[str]], lang: str = "en") -> List[boo
     if spaces:
         spaces[-1] = False
     return spaces
+
+
+def _space_foreign_words(tokens: Sequence[str]) -> List[bool]:
+    """Spaces between foreign words that follow each other, and no others."""
+    foreign = [_ALPHABETIC.fullmatch(token) is not None for token in tokens]
+    return [both == (True, True) for both in zip(foreign, [*foreign[1:], False])]
 
 
 def _align(tokens: Sequence[str], text: str) -> List[bool]:

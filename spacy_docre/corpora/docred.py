@@ -144,7 +144,7 @@ def _make_doc(
         )
         for (head, tail, label), places in evidence.items()
     ]
-    annotate(doc, entities, relations)
+    annotate(doc, entities, None if record.labels is None else relations)
     return doc
 
 

@@ -496,4 +496,8 @@ def log_attention_kernel(transformer: PreTrainedModel) -> None:
             name,
         )
     elif transformer.config._attn_implementation == "eager":
-        logger.info("%s runs eager attention in all its layers: it has no other here.", name)
+        logger.info(
+            "%s runs eager attention in all its layers: its settings ask for it, or it has no "
+            "other.",
+            name,
+        )

@@ -24,13 +24,19 @@ def encode_document(
     device (torch.device): Where the tensors are wanted.
     is_train (bool): Whether gradients of hidden states and attention are wanted.
     RETURNS (EncodedDocument): The document.
-    RAISES (ValueError): If the transformer gave no attention.
+    RAISES (ValueError): If the transformer gave no attention, or the Doc was twice in its
+        batch.
     """
     attention = _require_attention(data)
     hidden = data.model_output["last_hidden_state"]
     windows, length = hidden.shape[:2]
     pieces = numpy.asarray(data.align.dataXd).reshape(-1)
     lengths = numpy.asarray(data.align.lengths)
+    if len(pieces) and pieces.min() < 0:
+        raise ValueError(
+            f"The word pieces of the document that begins {document.doc[:5].text!r} are misplaced: "
+            "the same Doc object is twice in a batch. Give doc.copy() the second time."
+        )
     piece_positions, position_tokens = _positions(pieces, lengths, windows, length)
     mention_pieces, piece_mentions = _mention_pieces(document.entities, pieces, lengths)
     sentences = _token_sentences(document.doc)
@@ -72,7 +78,8 @@ def _require_attention(data: TransformerData) -> Floats4d:
             "relation extractor, and set [components.transformer.model] to @architectures = "
             '"spacy_docre.TransformerModel.v1". In training, a transformer whose annotations '
             "are used is among the annotating_components. A Doc that has been annotated "
-            "already has lost its attention: run the whole pipeline on it again."
+            "already has lost its attention: run the whole pipeline on it again. A second "
+            "relation extractor needs a transformer of its own: nlp.replace_listeners()."
         )
     return attention
 

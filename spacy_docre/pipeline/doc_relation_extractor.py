@@ -2,8 +2,9 @@
 
 import os
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import (
     Any,
@@ -55,7 +56,7 @@ from ..models.pytorch.documents import document_layout
 from ..models.serialization import readable
 from ..models.transformer import release_attention
 from ..models.windows import sentence_boundaries
-from ..relations import Triple
+from ..relations import Triple, has_relations
 from .transformer_attention import provide_attention
 
 DEFAULT_CONFIG = Config().from_str(
@@ -85,10 +86,6 @@ learn_rate_factor = 1.0
 @layers = "spacy_docre.AxialAttention.v1"
 """
 )
-
-# A forked process, as of nlp.pipe(n_process=2), hangs in the thread pool it inherits.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 # A sentence is evidence if at least this share of the pair's attention falls on it. Chosen on
 # Re-DocRED development documents, by evidence F1 of the gold triples (0.2: 43, 0.3: 45, 0.4: 42).
@@ -164,7 +161,7 @@ class DocRelationExtractor(TrainablePipe):
     learn_rate_factor (float): Factor on the optimizer's learning rate for this component's
         own weights, as against the transformer's (the paper: 1e-4 and 3e-5).
     scorer (Optional[Callable]): The scoring method.
-    RAISES (ValueError): If `threshold` or `top_k` is out of its range.
+    RAISES (ValueError): If `threshold`, `top_k` or `learn_rate_factor` is out of its range.
     """
 
     def __init__(
@@ -181,10 +178,10 @@ class DocRelationExtractor(TrainablePipe):
         learn_rate_factor: float = 1.0,
         scorer: Optional[Callable] = None,
     ) -> None:
-        if not 0 <= threshold <= 1:
-            raise ValueError(f"threshold = {threshold} is no probability: set one of 0 to 1.")
-        if top_k is not None and top_k < 1:
-            raise ValueError(f"top_k = {top_k} annotates nothing: set 1 or more, or null.")
+        _check_decision(threshold, top_k)
+        if learn_rate_factor < 0:
+            raise ValueError(f"learn_rate_factor = {learn_rate_factor} should not be negative.")
+        _use_one_thread_in_forks()
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -253,6 +250,8 @@ class DocRelationExtractor(TrainablePipe):
         validate_get_examples(get_examples, "DocRelationExtractor.initialize")
         if nlp is not None:
             provide_attention(nlp, self.model)
+        if isinstance(labels, str):
+            raise ValueError(f"labels = {labels!r} should be a list of relations.")
         labels = None if labels is None else list(labels)
         sample, names = self._survey(get_examples(), labels_known=bool(labels or self.labels))
         if labels is None:
@@ -284,11 +283,9 @@ class DocRelationExtractor(TrainablePipe):
             for relation in example.reference._.relations:
                 names[relation.label_] = relation.triple.name or names.get(relation.label_, "")
             if len(sample) < 10:
-                try:
+                # Where relations are annotated, so are the entities.
+                with suppress(MissingEntities):
                     sample.append(self._document(example))
-                except MissingEntities:
-                    if not labels_known:
-                        raise
         if not names and not labels_known:
             raise ValueError(
                 "The training data holds no relations: doc._.relations is empty in every "
@@ -424,7 +421,8 @@ class DocRelationExtractor(TrainablePipe):
     def get_loss(
         self, examples: Iterable[Example], scores: Sequence[Prediction]
     ) -> Tuple[float, List[Floats2d]]:
-        """The loss of a batch, and its gradient.
+        """The loss of a batch, and its gradient. Where the relations of a reference have not
+        been set, there is neither.
 
         examples (Iterable[Example]): The examples.
         scores (Sequence[Prediction]): The scores of their pairs.
@@ -432,6 +430,7 @@ class DocRelationExtractor(TrainablePipe):
             its logits, shape (pairs, 1 + relations).
         RAISES (ValueError): If an example holds an unknown relation.
         """
+        examples = list(examples)
         logits = [xp2torch(prediction.scores.logits) for prediction in scores]
         num_pairs = [len(rows) for rows in logits]
         if sum(num_pairs) == 0:
@@ -439,8 +438,15 @@ class DocRelationExtractor(TrainablePipe):
         labels = numpy.concatenate(
             [self._gold_labels(eg, prediction) for eg, prediction in zip(examples, scores)]
         )
+        # Documents whose relations nobody has annotated teach nothing.
+        annotated = numpy.repeat([has_relations(eg.reference) for eg in examples], num_pairs)
+        if not annotated.any():
+            return 0.0, [self.model.ops.alloc2f(*rows.shape) for rows in logits]
         variable = torch.cat(logits).requires_grad_()
-        loss = self.loss(variable, torch.as_tensor(labels, device=variable.device))
+        chosen = torch.as_tensor(annotated, device=variable.device)
+        loss = self.loss(
+            variable[chosen], torch.as_tensor(labels[annotated], device=variable.device)
+        )
         (gradient,) = torch.autograd.grad(loss, variable)
         return loss.item(), [cast(Floats2d, torch2xp(rows)) for rows in gradient.split(num_pairs)]
 
@@ -522,6 +528,7 @@ class DocRelationExtractor(TrainablePipe):
         with readable(f"The data of '{self.name}'"):
             srsly.msgpack_loads(bytes_data)
         super().from_bytes(bytes_data, exclude=exclude)
+        self._check_loaded(f"The data of '{self.name}'", exclude)
         return self
 
     def from_disk(
@@ -536,6 +543,12 @@ class DocRelationExtractor(TrainablePipe):
         """
         with readable(f"The settings of '{self.name}' in {path}"):
             super().from_disk(path, exclude=[*exclude, "model"])
+        settings = Path(path) / "cfg"
+        if "cfg" not in exclude and not settings.exists():
+            raise ValueError(
+                f"The settings file {settings} of '{self.name}' is missing. Copy or train the "
+                "pipeline again."
+            )
         if "model" not in exclude:
             weights = Path(path) / "model"
             if not weights.exists():
@@ -546,7 +559,34 @@ class DocRelationExtractor(TrainablePipe):
             with readable(f"The weight file {weights} of '{self.name}'"):
                 message = srsly.msgpack_loads(weights.read_bytes())
             self.model.from_dict(message)
+        self._check_loaded(str(settings), exclude)
         return self
+
+    def _check_loaded(self, source: str, exclude: Iterable[str]) -> None:
+        """Refuse settings that cannot belong to the weights they came with."""
+        if "cfg" in exclude or "model" in exclude:
+            return
+        num_labels = self.model.get_dim("nO") if self.model.has_dim("nO") else 0
+        if len(self.labels) != num_labels:
+            raise ValueError(
+                f"{source} has {len(self.labels)} labels, and the weights of '{self.name}' are of "
+                f"{num_labels}. Copy or train the pipeline again."
+            )
+        _check_decision(self.cfg["threshold"], self.cfg["top_k"])
+
+
+def _check_decision(threshold: float, top_k: Optional[int]) -> None:
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"threshold = {threshold} is no probability: set one of 0 to 1.")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k = {top_k} annotates nothing: set 1 or more, or null.")
+
+
+@lru_cache(maxsize=None)
+def _use_one_thread_in_forks() -> None:
+    """A forked process, as of nlp.pipe(n_process=2), hangs in the thread pool it inherits."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
 # Pairs that are scored at once: some 10 kB each in the small recipe.

@@ -11,7 +11,7 @@ from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
 from ..entities import match_entities, project_entities
-from ..relations import Entity
+from ..relations import Entity, has_relations
 from .relations import (
     Fact,
     ScoredTriple,
@@ -29,7 +29,7 @@ def make_relation_scorer(train_facts: Optional[str] = None) -> Scorer:
 
     Each document, head, tail and relation counts once. Predicted entities are those gold
     entities that share a mention with them; a triple with an entity that is none of them
-    is wrong.
+    is wrong. Documents whose relations nobody has annotated are left out.
 
     train_facts (Optional[str]): A `.spacy` file of training documents, or a folder with
         such files. Their relations, between any names of their mentions, are ignored for
@@ -50,6 +50,8 @@ def _score_relations(
     known: Set[ScoredTriple] = set()
     facts = _facts_or_none(train_facts)
     for place, example in enumerate(examples):
+        if not has_relations(example.reference):
+            continue
         document = str(place)
         entities = example.reference._.entities
         names = [[_name(mention) for mention in entity.mentions] for entity in entities]

@@ -93,3 +93,8 @@ def test_only_spaces_are_added(sentences: List[List[str]], lang: str) -> None:
     for first, second in zip(sentences, sentences[1:]):
         if first and second and not (first[-1].isspace() or second[0].isspace()):
             assert f"{first[-1]} {second[0]}" in text
+
+
+def test_languages_without_spaces() -> None:
+    sentences = [[*"他在北京（中国）工作，2010年。"], ["New", "York", "人", "。"], ["他", "。"]]
+    assert written(sentences, "zh") == "他在北京（中国）工作，2010年。New York人。他。"

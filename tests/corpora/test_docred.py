@@ -14,6 +14,7 @@ from spacy.vocab import Vocab
 
 from spacy_docre.corpora.docred import read_docred, read_relation_names
 from spacy_docre.entities import make_doc_ents_entities, make_span_group_entities
+from spacy_docre.relations import has_relations
 
 DATA = os.environ.get("SPACY_DOCRE_DATA")
 DATA_FILES = {"redocred/dev_revised.json": 500, "docred/unlabelled.json": 999}
@@ -137,6 +138,8 @@ def test_no_relations(path: Path, labels: Any) -> None:
     bare = {key: value for key, value in DOCUMENT.items() if key != "labels"}
     docs = read(path, [bare, {**bare, "labels": labels}])
     assert [doc._.relations for doc in docs] == [[], []]
+    # That there are none is not the same as that nobody has looked.
+    assert [has_relations(doc) for doc in docs] == [False, labels is not None]
     assert [len(doc._.entities) for doc in docs] == [4, 4]
 
 

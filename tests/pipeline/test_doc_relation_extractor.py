@@ -1,6 +1,7 @@
 """The component: training, prediction, labels, scoring, serialisation."""
 
 import pickle
+import shutil
 import subprocess
 import sys
 import warnings
@@ -12,6 +13,7 @@ from typing import Dict, List, Sequence, Tuple
 import numpy
 import pytest
 import spacy
+import srsly
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
@@ -20,6 +22,7 @@ from thinc.api import SGD, Adam
 
 from spacy_docre import Triple
 from spacy_docre.pipeline import doc_relation_extractor
+from spacy_docre.relations import has_relations
 
 EXTRACTOR = "doc_relation_extractor"
 LABELS = ("based in", "born in", "works for")
@@ -201,21 +204,25 @@ class TestPipe:
             docs = list(component.pipe(docs))
         assert triples_of(docs) == expected
 
-    @pytest.mark.parametrize("most", [1, 50, 400])
+    @pytest.mark.parametrize("most", [1, 90, 400])
     def test_number_of_pairs_at_once(self, most, all_scores, make_examples, monkeypatch):
         expected = [scores_of(doc) for doc in all_scores.pipe(docs_of(make_examples(5)))]
         monkeypatch.setattr(doc_relation_extractor, "MAX_PAIRS", most)
-        sizes = []
+        batches = []
         model = all_scores.get_pipe(EXTRACTOR).model
         forward = model._func
 
         def spy(model, documents, is_train):
-            sizes.append(len(documents))
+            counts = [len(document.entities) for document in documents]
+            batches.append([count * (count - 1) for count in counts])
             return forward(model, documents, is_train)
 
         monkeypatch.setattr(model, "_func", spy)
         docs = list(all_scores.pipe(docs_of(make_examples(5))))
-        assert sum(sizes) == 5 and (most > 1 or sizes == [1] * 5)
+        assert sum(map(len, batches)) == 5
+        assert all(len(pairs) == 1 or sum(pairs) <= most for pairs in batches)
+        for pairs, following in zip(batches, batches[1:]):
+            assert sum(pairs) + following[0] > most
         for doc, scores in zip(docs, expected):
             assert scores_of(doc) == pytest.approx(scores, abs=1e-5)
 
@@ -341,8 +348,14 @@ class TestInitialize:
     def test_no_entities_in_the_data(self, make_pipeline, trained):
         nlp = make_pipeline()
         doc = Doc(nlp.vocab, words=["Oslo"])
-        with pytest.raises(ValueError, match="The document has no entities"):
+        with pytest.raises(ValueError, match="holds no relations.*set doc._.entities"):
             nlp.initialize(lambda: [Example(doc, doc.copy())])
+
+    def test_some_documents_without_annotation(self, make_pipeline, make_examples):
+        nlp = make_pipeline()
+        doc = Doc(nlp.vocab, words=["Oslo"])
+        nlp.initialize(lambda: [Example(doc, doc.copy()), *make_examples(2)])
+        assert nlp.get_pipe(EXTRACTOR).labels == LABELS
 
     def test_known_labels_are_enough(self, make_pipeline):
         """As they are for spaCy's own components: the examples need not hold anything."""
@@ -796,3 +809,100 @@ class TestAttentionOfADoc:
         for doc, states in zip(docs, hidden):
             assert "last_attention" not in doc._.trf_data.model_output
             assert (doc._.trf_data.model_output["last_hidden_state"] == states).all()
+
+
+class TestUnannotatedRelations:
+    """A reference whose relations nobody has set says nothing of them."""
+
+    @pytest.fixture
+    def unannotated(self, make_examples) -> List[Example]:
+        examples = make_examples(2, seed=1)
+        for example in examples:
+            example.reference._.entities = example.reference._.entities
+            assert not has_relations(example.reference)
+        return examples
+
+    def test_they_teach_nothing(self, loaded, unannotated, train_step):
+        before = weights_of(loaded, EXTRACTOR)
+        assert train_step(loaded, unannotated, SGD(1.0))[EXTRACTOR] == 0
+        assert equal(before, weights_of(loaded, EXTRACTOR))
+
+    def test_the_rest_of_the_batch_learns_as_without_them(self, loaded, unannotated, make_examples):
+        extractor = loaded.get_pipe(EXTRACTOR)
+        annotated = make_examples(2)
+        for examples in (annotated, [*annotated, *unannotated]):
+            loaded.get_pipe("transformer").set_annotations(
+                docs_of(examples), loaded.get_pipe("transformer").predict(docs_of(examples))
+            )
+        alone = extractor.get_loss(annotated, extractor.predict(docs_of(annotated)))
+        mixed = extractor.get_loss(
+            [*annotated, *unannotated], extractor.predict(docs_of([*annotated, *unannotated]))
+        )
+        assert mixed[0] == pytest.approx(alone[0], rel=1e-5)
+        for ours, theirs in zip(mixed[1], alone[1]):
+            assert ours == pytest.approx(theirs, abs=1e-6)
+        assert not any(gradient.any() for gradient in mixed[1][2:])
+
+    def test_they_are_not_scored(self, loaded, unannotated, make_examples):
+        scores = loaded.evaluate([*make_examples(3), *unannotated])
+        assert scores["rel_p"] == pytest.approx(loaded.evaluate(make_examples(3))["rel_p"])
+
+
+class TestSettingsThatDoNotFitTheWeights:
+    @pytest.mark.parametrize(
+        "change, problem",
+        [
+            ({"labels": ["a"]}, "has 1 labels, and the weights of .* are of 3"),
+            ({"labels": [*"abcde"]}, "has 5 labels, and the weights of .* are of 3"),
+            ({"threshold": 7.0}, "threshold = 7.0 is no probability"),
+            ({"top_k": 0}, "top_k = 0 annotates nothing"),
+        ],
+    )
+    def test_refused(self, trained_folder, tmp_path, change, problem):
+        folder = tmp_path / "changed"
+        shutil.copytree(trained_folder, folder)
+        settings = folder / EXTRACTOR / "cfg"
+        srsly.write_json(settings, {**srsly.read_json(settings), **change})
+        with pytest.raises(ValueError, match=problem):
+            spacy.load(folder)
+
+    def test_missing(self, trained_folder, tmp_path):
+        folder = tmp_path / "changed"
+        shutil.copytree(trained_folder, folder)
+        (folder / EXTRACTOR / "cfg").unlink()
+        with pytest.raises(ValueError, match="settings file .*cfg.* is missing"):
+            spacy.load(folder)
+
+    def test_in_bytes(self, loaded):
+        extractor = loaded.get_pipe(EXTRACTOR)
+        extractor.cfg["labels"] = ["a"]
+        with pytest.raises(ValueError, match="has 1 labels"):
+            extractor.from_bytes(extractor.to_bytes())
+
+
+def test_the_same_doc_twice_in_a_batch(loaded, make_examples):
+    doc = make_examples(1)[0].predicted
+    with pytest.raises(ValueError, match=r"twice in a batch. Give doc.copy\(\)"):
+        list(loaded.pipe([doc, doc]))
+
+
+def test_labels_as_one_string(make_pipeline, make_examples):
+    nlp = make_pipeline()
+    with pytest.raises(ValueError, match="should be a list of relations"):
+        nlp.get_pipe(EXTRACTOR).initialize(lambda: make_examples(2), nlp=nlp, labels="born in")
+
+
+def test_nothing_to_initialize_with_says_so(make_pipeline):
+    with pytest.raises(ValueError, match="The training data holds no relations"):
+        make_pipeline().initialize()
+
+
+def test_installed_package_leaves_threads_of_forks_alone():
+    """As long as a pipeline has no relation extractor."""
+    code = (
+        "import os, torch, spacy; torch.set_num_threads(2); spacy.blank('en');"
+        "child = os.fork();"
+        "os._exit(torch.get_num_threads()) if child == 0 else None;"
+        "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

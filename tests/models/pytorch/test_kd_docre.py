@@ -284,3 +284,20 @@ class TestDropout:
         network = make(dropout=0.5).train()
         documents = mixed_batch()[:2]
         assert not torch.equal(network(documents).logits, network(documents).logits)
+
+
+def test_relations_start_rare() -> None:
+    """P(r) = sigmoid(r - TH) of the biases alone."""
+    network = KDDocRE(
+        hidden_width=8,
+        num_relations=3,
+        width=8,
+        block_size=4,
+        pair_width=8,
+        pair_encoder=make_no_pair_encoder(),
+        dropout=0.0,
+        precision="float32",
+    )
+    threshold, *relations = network.classifier.bias
+    for relation in relations:
+        assert torch.sigmoid(relation - threshold).item() == pytest.approx(0.01)
