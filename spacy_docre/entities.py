@@ -87,15 +87,25 @@ def make_coref_cluster_entities(prefix: str = "coref_clusters") -> EntityGetter:
 
 
 def _coref_cluster_entities(doc: Doc, *, prefix: str) -> List[Mentions]:
-    keys = [key for key in doc.spans if key.startswith(prefix)]
+    keys = coref_keys(doc, prefix)
     if not keys and len(doc) > 0:
         raise MissingEntities(
             f"The document has no span group whose key begins with {prefix!r} (it has: "
             f"{_listed(doc.spans)}). Add a coreference component before the relation "
             "extractor, or name another source in its 'entities' setting."
         )
-    keys.sort(key=lambda key: _numbered(key, prefix))
     return [list(doc.spans[key]) for key in keys if len(doc.spans[key])]
+
+
+def coref_keys(doc: Doc, prefix: str) -> List[str]:
+    """The span groups of a Doc that hold a coreference cluster each, in their order.
+
+    doc (Doc): The document.
+    prefix (str): What their keys begin with.
+    RETURNS (List[str]): Their keys.
+    """
+    keys = [key for key in doc.spans if key.startswith(prefix)]
+    return sorted(keys, key=lambda key: _numbered(key, prefix))
 
 
 def make_default_entities(key: str = DEFAULT_KEY) -> EntityGetter:
@@ -133,6 +143,15 @@ def reference_entities(reference: Doc, getter: EntityGetter) -> List[Mentions]:
     if has_entities(reference):
         return [list(entity.mentions) for entity in reference._.entities]
     return getter(reference)
+
+
+def linked_id(mention: Span) -> str:
+    """The id that a linker or an entity ruler has given a mention.
+
+    mention (Span): A mention in `doc.ents`.
+    RETURNS (str): Its `ent_id_`, else its `kb_id_`; empty where it has none.
+    """
+    return mention.ent_id_ or ("" if mention.kb_id_ == EntityLinker.NIL else mention.kb_id_)
 
 
 def project_entities(entities: Iterable[Sequence[Span]], doc: Doc) -> List[Mentions]:
@@ -210,9 +229,7 @@ def _grouped(spans: Iterable[Tuple[Hashable, Span]]) -> List[Mentions]:
 
 def _identity(span: Span) -> Hashable:
     """What tells the mentions of one entity in doc.ents from those of another."""
-    if span.ent_id_ or span.kb_id_ not in ("", EntityLinker.NIL):
-        return span.ent_id_ or span.kb_id_
-    return (span.label_, span.text.casefold())
+    return linked_id(span) or (span.label_, span.text.casefold())
 
 
 def _numbered(key: str, prefix: str) -> Tuple[int, str]:

@@ -1,0 +1,65 @@
+"""How well mentions are grouped into entities, with gold mentions, and how fast."""
+
+import time
+from pathlib import Path
+
+import spacy
+import typer
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Example
+from spacy.vocab import Vocab
+from wasabi import msg
+
+from spacy_docre.entities import DEFAULT_KEY, make_doc_ents_entities
+from spacy_docre.scoring.clusters import METRICS, make_entity_cluster_scorer
+
+
+def main(path: Path, mentions: int = 2000) -> None:
+    """Measure clustering.
+
+    path (Path): A .spacy file with gold entities, their mentions also in doc.ents.
+    mentions (int): How many mentions the document has whose time is taken.
+    """
+    references = list(DocBin().from_disk(path).get_docs(Vocab()))
+    clusterer = spacy.blank("en").add_pipe("entity_clusterer")
+    score = make_entity_cluster_scorer()
+    rows = []
+    for name, group in (("same text", _group_by_text), ("entity_clusterer", clusterer)):
+        scores = score(
+            [Example(group(_with_mentions(reference)), reference) for reference in references]
+        )
+        rows.append((name, *(f"{100 * scores[f'cluster_{metric}_f']:.1f}" for metric in METRICS)))
+    msg.table(rows, header=("F1", *METRICS), aligns=("l", *"rrr"))
+
+    docs = [_with_mentions(reference) for reference in references]
+    while sum(len(doc.ents) for doc in docs) < mentions:
+        docs += docs
+    doc = Doc.from_docs(docs)
+    doc.ents = doc.ents[:mentions]
+    start = time.perf_counter()
+    clusterer(doc)
+    msg.text(f"{mentions} mentions in one document: {time.perf_counter() - start:.2f} s")
+
+
+def _with_mentions(reference: Doc) -> Doc:
+    """The same document with the gold mentions in doc.ents, and nothing of their entities."""
+    doc = Doc(
+        reference.vocab,
+        words=[token.text for token in reference],
+        spaces=[bool(token.whitespace_) for token in reference],
+    )
+    doc.ents = [Span(doc, ent.start, ent.end, label=ent.label) for ent in reference.ents]
+    return doc
+
+
+def _group_by_text(doc: Doc) -> Doc:
+    doc.spans[DEFAULT_KEY] = [
+        Span(doc, mention.start, mention.end, label=mention.label, span_id=str(place))
+        for place, entity in enumerate(make_doc_ents_entities()(doc))
+        for mention in entity
+    ]
+    return doc
+
+
+if __name__ == "__main__":
+    typer.run(main)

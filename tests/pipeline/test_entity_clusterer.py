@@ -1,0 +1,165 @@
+"""The component: mentions grouped into entities."""
+
+from typing import Dict, List, Sequence, Tuple
+
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+
+Mention = Tuple[str, str]
+
+
+@pytest.fixture
+def nlp() -> Language:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("entity_clusterer")
+    return nlp
+
+
+def doc_of(nlp: Language, mentions: Sequence[Mention], **ids: Dict[int, str]) -> Doc:
+    """A Doc of nothing but mentions (text, label), with a word between them."""
+    words: List[str] = []
+    places = []
+    for text, _ in mentions:
+        start = len(words)
+        words += text.split()
+        places.append((start, len(words)))
+        words.append("and")
+    doc = Doc(nlp.vocab, words=words)
+    doc.ents = [
+        Span(
+            doc,
+            start,
+            end,
+            label=label,
+            kb_id=ids.get("kb_ids", {}).get(place, ""),
+            span_id=ids.get("ent_ids", {}).get(place, ""),
+        )
+        for place, ((start, end), (_, label)) in enumerate(zip(places, mentions))
+    ]
+    return doc
+
+
+def entities_of(doc: Doc) -> List[int]:
+    return [int(span.id_) for span in doc.spans["entities"]]
+
+
+@pytest.mark.parametrize(
+    "mentions, entities",
+    [
+        ([], []),
+        ([("Ada Lane", "PER")], [0]),
+        ([("Ada Lane", "PER"), ("Oslo", "LOC"), ("Lane", "PER"), ("OSLO", "LOC")], [0, 1, 0, 1]),
+        # The short form may come first.
+        ([("Lane", "PER"), ("Oslo", "LOC"), ("Ada Lane", "PER")], [0, 1, 0]),
+        # Within a type.
+        ([("Lane", "LOC"), ("Ada Lane", "PER")], [0, 1]),
+        # Through a third name: both are short forms of one person.
+        (
+            [("Ada M. Lane", "PER"), ("Ada Maria Lane", "PER"), ("Lane", "PER")],
+            [0, 0, 0],
+        ),
+        # A short form of two is neither.
+        ([("Ada Lane", "PER"), ("Bruno Lane", "PER"), ("Lane", "PER")], [0, 1, 2]),
+        (
+            [("Ada Lane", "PER"), ("Bruno Lane", "PER"), ("Lane", "PER"), ("Lane", "PER")],
+            [0, 1, 2, 2],
+        ),
+    ],
+)
+def test_entities(nlp: Language, mentions: List[Mention], entities: List[int]) -> None:
+    doc = nlp.get_pipe("entity_clusterer")(doc_of(nlp, mentions))
+    assert entities_of(doc) == entities
+    assert [(span.start, span.end, span.label_) for span in doc.spans["entities"]] == [
+        (ent.start, ent.end, ent.label_) for ent in doc.ents
+    ]
+
+
+@pytest.mark.parametrize("ids", ["kb_ids", "ent_ids"])
+def test_ids_come_first(nlp: Language, ids: str) -> None:
+    mentions = [("Lane", "PER"), ("Ada Lane", "PER"), ("Oslo", "LOC"), ("Christiania", "LOC")]
+    mentions += [("Ms. Lane", "PER"), ("Ada", "PER"), ("Oslo", "LOC")]
+    doc = doc_of(nlp, mentions, **{ids: {0: "Q1", 1: "Q2", 2: "Q3", 3: "Q3", 6: "NIL"}})
+    entities = entities_of(nlp.get_pipe("entity_clusterer")(doc))
+    # "Ms. Lane" has the name of Q1, "Ada" is a short form of Q2.
+    expected = [0, 1, 2, 2, 0, 1, 2]
+    if ids == "ent_ids":
+        expected[6] = 3
+    assert entities == expected
+
+
+def test_coreference_clusters_come_first(nlp: Language) -> None:
+    mentions = [("Ada Lane", "PER"), ("Bruno Falk", "PER"), ("the boss", "PER"), ("Falk", "PER")]
+    doc = doc_of(nlp, mentions)
+    doc.spans["coref_clusters_1"] = [doc.ents[0], doc.ents[2]]
+    assert entities_of(nlp.get_pipe("entity_clusterer")(doc)) == [0, 1, 0, 1]
+
+
+def test_ids_reach_through_coreference_clusters(nlp: Language) -> None:
+    mentions = [("Ada", "PER"), ("the boss", "PER"), ("Lane", "PER"), ("the chief", "PER")]
+    doc = doc_of(nlp, mentions, kb_ids={0: "Q1", 2: "Q1"})
+    doc.spans["coref_clusters_1"] = [doc.ents[0], doc.ents[1]]
+    doc.spans["coref_clusters_2"] = [doc.ents[2], doc.ents[3]]
+    assert entities_of(nlp.get_pipe("entity_clusterer")(doc)) == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_group_that_is_there(overwrite: bool) -> None:
+    nlp = spacy.blank("en")
+    clusterer = nlp.add_pipe("entity_clusterer", config={"overwrite": overwrite})
+    doc = doc_of(nlp, [("Ada Lane", "PER"), ("Lane", "PER")])
+    doc.spans["entities"] = [Span(doc, 0, 2, label="PER", span_id="7")]
+    assert entities_of(clusterer(doc)) == ([0, 0] if overwrite else [7])
+
+
+def test_document_without_annotation_stays_as_it_is(nlp: Language) -> None:
+    assert "entities" not in nlp("Ada Lane").spans
+    assert "entities" in nlp("").spans
+
+
+def test_settings_and_saving(tmp_path) -> None:
+    nlp = spacy.blank("en")
+    rules = {
+        "@misc": "spacy_docre.NameRules.v1",
+        "lang": "en",
+        "extend": {"aliases": {"PER": [["Ada Lane", "Lady L"]]}},
+    }
+    nlp.add_pipe("entity_clusterer", config={"key": "clusters", "rules": rules})
+    nlp.to_disk(tmp_path)
+    for pipeline in (nlp, spacy.load(tmp_path)):
+        doc = doc_of(pipeline, [("Ada Lane", "PER"), ("Lady L", "PER")])
+        pipeline.get_pipe("entity_clusterer")(doc)
+        assert [span.id_ for span in doc.spans["clusters"]] == ["0", "0"]
+
+
+def test_it_serves_the_relation_extractor(trained_folder, make_examples) -> None:
+    nlp = spacy.load(trained_folder)
+    nlp.add_pipe("entity_clusterer", first=True)
+    (example,) = make_examples(1)
+    doc = example.predicted
+    doc.set_ents(spacy.util.filter_spans(doc.spans["entities"]))
+    expected = len({span.text for span in doc.ents})
+    del doc.spans["entities"]
+    assert len(nlp(doc)._.entities) == expected
+
+
+def test_time_grows_with_the_mentions(nlp: Language) -> None:
+    """Many full names that share their short forms, counted in calls and not in seconds."""
+    clusterer = nlp.get_pipe("entity_clusterer")
+    calls = []
+    shorten = clusterer.rules.shorten
+    clusterer.rules.shorten = lambda key: calls.append(key) or shorten(key)
+    mentions = [(f"Ada{number} Lane", "PER") for number in range(2000)]
+    doc = clusterer(doc_of(nlp, mentions))
+    assert entities_of(doc) == list(range(2000)) and len(calls) == 2000
+
+
+def test_scores(nlp: Language) -> None:
+    mentions = [("Ada Lane", "PER"), ("Lane", "PER"), ("Oslo", "LOC")]
+    reference = doc_of(nlp, mentions)
+    reference._.entities = [[reference.ents[0], reference.ents[1]], [reference.ents[2]]]
+    clusterer = nlp.get_pipe("entity_clusterer")
+    scores = clusterer.score([Example(clusterer(doc_of(nlp, mentions)), reference)])
+    assert set(scores.values()) == {1.0}
