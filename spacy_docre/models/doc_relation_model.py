@@ -20,7 +20,7 @@ from thinc.types import Floats2d, Floats3d, Floats4d
 from transformers.file_utils import ModelOutput
 
 from ..entities import EntityDoc
-from .pair_encoders import MakePairEncoder
+from .pair_encoders import MakePairEncoder, require_positive
 from .pytorch.documents import EncodedDocument, PairScores
 from .pytorch.kd_docre import KDDocRE
 from .pytorch.precision import Precision
@@ -70,7 +70,11 @@ def make_doc_relation_model(
         "auto" for bfloat16 where the processor has it in hardware. The encoder has a
         setting of its own.
     RETURNS (Model[List[EntityDoc], List[DocScores]]): The model.
+    RAISES (ValueError): If a width or `dropout` is out of its range.
     """
+    require_positive(width=width, block_size=block_size, pair_width=pair_width)
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout = {dropout} should be in 0 to 1, and less than 1.")
     build_network = partial(
         KDDocRE,
         width=width,

@@ -30,7 +30,9 @@ def make_axial_attention(
     transform (bool): End each layer with a linear map and layer normalisation, and add
         the table that came in at the very end.
     RETURNS (MakePairEncoder): Makes the layer for a width.
+    RAISES (ValueError): If `depth` or `heads` is less than 1.
     """
+    require_positive(depth=depth, heads=heads)
     return partial(AxialAttention, depth=depth, heads=heads, order=order, transform=transform)
 
 
@@ -52,5 +54,18 @@ def make_unet_pair_encoder(channels: int = 32) -> MakePairEncoder:
 
     channels (int): Channels at the top level; each of the two below has twice as many.
     RETURNS (MakePairEncoder): Makes the layer for a width.
+    RAISES (ValueError): If `channels` is less than 1.
     """
+    require_positive(channels=channels)
     return partial(UNetPairEncoder, channels=channels)
+
+
+def require_positive(**sizes: int) -> None:
+    """Refuse sizes that make no layer.
+
+    sizes (int): The sizes, by the name of their setting.
+    RAISES (ValueError): If one is less than 1.
+    """
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} = {size} should be 1 or more.")

@@ -906,3 +906,21 @@ def test_installed_package_leaves_threads_of_forks_alone():
         "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"width": 0},
+        {"block_size": 0},
+        {"pair_width": -1},
+        {"dropout": 1.0},
+        {"pair_encoder": {"@layers": "spacy_docre.AxialAttention.v1", "heads": 0}},
+        {"pair_encoder": {"@layers": "spacy_docre.AxialAttention.v1", "depth": 0}},
+        {"pair_encoder": {"@layers": "spacy_docre.UNetPairEncoder.v1", "channels": 0}},
+    ],
+)
+def test_sizes_out_of_range_are_refused_by_name(model):
+    name = list(model.get("pair_encoder", model))[-1]
+    with pytest.raises(ValueError, match=name):
+        spacy.blank("en").add_pipe(EXTRACTOR, config={"model": model})
