@@ -131,6 +131,8 @@ def convert_cli(
         msg.info(f"Skipped examples that are not accepted: {', '.join(skipped)}")
     if unused:
         msg.warn(f"{unused} documents are in no split")
+    if not any(count.documents for count in counts.values()):
+        msg.warn(f"{input_path} holds no document to convert")
 
 
 def _parse_sizes(split: List[str]) -> Dict[str, Optional[int]]:

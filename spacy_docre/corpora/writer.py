@@ -1,12 +1,13 @@
 """Documents, split and written to `.spacy` files."""
 
-import os
 import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence
 
 from spacy.tokens import Doc, DocBin
+
+from ..files import written_whole
 
 
 @dataclass
@@ -66,19 +67,11 @@ def write_docs(parts: Mapping[Path, Iterable[Doc]]) -> Dict[Path, Counts]:
     RETURNS (Dict[Path, Counts]): What each file holds.
     """
     counts = {path: Counts() for path in parts}
-    # In the same folder, so that the file system can rename them at once.
-    written = {path: path.with_name(f"{path.name}.{os.getpid()}.tmp") for path in parts}
-    try:
+    with written_whole(parts) as written:
         for path, docs in parts.items():
             doc_bin = DocBin(store_user_data=True)
             for doc in docs:
                 doc_bin.add(doc)
                 counts[path].add(doc)
-            path.parent.mkdir(parents=True, exist_ok=True)
             doc_bin.to_disk(written[path])
-        for path in parts:
-            os.replace(written[path], path)
-    finally:
-        for path in written.values():
-            path.unlink(missing_ok=True)
     return counts

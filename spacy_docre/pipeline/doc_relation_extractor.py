@@ -541,14 +541,14 @@ class DocRelationExtractor(TrainablePipe):
         RETURNS (DocRelationExtractor): The component.
         RAISES (ValueError): If its weights are missing, cut off or damaged.
         """
-        with readable(f"The settings of '{self.name}' in {path}"):
-            super().from_disk(path, exclude=[*exclude, "model"])
         settings = Path(path) / "cfg"
         if "cfg" not in exclude and not settings.exists():
             raise ValueError(
                 f"The settings file {settings} of '{self.name}' is missing. Copy or train the "
                 "pipeline again."
             )
+        with readable(f"The settings of '{self.name}' in {path}"):
+            super().from_disk(path, exclude=[*exclude, "model"])
         if "model" not in exclude:
             weights = Path(path) / "model"
             if not weights.exists():

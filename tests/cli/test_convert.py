@@ -273,3 +273,10 @@ def test_installed() -> None:
     assert result.returncode == 0, result.stderr
     assert "dev.spacy" in result.stdout
     assert titles("dev.spacy") == list(range(10))
+
+
+def test_nothing_to_convert() -> None:
+    Path("none.jsonl").write_text(json.dumps(prodigy("reject")), encoding="utf-8")
+    result = convert("none.jsonl", "out.spacy")
+    assert result.exit_code == 0 and "no document to convert" in result.output
+    assert "no document to convert" not in convert("docred.json", "out.spacy", "--force").output

@@ -1,0 +1,1 @@
+"""Batch annotation: documents from files, through a pipeline, to files."""

@@ -1,0 +1,93 @@
+"""Documents through a pipeline: one that fails does not stop the others."""
+
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple, Union
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import raise_error
+
+from .inputs import Failure, InputDocument
+
+
+@dataclass
+class AnnotatedDocument:
+    """A document and what it was made from.
+
+    source (InputDocument): What was given.
+    doc (Doc): The annotated document.
+    """
+
+    source: InputDocument
+    doc: Doc
+
+
+def annotate(
+    nlp: Language,
+    inputs: Iterable[Union[InputDocument, Failure]],
+    *,
+    batch_size: int,
+    n_process: int = 1,
+) -> Iterator[Union[AnnotatedDocument, Failure]]:
+    """Annotate documents, in their order.
+
+    Components give up a whole batch when one of its documents fails, so those are tried
+    again one by one.
+
+    nlp (Language): The pipeline.
+    inputs (Iterable[Union[InputDocument, Failure]]): The documents; what cannot be read is
+        passed on.
+    batch_size (int): Documents at a time.
+    n_process (int): Processes that work on them.
+    YIELDS (Union[AnnotatedDocument, Failure]): What became of each document.
+    """
+    waiting: Dict[int, Union[InputDocument, Failure]] = {}
+
+    def stream() -> Iterator[Tuple[Doc, int]]:
+        for number, item in enumerate(inputs):
+            waiting[number] = item
+            if isinstance(item, InputDocument):
+                try:
+                    doc = _make_doc(nlp, item)
+                except ValueError as error:
+                    waiting[number] = Failure(item.id, str(error))
+                else:
+                    yield doc, number
+
+    nlp.set_error_handler(_skip)
+    pipe = nlp.pipe(stream(), as_tuples=True, batch_size=batch_size, n_process=n_process)
+    try:
+        for doc, number in pipe:
+            # What comes before it in the input and has not come out has failed.
+            for earlier in sorted(place for place in waiting if place < number):
+                yield _try_alone(nlp, waiting.pop(earlier))
+            source = waiting.pop(number)
+            assert isinstance(source, InputDocument)
+            yield AnnotatedDocument(source, doc)
+        for number in sorted(waiting):
+            yield _try_alone(nlp, waiting.pop(number))
+    finally:
+        nlp.set_error_handler(raise_error)
+
+
+def _make_doc(nlp: Language, item: InputDocument) -> Doc:
+    # A copy, since a component that fails may have changed the document before.
+    return nlp.make_doc(item.content) if isinstance(item.content, str) else item.content.copy()
+
+
+def _try_alone(
+    nlp: Language, item: Union[InputDocument, Failure]
+) -> Union[AnnotatedDocument, Failure]:
+    if isinstance(item, Failure):
+        return item
+    nlp.set_error_handler(raise_error)
+    try:
+        return AnnotatedDocument(item, nlp(_make_doc(nlp, item)))
+    except Exception as error:
+        return Failure(item.id, f"{type(error).__name__}: {error}")
+    finally:
+        nlp.set_error_handler(_skip)
+
+
+def _skip(name: str, component: Callable, docs: List[Doc], error: Exception) -> Any:
+    """The documents that a component fails at are tried again alone."""

@@ -1,0 +1,219 @@
+"""Annotated documents to files: one format a class, chosen by the file's suffix."""
+
+import csv
+import re
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, Dict, Type
+from urllib.parse import quote
+
+import srsly
+from spacy.tokens import DocBin
+
+from ..relations import Entity, Relation
+from .annotate import AnnotatedDocument
+
+_WIKIDATA_ENTITY = "http://www.wikidata.org/entity/"
+_WIKIDATA_PROPERTY = "http://www.wikidata.org/prop/direct/"
+_OWN = "urn:spacy-docre:"
+
+
+class Output(ABC):
+    """A file of annotated documents.
+
+    path (Path): Where to write.
+    """
+
+    @abstractmethod
+    def __init__(self, path: Path) -> None: ...
+
+    @abstractmethod
+    def write(self, document: AnnotatedDocument) -> None:
+        """Add a document.
+
+        document (AnnotatedDocument): The document.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish the file."""
+
+
+class JsonLines(Output):
+    """A document a line: what was known of it, its entities with their mentions, and its
+    relations with score and evidence. Places are counted in characters."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("w", encoding="utf8")
+
+    def write(self, document: AnnotatedDocument) -> None:
+        doc = document.doc
+        record = {
+            **document.source.fields,
+            "id": document.source.id,
+            "text": doc.text,
+            "entities": [_entity_record(entity) for entity in doc._.entities],
+            "relations": [_relation_record(relation) for relation in doc._.relations],
+        }
+        self.file.write(srsly.json_dumps(record) + "\n")
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class Csv(Output):
+    """A relation a line."""
+
+    COLUMNS = "document head head_label relation name tail tail_label score evidence".split()
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("w", encoding="utf8", newline="")
+        self.rows = csv.writer(self.file)
+        self.rows.writerow(self.COLUMNS)
+
+    def write(self, document: AnnotatedDocument) -> None:
+        for relation in document.doc._.relations:
+            head, tail = relation.head, relation.tail
+            evidence = " ".join(" ".join(sentence.text.split()) for sentence in relation.evidence)
+            self.rows.writerow(
+                [
+                    document.source.id,
+                    head.text,
+                    head.label_,
+                    relation.label_,
+                    relation.name,
+                    tail.text,
+                    tail.label_,
+                    f"{relation.score:.4f}",
+                    evidence,
+                ]
+            )
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class SpacyFile(Output):
+    """spaCy's own format. It is held in memory until the end, some bytes a token."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.docs = DocBin(store_user_data=True)
+
+    def write(self, document: AnnotatedDocument) -> None:
+        document.doc.user_data["id"] = document.source.id
+        self.docs.add(document.doc)
+
+    def close(self) -> None:
+        self.docs.to_disk(self.path)
+
+
+class Rdf(Output):
+    """RDF, a document after the other. Relations with P-labels and entities with Q-ids are
+    those of Wikidata; others have names of their own (urn:spacy-docre:...)."""
+
+    FORMATS = {".nt": "nt", ".ttl": "turtle"}
+
+    def __init__(self, path: Path) -> None:
+        # "x.ttl.123.tmp" is written as Turtle, too.
+        suffixes = [suffix for suffix in path.suffixes if suffix in self.FORMATS]
+        self.format = self.FORMATS[suffixes[-1]]
+        self.file = path.open("w", encoding="utf8")
+
+    def write(self, document: AnnotatedDocument) -> None:
+        from rdflib import RDFS, Graph, Literal, URIRef
+
+        graph = Graph()
+        for relation in document.doc._.relations:
+            ends = []
+            for entity in (relation.head, relation.tail):
+                ends.append(URIRef(_entity_iri(document.source.id, entity)))
+                graph.add((ends[-1], RDFS.label, Literal(entity.text)))
+            predicate = URIRef(_relation_iri(relation.label_))
+            graph.add((ends[0], predicate, ends[1]))
+            if not re.fullmatch(r"P\d+", relation.label_):
+                graph.add((predicate, RDFS.label, Literal(relation.name)))
+        self.file.write(graph.serialize(format=self.format))
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class GraphMl(Output):
+    """One graph of all documents: entities as nodes, relations as edges. It is held in memory
+    until the end."""
+
+    def __init__(self, path: Path) -> None:
+        import networkx
+
+        self.path = path
+        self.graph = networkx.MultiDiGraph()
+
+    def write(self, document: AnnotatedDocument) -> None:
+        name = document.source.id
+        for entity in document.doc._.entities:
+            self.graph.add_node(
+                f"{name}#{entity.index}", document=name, text=entity.text, label=entity.label_
+            )
+        for relation in document.doc._.relations:
+            self.graph.add_edge(
+                f"{name}#{relation.head.index}",
+                f"{name}#{relation.tail.index}",
+                relation=relation.label_,
+                name=relation.name,
+                score=relation.score,
+            )
+
+    def close(self) -> None:
+        import networkx
+
+        networkx.write_graphml(self.graph, self.path)
+
+
+OUTPUTS: Dict[str, Type[Output]] = {
+    ".jsonl": JsonLines,
+    ".csv": Csv,
+    ".spacy": SpacyFile,
+    ".nt": Rdf,
+    ".ttl": Rdf,
+    ".graphml": GraphMl,
+}
+
+
+def _entity_record(entity: Entity) -> Dict[str, Any]:
+    return {
+        "id": entity.index,
+        "text": entity.text,
+        "label": entity.label_,
+        "mentions": [
+            {"start": span.start_char, "end": span.end_char, "text": span.text}
+            for span in entity.mentions
+        ],
+    }
+
+
+def _relation_record(relation: Relation) -> Dict[str, Any]:
+    return {
+        "head": relation.head.index,
+        "tail": relation.tail.index,
+        "label": relation.label_,
+        "name": relation.name,
+        "score": relation.score,
+        "evidence": [
+            {"start": span.start_char, "end": span.end_char, "text": span.text}
+            for span in relation.evidence
+        ],
+    }
+
+
+def _entity_iri(document: str, entity: Entity) -> str:
+    ids = [span.id_ for span in entity.mentions if re.fullmatch(r"Q\d+", span.id_)]
+    if ids:
+        return _WIKIDATA_ENTITY + ids[0]
+    return f"{_OWN}entity:{quote(document, safe='')}:{entity.index}"
+
+
+def _relation_iri(label: str) -> str:
+    if re.fullmatch(r"P\d+", label):
+        return _WIKIDATA_PROPERTY + label
+    return f"{_OWN}relation:{quote(label, safe='')}"

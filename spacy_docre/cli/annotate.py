@@ -1,0 +1,109 @@
+"""`python -m spacy docre annotate`: documents to relations."""
+
+from pathlib import Path
+from typing import Annotated, List, Optional
+
+from spacy.cli._util import Arg, Opt, setup_gpu
+from spacy.language import Language
+from spacy.util import load_model
+from tqdm import tqdm
+from wasabi import msg
+
+from ..annotation.annotate import annotate
+from ..annotation.inputs import STDIN, Failure, read_inputs
+from ..annotation.outputs import OUTPUTS
+from ..files import written_whole
+from ..pipeline.doc_relation_extractor import DocRelationExtractor
+
+
+def annotate_cli(
+    model: Annotated[str, Arg(help="Pipeline: a package or a folder")],
+    inputs: Annotated[
+        List[Path],
+        Arg(help="Text files, .jsonl or .spacy files, folders, or - for standard input"),
+    ],
+    output: Annotated[
+        Path, Opt("--output", "-o", help=f"File to write: {', '.join(OUTPUTS)}", dir_okay=False)
+    ],
+    batch_size: Annotated[int, Opt("--batch-size", "-b", min=1, help="Documents at a time")] = 32,
+    n_process: Annotated[int, Opt("--n-process", "-n", min=1, help="Processes")] = 1,
+    threshold: Annotated[
+        Optional[float],
+        Opt("--threshold", "-t", min=0, max=1, help="Annotate relations of a higher probability"),
+    ] = None,
+    device: Annotated[int, Opt("--device", "-g", help="Number of the GPU, -1 for the CPU")] = -1,
+    text_field: Annotated[str, Opt("--text-field", help="JSONL: field of the text")] = "text",
+    id_field: Annotated[str, Opt("--id-field", help="JSONL: field of the document's id")] = "id",
+    force: Annotated[bool, Opt("--force", "-F", help="Overwrite the output")] = False,
+) -> None:
+    """
+    Annotate documents with a trained pipeline.
+
+    The output is written whole or not at all. A document that cannot be annotated is
+    reported and left out; the exit status is then 1.
+    """
+    if output.suffix not in OUTPUTS:
+        msg.fail(
+            f"Unknown format of {output}", f"Name the output with {', '.join(OUTPUTS)}.", exits=1
+        )
+    if output.exists() and not force:
+        msg.fail(f"Already there: {output}", "Overwrite it with --force.", exits=1)
+    missing = [str(path) for path in inputs if str(path) != STDIN and not path.exists()]
+    if missing:
+        msg.fail(f"Not there: {', '.join(missing)}", exits=1)
+    setup_gpu(device, silent=True)
+    try:
+        nlp = load_model(model)
+    except (OSError, ValueError) as error:
+        msg.fail(f"Cannot load {model}", error, exits=1)
+    _set_threshold(nlp, model, threshold)
+    failures = _annotate_to(
+        output, nlp, inputs, text_field, id_field, batch_size=batch_size, n_process=n_process
+    )
+    if failures:
+        msg.fail(f"{failures} documents were left out", exits=1)
+
+
+def _set_threshold(nlp: Language, model: str, threshold: Optional[float]) -> None:
+    extractors = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, DocRelationExtractor)]
+    if not extractors:
+        msg.fail(
+            f"{model} has no relation extractor",
+            f"It has: {', '.join(nlp.pipe_names) or 'nothing'}. Name a pipeline with a "
+            "doc_relation_extractor.",
+            exits=1,
+        )
+    for extractor in extractors:
+        if threshold is not None:
+            extractor.cfg["threshold"] = threshold
+
+
+def _annotate_to(
+    output: Path,
+    nlp: Language,
+    inputs: List[Path],
+    text_field: str,
+    id_field: str,
+    *,
+    batch_size: int,
+    n_process: int,
+) -> int:
+    """Annotate all documents, and count those that fail."""
+    documents = relations = failures = 0
+    items = read_inputs(inputs, nlp.vocab, text_field=text_field, id_field=id_field)
+    with written_whole([output]) as written:
+        file = OUTPUTS[output.suffix](written[output])
+        try:
+            results = annotate(nlp, items, batch_size=batch_size, n_process=n_process)
+            for result in tqdm(results, unit=" documents", disable=None):
+                if isinstance(result, Failure):
+                    failures += 1
+                    msg.warn(f"Left out: {result.id}", result.problem)
+                else:
+                    documents += 1
+                    relations += len(result.doc._.relations)
+                    file.write(result)
+        finally:
+            file.close()
+    msg.good(f"{output}: {documents} documents, {relations} relations")
+    return failures

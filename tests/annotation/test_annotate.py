@@ -1,0 +1,98 @@
+"""Documents through a pipeline, of which some fail."""
+
+from typing import List, Tuple
+
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from spacy_docre.annotation.annotate import AnnotatedDocument, annotate
+from spacy_docre.annotation.inputs import Failure, InputDocument
+
+
+@Language.component("fails_at_bad")
+def fails_at_bad(doc: Doc) -> Doc:
+    if "bad" in doc.text:
+        raise RuntimeError(f"cannot do {doc.text}")
+    return doc
+
+
+class FailsInBatches:
+    """Gives up a whole batch, as trainable components do."""
+
+    def __call__(self, doc: Doc) -> Doc:
+        return fails_at_bad(doc)
+
+    def set_error_handler(self, handler) -> None:
+        self.handler = handler
+
+    def pipe(self, stream, *, batch_size):
+        for docs in spacy.util.minibatch(stream, batch_size):
+            try:
+                yield from [fails_at_bad(doc) for doc in docs]
+            except RuntimeError as error:
+                self.handler("fails_in_batches", self, docs, error)
+
+
+@Language.factory("fails_in_batches")
+def make_fails_in_batches(nlp: Language, name: str) -> FailsInBatches:
+    return FailsInBatches()
+
+
+def run(nlp: Language, items: List, **settings) -> List[Tuple[str, str]]:
+    results = []
+    for result in annotate(nlp, items, batch_size=3, **settings):
+        if isinstance(result, AnnotatedDocument):
+            results.append((result.source.id, result.doc.text))
+        else:
+            results.append((result.id, result.problem))
+    return results
+
+
+TEXTS = ["one", "bad", "three", "four", "", "six", "seven bad", "eight", "bad"]
+
+
+@pytest.mark.parametrize("component", ["fails_at_bad", "fails_in_batches"])
+@pytest.mark.parametrize("n_process", [1, 2])
+def test_the_rest_goes_on_in_order(component: str, n_process: int) -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe(component)
+    items: List = [InputDocument(str(place), text) for place, text in enumerate(TEXTS)]
+    items.insert(2, Failure("unreadable", "why"))
+    expected = [
+        (str(place), f"RuntimeError: cannot do {text}" if "bad" in text else text)
+        for place, text in enumerate(TEXTS)
+    ]
+    expected.insert(2, ("unreadable", "why"))
+    assert run(nlp, items, n_process=n_process) == expected
+
+
+def test_text_that_is_too_long() -> None:
+    nlp = spacy.blank("en")
+    nlp.max_length = 10
+    (first, second) = run(nlp, [InputDocument("long", "a" * 11), InputDocument("b", "short")])
+    assert first[0] == "long" and "max_length" in first[1] and second == ("b", "short")
+
+
+def test_documents_are_left_as_they_are() -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    doc = nlp.make_doc("One. Two.")
+    (result,) = annotate(nlp, [InputDocument("a", doc)], batch_size=1)
+    assert isinstance(result, AnnotatedDocument)
+    assert result.doc.has_annotation("SENT_START") and not doc.has_annotation("SENT_START")
+
+
+def test_it_streams() -> None:
+    """No more documents are read than a few batches ahead of what has come out."""
+    read = []
+
+    def items():
+        for place in range(100):
+            read.append(place)
+            yield InputDocument(str(place), "text")
+
+    results = annotate(spacy.blank("en"), items(), batch_size=5)
+    next(results)
+    assert len(read) <= 10

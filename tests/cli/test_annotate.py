@@ -1,0 +1,204 @@
+"""`python -m spacy docre annotate`."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any, List
+
+import networkx
+import pytest
+import rdflib
+import spacy
+from spacy.cli._util import app
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from typer.testing import CliRunner, Result
+
+import spacy_docre.cli  # noqa: F401
+
+
+@Language.component("fails_at_vesuvius")
+def fails_at_vesuvius(doc: Doc) -> Doc:
+    if "Vesuvius" in doc.text:
+        raise RuntimeError("too hot")
+    return doc
+
+
+@pytest.fixture(scope="module")
+def model(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained pipeline, which finds its entities in bare text by itself."""
+    nlp = spacy.load(trained_folder)
+    ruler = nlp.add_pipe("entity_ruler", first=True)
+    names = ["Ada Lane", "Bruno Falk", "Oslo", "Porto", "Borealis", "Acme Works"]
+    ruler.add_patterns([{"label": "THING", "pattern": name} for name in names])
+    nlp.add_pipe("sentencizer", first=True)
+    nlp.add_pipe("fails_at_vesuvius", last=True)
+    folder = tmp_path_factory.mktemp("annotating") / "model"
+    nlp.to_disk(folder)
+    return folder
+
+
+TEXTS = [
+    "Ada Lane was born in Oslo . Later Ada Lane worked for Borealis , as everyone knew .",
+    "Bruno Falk was born in Porto .",
+]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with documents."""
+    monkeypatch.chdir(tmp_path)
+    lines = [{"id": f"doc {i}", "text": text, "year": i} for i, text in enumerate(TEXTS)]
+    Path("texts.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return tmp_path
+
+
+def run(*arguments: object, **settings: Any) -> Result:
+    return CliRunner().invoke(app, ["docre", "annotate", *map(str, arguments)], **settings)
+
+
+def annotate(model: Path, output: str, *options: object) -> Result:
+    result = run(model, "texts.jsonl", "--output", output, "--threshold", 0, *options)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def expected(model: Path) -> List[Doc]:
+    nlp = spacy.load(model)
+    nlp.get_pipe("doc_relation_extractor").cfg["threshold"] = 0.0
+    return [nlp(text) for text in TEXTS]
+
+
+@pytest.mark.parametrize("options", [[], ["--batch-size", 1], ["--n-process", 2]])
+def test_json_lines(model: Path, options: List[object]) -> None:
+    result = annotate(model, "out.jsonl", *options)
+    records = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    docs = expected(model)
+    assert sum(len(doc._.relations) for doc in docs) > 0
+    assert "2 documents" in result.output
+    for place, (record, doc) in enumerate(zip(records, docs)):
+        assert (record["id"], record["year"], record["text"]) == (f"doc {place}", place, doc.text)
+        for entity, ours in zip(record["entities"], doc._.entities):
+            assert (entity["text"], entity["label"]) == (ours.text, "THING")
+            for mention in entity["mentions"]:
+                assert doc.text[mention["start"] : mention["end"]] == mention["text"]
+        assert len(record["relations"]) == len(doc._.relations)
+        best, ours = record["relations"][0], doc._.relations[0]
+        assert (best["head"], best["tail"], best["label"], best["name"]) == (
+            ours.head.index,
+            ours.tail.index,
+            ours.label_,
+            ours.name,
+        )
+        assert best["score"] == pytest.approx(ours.score, abs=1e-4)
+        assert [span["text"] for span in best["evidence"]] == [s.text for s in ours.evidence]
+
+
+def test_csv(model: Path) -> None:
+    annotate(model, "out.csv")
+    with open("out.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    relations = [(i, r) for i, doc in enumerate(expected(model)) for r in doc._.relations]
+    assert len(rows) == len(relations)
+    for row, (place, relation) in zip(rows, relations):
+        assert row["document"] == f"doc {place}"
+        assert (row["head"], row["tail"]) == (relation.head.text, relation.tail.text)
+        assert row["evidence"].startswith(relation.evidence[0].text)
+
+
+def test_spacy_file_may_be_annotated_again(model: Path) -> None:
+    annotate(model, "out.spacy")
+    docs = list(DocBin().from_disk("out.spacy").get_docs(spacy.blank("en").vocab))
+    assert [len(doc._.relations) for doc in docs] == [
+        len(doc._.relations) for doc in expected(model)
+    ]
+    assert [doc.user_data["id"] for doc in docs] == ["doc 0", "doc 1"]
+    result = run(model, "out.spacy", "-o", "again.jsonl", "-t", 0)
+    assert result.exit_code == 0 and len(Path("again.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("suffix, format", [(".nt", "nt"), (".ttl", "turtle")])
+def test_rdf(model: Path, suffix: str, format: str) -> None:
+    annotate(model, f"out{suffix}")
+    graph = rdflib.Graph().parse(f"out{suffix}", format=format)
+    relation = rdflib.URIRef("urn:spacy-docre:relation:born%20in")
+    pairs = {
+        (str(graph.value(s, rdflib.RDFS.label)), str(graph.value(o, rdflib.RDFS.label)))
+        for s, o in graph.subject_objects(relation)
+    }
+    assert pairs == {
+        (r.head.text, r.tail.text)
+        for doc in expected(model)
+        for r in doc._.relations
+        if r.label_ == "born in"
+    }
+    assert str(graph.value(relation, rdflib.RDFS.label)) == "born in"
+
+
+def test_graphml(model: Path) -> None:
+    annotate(model, "out.graphml")
+    graph = networkx.read_graphml("out.graphml")
+    docs = expected(model)
+    assert graph.number_of_nodes() == sum(len(doc._.entities) for doc in docs)
+    assert graph.number_of_edges() == sum(len(doc._.relations) for doc in docs)
+    assert graph.nodes["doc 1#0"]["text"] == "Bruno Falk"
+
+
+def test_threshold(model: Path) -> None:
+    assert run(model, "texts.jsonl", "-o", "out.csv", "-t", 1).exit_code == 0
+    assert len(Path("out.csv").read_text().splitlines()) == 1
+
+
+def test_standard_input(model: Path) -> None:
+    assert run(model, "-", "-o", "out.jsonl", input=TEXTS[0]).exit_code == 0
+    assert json.loads(Path("out.jsonl").read_text())["id"] == "stdin"
+
+
+def test_a_document_that_fails_is_reported(model: Path) -> None:
+    Path("hot.txt").write_text("Ada Lane was born on Vesuvius .")
+    result = run(model, "texts.jsonl", "hot.txt", "-o", "out.jsonl")
+    assert result.exit_code == 1
+    assert "hot.txt" in result.output and "too hot" in result.output
+    assert len(Path("out.jsonl").read_text().splitlines()) == 2
+
+
+def test_existing_output(model: Path) -> None:
+    Path("out.csv").write_text("precious")
+    result = run(model, "texts.jsonl", "-o", "out.csv")
+    assert result.exit_code == 1 and "--force" in result.output
+    assert Path("out.csv").read_text() == "precious"
+    assert run(model, "texts.jsonl", "-o", "out.csv", "--force").exit_code == 0
+    assert Path("out.csv").read_text() != "precious"
+
+
+def test_nothing_half_written(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("out.csv").write_text("precious")
+
+    def stop(self, document):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("spacy_docre.annotation.outputs.Csv.write", stop)
+    assert run(model, "texts.jsonl", "-o", "out.csv", "--force").exit_code != 0
+    assert Path("out.csv").read_text() == "precious"
+    assert sorted(path.name for path in Path().iterdir()) == ["out.csv", "texts.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "arguments, problem",
+    [
+        (["texts.jsonl", "-o", "out.xml"], "Unknown format of out.xml"),
+        (["missing.txt", "-o", "out.csv"], "Not there: missing.txt"),
+    ],
+)
+def test_mistakes_are_told_before_the_model_is_loaded(arguments: List[str], problem: str) -> None:
+    result = run("no_such_model", *arguments)
+    assert result.exit_code == 1 and problem in result.output
+
+
+def test_a_pipeline_that_cannot_be_used(tmp_path: Path) -> None:
+    result = run("no_such_model", "texts.jsonl", "-o", "out.csv")
+    assert result.exit_code == 1 and "Cannot load no_such_model" in result.output
+    spacy.blank("en").to_disk("blank")
+    result = run("blank", "texts.jsonl", "-o", "out.csv")
+    assert result.exit_code == 1 and "has no relation extractor" in result.output
+    assert not Path("out.csv").exists()
