@@ -8,7 +8,7 @@ from typing import Any, Dict, Type
 from urllib.parse import quote
 
 import srsly
-from spacy.tokens import DocBin
+from spacy.tokens import DocBin, Span
 
 from ..relations import Entity, Relation
 from .annotate import AnnotatedDocument
@@ -185,10 +185,7 @@ def _entity_record(entity: Entity) -> Dict[str, Any]:
         "id": entity.index,
         "text": entity.text,
         "label": entity.label_,
-        "mentions": [
-            {"start": span.start_char, "end": span.end_char, "text": span.text}
-            for span in entity.mentions
-        ],
+        "mentions": [_span_record(span) for span in entity.mentions],
     }
 
 
@@ -199,11 +196,12 @@ def _relation_record(relation: Relation) -> Dict[str, Any]:
         "label": relation.label_,
         "name": relation.name,
         "score": relation.score,
-        "evidence": [
-            {"start": span.start_char, "end": span.end_char, "text": span.text}
-            for span in relation.evidence
-        ],
+        "evidence": [_span_record(span) for span in relation.evidence],
     }
+
+
+def _span_record(span: Span) -> Dict[str, Any]:
+    return {"start": span.start_char, "end": span.end_char, "text": span.text}
 
 
 def _entity_iri(document: str, entity: Entity) -> str:
