@@ -1,0 +1,57 @@
+"""`python -m spacy docre stats`: what data sets hold."""
+
+from pathlib import Path
+from typing import Annotated, Dict, List, Optional, Union
+
+import srsly
+from spacy.cli._util import Arg, Opt
+from spacy.tokens import DocBin
+from spacy.training.corpus import FILE_TYPE, walk_corpus
+from spacy.vocab import Vocab
+from wasabi import msg
+
+from ..corpora.stats import Stats
+
+Figures = Dict[str, Union[int, float]]
+
+
+def stats_cli(
+    data: Annotated[List[Path], Arg(help=".spacy files, or folders of them", exists=True)],
+    output: Annotated[
+        Optional[Path], Opt("--output", "-o", help="JSON file to write", dir_okay=False)
+    ] = None,
+) -> None:
+    """
+    Print statistics of annotated documents, a column for each data set.
+
+    The distance of a relation is the number of sentences between the nearest mentions of head
+    and tail; it takes two hops where they share no sentence, and each shares one with the
+    same third entity.
+    """
+    columns: Dict[str, Figures] = {}
+    for path in data:
+        try:
+            columns[str(path)] = _survey(path).to_dict()
+        except (OSError, ValueError) as error:
+            msg.fail(f"Cannot read {path}", error, exits=1)
+    names = list(next(iter(columns.values())))
+    msg.table(
+        [(name, *(_written(figures[name]) for figures in columns.values())) for name in names],
+        header=("", *columns),
+        aligns=("l", *("r" for _ in columns)),
+        max_col=60,
+    )
+    if output is not None:
+        srsly.write_json(output, columns)
+
+
+def _survey(path: Path) -> Stats:
+    stats = Stats()
+    for file in walk_corpus(path, FILE_TYPE):
+        for doc in DocBin().from_disk(file).get_docs(Vocab()):
+            stats.add(doc)
+    return stats
+
+
+def _written(figure: Union[int, float]) -> str:
+    return f"{figure:,}" if isinstance(figure, int) else f"{figure:.3f}"

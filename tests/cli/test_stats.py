@@ -1,0 +1,32 @@
+"""`python -m spacy docre stats`."""
+
+from pathlib import Path
+
+import srsly
+from spacy.cli._util import app
+from spacy.tokens import DocBin
+from typer.testing import CliRunner
+
+import spacy_docre.cli  # noqa: F401
+
+
+def test_two_data_sets(tmp_path: Path, make_examples) -> None:
+    docs = [example.reference for example in make_examples(5)]
+    DocBin(docs=docs, store_user_data=True).to_disk(tmp_path / "all.spacy")
+    (tmp_path / "few").mkdir()
+    for place in range(2):
+        one = DocBin(docs=[docs[place]], store_user_data=True)
+        one.to_disk(tmp_path / "few" / f"{place}.spacy")
+    paths = [str(tmp_path / "all.spacy"), str(tmp_path / "few")]
+    output = tmp_path / "stats.json"
+    result = CliRunner().invoke(app, ["docre", "stats", *paths, "--output", str(output)])
+    assert result.exit_code == 0 and "relations across sentences" in result.output
+    figures = srsly.read_json(output)
+    assert [figures[path]["documents"] for path in paths] == [5, 2]
+    assert [figures[path]["relations"] for path in paths] == [20, 8]
+
+
+def test_no_data(tmp_path: Path) -> None:
+    (tmp_path / "a.spacy").write_bytes(b"\xff")
+    result = CliRunner().invoke(app, ["docre", "stats", str(tmp_path / "a.spacy")])
+    assert result.exit_code == 1 and "Cannot read" in result.output
