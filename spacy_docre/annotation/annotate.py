@@ -54,6 +54,7 @@ def annotate(
                 else:
                     yield doc, number
 
+    handler = nlp.default_error_handler
     nlp.set_error_handler(_skip)
     pipe = nlp.pipe(stream(), as_tuples=True, batch_size=batch_size, n_process=n_process)
     try:
@@ -67,7 +68,7 @@ def annotate(
         for number in sorted(waiting):
             yield _try_alone(nlp, waiting.pop(number))
     finally:
-        nlp.set_error_handler(raise_error)
+        nlp.set_error_handler(handler)
 
 
 def _make_doc(nlp: Language, item: InputDocument) -> Doc:

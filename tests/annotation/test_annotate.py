@@ -96,3 +96,12 @@ def test_it_streams() -> None:
     results = annotate(spacy.blank("en"), items(), batch_size=5)
     next(results)
     assert len(read) <= 10
+
+
+def test_the_pipeline_keeps_its_error_handler() -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("fails_in_batches")
+    nlp.set_error_handler(spacy.util.ignore_error)
+    assert [place for place, _ in run(nlp, [InputDocument("a", "bad")])] == ["a"]
+    assert nlp.default_error_handler is spacy.util.ignore_error
+    assert nlp.get_pipe("fails_in_batches").handler is spacy.util.ignore_error
