@@ -16,6 +16,7 @@ from .annotate import AnnotatedDocument
 _WIKIDATA_ENTITY = "http://www.wikidata.org/entity/"
 _WIKIDATA_PROPERTY = "http://www.wikidata.org/prop/direct/"
 _OWN = "urn:spacy-docre:"
+_NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 class Output(ABC):
@@ -150,17 +151,20 @@ class GraphMl(Output):
         self.graph = networkx.MultiDiGraph()
 
     def write(self, document: AnnotatedDocument) -> None:
-        name = document.source.id
+        name = _xml_text(document.source.id)
         for entity in document.doc._.entities:
             self.graph.add_node(
-                f"{name}#{entity.index}", document=name, text=entity.text, label=entity.label_
+                f"{name}#{entity.index}",
+                document=name,
+                text=_xml_text(entity.text),
+                label=_xml_text(entity.label_),
             )
         for relation in document.doc._.relations:
             self.graph.add_edge(
                 f"{name}#{relation.head.index}",
                 f"{name}#{relation.tail.index}",
-                relation=relation.label_,
-                name=relation.name,
+                relation=_xml_text(relation.label_),
+                name=_xml_text(relation.name),
                 score=relation.score,
             )
 
@@ -202,6 +206,11 @@ def _relation_record(relation: Relation) -> Dict[str, Any]:
 
 def _span_record(span: Span) -> Dict[str, Any]:
     return {"start": span.start_char, "end": span.end_char, "text": span.text}
+
+
+def _xml_text(text: str) -> str:
+    """Text without the control characters that XML cannot hold."""
+    return _NOT_XML.sub("\ufffd", text)
 
 
 def _entity_iri(document: str, entity: Entity) -> str:

@@ -144,6 +144,21 @@ def test_graphml(model: Path) -> None:
     assert graph.nodes["doc 1#0"]["text"] == "Bruno Falk"
 
 
+def test_odd_ids(model: Path) -> None:
+    """None of the formats breaks at characters that mean something in it."""
+    odd = 'a "b",\n<c>\x01 #;|é'
+    Path("odd.jsonl").write_text(json.dumps({"id": odd, "text": TEXTS[1]}))
+    for suffix in (".jsonl", ".csv", ".spacy", ".nt", ".ttl", ".graphml"):
+        assert run(model, "odd.jsonl", "-o", f"odd{suffix}.out{suffix}", "-t", 0).exit_code == 0
+    assert json.loads(Path("odd.jsonl.out.jsonl").read_text())["id"] == odd
+    with open("odd.csv.out.csv", newline="") as file:
+        assert {row["document"] for row in csv.DictReader(file)} == {odd}
+    for suffix, format in ((".nt", "nt"), (".ttl", "turtle")):
+        assert len(rdflib.Graph().parse(f"odd{suffix}.out{suffix}", format=format)) > 0
+    graph = networkx.read_graphml("odd.graphml.out.graphml")
+    assert {name for _, name in graph.nodes(data="document")} == {odd.replace("\x01", "\ufffd")}
+
+
 def test_threshold(model: Path) -> None:
     assert run(model, "texts.jsonl", "-o", "out.csv", "-t", 1).exit_code == 0
     assert len(Path("out.csv").read_text().splitlines()) == 1
