@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Dict, FrozenSet, List, Optional, Set
 
+import networkx
 import srsly
 from pydantic import BaseModel, Field, ValidationError
 
@@ -14,7 +15,8 @@ from .short_forms import SHORT_FORMS, Name
 _TABLES = Path(__file__).parent
 _POSSESSIVE = re.compile(r"\s?['’]s?$")
 _APOSTROPHE = re.compile(r"['’‘`]")
-_WORD = re.compile(r"[^\W_]+|&")
+# Accents, which tell names apart in no alphabet of Europe; elsewhere marks are vowels and more.
+_ACCENT = re.compile(r"(?<=[A-Za-z\u0370-\u052f])[\u0300-\u036f]+")
 
 
 class NameTables(BaseModel, extra="forbid"):
@@ -77,10 +79,13 @@ class NameRules:
         }
         self.aliases: Dict[NameKey, Name] = {}
         for kind, rows in tables.aliases.items():
+            same = networkx.Graph()
             for first, *others in rows:
                 words = self._essential_words(first, kind)
-                for other in others:
-                    self.aliases[NameKey(kind, self._essential_words(other, kind))] = words
+                same.add_edges_from((words, self._essential_words(name, kind)) for name in others)
+            # Rows that share a name are of the same thing.
+            for names in networkx.connected_components(same):
+                self.aliases.update({NameKey(kind, name): min(names) for name in names})
 
     def normalize(self, text: str, label: str) -> NameKey:
         """Take away what does not tell two names apart: case, accents, punctuation, a
@@ -132,7 +137,7 @@ def make_name_rules(lang: Optional[str] = "en", extend: Dict[str, Any] = {}) -> 
     """
     tables = NameTables() if lang is None else _read_tables(lang)
     try:
-        added = NameTables(**extend)
+        added = NameTables.model_validate(extend)
     except ValidationError as error:
         raise ValueError(f"The names in 'extend' are malformed: {error}") from error
     return NameRules(NameTables(**_merged(tables.model_dump(), added.model_dump())))
@@ -146,11 +151,19 @@ def split_words(text: str) -> Name:
     RETURNS (Name): Its words.
     """
     decomposed = unicodedata.normalize("NFKD", text.strip().casefold())
-    plain = "".join(char for char in decomposed if not unicodedata.combining(char))
-    words = tuple(_WORD.findall(_APOSTROPHE.sub("", _POSSESSIVE.sub("", plain))))
+    plain = unicodedata.normalize("NFC", _ACCENT.sub("", decomposed))
+    name = _APOSTROPHE.sub("", _POSSESSIVE.sub("", plain))
+    words = tuple("".join(map(_word_part, name)).split())
     if len(words) > 1 and all(len(word) == 1 for word in words):
         return ("".join(words),)
     return words
+
+
+def _word_part(char: str) -> str:
+    # Vowel signs and other marks belong to their word.
+    if char.isalnum() or unicodedata.category(char).startswith("M"):
+        return char
+    return " & " if char == "&" else " "
 
 
 def _read_tables(lang: str) -> NameTables:

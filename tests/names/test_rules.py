@@ -1,5 +1,7 @@
 """Which mentions are the same name."""
 
+from typing import List, Tuple
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +52,9 @@ def test_the_same_name(first: str, second: str, label: str) -> None:
         ("France", "French", "LOC"),
         ("!", "?", "MISC"),
         ("", "!", "MISC"),
+        # Marks that are no accents: Paris and Bali, Hindi and Hindu.
+        ("パリ", "バリ", "LOC"),
+        ("हिन्दी", "हिन्दू", "MISC"),
     ],
 )
 def test_another_name(first: str, second: str, label: str) -> None:
@@ -119,6 +124,28 @@ def test_tables_are_extended() -> None:
     assert same("Swami Rao", "Swami Rao", "PER") and not same("Swami Rao", "Rao", "PER")
 
 
+@pytest.mark.parametrize("row", [["Foo", "USA"], ["USA", "Foo"], ["America", "Foo"]])
+def test_aliases_join_the_names_that_are_there(row: List[str]) -> None:
+    rules = make_name_rules("en", {"aliases": {"LOC": [row, ["Foo", "Bar"]]}})
+    names = ["Foo", "Bar", "US", "USA", "America", "United States"]
+    assert len({rules.normalize(name, "LOC") for name in names}) == 1
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("서울 대학교", ("서울", "대학교")),
+        ("हिन्दी भाषा", ("हिन्दी", "भाषा")),
+        ("Ελλάδα", ("ελλαδα",)),
+        ("Morris & Co.", ("morris", "&", "co")),
+        ("AT&T", ("at", "&", "t")),
+        ("U.S.", ("us",)),
+    ],
+)
+def test_words(text: str, words: Tuple[str, ...]) -> None:
+    assert split_words(text) == words
+
+
 def test_without_tables() -> None:
     rules = make_name_rules(None)
     assert rules.normalize("The Dr. Rao", "PER").words == ("the", "dr", "rao")
@@ -131,6 +158,7 @@ def test_without_tables() -> None:
         (lambda: make_name_rules("tlh"), "no names of the language 'tlh'; there are: en"),
         (lambda: make_name_rules("en", {"title": {}}), "malformed"),
         (lambda: make_name_rules("en", {"titles": ["swami"]}), "malformed"),
+        (lambda: make_name_rules("en", []), "malformed"),
         (
             lambda: NameRules(NameTables(short_forms={"PER": ["nickname"]})),
             "Unknown short_forms: nickname. There are: last_words",
