@@ -10,7 +10,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..annotation.annotate import annotate
-from ..annotation.inputs import STDIN, Failure, read_inputs
+from ..annotation.inputs import STDIN, Failure, list_files, read_inputs
 from ..annotation.outputs import OUTPUTS
 from ..files import written_whole
 from ..pipeline.doc_relation_extractor import DocRelationExtractor
@@ -57,9 +57,14 @@ def annotate_cli(
     except (OSError, ValueError) as error:
         msg.fail(f"Cannot load {model}", error, exits=1)
     _set_threshold(nlp, model, threshold)
-    failures = _annotate_to(
-        output, nlp, inputs, text_field, id_field, batch_size=batch_size, n_process=n_process
-    )
+    # Listed before the output is there, which may be in one of the folders.
+    files = [file for file in list_files(inputs) if file.resolve() != output.resolve()]
+    try:
+        failures = _annotate_to(
+            output, nlp, files, text_field, id_field, batch_size=batch_size, n_process=n_process
+        )
+    except OSError as error:
+        msg.fail(f"Cannot write {output}", error, exits=1)
     if failures:
         msg.fail(f"{failures} documents were left out", exits=1)
 
@@ -81,7 +86,7 @@ def _set_threshold(nlp: Language, model: str, threshold: Optional[float]) -> Non
 def _annotate_to(
     output: Path,
     nlp: Language,
-    inputs: List[Path],
+    files: List[Path],
     text_field: str,
     id_field: str,
     *,
@@ -90,7 +95,7 @@ def _annotate_to(
 ) -> int:
     """Annotate all documents, and count those that fail."""
     documents = relations = failures = 0
-    items = read_inputs(inputs, nlp.vocab, text_field=text_field, id_field=id_field)
+    items = read_inputs(files, nlp.vocab, text_field=text_field, id_field=id_field)
     with written_whole([output]) as written:
         file = OUTPUTS[output.suffix](written[output])
         try:

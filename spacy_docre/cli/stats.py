@@ -5,12 +5,12 @@ from typing import Annotated, Dict, List, Optional, Union
 
 import srsly
 from spacy.cli._util import Arg, Opt
-from spacy.tokens import DocBin
-from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 from wasabi import msg
 
+from ..corpora.reader import read_docs
 from ..corpora.stats import Stats
+from ..files import written_whole
 
 Figures = Dict[str, Union[int, float]]
 
@@ -42,14 +42,17 @@ def stats_cli(
         max_col=60,
     )
     if output is not None:
-        srsly.write_json(output, columns)
+        try:
+            with written_whole([output]) as written:
+                srsly.write_json(written[output], columns)
+        except OSError as error:
+            msg.fail(f"Cannot write {output}", error, exits=1)
 
 
 def _survey(path: Path) -> Stats:
     stats = Stats()
-    for file in walk_corpus(path, FILE_TYPE):
-        for doc in DocBin().from_disk(file).get_docs(Vocab()):
-            stats.add(doc)
+    for doc in read_docs(path, Vocab()):
+        stats.add(doc)
     return stats
 
 

@@ -39,7 +39,7 @@ def make_corpus(
     folder = Path(path)
 
     def corpus(nlp: Language) -> Iterator[Example]:
-        references: Iterable[Doc] = islice(_read_docs(folder, nlp.vocab), limit or None)
+        references: Iterable[Doc] = islice(read_docs(folder, nlp.vocab), limit or None)
         if shuffle:
             references = list(references)
             random.shuffle(references)
@@ -83,6 +83,17 @@ def _gold_entities(reference: Doc) -> Iterable[Iterable[Span]]:
         return []
 
 
-def _read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
+def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
+    """Read the documents of `.spacy` files, one after the other.
+
+    path (Path): A file, or a folder with files.
+    vocab (Vocab): The vocabulary of the documents.
+    YIELDS (Doc): The documents.
+    RAISES (ValueError): If a file is damaged, or no `.spacy` file.
+    """
     for file in walk_corpus(path, FILE_TYPE):
-        yield from DocBin().from_disk(file).get_docs(vocab)
+        try:
+            docs = DocBin().from_disk(file)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{file} is damaged, or no {FILE_TYPE} file. ({error})") from error
+        yield from docs.get_docs(vocab)

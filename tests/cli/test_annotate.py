@@ -159,6 +159,17 @@ def test_odd_ids(model: Path) -> None:
     assert {name for _, name in graph.nodes(data="document")} == {odd.replace("\x01", "\ufffd")}
 
 
+def test_output_among_the_inputs(model: Path) -> None:
+    for _ in range(2):
+        assert run(model, ".", "-o", "out.jsonl", "--force").exit_code == 0
+        assert len(Path("out.jsonl").read_text().splitlines()) == 2
+
+
+def test_output_that_cannot_be_written(model: Path) -> None:
+    result = run(model, "texts.jsonl", "-o", "texts.jsonl/out.csv")
+    assert result.exit_code == 1 and "Cannot write" in result.output
+
+
 def test_threshold(model: Path) -> None:
     assert run(model, "texts.jsonl", "-o", "out.csv", "-t", 1).exit_code == 0
     assert len(Path("out.csv").read_text().splitlines()) == 1
