@@ -303,6 +303,12 @@ class DocRelationExtractor(TrainablePipe):
         except MissingEntities:
             return EntityDoc(example.predicted, self._gold_entities(example))
 
+    def _document_to_learn_from(self, example: Example) -> EntityDoc:
+        """The same; without entities where the relations have not been annotated."""
+        if has_relations(example.reference):
+            return self._document(example)
+        return EntityDoc(example.predicted, [])
+
     def _gold_entities(self, example: Example) -> List[Mentions]:
         """The entities of the reference, as spans of the predicted Doc.
 
@@ -404,11 +410,14 @@ class DocRelationExtractor(TrainablePipe):
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "DocRelationExtractor.update")
-        if not any(len(example.predicted) for example in examples):
+        # Others teach nothing, and where nobody has annotated them they may have no entities.
+        if not any(
+            len(example.predicted) and has_relations(example.reference) for example in examples
+        ):
             return losses
         self._require_initialized()
         set_dropout_rate(self.model, drop)
-        documents = [self._document(example) for example in examples]
+        documents = [self._document_to_learn_from(example) for example in examples]
         scores, backprop = self.model.begin_update(documents)
         predictions = [Prediction(document, score) for document, score in zip(documents, scores)]
         loss, d_logits = self.get_loss(examples, predictions)
@@ -498,7 +507,11 @@ class DocRelationExtractor(TrainablePipe):
         RETURNS (Dict[str, Any]): The scores.
         """
         examples = list(examples)
-        without = [example for example in examples if self._lacks_entities(example.predicted)]
+        without = [
+            example
+            for example in examples
+            if has_relations(example.reference) and self._lacks_entities(example.predicted)
+        ]
         for batch in minibatch(without, size=32):
             documents = [
                 EntityDoc(example.predicted, self._gold_entities(example)) for example in batch
@@ -576,6 +589,9 @@ class DocRelationExtractor(TrainablePipe):
 
 
 def _check_decision(threshold: float, top_k: Optional[int]) -> None:
+    for name, value in (("threshold", threshold), ("top_k", 1 if top_k is None else top_k)):
+        if not isinstance(value, (int, float)):
+            raise ValueError(f"{name} = {value!r} is no number.")
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold = {threshold} is no probability: set one of 0 to 1.")
     if top_k is not None and top_k < 1:

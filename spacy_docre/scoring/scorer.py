@@ -37,7 +37,7 @@ def make_relation_scorer(train_facts: Optional[str] = None) -> Scorer:
         another machine than the one a pipeline was trained on, a warning says so and
         `rel_ign_f` is None.
     RETURNS (Scorer): The scorer. It gives `rel_p`, `rel_r`, `rel_f`, `rel_ign_f` and
-        `rel_per_type`.
+        `rel_per_type`; None where no document has annotated relations.
     """
     return partial(_score_relations, train_facts=train_facts)
 
@@ -49,9 +49,11 @@ def _score_relations(
     predicted: Set[ScoredTriple] = set()
     known: Set[ScoredTriple] = set()
     facts = _facts_or_none(train_facts)
+    any_annotated = False
     for place, example in enumerate(examples):
         if not has_relations(example.reference):
             continue
+        any_annotated = True
         document = str(place)
         entities = example.reference._.entities
         names = [[_name(mention) for mention in entity.mentions] for entity in entities]
@@ -67,6 +69,9 @@ def _score_relations(
             predicted.add(
                 ScoredTriple(document, ours[triple.head], ours[triple.tail], triple.label)
             )
+    if not any_annotated:
+        # As spaCy's scorers do, rather than a model that finds nothing.
+        return {name: None for name in ("rel_p", "rel_r", "rel_f", "rel_ign_f", "rel_per_type")}
     score = score_triples(gold, predicted)
     return {
         "rel_p": score.precision,

@@ -742,7 +742,7 @@ class TestScore:
         assert scores[EXTRACTOR]["rel_f"] > 0.9
 
     def test_no_examples(self, trained):
-        assert trained.evaluate([])["rel_f"] == 0.0
+        assert trained.evaluate([])["rel_f"] is None
 
 
 class TestEvidence:
@@ -844,8 +844,19 @@ class TestUnannotatedRelations:
         assert not any(gradient.any() for gradient in mixed[1][2:])
 
     def test_they_are_not_scored(self, loaded, unannotated, make_examples):
+        assert loaded.evaluate(unannotated)["rel_f"] is None
         scores = loaded.evaluate([*make_examples(3), *unannotated])
         assert scores["rel_p"] == pytest.approx(loaded.evaluate(make_examples(3))["rel_p"])
+
+    def test_they_need_no_entities(self, loaded, make_examples, train_step):
+        doc = Doc(loaded.vocab, words=["Oslo", "."])
+        bare = Example(doc, doc.copy())
+        before = weights_of(loaded, EXTRACTOR)
+        assert train_step(loaded, [bare], SGD(1.0))[EXTRACTOR] == 0
+        assert equal(before, weights_of(loaded, EXTRACTOR))
+        assert train_step(loaded, [bare, *make_examples(2)], SGD(0.001))[EXTRACTOR] > 0
+        with pytest.warns(UserWarning, match="finds no relations"):
+            assert loaded.evaluate([bare])["rel_f"] is None
 
 
 class TestSettingsThatDoNotFitTheWeights:
@@ -856,6 +867,9 @@ class TestSettingsThatDoNotFitTheWeights:
             ({"labels": [*"abcde"]}, "has 5 labels, and the weights of .* are of 3"),
             ({"threshold": 7.0}, "threshold = 7.0 is no probability"),
             ({"top_k": 0}, "top_k = 0 annotates nothing"),
+            ({"threshold": None}, "threshold = None is no number"),
+            ({"threshold": "0.5"}, "threshold = '0.5' is no number"),
+            ({"top_k": "3"}, "top_k = '3' is no number"),
         ],
     )
     def test_refused(self, trained_folder, tmp_path, change, problem):
