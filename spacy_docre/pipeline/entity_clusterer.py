@@ -29,7 +29,7 @@ def make_entity_clusterer(
     name: str,
     rules: NameRules,
     key: str,
-    coref_prefix: str,
+    coref_prefix: Optional[str],
     overwrite: bool,
     scorer: Optional[Callable],
 ) -> "EntityClusterer":
@@ -55,7 +55,7 @@ class EntityClusterer(Pipe):
     rules (NameRules): The rules by which names are compared.
     key (str): The key of the group in `doc.spans`.
     coref_prefix (Optional[str]): What the keys of coreference clusters in `doc.spans` begin
-        with.
+        with; None to read none.
     overwrite (bool): Whether to write the group where the document has one already.
     scorer (Optional[Callable]): The scoring method.
     """
@@ -66,7 +66,7 @@ class EntityClusterer(Pipe):
         rules: NameRules,
         *,
         key: str = DEFAULT_KEY,
-        coref_prefix: str = "coref_clusters",
+        coref_prefix: Optional[str] = "coref_clusters",
         overwrite: bool = False,
         scorer: Optional[Callable] = None,
     ) -> None:
@@ -109,11 +109,8 @@ class EntityClusterer(Pipe):
 
     def _known_entities(self, doc: Doc) -> List[Optional[Hashable]]:
         """The entity of each mention that something else than its name tells, or None."""
-        cluster_by_span = {
-            (span.start, span.end): key
-            for key in coref_keys(doc, self.coref_prefix)
-            for span in doc.spans[key]
-        }
+        keys = [] if self.coref_prefix is None else coref_keys(doc, self.coref_prefix)
+        cluster_by_span = {(span.start, span.end): key for key in keys for span in doc.spans[key]}
         ids = [linked_id(mention) or None for mention in doc.ents]
         clusters = [cluster_by_span.get((mention.start, mention.end)) for mention in doc.ents]
         ids_by_cluster: Dict[Optional[str], Set[str]] = defaultdict(set)

@@ -97,6 +97,14 @@ def test_coreference_clusters_come_first(nlp: Language) -> None:
     assert entities_of(nlp.get_pipe("entity_clusterer")(doc)) == [0, 1, 0, 1]
 
 
+def test_coreference_clusters_can_be_left_aside() -> None:
+    nlp = spacy.blank("en")
+    clusterer = nlp.add_pipe("entity_clusterer", config={"coref_prefix": None})
+    doc = doc_of(nlp, [("Ada Lane", "PER"), ("the boss", "PER")])
+    doc.spans["coref_clusters_1"] = list(doc.ents)
+    assert entities_of(clusterer(doc)) == [0, 1]
+
+
 def test_ids_reach_through_coreference_clusters(nlp: Language) -> None:
     mentions = [("Ada", "PER"), ("the boss", "PER"), ("Lane", "PER"), ("the chief", "PER")]
     doc = doc_of(nlp, mentions, kb_ids={0: "Q1", 2: "Q1"})
