@@ -1,19 +1,21 @@
 """`python -m spacy docre annotate`: documents to relations."""
 
 from pathlib import Path
-from typing import Annotated, List, Optional
+from typing import Annotated, Iterable, List, Optional, Union, cast
 
 from spacy.cli._util import Arg, Opt, setup_gpu
 from spacy.language import Language
+from spacy.pipeline import TrainablePipe
 from spacy.util import load_model
 from tqdm import tqdm
 from wasabi import msg
 
-from ..annotation.annotate import annotate
+from ..annotation.annotate import AnnotatedDocument, annotate
 from ..annotation.inputs import STDIN, Failure, list_files, read_inputs
 from ..annotation.outputs import OUTPUTS
 from ..files import written_whole
-from ..pipeline.doc_relation_extractor import DocRelationExtractor
+
+RELATION_EXTRACTOR = "doc_relation_extractor"
 
 
 def annotate_cli(
@@ -59,10 +61,9 @@ def annotate_cli(
     _set_threshold(nlp, model, threshold)
     # Listed before the output is there, which may be in one of the folders.
     files = [file for file in list_files(inputs) if file.resolve() != output.resolve()]
+    items = read_inputs(files, nlp.vocab, text_field=text_field, id_field=id_field)
     try:
-        failures = _annotate_to(
-            output, nlp, files, text_field, id_field, batch_size=batch_size, n_process=n_process
-        )
+        failures = _write(output, annotate(nlp, items, batch_size=batch_size, n_process=n_process))
     except OSError as error:
         msg.fail(f"Cannot write {output}", error, exits=1)
     if failures:
@@ -70,36 +71,32 @@ def annotate_cli(
 
 
 def _set_threshold(nlp: Language, model: str, threshold: Optional[float]) -> None:
-    extractors = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, DocRelationExtractor)]
+    """Set it in the relation extractors, of which there must be one.
+
+    They are told by their factory: their class would bring transformers into every spaCy
+    command, which all load this package.
+    """
+    extractors = [
+        name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory == RELATION_EXTRACTOR
+    ]
     if not extractors:
         msg.fail(
             f"{model} has no relation extractor",
             f"It has: {', '.join(nlp.pipe_names) or 'nothing'}. Name a pipeline with a "
-            "doc_relation_extractor.",
+            f"{RELATION_EXTRACTOR}.",
             exits=1,
         )
-    for extractor in extractors:
-        if threshold is not None:
-            extractor.cfg["threshold"] = threshold
+    if threshold is not None:
+        for name in extractors:
+            cast(TrainablePipe, nlp.get_pipe(name)).cfg["threshold"] = threshold
 
 
-def _annotate_to(
-    output: Path,
-    nlp: Language,
-    files: List[Path],
-    text_field: str,
-    id_field: str,
-    *,
-    batch_size: int,
-    n_process: int,
-) -> int:
-    """Annotate all documents, and count those that fail."""
+def _write(output: Path, results: Iterable[Union[AnnotatedDocument, Failure]]) -> int:
+    """Write the documents, and count those that have failed."""
     documents = relations = failures = 0
-    items = read_inputs(files, nlp.vocab, text_field=text_field, id_field=id_field)
     with written_whole([output]) as written:
         file = OUTPUTS[output.suffix](written[output])
         try:
-            results = annotate(nlp, items, batch_size=batch_size, n_process=n_process)
             for result in tqdm(results, unit=" documents", disable=None):
                 if isinstance(result, Failure):
                     failures += 1

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Dict, FrozenSet, List, Optional, Set
 
-import networkx
 import srsly
 from pydantic import BaseModel, Field, ValidationError
 
@@ -68,6 +67,9 @@ class NameRules:
                 f"Unknown short_forms: {', '.join(sorted(unknown))}. There are: "
                 f"{', '.join(SHORT_FORMS)}."
             )
+        # Imported late: every spaCy pipeline loads this module.
+        import networkx
+
         self.kinds = tables.kinds
         self.determiners = _words(tables.determiners)
         self.titles = {kind: _words(words) for kind, words in tables.titles.items()}
