@@ -5,11 +5,12 @@ from pathlib import Path
 
 import spacy
 import typer
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.vocab import Vocab
 from wasabi import msg
 
+from spacy_docre.corpora.reader import make_example, read_docs
 from spacy_docre.entities import DEFAULT_KEY, make_doc_ents_entities
 from spacy_docre.scoring.clusters import METRICS, make_entity_cluster_scorer
 
@@ -20,7 +21,7 @@ def main(path: Path, mentions: int = 2000) -> None:
     path (Path): A .spacy file with gold entities, their mentions also in doc.ents.
     mentions (int): How many mentions the document has whose time is taken.
     """
-    references = list(DocBin().from_disk(path).get_docs(Vocab()))
+    references = list(read_docs(path, Vocab()))
     clusterer = spacy.blank("en").add_pipe("entity_clusterer")
     score = make_entity_cluster_scorer()
     rows = []
@@ -43,11 +44,8 @@ def main(path: Path, mentions: int = 2000) -> None:
 
 def _with_mentions(reference: Doc) -> Doc:
     """The same document with the gold mentions in doc.ents, and nothing of their entities."""
-    doc = Doc(
-        reference.vocab,
-        words=[token.text for token in reference],
-        spaces=[bool(token.whitespace_) for token in reference],
-    )
+    doc = make_example(reference).predicted
+    del doc.spans[DEFAULT_KEY]
     doc.ents = [Span(doc, ent.start, ent.end, label=ent.label) for ent in reference.ents]
     return doc
 

@@ -41,6 +41,7 @@ def annotate(
     n_process (int): Processes that work on them.
     YIELDS (Union[AnnotatedDocument, Failure]): What became of each document.
     """
+    # What has gone in and not come out, in the order of the input.
     waiting: Dict[int, Union[InputDocument, Failure]] = {}
 
     def stream() -> Iterator[Tuple[Doc, int]]:
@@ -60,13 +61,13 @@ def annotate(
     try:
         for doc, number in pipe:
             # What comes before it in the input and has not come out has failed.
-            for earlier in sorted(place for place in waiting if place < number):
-                yield _try_alone(nlp, waiting.pop(earlier))
+            while (first := next(iter(waiting))) < number:
+                yield _try_alone(nlp, waiting.pop(first))
             source = waiting.pop(number)
             assert isinstance(source, InputDocument)
             yield AnnotatedDocument(source, doc)
-        for number in sorted(waiting):
-            yield _try_alone(nlp, waiting.pop(number))
+        for item in waiting.values():
+            yield _try_alone(nlp, item)
     finally:
         nlp.set_error_handler(handler)
 

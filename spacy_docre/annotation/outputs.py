@@ -3,8 +3,9 @@
 import csv
 import re
 from abc import ABC, abstractmethod
+from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Type
+from typing import Any, Callable, Dict
 from urllib.parse import quote
 
 import srsly
@@ -40,12 +41,20 @@ class Output(ABC):
         """Finish the file."""
 
 
-class JsonLines(Output):
-    """A document a line: what was known of it, its entities with their mentions, and its
-    relations with score and evidence. Places are counted in characters."""
+class TextOutput(Output):
+    """A text file that is written document by document."""
 
     def __init__(self, path: Path) -> None:
-        self.file = path.open("w", encoding="utf8")
+        # No newline is changed: those within a field of CSV are its own.
+        self.file = path.open("w", encoding="utf8", newline="")
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class JsonLines(TextOutput):
+    """A document a line: what was known of it, its entities with their mentions, and its
+    relations with score and evidence. Places are counted in characters."""
 
     def write(self, document: AnnotatedDocument) -> None:
         doc = document.doc
@@ -58,17 +67,14 @@ class JsonLines(Output):
         }
         self.file.write(srsly.json_dumps(record) + "\n")
 
-    def close(self) -> None:
-        self.file.close()
 
-
-class Csv(Output):
+class Csv(TextOutput):
     """A relation a line."""
 
     COLUMNS = "document head head_label relation name tail tail_label score evidence".split()
 
     def __init__(self, path: Path) -> None:
-        self.file = path.open("w", encoding="utf8", newline="")
+        super().__init__(path)
         self.rows = csv.writer(self.file)
         self.rows.writerow(self.COLUMNS)
 
@@ -90,9 +96,6 @@ class Csv(Output):
                 ]
             )
 
-    def close(self) -> None:
-        self.file.close()
-
 
 class SpacyFile(Output):
     """spaCy's own format. It is held in memory until the end, some bytes a token."""
@@ -109,17 +112,17 @@ class SpacyFile(Output):
         self.docs.to_disk(self.path)
 
 
-class Rdf(Output):
+class Rdf(TextOutput):
     """RDF, a document after the other. Relations with P-labels and entities with Q-ids are
-    those of Wikidata; others have names of their own (urn:spacy-docre:...)."""
+    those of Wikidata; others have names of their own (urn:spacy-docre:...).
 
-    FORMATS = {".nt": "nt", ".ttl": "turtle"}
+    path (Path): Where to write.
+    format (str): What rdflib calls the format: "nt", "turtle".
+    """
 
-    def __init__(self, path: Path) -> None:
-        # "x.ttl.123.tmp" is written as Turtle, too.
-        suffixes = [suffix for suffix in path.suffixes if suffix in self.FORMATS]
-        self.format = self.FORMATS[suffixes[-1]]
-        self.file = path.open("w", encoding="utf8")
+    def __init__(self, path: Path, format: str) -> None:
+        super().__init__(path)
+        self.format = format
 
     def write(self, document: AnnotatedDocument) -> None:
         from rdflib import RDFS, Graph, Literal, URIRef
@@ -132,12 +135,9 @@ class Rdf(Output):
                 graph.add((ends[-1], RDFS.label, Literal(entity.text)))
             predicate = URIRef(_relation_iri(relation.label_))
             graph.add((ends[0], predicate, ends[1]))
-            if not re.fullmatch(r"P\d+", relation.label_):
+            if predicate.startswith(_OWN):
                 graph.add((predicate, RDFS.label, Literal(relation.name)))
         self.file.write(graph.serialize(format=self.format))
-
-    def close(self) -> None:
-        self.file.close()
 
 
 class GraphMl(Output):
@@ -174,12 +174,12 @@ class GraphMl(Output):
         networkx.write_graphml(self.graph, self.path)
 
 
-OUTPUTS: Dict[str, Type[Output]] = {
+OUTPUTS: Dict[str, Callable[[Path], Output]] = {
     ".jsonl": JsonLines,
     ".csv": Csv,
     ".spacy": SpacyFile,
-    ".nt": Rdf,
-    ".ttl": Rdf,
+    ".nt": partial(Rdf, format="nt"),
+    ".ttl": partial(Rdf, format="turtle"),
     ".graphml": GraphMl,
 }
 

@@ -8,22 +8,19 @@ from typing import Dict, List, Set, Tuple, Union
 from spacy.tokens import Doc
 
 from ..relations import has_relations
+from .writer import Counts
 
 # Distances of this many sentences and more are counted together.
 FAR = 4
 
 
 @dataclass
-class Stats:
-    """Counts over documents; see `to_dict` for what follows from them.
+class Stats(Counts):
+    """More counts over documents; see `to_dict` for what follows from them.
 
-    documents (int): Documents.
     annotated_documents (int): Those whose relations have been annotated, be it that there
         are none.
     tokens (int): Tokens.
-    entities (int): Entities.
-    mentions (int): Mentions.
-    relations (int): Relation triples.
     related_pairs (int): Ordered pairs of entities with one relation or more.
     multi_label_pairs (int): Those with two or more.
     labels (CounterType[str]): Triples of each relation.
@@ -34,12 +31,8 @@ class Stats:
         with the same third entity.
     """
 
-    documents: int = 0
     annotated_documents: int = 0
     tokens: int = 0
-    entities: int = 0
-    mentions: int = 0
-    relations: int = 0
     related_pairs: int = 0
     multi_label_pairs: int = 0
     labels: CounterType[str] = field(default_factory=Counter)
@@ -51,13 +44,10 @@ class Stats:
 
         doc (Doc): The document.
         """
-        entities, relations = doc._.entities, [relation.triple for relation in doc._.relations]
-        self.documents += 1
+        super().add(doc)
+        relations = [relation.triple for relation in doc._.relations]
         self.annotated_documents += has_relations(doc)
         self.tokens += len(doc)
-        self.entities += len(entities)
-        self.mentions += sum(len(entity.mentions) for entity in entities)
-        self.relations += len(relations)
         self.labels.update(triple.label for triple in relations)
         labels_by_pair: Dict[Tuple[int, int], Set[str]] = defaultdict(set)
         for triple in relations:

@@ -28,7 +28,7 @@ def first_and_last(name: Name, small_words: FrozenSet[str]) -> Set[Name]:
 
 def initials(name: Name, small_words: FrozenSet[str]) -> Set[Name]:
     """John Henry Dearle: "J. H. Dearle", "J. Dearle", "John H. Dearle"."""
-    first, *middle = (word[0] for word in name[:-1] or name)
+    first, *middle = (word[0] for word in name[:-1])
     return {
         (first, *middle, name[-1]),
         (first, name[-1]),

@@ -442,15 +442,17 @@ class DocRelationExtractor(TrainablePipe):
         examples = list(examples)
         logits = [xp2torch(prediction.scores.logits) for prediction in scores]
         num_pairs = [len(rows) for rows in logits]
-        if sum(num_pairs) == 0:
-            return 0.0, [prediction.scores.logits for prediction in scores]
+        # Documents whose relations nobody has annotated teach nothing.
+        annotated = [
+            has_relations(example.reference)
+            for example, number in zip(examples, num_pairs)
+            for _ in range(number)
+        ]
+        if not any(annotated):
+            return 0.0, [self.model.ops.alloc2f(*rows.shape) for rows in logits]
         labels = numpy.concatenate(
             [self._gold_labels(eg, prediction) for eg, prediction in zip(examples, scores)]
         )
-        # Documents whose relations nobody has annotated teach nothing.
-        annotated = numpy.repeat([has_relations(eg.reference) for eg in examples], num_pairs)
-        if not annotated.any():
-            return 0.0, [self.model.ops.alloc2f(*rows.shape) for rows in logits]
         variable = torch.cat(logits).requires_grad_()
         chosen = torch.as_tensor(annotated, device=variable.device)
         loss = self.loss(
@@ -555,25 +557,25 @@ class DocRelationExtractor(TrainablePipe):
         RAISES (ValueError): If its weights are missing, cut off or damaged.
         """
         settings = Path(path) / "cfg"
-        if "cfg" not in exclude and not settings.exists():
-            raise ValueError(
-                f"The settings file {settings} of '{self.name}' is missing. Copy or train the "
-                "pipeline again."
-            )
+        if "cfg" not in exclude:
+            self._require_file(settings, "settings")
         with readable(f"The settings of '{self.name}' in {path}"):
             super().from_disk(path, exclude=[*exclude, "model"])
         if "model" not in exclude:
             weights = Path(path) / "model"
-            if not weights.exists():
-                raise ValueError(
-                    f"The weight file {weights} of '{self.name}' is missing. Copy or train the "
-                    "pipeline again."
-                )
+            self._require_file(weights, "weight")
             with readable(f"The weight file {weights} of '{self.name}'"):
                 message = srsly.msgpack_loads(weights.read_bytes())
             self.model.from_dict(message)
         self._check_loaded(str(settings), exclude)
         return self
+
+    def _require_file(self, path: Path, what: str) -> None:
+        if not path.exists():
+            raise ValueError(
+                f"The {what} file {path} of '{self.name}' is missing. Copy or train the pipeline "
+                "again."
+            )
 
     def _check_loaded(self, source: str, exclude: Iterable[str]) -> None:
         """Refuse settings that cannot belong to the weights they came with."""

@@ -24,14 +24,19 @@ Cluster = FrozenSet[Tuple[int, int]]
 
 @dataclass
 class ClusterScore:
-    """The recall of one document, and what it weighs in the recall of all.
+    """How much of one document's gold entities is found.
 
-    recall (float): In 0 to 1.
-    weight (int): The number of mentions, or of clusters, that the recall is of.
+    found (float): Mentions, or entities, that are found, in parts.
+    total (int): Mentions, or entities, that there are.
     """
 
-    recall: float
-    weight: int
+    found: float
+    total: int
+
+    @property
+    def recall(self) -> float:
+        """RETURNS (float): The part that is found, in 0 to 1; 0 where there is nothing."""
+        return self.found / self.total if self.total else 0.0
 
 
 Metric = Callable[[Sequence[Cluster], Sequence[Cluster]], ClusterScore]
@@ -42,10 +47,10 @@ def score_b3(gold: Sequence[Cluster], predicted: Sequence[Cluster]) -> ClusterSc
 
     gold (Sequence[Cluster]): The mentions of each entity.
     predicted (Sequence[Cluster]): The mentions of each predicted entity.
-    RETURNS (ClusterScore): The recall.
+    RETURNS (ClusterScore): What is found of gold.
     """
     found = sum(len(entity & other) ** 2 / len(entity) for entity in gold for other in predicted)
-    return _cluster_score(found, _num_mentions(gold))
+    return ClusterScore(found, _num_mentions(gold))
 
 
 def score_ceafe(gold: Sequence[Cluster], predicted: Sequence[Cluster]) -> ClusterScore:
@@ -62,7 +67,7 @@ def score_ceafe(gold: Sequence[Cluster], predicted: Sequence[Cluster]) -> Cluste
         ]
     ).reshape(len(gold), len(predicted))
     found = float(shared[linear_sum_assignment(shared, maximize=True)].sum())
-    return _cluster_score(found, len(gold))
+    return ClusterScore(found, len(gold))
 
 
 def score_lea(gold: Sequence[Cluster], predicted: Sequence[Cluster]) -> ClusterScore:
@@ -76,7 +81,7 @@ def score_lea(gold: Sequence[Cluster], predicted: Sequence[Cluster]) -> ClusterS
         else:
             links = sum(comb(len(entity & other), 2) for other in predicted)
             found += len(entity) * links / comb(len(entity), 2)
-    return _cluster_score(found, _num_mentions(gold))
+    return ClusterScore(found, _num_mentions(gold))
 
 
 METRICS: Dict[str, Metric] = {"b3": score_b3, "ceafe": score_ceafe, "lea": score_lea}
@@ -94,8 +99,8 @@ def score_clusters(
     pairs = list(documents)
     scores = {}
     for name, metric in METRICS.items():
-        recall = _mean(metric(gold, predicted) for gold, predicted in pairs)
-        precision = _mean(metric(predicted, gold) for gold, predicted in pairs)
+        recall = _sum(metric(gold, predicted) for gold, predicted in pairs).recall
+        precision = _sum(metric(predicted, gold) for gold, predicted in pairs).recall
         both = precision + recall
         scores[f"cluster_{name}_p"] = precision
         scores[f"cluster_{name}_r"] = recall
@@ -140,13 +145,9 @@ def _num_mentions(clusters: Sequence[Cluster]) -> int:
     return sum(map(len, clusters))
 
 
-def _cluster_score(found: float, weight: int) -> ClusterScore:
-    return ClusterScore(found / weight if weight else 0.0, weight)
-
-
-def _mean(scores: Iterable[ClusterScore]) -> float:
-    found = weight = 0.0
+def _sum(scores: Iterable[ClusterScore]) -> ClusterScore:
+    total = ClusterScore(0.0, 0)
     for score in scores:
-        found += score.recall * score.weight
-        weight += score.weight
-    return found / weight if weight else 0.0
+        total.found += score.found
+        total.total += score.total
+    return total

@@ -5,11 +5,12 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
-from spacy.tokens import DocBin, Span
+from spacy.tokens import Span
 from spacy.training import Example
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
+from ..corpora.reader import read_docs
 from ..entities import match_entities, project_entities
 from ..relations import Entity, has_relations
 from .relations import (
@@ -121,7 +122,7 @@ def read_facts(files: Tuple[Path, ...], modified: Tuple[int, ...]) -> FrozenSet[
     """
     facts = set()
     for file in files:
-        for doc in DocBin().from_disk(file).get_docs(Vocab()):
+        for doc in read_docs(file, Vocab()):
             for relation in doc._.relations:
                 for head in relation.head.mentions:
                     for tail in relation.tail.mentions:
