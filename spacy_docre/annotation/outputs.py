@@ -5,12 +5,15 @@ import re
 from abc import ABC, abstractmethod
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, List
 from urllib.parse import quote
 
 import srsly
 from spacy.tokens import DocBin, Span
 
+from ..display.options import Options
+from ..display.render import fill_template
+from ..display.view import DocumentView, view_document
 from ..relations import Entity, Relation
 from .annotate import AnnotatedDocument
 
@@ -140,6 +143,20 @@ class Rdf(TextOutput):
         self.file.write(graph.serialize(format=self.format))
 
 
+class Html(Output):
+    """A page that shows the documents. What it shows is held in memory until the end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.documents: List[DocumentView] = []
+
+    def write(self, document: AnnotatedDocument) -> None:
+        self.documents.append(view_document(document.doc, document.source.id, Options()))
+
+    def close(self) -> None:
+        self.path.write_text(fill_template("page.html", documents=self.documents), "utf8")
+
+
 class GraphMl(Output):
     """One graph of all documents: entities as nodes, relations as edges. It is held in memory
     until the end."""
@@ -181,6 +198,7 @@ OUTPUTS: Dict[str, Callable[[Path], Output]] = {
     ".nt": partial(Rdf, format="nt"),
     ".ttl": partial(Rdf, format="turtle"),
     ".graphml": GraphMl,
+    ".html": Html,
 }
 
 

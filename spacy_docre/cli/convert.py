@@ -19,6 +19,7 @@ from ..corpora.docred import read_docred, read_relation_names
 from ..corpora.prodigy import ACCEPT, read_prodigy
 from ..corpora.validation import GZIP
 from ..corpora.writer import Counts, split_docs, write_docs
+from ._shared import refuse_existing
 
 REST = "rest"
 
@@ -94,9 +95,7 @@ def convert_cli(
             exits=1,
         )
     outputs = {name: output_path / f"{name}{FILE_TYPE}" for name in sizes} or {"": output_path}
-    existing = [str(path) for path in outputs.values() if path.exists()]
-    if existing and not force:
-        msg.fail(f"Already there: {', '.join(existing)}", "Overwrite with --force.", exits=1)
+    refuse_existing(outputs.values(), force)
 
     answers: CounterType[str] = Counter()
     unused = 0

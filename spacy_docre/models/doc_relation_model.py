@@ -24,7 +24,13 @@ from .pair_encoders import MakePairEncoder, require_positive
 from .pytorch.documents import EncodedDocument, PairScores
 from .pytorch.kd_docre import KDDocRE
 from .pytorch.precision import Precision
-from .serialization import load_weights, read_weights, save_weights
+from .serialization import (
+    StoredPrecision,
+    check_stored_precision,
+    load_weights,
+    read_weights,
+    save_weights,
+)
 from .transformer import leave_attention_gradient
 from .windows import encode_document
 
@@ -55,6 +61,7 @@ def make_doc_relation_model(
     pair_width: int = 256,
     dropout: float = 0.1,
     precision: Precision = "float32",
+    stored_precision: StoredPrecision = "float32",
 ) -> Model[List[EntityDoc], List[DocScores]]:
     """`spacy_docre.DocRelationModel.v1`: KD-DocRE over a transformer.
 
@@ -69,9 +76,13 @@ def make_doc_relation_model(
     precision (Precision): Precision of the matrix products: "float32", "bfloat16", or
         "auto" for bfloat16 where the processor has it in hardware. The encoder has a
         setting of its own.
+    stored_precision (StoredPrecision): Precision of the weights on disk, "float32" or
+        "float16" for half the size; in memory they are float32.
     RETURNS (Model[List[EntityDoc], List[DocScores]]): The model.
-    RAISES (ValueError): If a width or `dropout` is out of its range.
+    RAISES (ValueError): If a width or `dropout` is out of its range, or `stored_precision`
+        is unknown.
     """
+    check_stored_precision(stored_precision)
     require_positive(width=width, block_size=block_size, pair_width=pair_width)
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout = {dropout} should be in 0 to 1, and less than 1.")
@@ -89,7 +100,7 @@ def make_doc_relation_model(
         cast(torch.nn.Module, None),
         convert_inputs=_convert_inputs,
         convert_outputs=_convert_outputs,
-        serialize_model=_serialize,
+        serialize_model=partial(_serialize, precision=stored_precision),
         deserialize_model=partial(_deserialize, build_network),
     )
     return Model(
@@ -239,9 +250,9 @@ def _convert_outputs(
     ], backprop
 
 
-def _serialize(network: Optional[KDDocRE]) -> bytes:
+def _serialize(network: Optional[KDDocRE], precision: StoredPrecision) -> bytes:
     """The weights of the network; nothing where it has not been built."""
-    return b"" if network is None else save_weights(network)
+    return b"" if network is None else save_weights(network, precision)
 
 
 def _deserialize(

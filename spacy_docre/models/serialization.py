@@ -1,19 +1,38 @@
 """Weights as safetensors: nothing that is loaded runs code."""
 
 from contextlib import contextmanager
-from typing import Dict, Iterator
+from typing import Dict, Iterator, Literal, get_args
 
 import safetensors.torch
+import torch
 from torch import Tensor, nn
 
+StoredPrecision = Literal["float32", "float16"]
 
-def save_weights(module: nn.Module) -> bytes:
+
+def check_stored_precision(precision: StoredPrecision) -> None:
+    """Check the precision of weights on disk.
+
+    precision (StoredPrecision): The precision.
+    RAISES (ValueError): If it is unknown.
+    """
+    if precision not in get_args(StoredPrecision):
+        raise ValueError(f"stored_precision = {precision!r} is not 'float32' or 'float16'.")
+
+
+def save_weights(module: nn.Module, precision: StoredPrecision = "float32") -> bytes:
     """Serialise the weights of a module.
 
     module (nn.Module): The module.
+    precision (StoredPrecision): What the weights are rounded to; those that are no floats stay
+        as they are.
     RETURNS (bytes): Its state dict, as safetensors.
     """
-    weights = {name: weight.contiguous() for name, weight in module.state_dict().items()}
+    dtype = getattr(torch, precision)
+    weights = {
+        name: (weight.to(dtype) if weight.is_floating_point() else weight).contiguous()
+        for name, weight in module.state_dict().items()
+    }
     return safetensors.torch.save(weights)
 
 

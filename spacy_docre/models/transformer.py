@@ -24,15 +24,23 @@ from spacy_transformers.layers.split_trf import split_trf_batch
 from spacy_transformers.layers.transformer_model import forward as stock_forward
 from spacy_transformers.layers.transformer_model import set_pytorch_transformer
 from spacy_transformers.util import make_tempdir
-from thinc.api import ArgsKwargs, Model, chain, get_torch_default_device, xp2torch
+from thinc.api import ArgsKwargs, Model, Optimizer, chain, get_torch_default_device, xp2torch
 from thinc.types import Floats2d, Floats4d, Ragged
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.file_utils import ModelOutput
 from transformers.modeling_utils import no_init_weights
 
+from .learn_rates import check_learn_rate_factor, scale_learn_rate
 from .pytorch.precision import Precision, autocast
-from .serialization import load_weights, read_weights, readable, save_weights
+from .serialization import (
+    StoredPrecision,
+    check_stored_precision,
+    load_weights,
+    read_weights,
+    readable,
+    save_weights,
+)
 
 logger = logging.getLogger("spacy")
 
@@ -51,6 +59,9 @@ class TransformerModel(StockTransformerModel):
     grad_scaler_config (dict): Settings of the gradient scaler.
     precision (Precision): Precision of the matrix products.
     frozen_embeddings (bool): Whether training leaves the word embeddings as they are.
+    learn_rate_factor (float): Factor on the learning rate for the transformer's weights.
+    stored_precision (StoredPrecision): Precision of the weights on disk.
+    RAISES (ValueError): If `learn_rate_factor` is negative or `stored_precision` is unknown.
     """
 
     def __init__(
@@ -63,7 +74,11 @@ class TransformerModel(StockTransformerModel):
         grad_scaler_config: dict = {},
         precision: Precision = "float32",
         frozen_embeddings: bool = False,
+        learn_rate_factor: float = 1.0,
+        stored_precision: StoredPrecision = "float32",
     ) -> None:
+        check_learn_rate_factor(learn_rate_factor)
+        check_stored_precision(stored_precision)
         super().__init__(
             name,
             get_spans,
@@ -85,6 +100,8 @@ class TransformerModel(StockTransformerModel):
             grad_scaler_config=dict(grad_scaler_config),
             precision=precision,
             frozen_embeddings=frozen_embeddings,
+            learn_rate_factor=learn_rate_factor,
+            stored_precision=stored_precision,
         )
 
     def from_bytes(self, bytes_data: bytes) -> "TransformerModel":
@@ -123,6 +140,8 @@ def make_transformer_model(
     grad_scaler_config: Dict[str, Any] = {},
     precision: Precision = "float32",
     frozen_embeddings: bool = False,
+    learn_rate_factor: float = 1.0,
+    stored_precision: StoredPrecision = "float32",
 ) -> Model[List[Doc], FullTransformerBatch]:
     """`spacy_docre.TransformerModel.v1`: the encoder of the `transformer` component.
 
@@ -140,6 +159,11 @@ def make_transformer_model(
         "auto" for bfloat16 where the processor has it in hardware.
     frozen_embeddings (bool): Whether training leaves the word embeddings as they are. They
         are half of a small encoder's weights: steps are faster and need less memory.
+    learn_rate_factor (float): Factor on the optimizer's learning rate for the transformer's
+        weights: those of other components, which begin anew, learn at higher rates.
+    stored_precision (StoredPrecision): Precision of the weights on disk, "float32" or
+        "float16" for half the size; in memory they are float32.
+    RAISES (ValueError): If `learn_rate_factor` is negative or `stored_precision` is unknown.
     RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
     """
     return TransformerModel(
@@ -151,6 +175,8 @@ def make_transformer_model(
         grad_scaler_config,
         precision,
         frozen_embeddings,
+        learn_rate_factor,
+        stored_precision,
     )
 
 
@@ -325,11 +351,15 @@ class AttentionShim(HFShim):
         *,
         precision: Precision = "float32",
         frozen_embeddings: bool = False,
+        learn_rate_factor: float = 1.0,
+        stored_precision: StoredPrecision = "float32",
         **settings: Any,
     ) -> None:
         super().__init__(model, **settings)
         self.precision = precision
         self.frozen_embeddings = frozen_embeddings
+        self.learn_rate_factor = learn_rate_factor
+        self.stored_precision = stored_precision
 
     def freeze_embeddings(self) -> None:
         """Keep the word embeddings of a transformer that has just been set from training, if
@@ -347,6 +377,10 @@ class AttentionShim(HFShim):
         with last_attention(self._model) as take, self._cast():
             output, backprop = super().begin_update(inputs)
             return take(output), backprop
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Update the weights, with `learn_rate_factor`. Arguments as in PyTorchShim."""
+        super().finish_update(scale_learn_rate(optimizer, self.learn_rate_factor))
 
     @contextmanager
     def _cast(self) -> Iterator[None]:
@@ -384,7 +418,7 @@ class AttentionShim(HFShim):
             message = srsly.msgpack_loads(super().to_bytes())
         finally:
             self._model = model
-        message["state"] = save_weights(model)
+        message["state"] = save_weights(model, self.stored_precision)
         return srsly.msgpack_dumps(message)
 
     def from_bytes(self, bytes_data: bytes) -> "AttentionShim":

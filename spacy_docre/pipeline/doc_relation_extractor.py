@@ -52,6 +52,7 @@ from ..entities import (
 )
 from ..losses import Loss
 from ..models.doc_relation_model import DocScores
+from ..models.learn_rates import check_learn_rate_factor, scale_learn_rate
 from ..models.pytorch.documents import document_layout
 from ..models.serialization import readable
 from ..models.transformer import release_attention
@@ -179,8 +180,7 @@ class DocRelationExtractor(TrainablePipe):
         scorer: Optional[Callable] = None,
     ) -> None:
         _check_decision(threshold, top_k)
-        if learn_rate_factor < 0:
-            raise ValueError(f"learn_rate_factor = {learn_rate_factor} should not be negative.")
+        check_learn_rate_factor(learn_rate_factor)
         _use_one_thread_in_forks()
         self.vocab = vocab
         self.model = model
@@ -495,7 +495,7 @@ class DocRelationExtractor(TrainablePipe):
         """
         self.model.get_ref("tok2vec").finish_update(sgd)
         self.model.get_ref("pair_scorer").finish_update(
-            cast(Optimizer, partial(sgd, lr_scale=self.learn_rate_factor))
+            scale_learn_rate(sgd, self.learn_rate_factor)
         )
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:

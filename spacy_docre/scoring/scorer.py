@@ -25,7 +25,7 @@ from .relations import (
 Scorer = Callable[..., Dict[str, Any]]
 
 
-def make_relation_scorer(train_facts: Optional[str] = None) -> Scorer:
+def make_relation_scorer(train_facts: Optional[str] = None, all_mentions: bool = False) -> Scorer:
     """`spacy_docre.relation_scorer.v1`: score relations as the official DocRED scorer does.
 
     Each document, head, tail and relation counts once. Predicted entities are those gold
@@ -37,14 +37,20 @@ def make_relation_scorer(train_facts: Optional[str] = None) -> Scorer:
         Ign F1. Without it there is nothing to ignore. Where the file is missing, as on
         another machine than the one a pipeline was trained on, a warning says so and
         `rel_ign_f` is None.
+    all_mentions (bool): Whether a predicted entity has to have all mentions of the gold entity
+        and no other, as against one of them.
     RETURNS (Scorer): The scorer. It gives `rel_p`, `rel_r`, `rel_f`, `rel_ign_f` and
         `rel_per_type`; None where no document has annotated relations.
     """
-    return partial(_score_relations, train_facts=train_facts)
+    return partial(_score_relations, train_facts=train_facts, all_mentions=all_mentions)
 
 
 def _score_relations(
-    examples: Iterable[Example], *, train_facts: Optional[str], **settings: Any
+    examples: Iterable[Example],
+    *,
+    train_facts: Optional[str],
+    all_mentions: bool,
+    **settings: Any,
 ) -> Dict[str, Any]:
     gold: Set[ScoredTriple] = set()
     predicted: Set[ScoredTriple] = set()
@@ -64,7 +70,7 @@ def _score_relations(
             gold.add(scored)
             if facts and is_known(facts, names[triple.head], names[triple.tail], triple.label):
                 known.add(scored)
-        ours = _places_in_gold(example, entities)
+        ours = _places_in_gold(example, entities, all_mentions)
         for relation in example.predicted._.relations:
             triple = relation.triple
             predicted.add(
@@ -86,13 +92,23 @@ def _score_relations(
     }
 
 
-def _places_in_gold(example: Example, gold: List[Entity]) -> List[int]:
+def _places_in_gold(example: Example, gold: List[Entity], all_mentions: bool) -> List[int]:
     """The place in gold of each predicted entity; a negative number of its own for one
     that is not there."""
     predicted = [entity.mentions for entity in example.predicted._.entities]
     projected = project_entities([entity.mentions for entity in gold], example.predicted)
     matches = match_entities(predicted, projected)
+    if all_mentions:
+        matches = {
+            place: match
+            for place, match in matches.items()
+            if _places(predicted[place]) == _places(projected[match])
+        }
     return [matches.get(place, -1 - place) for place in range(len(predicted))]
+
+
+def _places(mentions: Iterable[Span]) -> Set[Tuple[int, int]]:
+    return {(mention.start, mention.end) for mention in mentions}
 
 
 def _facts_or_none(path: Optional[str]) -> Optional[FrozenSet[Fact]]:

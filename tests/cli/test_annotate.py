@@ -144,11 +144,32 @@ def test_graphml(model: Path) -> None:
     assert graph.nodes["doc 1#0"]["text"] == "Bruno Falk"
 
 
+def test_html(model: Path) -> None:
+    annotate(model, "out.html")
+    page = Path("out.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert "doc 0" in page and "Bruno Falk" in page and page.count("<tbody>") == 2
+
+
+def test_several_outputs_and_a_table(model: Path) -> None:
+    """One pass gives all of them."""
+    result = annotate(model, "out.jsonl", "--output", "out.csv", "--table")
+    assert len(Path("out.jsonl").read_text().splitlines()) == 2
+    with open("out.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        assert all(row[name] in result.output for name in ("document", "head", "name", "tail"))
+    Path("out.csv").unlink()
+    result = run(model, "texts.jsonl", "-o", "out.csv", "-o", "out.jsonl")
+    assert result.exit_code == 1 and "Already there: out.jsonl" in result.output
+    assert not Path("out.csv").exists()
+
+
 def test_odd_ids(model: Path) -> None:
     """None of the formats breaks at characters that mean something in it."""
     odd = 'a "b",\n<c>\x01 #;|é'
     Path("odd.jsonl").write_text(json.dumps({"id": odd, "text": TEXTS[1]}))
-    for suffix in (".jsonl", ".csv", ".spacy", ".nt", ".ttl", ".graphml"):
+    for suffix in (".jsonl", ".csv", ".spacy", ".nt", ".ttl", ".graphml", ".html"):
         assert run(model, "odd.jsonl", "-o", f"odd{suffix}.out{suffix}", "-t", 0).exit_code == 0
     assert json.loads(Path("odd.jsonl.out.jsonl").read_text())["id"] == odd
     with open("odd.csv.out.csv", newline="") as file:

@@ -597,12 +597,15 @@ class TestUpdate:
         for name in order:
             assert losses[-1][name] < 0.8 * losses[0][name]
 
-    def test_learn_rate_factor_scales_the_step_of_the_head_only(
-        self, make_pipeline, make_examples, train_step
+    @pytest.mark.parametrize("scaled", ["transformer", EXTRACTOR])
+    def test_learn_rate_factor_scales_the_step_of_its_component_only(
+        self, scaled, make_pipeline, make_examples, train_step
     ):
         steps = []
         for factor in (1.0, 4.0):
-            nlp = make_pipeline(examples=make_examples(2), learn_rate_factor=factor)
+            setting = {"learn_rate_factor": factor}
+            settings = {"transformer": setting} if scaled == "transformer" else setting
+            nlp = make_pipeline(examples=make_examples(2), **settings)
             before = {name: weights_of(nlp, name) for name in ("transformer", EXTRACTOR)}
             train_step(nlp, make_examples(2), SGD(0.1, L2=0, grad_clip=0))
             steps.append(
@@ -615,12 +618,57 @@ class TestUpdate:
                 }
             )
         once, four_times = steps
-        for name, factor in (("transformer", 1), (EXTRACTOR, 4)):
+        for name in ("transformer", EXTRACTOR):
             assert any(step.abs().max() > 1e-4 for step in once[name].values())
             for key, step in once[name].items():
                 torch.testing.assert_close(
-                    four_times[name][key], factor * step, rtol=1e-3, atol=1e-6
+                    four_times[name][key],
+                    (4 if name == scaled else 1) * step,
+                    rtol=1e-3,
+                    atol=1e-6,
                 )
+
+    def test_stored_precision(self, make_pipeline, make_examples, tmp_path):
+        """Half the size on disk; in memory float32, and the same predictions."""
+        examples = make_examples(2)
+        settings = make_pipeline().get_pipe_config(EXTRACTOR)["model"]
+        loaded, sizes = {}, {}
+        for precision in ("float32", "float16"):
+            nlp = make_pipeline(
+                transformer={"stored_precision": precision},
+                examples=examples,
+                model={**settings, "stored_precision": precision},
+                threshold=0.01,
+            )
+            nlp.to_disk(tmp_path / precision)
+            loaded[precision] = spacy.load(tmp_path / precision)
+            sizes[precision] = [
+                (tmp_path / precision / name / "model").stat().st_size
+                for name in ("transformer", EXTRACTOR)
+            ]
+        for half, full in zip(sizes["float16"], sizes["float32"]):
+            assert half < 0.75 * full
+        for name in ("transformer", EXTRACTOR):
+            weights = weights_of(loaded["float16"], name)
+            assert {weight.dtype for weight in weights.values()} == {torch.float32}
+            for key, weight in weights_of(loaded["float32"], name).items():
+                torch.testing.assert_close(weights[key], weight.half().float(), rtol=0, atol=0)
+        ours, theirs = (
+            [relation.score for relation in nlp(examples[0].predicted.copy())._.relations]
+            for nlp in loaded.values()
+        )
+        assert len(ours) > 0 and ours == pytest.approx(theirs, abs=1e-3)
+
+    @pytest.mark.parametrize(
+        "setting, problem",
+        [
+            ({"stored_precision": "int8"}, "stored_precision"),
+            ({"learn_rate_factor": -1.0}, "learn_rate_factor = -1.0"),
+        ],
+    )
+    def test_settings_of_the_transformer_that_cannot_be(self, setting, problem, make_pipeline):
+        with pytest.raises(ValueError, match=problem):
+            make_pipeline(transformer=setting)
 
     def test_bfloat16(self, make_pipeline, make_examples, train_step):
         examples = make_examples(2)

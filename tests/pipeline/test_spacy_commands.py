@@ -70,7 +70,8 @@ def test_train_from_the_stock_transformer(config_path, tmp_path):
     config = spacy.util.load_config(config_path)
     model = config["components"]["transformer"]["model"]
     model["@architectures"] = "spacy-transformers.TransformerModel.v3"
-    del model["precision"], model["frozen_embeddings"]
+    for own in ("precision", "frozen_embeddings", "learn_rate_factor", "stored_precision"):
+        del model[own]
     config["training"]["max_steps"] = 2
     config.to_disk(config_path)
     run("train", config_path, "--output", tmp_path / "output")

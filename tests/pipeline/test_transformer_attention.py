@@ -166,7 +166,8 @@ def test_stock_transformer_in_a_config(make_pipeline, make_examples):
     config = make_pipeline().config
     model = config["components"]["transformer"]["model"]
     model["@architectures"] = STOCK
-    del model["precision"], model["frozen_embeddings"]
+    for own in ("precision", "frozen_embeddings", "learn_rate_factor", "stored_precision"):
+        del model[own]
     nlp = spacy.util.load_model_from_config(config)
     assert architecture(nlp) == OURS
     assert architecture(spacy.util.load_model_from_config(nlp.config)) == OURS

@@ -54,6 +54,17 @@ class TestEntities:
         for name in SCORES:
             assert found[name] == pytest.approx(1, abs=1e-4)
 
+    def test_entities_with_all_mentions(self):
+        strict = make_relation_scorer(all_mentions=True)
+        assert strict([Example(GOLD.copy(), GOLD)])["rel_f"] == pytest.approx(1)
+        # Of the triples with Ada Lane, who is once named Lane, none counts.
+        part = annotated(WORDS, [[(0, 2)], OSLO, TURIN], [(0, 1, "P551"), (2, 1, "P190")])
+        assert score(GOLD, part)["rel_r"] == pytest.approx(2 / 3)
+        assert strict([Example(part, GOLD)])["rel_p"] == pytest.approx(1 / 2)
+        more = annotated(WORDS, [[*ADA, (10, 12)], OSLO, TURIN], [(0, 1, "P551")])
+        assert score(GOLD, more)["rel_p"] == pytest.approx(1)
+        assert strict([Example(more, GOLD)])["rel_p"] == 0
+
     def test_entities_in_another_order_and_with_part_of_the_mentions(self):
         predicted = annotated(WORDS, [TURIN, OSLO, [(6, 7)]], [(2, 1, "P551"), (0, 1, "P190")])
         found = score(GOLD, predicted)

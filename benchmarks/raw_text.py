@@ -1,0 +1,88 @@
+"""From raw text to relations: where a pipeline loses what."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import spacy
+import srsly
+import typer
+from spacy.language import Language
+from spacy.scorer import Scorer
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from wasabi import msg
+
+from spacy_docre.corpora.reader import make_example, read_docs
+from spacy_docre.entities import DEFAULT_KEY
+from spacy_docre.scoring.clusters import make_entity_cluster_scorer
+from spacy_docre.scoring.scorer import make_relation_scorer
+
+FIGURES = {
+    "sents_f": "sentences",
+    "ents_f": "NER",
+    "cluster_lea_f": "entities (LEA)",
+    "rel_f": "triples",
+    "rel_p": "P",
+    "rel_r": "R",
+    "rel_f_all_mentions": "triples, all mentions",
+}
+
+
+def main(model: str, path: Path, output: Optional[Path] = None) -> None:
+    """Evaluate a pipeline on the gold entities, on the gold mentions, and on bare text.
+
+    A triple counts if head and tail share a mention with their gold entities, each with one
+    of its own; or, in the last column, if they have all their mentions and no other.
+
+    model (str): A pipeline with ner, entity_clusterer and doc_relation_extractor.
+    path (Path): A .spacy file of annotated documents.
+    output (Optional[Path]): A JSON file to write.
+    """
+    nlp = spacy.load(model)
+    references = list(read_docs(path, nlp.vocab))
+    with nlp.select_pipes(disable=["senter", "ner"]):
+        rows = {
+            "gold entities": _score(nlp, references, [_bare(r) for r in references]),
+            "gold mentions": _score(nlp, references, [_with_mentions(r) for r in references]),
+        }
+    rows["text"] = _score(nlp, references, [nlp.make_doc(r.text) for r in references])
+    msg.table(
+        [
+            (name, *(f"{100 * scores[figure]:.1f}" for figure in FIGURES))
+            for name, scores in rows.items()
+        ],
+        header=("F1, given the", *FIGURES.values()),
+        aligns=("l", *("r" for _ in FIGURES)),
+    )
+    if output is not None:
+        srsly.write_json(output, rows)
+
+
+def _bare(reference: Doc) -> Doc:
+    """The same words with the gold entities and sentences."""
+    doc = make_example(reference).predicted
+    doc.ents = [Span(doc, ent.start, ent.end, label=ent.label) for ent in reference.ents]
+    return doc
+
+
+def _with_mentions(reference: Doc) -> Doc:
+    """The same words with the gold mentions, and nothing of their entities."""
+    doc = _bare(reference)
+    del doc.spans[DEFAULT_KEY]
+    return doc
+
+
+def _score(nlp: Language, references: List[Doc], docs: List[Doc]) -> Dict[str, Any]:
+    examples = [Example(doc, ref) for doc, ref in zip(nlp.pipe(docs, batch_size=8), references)]
+    strict = make_relation_scorer(all_mentions=True)(examples)
+    return {
+        **Scorer.score_spans(examples, "sents", has_annotation=lambda doc: True),
+        **Scorer.score_spans(examples, "ents"),
+        **make_entity_cluster_scorer()(examples),
+        **make_relation_scorer()(examples),
+        **{f"{name}_all_mentions": strict[name] for name in ("rel_p", "rel_r", "rel_f")},
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,36 @@
+"""Store a trained pipeline with a complete meta, ready to be packaged."""
+
+from pathlib import Path
+
+import spacy
+import srsly
+import typer
+from spacy.util import get_minor_version, load_config
+from wasabi import msg
+
+import spacy_docre
+
+
+def ship_pipeline(model: Path, recipe: Path, meta: Path, scores: Path, output: Path) -> None:
+    """Store a pipeline.
+
+    model (Path): The trained pipeline.
+    recipe (Path): The config it was trained with.
+    meta (Path): A JSON file: what its meta says besides.
+    scores (Path): A JSON file: what was measured of its recipe.
+    output (Path): The folder to write.
+    """
+    nlp = spacy.load(model)
+    nlp.meta.update(srsly.read_json(meta))
+    # The scores of its last step are those of documents that it was trained on.
+    nlp.meta["performance"] = srsly.read_json(scores)
+    nlp.meta["requirements"] = [f"spacy-docre>={get_minor_version(spacy_docre.__version__)}"]
+    # Those of the machine it was trained on are of no use elsewhere.
+    nlp.config["paths"].update(load_config(recipe)["paths"])
+    nlp.to_disk(output)
+    size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
+    msg.good(f"{output}: {size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    typer.run(ship_pipeline)

@@ -1,0 +1,52 @@
+"""What several commands do."""
+
+from pathlib import Path
+from typing import Iterable, List, Optional, cast
+
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.util import load_model
+from wasabi import msg
+
+RELATION_EXTRACTOR = "doc_relation_extractor"
+
+
+def load_extracting_pipeline(model: str, threshold: Optional[float]) -> Language:
+    """Load a pipeline with a relation extractor; say so and exit where that fails.
+
+    The extractor is told by its factory: its class would bring transformers into every spaCy
+    command, which all load this package.
+
+    model (str): A package or a folder.
+    threshold (Optional[float]): The threshold to set; None to keep the pipeline's own.
+    RETURNS (Language): The pipeline.
+    """
+    try:
+        nlp = load_model(model)
+    except (OSError, ValueError) as error:
+        msg.fail(f"Cannot load {model}", error, exits=1)
+    extractors: List[str] = [
+        name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory == RELATION_EXTRACTOR
+    ]
+    if not extractors:
+        msg.fail(
+            f"{model} has no relation extractor",
+            f"It has: {', '.join(nlp.pipe_names) or 'nothing'}. Name a pipeline with a "
+            f"{RELATION_EXTRACTOR}.",
+            exits=1,
+        )
+    if threshold is not None:
+        for name in extractors:
+            cast(TrainablePipe, nlp.get_pipe(name)).cfg["threshold"] = threshold
+    return nlp
+
+
+def refuse_existing(outputs: Iterable[Path], force: bool) -> None:
+    """Exit where an output is there already, and may not be overwritten.
+
+    outputs (Iterable[Path]): The files.
+    force (bool): Whether they may be overwritten.
+    """
+    present = [str(path) for path in outputs if path.exists()]
+    if present and not force:
+        msg.fail(f"Already there: {', '.join(present)}", "Overwrite with --force.", exits=1)

@@ -1,0 +1,71 @@
+"""What is shown, and in which colours."""
+
+from typing import Any, Dict, List, Mapping, Optional
+from zlib import crc32
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from spacy.util import registry
+
+_COLORS = {
+    "PER": "#3b82f6",
+    "PERSON": "#3b82f6",
+    "ORG": "#f59e0b",
+    "LOC": "#10b981",
+    "GPE": "#10b981",
+    "TIME": "#a855f7",
+    "DATE": "#a855f7",
+    "NUM": "#ec4899",
+    "MISC": "#64748b",
+}
+# For labels that are not above.
+_PALETTE = ["#06b6d4", "#84cc16", "#ef4444", "#8b5cf6", "#d97706", "#14b8a6", "#f472b6"]
+
+
+class Options(BaseModel):
+    """The options of `render`.
+
+    colors (Dict[str, str]): A CSS colour for each entity label, instead of the usual ones.
+    labels (Optional[List[str]]): Entity labels to mark in the text; None for all. What a
+        relation is about is marked in any case.
+    threshold (float): Show relations of a higher score.
+    relations (Optional[List[str]]): Labels or names of the relations to show; None for all.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    colors: Dict[str, str] = Field(default_factory=dict)
+    labels: Optional[List[str]] = None
+    threshold: float = Field(default=0.0, ge=0.0, le=1.0)
+    relations: Optional[List[str]] = None
+
+    def color(self, label: str) -> str:
+        """The colour of an entity label: that of the options, or of a package that registers
+        colours for displaCy, or the usual one.
+
+        label (str): The label.
+        RETURNS (str): A CSS colour.
+        """
+        registered: Dict[str, str] = {}
+        for colors in registry.displacy_colors.get_all().values():
+            registered.update(colors() if callable(colors) else colors)
+        usual = _PALETTE[crc32(label.encode("utf8")) % len(_PALETTE)]
+        return {**_COLORS, **registered, **self.colors}.get(label, usual)
+
+
+def read_options(options: Mapping[str, Any]) -> Options:
+    """Check options.
+
+    options (Mapping[str, Any]): See `Options`.
+    RETURNS (Options): The options.
+    RAISES (ValueError): If there is no such option, or a value is of the wrong kind.
+    """
+    try:
+        return Options(**options)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+        )
+        raise ValueError(
+            f"These options cannot be used: {problems}. The options are "
+            f"{', '.join(Options.model_fields)}."
+        ) from None

@@ -1,0 +1,74 @@
+"""`render`: documents and their relations as HTML, in the manner of displaCy."""
+
+import warnings
+from functools import lru_cache
+from typing import Any, Iterable, Mapping, Optional, Union
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from spacy.tokens import Doc
+from spacy.util import is_in_jupyter
+
+from ..relations import has_entities
+from .options import read_options
+from .view import view_document
+
+
+def render(
+    docs: Union[Doc, Iterable[Doc]],
+    *,
+    page: bool = False,
+    jupyter: Optional[bool] = None,
+    options: Mapping[str, Any] = {},
+) -> str:
+    """Render documents with their entities and relations as HTML: the text, a list of the
+    relations, and their graph. It needs nothing from the network.
+
+    docs (Union[Doc, Iterable[Doc]]): The documents.
+    page (bool): Whether to give a whole HTML page, instead of a part of one.
+    jupyter (Optional[bool]): Whether to show it in a Jupyter notebook; None to find out.
+    options (Mapping[str, Any]): `colors` of entity labels, `labels` of the entities to mark,
+        `threshold` of the relations' scores, `relations` to show, by label or name.
+    RETURNS (str): The HTML; nothing where it is shown in a notebook.
+    RAISES (ValueError): If the options cannot be used, or something else than Docs is given.
+    """
+    choices = read_options(options)
+    views = []
+    for number, doc in enumerate([docs] if isinstance(docs, Doc) else docs, start=1):
+        if not isinstance(doc, Doc):
+            raise ValueError(f"Only Docs can be rendered, and this is a {type(doc).__name__}.")
+        if not has_entities(doc):
+            warnings.warn(
+                "A document without entities and relations is rendered: let a pipeline with a "
+                "doc_relation_extractor annotate it first.",
+                stacklevel=2,
+            )
+        title = doc.user_data.get("title") or doc.user_data.get("id") or f"Document {number}"
+        views.append(view_document(doc, str(title), choices))
+    html = fill_template("page.html" if page else "part.html", documents=views)
+    if jupyter or (jupyter is None and is_in_jupyter()):
+        from IPython.display import HTML, display
+
+        display(HTML(html))
+        return ""
+    return html
+
+
+def fill_template(name: str, **values: Any) -> str:
+    """Fill one of the templates. What is put in is escaped.
+
+    name (str): The template's file name.
+    **values (Any): What it asks for.
+    RETURNS (str): The HTML.
+    """
+    return _templates().get_template(name).render(**values)
+
+
+@lru_cache(maxsize=None)
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("spacy_docre.display"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,189 @@
+"""What a page shows of a document, as plain data: text in pieces, entities, relations, graph."""
+
+from dataclasses import dataclass
+from typing import Dict, Iterable, List, Sequence, Set, Tuple
+
+from spacy.tokens import Doc
+
+from ..relations import Relation
+from .graph import Graph, draw_graph
+from .options import Options
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of the text, in which no mention begins or ends.
+
+    text (str): The text.
+    space (str): Whitespace after it.
+    entities (Tuple[int, ...]): The entities that it is (part of) a mention of.
+    ends (bool): Whether one of those mentions ends here.
+    """
+
+    text: str
+    space: str
+    entities: Tuple[int, ...]
+    ends: bool
+
+
+@dataclass(frozen=True)
+class RelationView:
+    """A relation.
+
+    index (int): Its place in `doc._.relations`.
+    head (int): The head entity.
+    tail (int): The tail entity.
+    label (str): The relation's label.
+    name (str): Its readable name.
+    score (float): Its score.
+    evidence (Tuple[int, ...]): The places of its evidence sentences, the strongest first.
+    """
+
+    index: int
+    head: int
+    tail: int
+    label: str
+    name: str
+    score: float
+    evidence: Tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class EntityView:
+    """An entity.
+
+    index (int): Its place in `doc._.entities`.
+    text (str): The text of its longest mention.
+    label (str): Its label.
+    color (str): The CSS colour of its label.
+    names (Tuple[str, ...]): The different texts of its mentions.
+    num_mentions (int): The number of its mentions.
+    relations (Tuple[RelationView, ...]): The relations in which it is head or tail.
+    """
+
+    index: int
+    text: str
+    label: str
+    color: str
+    names: Tuple[str, ...]
+    num_mentions: int
+    relations: Tuple[RelationView, ...]
+
+
+@dataclass(frozen=True)
+class DocumentView:
+    """A document.
+
+    title (str): What it is called.
+    sentences (List[List[Piece]]): The text, sentence by sentence.
+    entities (Dict[int, EntityView]): The entities that are shown, by their places.
+    relations (List[RelationView]): The relations that are shown, best score first.
+    graph (Graph): The graph of those relations.
+    """
+
+    title: str
+    sentences: List[List[Piece]]
+    entities: Dict[int, EntityView]
+    relations: List[RelationView]
+    graph: Graph
+
+
+def view_document(doc: Doc, title: str, options: Options) -> DocumentView:
+    """Gather what a page shows of a document.
+
+    doc (Doc): The document.
+    title (str): What it is called.
+    options (Options): What is shown.
+    RETURNS (DocumentView): What is shown.
+    """
+    sentences = _sentence_bounds(doc)
+    relations = [
+        _view_relation(relation, sentences)
+        for relation in doc._.relations
+        if relation.score > options.threshold and _is_wanted(relation, options)
+    ]
+    related = {place for relation in relations for place in (relation.head, relation.tail)}
+    entities = {
+        entity.index: EntityView(
+            index=entity.index,
+            text=entity.text,
+            label=entity.label_,
+            color=options.color(entity.label_),
+            names=tuple(dict.fromkeys(mention.text for mention in entity.mentions)),
+            num_mentions=len(entity.mentions),
+            relations=tuple(
+                relation for relation in relations if entity.index in (relation.head, relation.tail)
+            ),
+        )
+        for entity in doc._.entities
+        if options.labels is None or entity.label_ in options.labels or entity.index in related
+    }
+    return DocumentView(
+        title=title,
+        sentences=_split_text(doc, sentences, entities),
+        entities=entities,
+        relations=relations,
+        graph=draw_graph(
+            {place: entities[place].text for place in sorted(related)},
+            [(relation.head, relation.tail, relation.name) for relation in relations],
+        ),
+    )
+
+
+def _is_wanted(relation: Relation, options: Options) -> bool:
+    wanted = options.relations
+    return wanted is None or relation.label_ in wanted or relation.name in wanted
+
+
+def _view_relation(relation: Relation, sentences: Sequence[Tuple[int, int]]) -> RelationView:
+    evidence = [
+        place
+        for span in relation.evidence
+        for place, (start, end) in enumerate(sentences)
+        if span.start < end and start < span.end
+    ]
+    return RelationView(
+        index=relation.index,
+        head=relation.head.index,
+        tail=relation.tail.index,
+        label=relation.label_,
+        name=relation.name,
+        score=relation.score,
+        evidence=tuple(dict.fromkeys(evidence)),
+    )
+
+
+def _sentence_bounds(doc: Doc) -> List[Tuple[int, int]]:
+    """First token and end token of each sentence; without boundaries, of the whole text."""
+    if doc.has_annotation("SENT_START"):
+        return [(sentence.start, sentence.end) for sentence in doc.sents]
+    return [(0, len(doc))] if len(doc) else []
+
+
+def _split_text(
+    doc: Doc, sentences: Sequence[Tuple[int, int]], shown: Iterable[int]
+) -> List[List[Piece]]:
+    """The text in pieces. Mentions may overlap, and cross the boundaries of sentences."""
+    covering: List[Set[int]] = [set() for _ in doc]
+    last_tokens: Set[int] = set()
+    cuts = {0, len(doc), *(start for start, _ in sentences)}
+    for place in shown:
+        for mention in doc._.entities[place].mentions:
+            cuts.update((mention.start, mention.end))
+            last_tokens.add(mention.end - 1)
+            for token in range(mention.start, mention.end):
+                covering[token].add(place)
+    pieces: Dict[int, Piece] = {}
+    bounds = sorted(cuts)
+    for start, end in zip(bounds, bounds[1:]):
+        span = doc[start:end]
+        pieces[start] = Piece(
+            text=span.text,
+            space=span[-1].whitespace_,
+            entities=tuple(sorted(covering[start])),
+            ends=end - 1 in last_tokens and bool(covering[start]),
+        )
+    return [
+        [pieces[start] for start in sorted(pieces) if first <= start < end]
+        for first, end in sentences
+    ]

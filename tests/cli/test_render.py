@@ -1,0 +1,60 @@
+"""`python -m spacy docre render`."""
+
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.cli._util import app
+from spacy.tokens import Doc, DocBin
+from typer.testing import CliRunner, Result
+
+import spacy_docre.cli  # noqa: F401
+from spacy_docre import Triple
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["docre", "render", *map(str, arguments)])
+
+
+@pytest.fixture(autouse=True)
+def docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    stored = DocBin(store_user_data=True)
+    for place, label in enumerate(["born in", "works for"]):
+        doc = Doc(spacy.blank("en").vocab, words=["Ada", "Oslo"])
+        doc._.entities = [[doc[0:1]], [doc[1:2]]]
+        doc._.relations = [Triple(0, 1, label, 0.5)]
+        doc.user_data["title"] = f"title {place}"
+        stored.add(doc)
+    stored.to_disk("docs.spacy")
+
+
+def test_page() -> None:
+    result = run("docs.spacy", "page.html")
+    assert result.exit_code == 0 and "2 documents" in result.output
+    page = Path("page.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert all(text in page for text in ("title 0", "title 1", "born in", "works for"))
+
+
+def test_options() -> None:
+    assert run("docs.spacy", "page.html", "--relation", "born in", "--limit", 1).exit_code == 0
+    page = Path("page.html").read_text()
+    assert "born in" in page and "title 1" not in page
+    assert run("docs.spacy", "none.html", "--threshold", 0.5).exit_code == 0
+    assert "born in" not in Path("none.html").read_text()
+
+
+def test_existing_output() -> None:
+    Path("page.html").write_text("precious")
+    result = run("docs.spacy", "page.html")
+    assert result.exit_code == 1 and "--force" in result.output
+    assert Path("page.html").read_text() == "precious"
+    assert run("docs.spacy", "page.html", "--force").exit_code == 0
+
+
+def test_input_that_cannot_be_read() -> None:
+    Path("broken.spacy").write_bytes(b"no docs")
+    result = run("broken.spacy", "page.html")
+    assert result.exit_code == 1 and "broken.spacy is damaged" in result.output
+    assert not Path("page.html").exists()

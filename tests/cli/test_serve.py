@@ -1,0 +1,62 @@
+"""`python -m spacy docre serve`."""
+
+import re
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from spacy.cli._util import app
+from typer.testing import CliRunner, Result
+
+import spacy_docre.cli  # noqa: F401
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["docre", "serve", *map(str, arguments)])
+
+
+def test_it_serves(trained_folder: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "spacy",
+        "docre",
+        "serve",
+        str(trained_folder),
+        "-p",
+        str(port),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout
+            # It says where it is once it can be asked.
+            address = next(filter(None, (re.search(r"http://\S+", li) for li in server.stdout)))[0]
+            with urllib.request.urlopen(address, timeout=60) as answer:
+                assert "<textarea" in answer.read().decode("utf8")
+        finally:
+            server.terminate()
+
+
+def test_port_in_use(trained_folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = run(trained_folder, "--port", taken.getsockname()[1])
+    assert result.exit_code == 1 and "--port" in result.output
+
+
+def test_missing_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spacy_docre.cli.serve.find_spec", lambda name: None)
+    result = run("no_model")
+    assert result.exit_code == 1 and "pip install 'spacy-docre[serve]'" in result.output
+
+
+def test_a_pipeline_that_cannot_be_loaded() -> None:
+    result = run("no_such_model")
+    assert result.exit_code == 1 and "Cannot load no_such_model" in result.output
