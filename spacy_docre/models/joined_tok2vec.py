@@ -1,0 +1,47 @@
+"""Token vectors of two networks side by side."""
+
+from typing import Callable, List, Optional, Tuple
+
+from spacy.tokens import Doc
+from thinc.api import Model
+from thinc.types import Floats2d
+
+Tok2Vec = Model[List[Doc], List[Floats2d]]
+
+
+def make_joined_tok2vec(first: Tok2Vec, second: Tok2Vec) -> Tok2Vec:
+    """`spacy_docre.JoinedTok2Vec.v1`: the token vectors of two networks, concatenated.
+
+    With a transformer's listener, whose backward pass ends there, as one of them: thinc's own
+    `concatenate` would add up what the two give back.
+
+    first (Tok2Vec): Gives vectors of shape (tokens, first width) for each Doc.
+    second (Tok2Vec): Gives vectors of shape (tokens, second width) for each Doc.
+    RETURNS (Tok2Vec): Gives vectors of shape (tokens, first width + second width).
+    """
+    return Model("joined_tok2vec", forward, init=initialize, layers=[first, second])
+
+
+def initialize(model: Tok2Vec, X: Optional[List[Doc]] = None, Y: Optional[object] = None) -> None:
+    """Initialize both networks."""
+    for layer in model.layers:
+        layer.initialize(X=X)
+
+
+def forward(
+    model: Tok2Vec, docs: List[Doc], is_train: bool
+) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
+    """Concatenate; the backward pass gives each network its part of the gradient."""
+    (first, backprop_first), (second, backprop_second) = (
+        layer(docs, is_train) for layer in model.layers
+    )
+
+    def backprop(d_joined: List[Floats2d]) -> List[Doc]:
+        widths = [vectors.shape[1] for vectors in first]
+        ascontiguous = model.ops.xp.ascontiguousarray
+        backprop_first([ascontiguous(d[:, :width]) for d, width in zip(d_joined, widths)])
+        backprop_second([ascontiguous(d[:, width:]) for d, width in zip(d_joined, widths)])
+        return docs
+
+    joined = [model.ops.xp.concatenate(pair, axis=1) for pair in zip(first, second)]
+    return joined, backprop
