@@ -36,7 +36,9 @@ def test_it_serves(trained_folder: Path) -> None:
         try:
             assert server.stdout
             # It says where it is once it can be asked.
-            address = next(filter(None, (re.search(r"http://[\d.:]+", li) for li in server.stdout)))[0]
+            address = next(
+                filter(None, (re.search(r"http://[\d.:]+", li) for li in server.stdout))
+            )[0]
             with urllib.request.urlopen(address, timeout=60) as answer:
                 assert "<textarea" in answer.read().decode("utf8")
         finally:

@@ -144,7 +144,7 @@ for (const root of document.querySelectorAll(".docre:not([data-ready])")) {
     function filter() {
       const { relation, query, score } = filters.elements;
       const wanted = query.value.trim().toLowerCase();
-      filters.querySelector("output").value = Number(score.value).toFixed(2);
+      filters.querySelector(".value").textContent = Number(score.value).toFixed(2);
       for (const row of rows) {
         const { sortHead, sortName, sortTail, sortScore } = row.dataset;
         row.hidden = (relation.value !== "" && sortName !== relation.value)
