@@ -5,10 +5,8 @@ from pathlib import Path
 import spacy
 import srsly
 import typer
-from spacy.util import get_minor_version, load_config
+from spacy.util import load_config
 from wasabi import msg
-
-import spacy_docre
 
 
 def ship_pipeline(model: Path, recipe: Path, meta: Path, scores: Path, output: Path) -> None:
@@ -24,7 +22,6 @@ def ship_pipeline(model: Path, recipe: Path, meta: Path, scores: Path, output: P
     nlp.meta.update(srsly.read_json(meta))
     # The scores of its last step are those of documents that it was trained on.
     nlp.meta["performance"] = srsly.read_json(scores)
-    nlp.meta["requirements"] = [f"spacy-docre>={get_minor_version(spacy_docre.__version__)}"]
     # Those of the machine it was trained on are of no use elsewhere.
     nlp.config["paths"].update(load_config(recipe)["paths"])
     nlp.to_disk(output)
