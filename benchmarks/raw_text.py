@@ -55,7 +55,12 @@ def main(model: str, path: Path, output: Optional[Path] = None) -> None:
         aligns=("l", *("r" for _ in FIGURES)),
     )
     if output is not None:
-        srsly.write_json(output, rows)
+        figures = {
+            f"{name.replace(' ', '_')}_{figure}": scores[figure]
+            for name, scores in rows.items()
+            for figure in FIGURES
+        }
+        srsly.write_json(output, figures)
 
 
 def _bare(reference: Doc) -> Doc:

@@ -1,7 +1,8 @@
 """Documents through a pipeline: one that fails does not stop the others."""
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple, Union
+from inspect import GEN_CLOSED, getgeneratorstate
+from typing import Any, Callable, Dict, Generator, Iterable, Iterator, List, Tuple, Union
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -43,8 +44,10 @@ def annotate(
     """
     # What has gone in and not come out, in the order of the input.
     waiting: Dict[int, Union[InputDocument, Failure]] = {}
+    all_read = False
 
-    def stream() -> Iterator[Tuple[Doc, int]]:
+    def stream() -> Generator[Tuple[Doc, int], None, None]:
+        nonlocal all_read
         for number, item in enumerate(inputs):
             waiting[number] = item
             if isinstance(item, InputDocument):
@@ -54,22 +57,32 @@ def annotate(
                     waiting[number] = Failure(item.id, str(error))
                 else:
                     yield doc, number
+        all_read = True
 
+    documents = stream()
     handler = nlp.default_error_handler
-    nlp.set_error_handler(_skip)
-    pipe = nlp.pipe(stream(), as_tuples=True, batch_size=batch_size, n_process=n_process)
+    # Of processes, and of components that are no more than functions; others stop the stream
+    # at an error, and spaCy's `ner` takes no handler that would change this.
+    nlp.default_error_handler = _skip
     try:
-        for doc, number in pipe:
-            # What comes before it in the input and has not come out has failed.
-            while (first := next(iter(waiting))) < number:
-                yield _try_alone(nlp, waiting.pop(first))
-            source = waiting.pop(number)
-            assert isinstance(source, InputDocument)
-            yield AnnotatedDocument(source, doc)
-        for item in waiting.values():
-            yield _try_alone(nlp, item)
+        while waiting or not all_read:
+            pipe = nlp.pipe(documents, as_tuples=True, batch_size=batch_size, n_process=n_process)
+            try:
+                for doc, number in pipe:
+                    # What comes before it in the input and has not come out has failed.
+                    while (first := next(iter(waiting))) < number:
+                        yield _try_alone(nlp, waiting.pop(first))
+                    source = waiting.pop(number)
+                    assert isinstance(source, InputDocument)
+                    yield AnnotatedDocument(source, doc)
+            except Exception:
+                if getgeneratorstate(documents) == GEN_CLOSED and not all_read:
+                    # The input cannot be read on.
+                    raise
+            for number in list(waiting):
+                yield _try_alone(nlp, waiting.pop(number))
     finally:
-        nlp.set_error_handler(handler)
+        nlp.default_error_handler = handler
 
 
 def _make_doc(nlp: Language, item: InputDocument) -> Doc:
@@ -82,13 +95,13 @@ def _try_alone(
 ) -> Union[AnnotatedDocument, Failure]:
     if isinstance(item, Failure):
         return item
-    nlp.set_error_handler(raise_error)
+    nlp.default_error_handler = raise_error
     try:
         return AnnotatedDocument(item, nlp(_make_doc(nlp, item)))
     except Exception as error:
         return Failure(item.id, f"{type(error).__name__}: {error}")
     finally:
-        nlp.set_error_handler(_skip)
+        nlp.default_error_handler = _skip
 
 
 def _skip(name: str, component: Callable, docs: List[Doc], error: Exception) -> Any:

@@ -18,7 +18,7 @@ def render_cli(
     docs: Annotated[Path, Arg(help=".spacy file of annotated documents, or a folder", exists=True)],
     output: Annotated[Path, Arg(help="HTML file to write", dir_okay=False)],
     threshold: Annotated[
-        float, Opt("--threshold", "-t", min=0, max=1, help="Show relations of a higher score")
+        float, Opt("--threshold", "-t", min=0, max=1, help="Show relations of at least this score")
     ] = 0.0,
     relations: Annotated[
         Optional[List[str]],

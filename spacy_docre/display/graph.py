@@ -154,7 +154,12 @@ def _place_group(graph: Any, sizes: Mapping[int, Vector]) -> Tuple[Dict[int, Vec
     import networkx
 
     entities = list(graph)
-    layout = networkx.kamada_kawai_layout(graph, dist=_distances(graph))
+    # Its time grows with the cube of the entities.
+    layout = (
+        networkx.kamada_kawai_layout(graph, dist=_distances(graph))
+        if len(entities) <= 80
+        else networkx.spring_layout(graph, seed=0)
+    )
     boxes = np.array([sizes[entity] for entity in entities])
     side = np.sqrt(len(entities)) * np.array(_SPREAD)
     centers = _push_apart(np.array([layout[entity] for entity in entities]) * side, boxes)
@@ -225,7 +230,8 @@ def _draw_arrows(
         names = [shorten(relations[place][2]) for place in places]
         size = np.array([max(map(len, names)) * _SMALL_LETTER, len(names) * _LINE])
         boxes = [_box(lines[pair].at(share), size) for share in _SHARES]
-        box = min(boxes, key=lambda box: _overlap(box, np.array(taken)))
+        others = np.array(taken)
+        box = boxes[int(np.argmin([_overlap(box, others) for box in boxes]))]
         taken.append(box)
         for row, (place, name) in enumerate(zip(places, names)):
             arrows[place] = Arrow(

@@ -27,7 +27,7 @@ class Options(BaseModel):
     colors (Dict[str, str]): A CSS colour for each entity label, instead of the usual ones.
     labels (Optional[List[str]]): Entity labels to mark in the text; None for all. What a
         relation is about is marked in any case.
-    threshold (float): Show relations of a higher score.
+    threshold (float): Show relations of at least this score.
     relations (Optional[List[str]]): Labels or names of the relations to show; None for all.
     """
 

@@ -100,7 +100,7 @@ def view_document(doc: Doc, title: str, options: Options) -> DocumentView:
     relations = [
         _view_relation(relation, sentences)
         for relation in doc._.relations
-        if relation.score > options.threshold and _is_wanted(relation, options)
+        if relation.score >= options.threshold and _is_wanted(relation, options)
     ]
     related = {place for relation in relations for place in (relation.head, relation.tail)}
     entities = {

@@ -28,8 +28,10 @@ from .serialization import (
     StoredPrecision,
     check_stored_precision,
     load_weights,
+    pack,
     read_weights,
     save_weights,
+    unpack,
 )
 from .transformer import leave_attention_gradient
 from .windows import encode_document
@@ -77,7 +79,7 @@ def make_doc_relation_model(
         "auto" for bfloat16 where the processor has it in hardware. The encoder has a
         setting of its own.
     stored_precision (StoredPrecision): Precision of the weights on disk, "float32" or
-        "float16" for half the size; in memory they are float32.
+        "float16", compressed, for less than half the size; in memory they are float32.
     RETURNS (Model[List[EntityDoc], List[DocScores]]): The model.
     RAISES (ValueError): If a width or `dropout` is out of its range, or `stored_precision`
         is unknown.
@@ -252,7 +254,7 @@ def _convert_outputs(
 
 def _serialize(network: Optional[KDDocRE], precision: StoredPrecision) -> bytes:
     """The weights of the network; nothing where it has not been built."""
-    return b"" if network is None else save_weights(network, precision)
+    return b"" if network is None else pack(save_weights(network, precision), precision)
 
 
 def _deserialize(
@@ -261,7 +263,7 @@ def _deserialize(
     """Build the network that weights belong to, and load them."""
     if not data:
         return None
-    weights = read_weights(data, "relation extractor")
+    weights = read_weights(unpack(data, "relation extractor"), "relation extractor")
     network = build_network(
         hidden_width=weights["head_entity.weight"].shape[1],
         num_relations=weights["classifier.weight"].shape[0] - 1,

@@ -1,5 +1,7 @@
 """Weights as safetensors: nothing that is loaded runs code."""
 
+import gzip
+import zlib
 from contextlib import contextmanager
 from typing import Dict, Iterator, Literal, get_args
 
@@ -8,6 +10,10 @@ import torch
 from torch import Tensor, nn
 
 StoredPrecision = Literal["float32", "float16"]
+
+# How gzip begins. Safetensors begin with the length of their header, which is shorter, and
+# msgpack with the kind of its first item.
+_GZIP = b"\x1f\x8b\x08"
 
 
 def check_stored_precision(precision: StoredPrecision) -> None:
@@ -48,6 +54,29 @@ def read_weights(data: bytes, owner: str) -> Dict[str, Tensor]:
         return safetensors.torch.load(data)
 
 
+def pack(data: bytes, precision: StoredPrecision) -> bytes:
+    """Compress what is stored, where it is to be small.
+
+    data (bytes): Safetensors, or a message of msgpack.
+    precision (StoredPrecision): Precision of the weights in it.
+    RETURNS (bytes): The data; in half precision, compressed by gzip.
+    """
+    # Without the time, so that the same weights give the same file.
+    return gzip.compress(data, compresslevel=6, mtime=0) if precision == "float16" else data
+
+
+def unpack(data: bytes, owner: str) -> bytes:
+    """Undo `pack`.
+
+    data (bytes): What `pack` gave.
+    owner (str): Whose weights are in it, for the error message.
+    RETURNS (bytes): The data.
+    RAISES (ValueError): If it is damaged.
+    """
+    with readable(f"The weights of the {owner}"):
+        return gzip.decompress(data) if data.startswith(_GZIP) else data
+
+
 def load_weights(module: nn.Module, weights: Dict[str, Tensor], owner: str) -> None:
     """Put weights into a module.
 
@@ -74,7 +103,7 @@ def readable(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, EOFError, safetensors.SafetensorError) as error:
+    except (ValueError, EOFError, OSError, zlib.error, safetensors.SafetensorError) as error:
         raise ValueError(
             f"{what} cannot be read: the data is cut off or damaged. Copy or train the "
             f"pipeline again. ({error})"

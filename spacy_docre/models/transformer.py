@@ -37,9 +37,11 @@ from .serialization import (
     StoredPrecision,
     check_stored_precision,
     load_weights,
+    pack,
     read_weights,
     readable,
     save_weights,
+    unpack,
 )
 
 logger = logging.getLogger("spacy")
@@ -162,7 +164,7 @@ def make_transformer_model(
     learn_rate_factor (float): Factor on the optimizer's learning rate for the transformer's
         weights: those of other components, which begin anew, learn at higher rates.
     stored_precision (StoredPrecision): Precision of the weights on disk, "float32" or
-        "float16" for half the size; in memory they are float32.
+        "float16", compressed, for less than half the size; in memory they are float32.
     RAISES (ValueError): If `learn_rate_factor` is negative or `stored_precision` is unknown.
     RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
     """
@@ -419,14 +421,14 @@ class AttentionShim(HFShim):
         finally:
             self._model = model
         message["state"] = save_weights(model, self.stored_precision)
-        return srsly.msgpack_dumps(message)
+        return pack(srsly.msgpack_dumps(message), self.stored_precision)
 
     def from_bytes(self, bytes_data: bytes) -> "AttentionShim":
         """Load what `to_bytes` gave.
 
         RAISES (ValueError): If the weights are missing, cut off, or of another model.
         """
-        message = srsly.msgpack_loads(bytes_data)
+        message = srsly.msgpack_loads(unpack(bytes_data, "transformer"))
         if not message["config"]:
             super().from_bytes(bytes_data)
             return self

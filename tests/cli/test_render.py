@@ -41,7 +41,7 @@ def test_options() -> None:
     assert run("docs.spacy", "page.html", "--relation", "born in", "--limit", 1).exit_code == 0
     page = Path("page.html").read_text()
     assert "born in" in page and "title 1" not in page
-    assert run("docs.spacy", "none.html", "--threshold", 0.5).exit_code == 0
+    assert run("docs.spacy", "none.html", "--threshold", 0.6).exit_code == 0
     assert "born in" not in Path("none.html").read_text()
 
 

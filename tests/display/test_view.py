@@ -67,7 +67,7 @@ def test_options(doc: Doc) -> None:
         return sorted(view.entities), [relation.label for relation in view.relations]
 
     assert shown() == ([0, 1, 2, 3], ["P19", "P108", "P159"])
-    assert shown(threshold=0.6) == ([0, 1, 2, 3], ["P19"])
+    assert shown(threshold=0.6) == ([0, 1, 2, 3], ["P19", "P108"])
     assert shown(relations=["employer", "P159"]) == ([0, 1, 2, 3], ["P108", "P159"])
     # What a relation is about is shown, whatever the labels.
     assert shown(labels=["MISC"], relations=["P19"]) == ([0, 1, 3], ["P19"])

@@ -1,0 +1,142 @@
+"""The pipeline in assets/."""
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+from typing import Set, Tuple
+
+import pytest
+import spacy
+import torch
+from spacy.cli._util import app
+from spacy.language import Language
+from typer.testing import CliRunner
+
+import spacy_docre.cli  # noqa: F401
+from spacy_docre.annotation.outputs import OUTPUTS
+
+ASSETS = Path(__file__).parent.parent / "assets"
+PIPELINE = ASSETS / "en_docre_wiki_sm"
+
+
+@pytest.fixture(scope="module")
+def nlp() -> Language:
+    """The pipeline, which is loaded without a pickle."""
+
+    def refuse(*arguments, **settings):
+        raise AssertionError("a pickle is loaded")
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in (
+            (pickle, "load"),
+            (pickle, "loads"),
+            (pickle, "Unpickler"),
+            (torch, "load"),
+        ):
+            patch.setattr(module, name, refuse)
+        return spacy.load(PIPELINE)
+
+
+def triples(nlp: Language, name: str) -> Set[Tuple[str, str, str]]:
+    doc = nlp((ASSETS / "samples" / f"{name}.txt").read_text(encoding="utf8"))
+    return {(r.head.text, r.name, r.tail.text) for r in doc._.relations}
+
+
+def test_size_and_meta(nlp: Language) -> None:
+    files = [file for file in PIPELINE.rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in files) <= 60e6
+    for setting in ("name", "version", "description", "author", "license", "sources", "notes"):
+        assert nlp.meta[setting], setting
+    assert nlp.meta["performance"]["gold_entities_rel_f"] > 0.5
+    # Nothing of the machine it was trained on.
+    assert not any(str(path).startswith("/") for path in nlp.config["paths"].values())
+
+
+def test_weights_are_float32_in_memory(nlp: Language) -> None:
+    for _, component in nlp.pipeline:
+        for node in component.model.walk() if hasattr(component, "model") else ():
+            for shim in node.shims:
+                module = shim._model
+                if isinstance(module, torch.nn.Module):
+                    assert {weight.dtype for weight in module.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    "name, triple",
+    [
+        ("biography", ("Lise Meitner", "place of birth", "Vienna")),
+        ("company", ("Billund", "country", "Denmark")),
+        ("news", ("António Costa", "country of citizenship", "Portugal")),
+        ("place", ("Puno", "capital of", "Puno Region")),
+        (
+            "science",
+            ("Lowell Observatory", "located in the administrative territorial entity", "Arizona"),
+        ),
+    ],
+)
+def test_texts_to_triples(nlp: Language, name: str, triple: Tuple[str, str, str]) -> None:
+    assert triple in triples(nlp, name)
+
+
+def test_entities_and_evidence(nlp: Language) -> None:
+    doc = nlp((ASSETS / "samples" / "biography.txt").read_text(encoding="utf8"))
+    (meitner,) = [entity for entity in doc._.entities if entity.text == "Lise Meitner"]
+    assert [mention.text for mention in meitner.mentions] == ["Lise Meitner", "Meitner"]
+    assert meitner.label_ == "PER"
+    sentences = {(sentence.start, sentence.end) for sentence in doc.sents}
+    assert len(sentences) >= 6
+    for relation in doc._.relations:
+        assert relation.evidence
+        assert {(span.start, span.end) for span in relation.evidence} <= sentences
+
+
+@pytest.mark.parametrize("text", ["", " \n ", "Yes.", "Oslo.", "It rained " * 1500])
+def test_odd_texts(nlp: Language, text: str) -> None:
+    assert nlp(text)._.relations == []
+
+
+def test_batches_change_nothing(nlp: Language) -> None:
+    texts = [file.read_text(encoding="utf8") for file in sorted((ASSETS / "samples").iterdir())]
+
+    def found(doc):
+        return [(r.head.text, r.label_, r.tail.text) for r in doc._.relations if r.score > 0.6]
+
+    for doc, text in zip(nlp.pipe(texts), texts):
+        ours, alone = set(found(doc)), set(found(nlp(text)))
+        # In bfloat16, a score may differ a little.
+        assert len(ours ^ alone) <= 0.05 * len(alone)
+
+
+def test_all_outputs(tmp_path: Path) -> None:
+    outputs = [tmp_path / f"out{suffix}" for suffix in OUTPUTS]
+    named = [word for output in outputs for word in ("--output", str(output))]
+    arguments = ["docre", "annotate", str(PIPELINE), str(ASSETS / "samples"), *named, "--table"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert all(output.stat().st_size > 0 for output in outputs)
+    assert "Lise Meitner" in result.output
+    lines = (tmp_path / "out.jsonl").read_text(encoding="utf8").splitlines()
+    assert len([json.loads(line) for line in lines]) == 5
+
+
+def test_a_text_at_which_ner_fails(nlp: Language, tmp_path: Path, monkeypatch) -> None:
+    """spaCy's `ner` takes no error handler; the others are annotated all the same."""
+    folder = tmp_path / "texts"
+    shutil.copytree(ASSETS / "samples", folder)
+    (folder / "bad.txt").write_text("Vesuvius", encoding="utf8")
+    ner = type(nlp.get_pipe("ner"))
+    predict = ner.predict
+
+    def fail(self, docs):
+        if any("Vesuvius" in doc.text for doc in docs):
+            raise RuntimeError("too hot")
+        return predict(self, docs)
+
+    monkeypatch.setattr(ner, "predict", fail)
+    output = tmp_path / "out.jsonl"
+    arguments = ["docre", "annotate", str(PIPELINE), str(folder), "-o", str(output), "-b", "2"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "bad.txt" in result.output and "too hot" in result.output
+    assert len(output.read_text(encoding="utf8").splitlines()) == 5
