@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import shutil
 from pathlib import Path
 from typing import Set, Tuple
 
@@ -51,6 +50,13 @@ def test_size_and_meta(nlp: Language) -> None:
     assert nlp.meta["performance"]["gold_entities_rel_f"] > 0.5
     # Nothing of the machine it was trained on.
     assert not any(str(path).startswith("/") for path in nlp.config["paths"].values())
+
+
+def test_what_is_stored_again_is_the_same(nlp: Language, tmp_path: Path) -> None:
+    nlp.to_disk(tmp_path)
+    for name in ("transformer", "ner", "doc_relation_extractor"):
+        stored, again = (folder / name / "model" for folder in (PIPELINE, tmp_path))
+        assert again.read_bytes() == stored.read_bytes(), name
 
 
 def test_weights_are_float32_in_memory(nlp: Language) -> None:
@@ -118,25 +124,3 @@ def test_all_outputs(tmp_path: Path) -> None:
     assert "Lise Meitner" in result.output
     lines = (tmp_path / "out.jsonl").read_text(encoding="utf8").splitlines()
     assert len([json.loads(line) for line in lines]) == 5
-
-
-def test_a_text_at_which_ner_fails(nlp: Language, tmp_path: Path, monkeypatch) -> None:
-    """spaCy's `ner` takes no error handler; the others are annotated all the same."""
-    folder = tmp_path / "texts"
-    shutil.copytree(ASSETS / "samples", folder)
-    (folder / "bad.txt").write_text("Vesuvius", encoding="utf8")
-    ner = type(nlp.get_pipe("ner"))
-    predict = ner.predict
-
-    def fail(self, docs):
-        if any("Vesuvius" in doc.text for doc in docs):
-            raise RuntimeError("too hot")
-        return predict(self, docs)
-
-    monkeypatch.setattr(ner, "predict", fail)
-    output = tmp_path / "out.jsonl"
-    arguments = ["docre", "annotate", str(PIPELINE), str(folder), "-o", str(output), "-b", "2"]
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == 1
-    assert "bad.txt" in result.output and "too hot" in result.output
-    assert len(output.read_text(encoding="utf8").splitlines()) == 5

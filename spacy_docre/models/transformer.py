@@ -420,6 +420,8 @@ class AttentionShim(HFShim):
             message = srsly.msgpack_loads(super().to_bytes())
         finally:
             self._model = model
+        # The folder that it was loaded from, which is of no use elsewhere.
+        message["config"]["_name_or_path"] = ""
         message["state"] = save_weights(model, self.stored_precision)
         return pack(srsly.msgpack_dumps(message), self.stored_precision)
 

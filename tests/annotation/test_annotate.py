@@ -19,20 +19,15 @@ def fails_at_bad(doc: Doc) -> Doc:
 
 
 class FailsInBatches:
-    """Gives up a whole batch, as trainable components do."""
+    """Stops the stream, as spaCy's own components do that have been given no error handler:
+    `ner` and `parser` take none."""
 
     def __call__(self, doc: Doc) -> Doc:
         return fails_at_bad(doc)
 
-    def set_error_handler(self, handler) -> None:
-        self.handler = handler
-
     def pipe(self, stream, *, batch_size):
         for docs in spacy.util.minibatch(stream, batch_size):
-            try:
-                yield from [fails_at_bad(doc) for doc in docs]
-            except RuntimeError as error:
-                self.handler("fails_in_batches", self, docs, error)
+            yield from [fails_at_bad(doc) for doc in docs]
 
 
 @Language.factory("fails_in_batches")
@@ -104,4 +99,14 @@ def test_the_pipeline_keeps_its_error_handler() -> None:
     nlp.set_error_handler(spacy.util.ignore_error)
     assert [place for place, _ in run(nlp, [InputDocument("a", "bad")])] == ["a"]
     assert nlp.default_error_handler is spacy.util.ignore_error
-    assert nlp.get_pipe("fails_in_batches").handler is spacy.util.ignore_error
+
+
+def test_an_input_that_breaks_off_is_an_error() -> None:
+    """It is not taken for the end of the input."""
+
+    def items():
+        yield InputDocument("0", "one")
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(annotate(spacy.blank("en"), items(), batch_size=3))
