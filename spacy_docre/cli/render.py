@@ -9,7 +9,7 @@ from spacy.vocab import Vocab
 from wasabi import msg
 
 from ..corpora.reader import read_docs
-from ..display import render
+from ..display.render import to_html
 from ..files import written_whole
 from ._shared import refuse_existing
 
@@ -40,7 +40,7 @@ def render_cli(
     options = {"threshold": threshold, "relations": relations or None, "labels": labels or None}
     try:
         documents = list(islice(read_docs(docs, Vocab()), limit or None))
-        html = render(documents, page=True, jupyter=False, options=options)
+        html = to_html(documents, page=True, options=options)
         with written_whole([output]) as written:
             written[output].write_text(html, encoding="utf8")
     except (OSError, ValueError) as error:

@@ -19,7 +19,7 @@ def render(
     page: bool = False,
     jupyter: Optional[bool] = None,
     options: Mapping[str, Any] = {},
-) -> str:
+) -> Optional[str]:
     """Render documents with their entities and relations as HTML: the text, a list of the
     relations, and their graph. It needs nothing from the network.
 
@@ -28,29 +28,37 @@ def render(
     jupyter (Optional[bool]): Whether to show it in a Jupyter notebook; None to find out.
     options (Mapping[str, Any]): `colors` of entity labels, `labels` of the entities to mark,
         `threshold` of the relations' scores, `relations` to show, by label or name.
-    RETURNS (str): The HTML; nothing where it is shown in a notebook.
+    RETURNS (Optional[str]): The HTML; None where it is shown in a notebook.
     RAISES (ValueError): If the options cannot be used, or something else than Docs is given.
+    """
+    html = to_html([docs] if isinstance(docs, Doc) else docs, page=page, options=options)
+    if jupyter or (jupyter is None and is_in_jupyter()):
+        from IPython.display import HTML, display
+
+        display(HTML(html))
+        return None
+    return html
+
+
+def to_html(docs: Iterable[Doc], *, page: bool, options: Mapping[str, Any]) -> str:
+    """Render documents as HTML, wherever it is to be shown. Arguments as in `render`.
+
+    RETURNS (str): The HTML.
     """
     choices = read_options(options)
     views = []
-    for number, doc in enumerate([docs] if isinstance(docs, Doc) else docs, start=1):
+    for number, doc in enumerate(docs, start=1):
         if not isinstance(doc, Doc):
             raise ValueError(f"Only Docs can be rendered, and this is a {type(doc).__name__}.")
         if not has_entities(doc):
             warnings.warn(
                 "A document without entities and relations is rendered: let a pipeline with a "
                 "doc_relation_extractor annotate it first.",
-                stacklevel=2,
+                stacklevel=3,
             )
         title = doc.user_data.get("title") or doc.user_data.get("id") or f"Document {number}"
         views.append(view_document(doc, str(title), choices))
-    html = fill_template("page.html" if page else "part.html", documents=views)
-    if jupyter or (jupyter is None and is_in_jupyter()):
-        from IPython.display import HTML, display
-
-        display(HTML(html))
-        return ""
-    return html
+    return fill_template("page.html" if page else "part.html", documents=views)
 
 
 def fill_template(name: str, **values: Any) -> str:

@@ -85,5 +85,5 @@ def test_jupyter(doc: Doc, monkeypatch: pytest.MonkeyPatch) -> None:
     module = SimpleNamespace(HTML=lambda html: html, display=shown.append)
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(display=module))
     monkeypatch.setitem(sys.modules, "IPython.display", module)
-    assert render(doc, jupyter=True) == ""
+    assert render(doc, jupyter=True) is None
     assert shown == [render(doc, jupyter=False)]
