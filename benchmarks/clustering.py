@@ -5,12 +5,13 @@ from pathlib import Path
 
 import spacy
 import typer
+from common import with_mentions
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from spacy_docre.corpora.reader import make_example, read_docs
+from spacy_docre.corpora.reader import read_docs
 from spacy_docre.entities import DEFAULT_KEY, make_doc_ents_entities
 from spacy_docre.scoring.clusters import METRICS, make_entity_cluster_scorer
 
@@ -27,12 +28,12 @@ def main(path: Path, mentions: int = 2000) -> None:
     rows = []
     for name, group in (("same text", _group_by_text), ("entity_clusterer", clusterer)):
         scores = score(
-            [Example(group(_with_mentions(reference)), reference) for reference in references]
+            [Example(group(with_mentions(reference)), reference) for reference in references]
         )
         rows.append((name, *(f"{100 * scores[f'cluster_{metric}_f']:.1f}" for metric in METRICS)))
     msg.table(rows, header=("F1", *METRICS), aligns=("l", *"rrr"))
 
-    docs = [_with_mentions(reference) for reference in references]
+    docs = [with_mentions(reference) for reference in references]
     while sum(len(doc.ents) for doc in docs) < mentions:
         docs += docs
     doc = Doc.from_docs(docs)
@@ -40,14 +41,6 @@ def main(path: Path, mentions: int = 2000) -> None:
     start = time.perf_counter()
     clusterer(doc)
     msg.text(f"{mentions} mentions in one document: {time.perf_counter() - start:.2f} s")
-
-
-def _with_mentions(reference: Doc) -> Doc:
-    """The same document with the gold mentions in doc.ents, and nothing of their entities."""
-    doc = make_example(reference).predicted
-    del doc.spans[DEFAULT_KEY]
-    doc.ents = [Span(doc, ent.start, ent.end, label=ent.label) for ent in reference.ents]
-    return doc
 
 
 def _group_by_text(doc: Doc) -> Doc:

@@ -8,11 +8,12 @@ from typing import Any, Callable, Dict, List
 import spacy
 import torch
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import load_config
 
-from spacy_docre.corpora.reader import make_corpus
+from spacy_docre.corpora.reader import make_corpus, make_example
+from spacy_docre.entities import DEFAULT_KEY
 
 CONFIG = Path(__file__).parent.parent / "configs" / "redocred_minilm.cfg"
 RECIPE: Dict[str, Any] = load_config(CONFIG)["components"]["doc_relation_extractor"]["model"]
@@ -93,3 +94,17 @@ def machine() -> str:
     """One line about the machine."""
     capability = torch.backends.cpu.get_cpu_capability()
     return f"{torch.get_num_threads()} threads, {capability}, torch {torch.__version__}"
+
+
+def with_entities(reference: Doc) -> Doc:
+    """The same words and sentences with the gold entities, their mentions also in doc.ents."""
+    doc = make_example(reference).predicted
+    doc.ents = [Span(doc, ent.start, ent.end, label=ent.label) for ent in reference.ents]
+    return doc
+
+
+def with_mentions(reference: Doc) -> Doc:
+    """The same with the gold mentions in doc.ents, and nothing of their entities."""
+    doc = with_entities(reference)
+    del doc.spans[DEFAULT_KEY]
+    return doc

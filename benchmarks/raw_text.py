@@ -6,14 +6,14 @@ from typing import Any, Dict, List, Optional
 import spacy
 import srsly
 import typer
+from common import with_entities, with_mentions
 from spacy.language import Language
 from spacy.scorer import Scorer
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.training import Example
 from wasabi import msg
 
-from spacy_docre.corpora.reader import make_example, read_docs
-from spacy_docre.entities import DEFAULT_KEY
+from spacy_docre.corpora.reader import read_docs
 from spacy_docre.scoring.clusters import make_entity_cluster_scorer
 from spacy_docre.scoring.scorer import make_relation_scorer
 
@@ -42,8 +42,8 @@ def main(model: str, path: Path, output: Optional[Path] = None) -> None:
     references = list(read_docs(path, nlp.vocab))
     with nlp.select_pipes(disable=["senter", "ner"]):
         rows = {
-            "gold entities": _score(nlp, references, [_bare(r) for r in references]),
-            "gold mentions": _score(nlp, references, [_with_mentions(r) for r in references]),
+            "gold entities": _score(nlp, references, [with_entities(r) for r in references]),
+            "gold mentions": _score(nlp, references, [with_mentions(r) for r in references]),
         }
     rows["text"] = _score(nlp, references, [nlp.make_doc(r.text) for r in references])
     msg.table(
@@ -61,20 +61,6 @@ def main(model: str, path: Path, output: Optional[Path] = None) -> None:
             for figure in FIGURES
         }
         srsly.write_json(output, figures)
-
-
-def _bare(reference: Doc) -> Doc:
-    """The same words with the gold entities and sentences."""
-    doc = make_example(reference).predicted
-    doc.ents = [Span(doc, ent.start, ent.end, label=ent.label) for ent in reference.ents]
-    return doc
-
-
-def _with_mentions(reference: Doc) -> Doc:
-    """The same words with the gold mentions, and nothing of their entities."""
-    doc = _bare(reference)
-    del doc.spans[DEFAULT_KEY]
-    return doc
 
 
 def _score(nlp: Language, references: List[Doc], docs: List[Doc]) -> Dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable, Dict, Hashable, Iterable, List, Sequence, Tuple
+from typing import Callable, Dict, FrozenSet, Hashable, Iterable, List, Sequence, Tuple
 
 from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
@@ -186,6 +186,15 @@ def project_entities(entities: Iterable[Sequence[Span]], doc: Doc) -> List[Menti
     return projected
 
 
+def mention_places(mentions: Iterable[Span]) -> FrozenSet[Tuple[int, int]]:
+    """Where the mentions of an entity are.
+
+    mentions (Iterable[Span]): The mentions.
+    RETURNS (FrozenSet[Tuple[int, int]]): First token and end token of each.
+    """
+    return frozenset((span.start, span.end) for span in mentions)
+
+
 def match_entities(
     entities: Sequence[Sequence[Span]], others: Sequence[Sequence[Span]]
 ) -> Dict[int, int]:
@@ -198,8 +207,8 @@ def match_entities(
     others (Sequence[Sequence[Span]]): The mentions of each entity of the other list.
     RETURNS (Dict[int, int]): The place of the match in `others`, by place in `entities`.
     """
-    ours = [{(span.start, span.end) for span in mentions} for mentions in entities]
-    theirs = [{(span.start, span.end) for span in mentions} for mentions in others]
+    ours = [mention_places(mentions) for mentions in entities]
+    theirs = [mention_places(mentions) for mentions in others]
     holders: Dict[Tuple[int, int], List[int]] = defaultdict(list)
     for place, mentions in enumerate(theirs):
         for mention in mentions:

@@ -65,7 +65,7 @@ def annotate(
     # at an error, and spaCy's `ner` takes no handler that would change this.
     nlp.default_error_handler = _skip
     try:
-        while waiting or not all_read:
+        while not all_read:
             pipe = nlp.pipe(documents, as_tuples=True, batch_size=batch_size, n_process=n_process)
             try:
                 for doc, number in pipe:

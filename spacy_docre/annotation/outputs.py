@@ -148,10 +148,11 @@ class Html(Output):
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.options = Options()
         self.documents: List[DocumentView] = []
 
     def write(self, document: AnnotatedDocument) -> None:
-        self.documents.append(view_document(document.doc, document.source.id, Options()))
+        self.documents.append(view_document(document.doc, document.source.id, self.options))
 
     def close(self) -> None:
         self.path.write_text(fill_template("page.html", documents=self.documents), "utf8")

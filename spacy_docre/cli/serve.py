@@ -37,18 +37,21 @@ def serve_cli(
 
     setup_gpu(device, silent=True)
     nlp = load_extracting_pipeline(model, threshold)
-    name = f"{nlp.meta['lang']}_{nlp.meta['name']}"
-    hosts = ["127.0.0.1", "localhost", "[::1]"] if host in _LOOPBACK else None
-    app = make_app(nlp, title=name, max_length=max_length, hosts=hosts)
+    title = f"{nlp.meta['lang']}_{nlp.meta['name']}"
+    hosts = [_in_address(name) for name in _LOOPBACK] if host in _LOOPBACK else None
+    app = make_app(nlp, title=title, max_length=max_length, hosts=hosts)
     try:
         server = waitress.create_server(app, host=host, port=port, ident=None)
     except OSError as error:
         msg.fail(f"Cannot serve at {host}, port {port}", f"{error}. Name another: --port.", exits=1)
-    address = f"[{host}]" if ":" in host else host
-    msg.good(f"http://{address}:{port}", "Stop with Ctrl+C.")
+    msg.good(f"http://{_in_address(host)}:{port}", "Stop with Ctrl+C.")
     try:
         server.run()
     except KeyboardInterrupt:
         pass
     finally:
         server.close()
+
+
+def _in_address(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -121,9 +121,7 @@ def _place(sizes: Mapping[int, Vector], pairs: Sequence[Tuple[int, int]]) -> Dic
     graph = networkx.Graph()
     graph.add_nodes_from(sizes)
     graph.add_edges_from(pairs)
-    groups = sorted(
-        networkx.connected_components(graph), key=lambda group: (-len(group), min(group))
-    )
+    groups = networkx.connected_components(graph)
     drawn = [
         _place_group(graph.subgraph(sorted(group)), sizes)
         for group in sorted(groups, key=lambda group: (-len(group), min(group)))

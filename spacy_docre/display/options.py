@@ -1,5 +1,6 @@
 """What is shown, and in which colours."""
 
+from functools import cached_property
 from typing import Any, Dict, List, Mapping, Optional
 from zlib import crc32
 
@@ -45,11 +46,15 @@ class Options(BaseModel):
         label (str): The label.
         RETURNS (str): A CSS colour.
         """
-        registered: Dict[str, str] = {}
-        for colors in registry.displacy_colors.get_all().values():
-            registered.update(colors() if callable(colors) else colors)
         usual = _PALETTE[crc32(label.encode("utf8")) % len(_PALETTE)]
-        return {**_COLORS, **registered, **self.colors}.get(label, usual)
+        return self._known_colors.get(label, usual)
+
+    @cached_property
+    def _known_colors(self) -> Dict[str, str]:
+        known = dict(_COLORS)
+        for colors in registry.displacy_colors.get_all().values():
+            known.update(colors() if callable(colors) else colors)
+        return {**known, **self.colors}
 
 
 def read_options(options: Mapping[str, Any]) -> Options:

@@ -1,7 +1,7 @@
 """What a page shows of a document, as plain data: text in pieces, entities, relations, graph."""
 
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Sequence, Set, Tuple
+from typing import Container, Dict, List, Sequence, Set, Tuple
 
 from spacy.tokens import Doc
 
@@ -17,13 +17,11 @@ class Piece:
     text (str): The text.
     space (str): Whitespace after it.
     entities (Tuple[int, ...]): The entities that it is (part of) a mention of.
-    ends (bool): Whether one of those mentions ends here.
     """
 
     text: str
     space: str
     entities: Tuple[int, ...]
-    ends: bool
 
 
 @dataclass(frozen=True)
@@ -161,29 +159,22 @@ def _sentence_bounds(doc: Doc) -> List[Tuple[int, int]]:
 
 
 def _split_text(
-    doc: Doc, sentences: Sequence[Tuple[int, int]], shown: Iterable[int]
+    doc: Doc, sentences: Sequence[Tuple[int, int]], shown: Container[int]
 ) -> List[List[Piece]]:
     """The text in pieces. Mentions may overlap, and cross the boundaries of sentences."""
     covering: List[Set[int]] = [set() for _ in doc]
-    last_tokens: Set[int] = set()
-    cuts = {0, len(doc), *(start for start, _ in sentences)}
-    for place in shown:
-        for mention in doc._.entities[place].mentions:
+    sentence_starts = {start for start, _ in sentences}
+    cuts = {*sentence_starts, len(doc)}
+    for entity in doc._.entities:
+        for mention in entity.mentions if entity.index in shown else ():
             cuts.update((mention.start, mention.end))
-            last_tokens.add(mention.end - 1)
             for token in range(mention.start, mention.end):
-                covering[token].add(place)
-    pieces: Dict[int, Piece] = {}
+                covering[token].add(entity.index)
+    pieces: List[List[Piece]] = []
     bounds = sorted(cuts)
     for start, end in zip(bounds, bounds[1:]):
+        if start in sentence_starts:
+            pieces.append([])
         span = doc[start:end]
-        pieces[start] = Piece(
-            text=span.text,
-            space=span[-1].whitespace_,
-            entities=tuple(sorted(covering[start])),
-            ends=end - 1 in last_tokens and bool(covering[start]),
-        )
-    return [
-        [pieces[start] for start in sorted(pieces) if first <= start < end]
-        for first, end in sentences
-    ]
+        pieces[-1].append(Piece(span.text, span[-1].whitespace_, tuple(sorted(covering[start]))))
+    return pieces

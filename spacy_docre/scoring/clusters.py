@@ -14,6 +14,7 @@ from ..entities import (
     MissingEntities,
     make_default_entities,
     make_span_group_entities,
+    mention_places,
     project_entities,
     reference_entities,
 )
@@ -138,7 +139,7 @@ def _score_entity_clusters(
 
 
 def _clusters(entities: Iterable[Mentions]) -> List[Cluster]:
-    return [frozenset((span.start, span.end) for span in mentions) for mentions in entities]
+    return [mention_places(mentions) for mentions in entities]
 
 
 def _num_mentions(clusters: Sequence[Cluster]) -> int:

@@ -11,7 +11,7 @@ from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
 from ..corpora.reader import read_docs
-from ..entities import match_entities, project_entities
+from ..entities import match_entities, mention_places, project_entities
 from ..relations import Entity, has_relations
 from .relations import (
     Fact,
@@ -102,13 +102,9 @@ def _places_in_gold(example: Example, gold: List[Entity], all_mentions: bool) ->
         matches = {
             place: match
             for place, match in matches.items()
-            if _places(predicted[place]) == _places(projected[match])
+            if mention_places(predicted[place]) == mention_places(projected[match])
         }
     return [matches.get(place, -1 - place) for place in range(len(predicted))]
-
-
-def _places(mentions: Iterable[Span]) -> Set[Tuple[int, int]]:
-    return {(mention.start, mention.end) for mention in mentions}
 
 
 def _facts_or_none(path: Optional[str]) -> Optional[FrozenSet[Fact]]:

@@ -1,8 +1,11 @@
 """Documents to show."""
 
+from pathlib import Path
+
 import pytest
 import spacy
-from spacy.tokens import Doc
+from spacy.language import Language
+from spacy.tokens import Doc, Span
 
 from spacy_docre import Triple
 
@@ -18,10 +21,10 @@ def doc() -> Doc:
         spacy.blank("en").vocab, words=WORDS, sent_starts=[i in (0, 7, 14) for i in range(19)]
     )
     doc._.entities = [
-        [_mention(doc, 0, 2, "PER"), _mention(doc, 7, 8, "PER")],
-        [_mention(doc, 5, 6, "LOC"), _mention(doc, 14, 15, "LOC")],
-        [_mention(doc, 10, 13, "ORG")],
-        [_mention(doc, 17, 18, "MISC")],
+        [Span(doc, 0, 2, label="PER"), Span(doc, 7, 8, label="PER")],
+        [Span(doc, 5, 6, label="LOC"), Span(doc, 14, 15, label="LOC")],
+        [Span(doc, 10, 13, label="ORG")],
+        [Span(doc, 17, 18, label="MISC")],
     ]
     doc._.relations = [
         Triple(0, 1, "P19", 0.9, "place of birth", ((0, 7),)),
@@ -32,5 +35,11 @@ def doc() -> Doc:
     return doc
 
 
-def _mention(doc: Doc, start: int, end: int, label: str):
-    return doc.char_span(doc[start].idx, doc[end - 1].idx + len(doc[end - 1]), label=label)
+@pytest.fixture(scope="module")
+def nlp(trained_folder: Path) -> Language:
+    """The trained pipeline, which finds two entities in bare text and relates them."""
+    nlp = spacy.load(trained_folder)
+    ruler = nlp.add_pipe("entity_ruler", first=True)
+    ruler.add_patterns([{"label": "THING", "pattern": name} for name in ("Ada Lane", "Oslo")])
+    nlp.get_pipe("doc_relation_extractor").cfg["threshold"] = 0.0
+    return nlp

@@ -10,6 +10,7 @@ import pytest
 import spacy
 import waitress
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from spacy.language import Language
 from spacy.tokens import Doc
 
 from spacy_docre import Triple
@@ -234,11 +235,7 @@ def test_many_entities_and_triples(browser: Browser, tmp_path: Path) -> None:
         assert 11 * scale >= 7.5
 
 
-def test_served_page(browser: Browser, trained_folder: Path) -> None:
-    nlp = spacy.load(trained_folder)
-    ruler = nlp.add_pipe("entity_ruler", first=True)
-    ruler.add_patterns([{"label": "THING", "pattern": name} for name in ("Ada Lane", "Oslo")])
-    nlp.get_pipe("doc_relation_extractor").cfg["threshold"] = 0.0  # type: ignore[attr-defined]
+def test_served_page(browser: Browser, nlp: Language) -> None:
     app = make_app(nlp, title="pipeline", max_length=1000)
     server = waitress.create_server(app, host="127.0.0.1", port=0)
     thread = threading.Thread(target=server.run, daemon=True)

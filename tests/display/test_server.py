@@ -1,20 +1,14 @@
 """The page of `docre serve`, with the real pipeline."""
 
-from pathlib import Path
-
 import pytest
-import spacy
 from flask.testing import FlaskClient
+from spacy.language import Language
 
 from spacy_docre.display.server import make_app
 
 
 @pytest.fixture(scope="module")
-def client(trained_folder: Path) -> FlaskClient:
-    nlp = spacy.load(trained_folder)
-    ruler = nlp.add_pipe("entity_ruler", first=True)
-    ruler.add_patterns([{"label": "THING", "pattern": name} for name in ("Ada Lane", "Oslo")])
-    nlp.get_pipe("doc_relation_extractor").cfg["threshold"] = 0.0
+def client(nlp: Language) -> FlaskClient:
     app = make_app(nlp, title="a <pipeline>", max_length=200, hosts=["localhost"])
     return app.test_client()
 

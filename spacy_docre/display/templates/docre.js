@@ -21,6 +21,8 @@ for (const root of document.querySelectorAll(".docre:not([data-ready])")) {
   function prepare(page) {
     const all = (selector) => [...page.querySelectorAll(selector)];
     const rows = all("tbody tr");
+    const rowByRelation = new Map(rows.map((row) => [row.dataset.relation, row]));
+    const rowOf = (item) => rowByRelation.get(item.dataset.relation);
     const graph = page.querySelector("svg");
     const related = all("svg [data-relation]");
     const holders = all(".mention, .node");
@@ -81,10 +83,6 @@ for (const root of document.querySelectorAll(".docre:not([data-ready])")) {
       lightRelation(pinned);
       const lit = page.querySelector(".sentence.lit, .mention.head");
       if (lit) lit.scrollIntoView({ block: "nearest" });
-    }
-
-    function rowOf(item) {
-      return rows.find((row) => row.dataset.relation === item.dataset.relation);
     }
 
     function point(event) {
@@ -150,10 +148,8 @@ for (const root of document.querySelectorAll(".docre:not([data-ready])")) {
         row.hidden = (relation.value !== "" && sortName !== relation.value)
           || Number(sortScore) < Number(score.value)
           || ![sortHead, sortName, sortTail].join(" ").toLowerCase().includes(wanted);
-        for (const item of related) {
-          if (item.dataset.relation === row.dataset.relation) item.toggleAttribute("hidden", row.hidden);
-        }
       }
+      for (const item of related) item.toggleAttribute("hidden", rowOf(item).hidden);
       const shown = rows.filter((row) => !row.hidden);
       const linked = new Set(shown.flatMap((row) => [row.dataset.head, row.dataset.tail]));
       for (const node of all(".node")) node.toggleAttribute("hidden", !linked.has(node.dataset.entity));
