@@ -3,8 +3,9 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable, Dict, FrozenSet, Hashable, Iterable, List, Sequence, Tuple
+from typing import Callable, Dict, FrozenSet, Hashable, Iterable, List, Sequence, Tuple, TypeVar
 
+import numpy
 from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
@@ -12,6 +13,7 @@ from .relations import has_entities
 
 Mentions = List[Span]
 EntityGetter = Callable[[Doc], List[Mentions]]
+PlaceT = TypeVar("PlaceT", int, numpy.ndarray)
 
 DEFAULT_KEY = "entities"
 
@@ -26,6 +28,22 @@ class EntityDoc:
 
     doc: Doc
     entities: List[Mentions]
+
+
+def copy_words(doc: Doc) -> Doc:
+    """Copy a Doc's words, spaces and sentence boundaries, and nothing else.
+
+    doc (Doc): The document.
+    RETURNS (Doc): The copy.
+    """
+    return Doc(
+        doc.vocab,
+        words=[token.text for token in doc],
+        spaces=[bool(token.whitespace_) for token in doc],
+        sent_starts=(
+            [token.is_sent_start for token in doc] if doc.has_annotation("SENT_START") else None
+        ),
+    )
 
 
 def make_span_group_entities(key: str = DEFAULT_KEY) -> EntityGetter:
@@ -145,6 +163,19 @@ def reference_entities(reference: Doc, getter: EntityGetter) -> List[Mentions]:
     return getter(reference)
 
 
+def gold_entities(reference: Doc) -> List[Mentions]:
+    """The entities of an annotated document: those stored on it, of its span group "entities",
+    or of `doc.ents`.
+
+    reference (Doc): The gold document.
+    RETURNS (List[Mentions]): The mentions of each; none where nothing has set entities.
+    """
+    try:
+        return reference_entities(reference, make_default_entities())
+    except MissingEntities:
+        return []
+
+
 def linked_id(mention: Span) -> str:
     """The id that a linker or an entity ruler has given a mention.
 
@@ -193,6 +224,18 @@ def mention_places(mentions: Iterable[Span]) -> FrozenSet[Tuple[int, int]]:
     RETURNS (FrozenSet[Tuple[int, int]]): First token and end token of each.
     """
     return frozenset((span.start, span.end) for span in mentions)
+
+
+def pair_row(head: PlaceT, tail: PlaceT, number: int) -> PlaceT:
+    """The place of a pair among the pairs of different entities, which are in the order head
+    by head, the tails in order.
+
+    head (Union[int, numpy.ndarray]): The place of the head.
+    tail (Union[int, numpy.ndarray]): The place of the tail, another.
+    number (int): The number of entities.
+    RETURNS (Union[int, numpy.ndarray]): The place of the pair.
+    """
+    return head * (number - 1) + tail - (tail > head)
 
 
 def match_entities(

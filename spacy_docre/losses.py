@@ -1,9 +1,12 @@
-"""Losses on the logits of entity pairs (equations 9 to 11).
+"""Losses on the logits of entity pairs (equations 9 to 12).
 
 A loss is called with the logits, shape (pairs, 1 + relations), threshold class TH in
 column 0, and the gold labels, shape (pairs, relations), and returns a scalar: the mean
 over pairs. The pairs it is given are those of different entities: the diagonal of the
 pair table (head = tail) takes no part.
+
+A distillation loss is called with the logits of a student and of its teacher, both of shape
+(pairs, classes), and returns the loss of each pair, shape (pairs,).
 """
 
 from functools import partial
@@ -14,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+DistillationLoss = Callable[[Tensor, Tensor], Tensor]
 
 FocalForm = Literal["paper", "released"]
 
@@ -88,6 +92,41 @@ def _balanced_softmax_loss(logits: Tensor, labels: Tensor) -> Tensor:
     negative = torch.cat([zero, margin.masked_fill(gold, _MASKED)], 1)
     positive = torch.cat([zero, (-margin).masked_fill(~gold, _MASKED)], 1)
     return (negative.logsumexp(1) + positive.logsumexp(1)).mean()
+
+
+def mse_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """The mean squared error between logits, eq. 12 of Tan et al. (2022).
+
+    student (Tensor): The student's logits, shape (pairs, classes).
+    teacher (Tensor): The teacher's logits, of the same shape.
+    RETURNS (Tensor): The mean over classes of (l_student - l_teacher)^2, shape (pairs,).
+    """
+    return (student - teacher).square().mean(1)
+
+
+def make_kl_loss(temperature: float = 1.0) -> DistillationLoss:
+    """The Kullback-Leibler divergence of Hinton et al. (2015), which the paper compares with.
+
+    With p = softmax(l / T) it is T^2 times the sum over classes of
+    p_teacher (log p_teacher - log p_student): T^2 keeps the size of the gradient.
+
+    temperature (float): The temperature T; above 1, small probabilities count for more.
+    RETURNS (DistillationLoss): The loss function; its result has the shape (pairs,).
+    RAISES (ValueError): If `temperature` is not positive.
+    """
+    if temperature <= 0:
+        raise ValueError(f"temperature = {temperature} should be positive.")
+    return partial(_kl_loss, temperature=temperature)
+
+
+def _kl_loss(student: Tensor, teacher: Tensor, *, temperature: float) -> Tensor:
+    divergence = F.kl_div(
+        F.log_softmax(student / temperature, dim=1),
+        F.log_softmax(teacher / temperature, dim=1),
+        log_target=True,
+        reduction="none",
+    )
+    return temperature**2 * divergence.sum(1)
 
 
 # Far below any logit, and finite, so that 0 * _MASKED stays 0 in gradients.

@@ -1,6 +1,6 @@
 """The optimiser: torch's fused AdamW, behind thinc's interface."""
 
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Mapping, Tuple
 
 import torch
 from thinc.api import Optimizer, xp2torch
@@ -19,6 +19,8 @@ class AdamW(Optimizer):
     def __init__(self, learn_rate: FloatOrSeq, **settings: Any) -> None:
         super().__init__(learn_rate, **settings)
         self._steppers: Dict[KeyT, torch.optim.AdamW] = {}
+        # Those of a checkpoint, until the parameter is seen.
+        self._restored: Dict[KeyT, Dict[str, torch.Tensor]] = {}
 
     def __call__(
         self, key: KeyT, weights: FloatsXd, gradient: FloatsXd, *, lr_scale: float = 1.0
@@ -41,7 +43,7 @@ class AdamW(Optimizer):
             self._steppers[key] = stepper
         (group,) = stepper.param_groups
         # A parameter is handed over anew at each step; its moments are kept under the old one.
-        moments = stepper.state.pop(group["params"][0], {})
+        moments = stepper.state.pop(group["params"][0], None) or self._restored.pop(key, {})
         # A classifier that has grown begins anew: the fused kernel would not check the shape.
         if moments and moments["exp_avg"].shape == parameter.shape:
             stepper.state[parameter] = moments
@@ -57,6 +59,33 @@ class AdamW(Optimizer):
         stepper.step()
         parameter.grad.zero_()
         return weights, gradient
+
+    def get_moments(self, names: Mapping[int, str]) -> Dict[str, torch.Tensor]:
+        """The moments of all parameters, for a checkpoint.
+
+        names (Mapping[int, str]): A name for the id of each model that has parameters.
+        RETURNS (Dict[str, torch.Tensor]): The moments, by the names of model, parameter and
+            moment.
+        """
+        moments = dict(self._restored)
+        for key, stepper in self._steppers.items():
+            moments[key] = stepper.state[stepper.param_groups[0]["params"][0]]
+        return {
+            f"{names[id_]}/{name}/{moment}": tensor
+            for (id_, name), of_parameter in moments.items()
+            for moment, tensor in of_parameter.items()
+        }
+
+    def set_moments(self, moments: Mapping[str, torch.Tensor], names: Mapping[int, str]) -> None:
+        """Go on with the moments of a checkpoint.
+
+        moments (Mapping[str, torch.Tensor]): What `get_moments` gave.
+        names (Mapping[int, str]): The names of the models' ids, as they are now.
+        """
+        ids = {name: id_ for id_, name in names.items()}
+        for path, tensor in moments.items():
+            model, name, moment = path.split("/")
+            self._restored.setdefault((ids[model], name), {})[moment] = tensor
 
 
 def make_adamw(

@@ -5,16 +5,24 @@ from spacy.cli._util import app as spacy_app
 
 from .annotate import annotate_cli
 from .convert import convert_cli
+from .distant import distant_cli
 from .render import render_cli
 from .serve import serve_cli
 from .stats import stats_cli
+from .teach import teach_cli
+from .train import train_cli
 
 HELP = "Commands for document-level relation extraction."
 
 app = typer.Typer(name="docre", help=HELP, no_args_is_help=True)
 app.command("annotate")(annotate_cli)
 app.command("convert")(convert_cli)
+app.command("distant")(distant_cli)
 app.command("render")(render_cli)
 app.command("serve")(serve_cli)
 app.command("stats")(stats_cli)
+app.command("teach")(teach_cli)
+app.command("train", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    train_cli
+)
 spacy_app.add_typer(app)

@@ -12,16 +12,19 @@ from spacy.training import Example
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
+from ..distillation.store import open_store
 from ..entities import (
     DEFAULT_KEY,
-    MissingEntities,
-    make_default_entities,
-    reference_entities,
+    copy_words,
+    gold_entities,
 )
 
 
 def make_corpus(
-    path: Optional[Union[str, Path]], limit: int = 0, shuffle: bool = False
+    path: Optional[Union[str, Path]],
+    limit: int = 0,
+    shuffle: bool = False,
+    teacher_logits: Optional[Union[str, Path]] = None,
 ) -> Callable[[Language], Iterable[Example]]:
     """Read `.spacy` files, for training and evaluation with gold entities.
 
@@ -31,8 +34,11 @@ def make_corpus(
     path (Optional[Union[str, Path]]): A file, or a folder with files.
     limit (int): The number of documents to read; 0 for all.
     shuffle (bool): Whether to shuffle the documents, anew in each epoch.
+    teacher_logits (Optional[Union[str, Path]]): What `python -m spacy docre teach` wrote for
+        these documents, for a component with the setting `distillation`.
     RETURNS (Callable[[Language], Iterable[Example]]): Gives the examples.
-    RAISES (ValueError): If there is no path.
+    RAISES (ValueError): If there is no path; while it reads, if a document's teacher logits
+        are missing, or are of other entities.
     """
     if path is None:
         raise ValueError(Errors.E913)
@@ -43,7 +49,10 @@ def make_corpus(
         if shuffle:
             references = list(references)
             random.shuffle(references)
+        store = None if teacher_logits is None else open_store(str(teacher_logits))
         for reference in references:
+            if store is not None:
+                store.tie(reference, gold_entities(reference))
             yield make_example(reference)
 
     return corpus
@@ -58,29 +67,13 @@ def make_example(reference: Doc) -> Example:
     reference (Doc): The gold document.
     RETURNS (Example): The example.
     """
-    predicted = Doc(
-        reference.vocab,
-        words=[token.text for token in reference],
-        spaces=[bool(token.whitespace_) for token in reference],
-        sent_starts=(
-            [token.is_sent_start for token in reference]
-            if reference.has_annotation("SENT_START")
-            else None
-        ),
-    )
+    predicted = copy_words(reference)
     predicted.spans[DEFAULT_KEY] = [
         Span(predicted, mention.start, mention.end, label=mention.label, span_id=str(place))
-        for place, mentions in enumerate(_gold_entities(reference))
+        for place, mentions in enumerate(gold_entities(reference))
         for mention in mentions
     ]
     return Example(predicted, reference)
-
-
-def _gold_entities(reference: Doc) -> Iterable[Iterable[Span]]:
-    try:
-        return reference_entities(reference, make_default_entities())
-    except MissingEntities:
-        return []
 
 
 def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:

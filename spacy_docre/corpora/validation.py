@@ -3,8 +3,20 @@
 import gzip
 import json
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Mapping, Sequence, Type, TypeVar, Union
+from typing import (
+    Annotated,
+    Any,
+    BinaryIO,
+    Iterator,
+    Mapping,
+    Sequence,
+    Type,
+    TypeVar,
+    Union,
+    cast,
+)
 
 from pydantic import AfterValidator, BaseModel, Field, StrictStr, ValidationError
 
@@ -32,18 +44,29 @@ def read_text(path: Path) -> str:
     RETURNS (str): Its text, without the byte order mark that some editors write.
     RAISES (ValueError): If it is not UTF-8, or packed and cut off or damaged.
     """
-    try:
-        data = path.read_bytes()
-        if path.suffix == GZIP:
-            data = gzip.decompress(data)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path} cannot be unpacked: {error}. Download it again.") from None
+    with unpacked(path) as stream:
+        data = stream.read()
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path} is not UTF-8: {error.reason} at byte {error.start}. Save it as UTF-8."
         ) from None
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[BinaryIO]:
+    """Open a file, which is unpacked while it is read if its name ends in ".gz".
+
+    path (Path): The file.
+    YIELDS (BinaryIO): Its bytes.
+    RAISES (ValueError): If it is packed, and found to be cut off or damaged while it is read.
+    """
+    try:
+        with gzip.open(path) if path.suffix == GZIP else path.open("rb") as stream:
+            yield cast(BinaryIO, stream)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path} cannot be unpacked: {error}. Download it again.") from None
 
 
 def parse_json(text: str, where: str) -> Any:

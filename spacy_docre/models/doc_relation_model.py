@@ -194,9 +194,9 @@ def forward(
         d_hidden: Dict[int, Floats3d] = {}
         for place, document in zip(with_pairs, encoded):
             leave_attention_gradient(
-                encodings[place], cast(Floats4d, torch2xp(_gradient(document.attention)))
+                encodings[place], cast(Floats4d, torch2xp(gradient_of(document.attention)))
             )
-            d_hidden[place] = cast(Floats3d, torch2xp(_gradient(document.hidden)))
+            d_hidden[place] = cast(Floats3d, torch2xp(gradient_of(document.hidden)))
         backprop_tok2vec(
             [
                 _hidden_gradient(model, data, d_hidden.get(place))
@@ -210,8 +210,12 @@ def forward(
     return scores, backprop
 
 
-def _gradient(variable: torch.Tensor) -> torch.Tensor:
-    """The gradient that has reached a tensor; zeros if none has."""
+def gradient_of(variable: torch.Tensor) -> torch.Tensor:
+    """The gradient that has reached a tensor.
+
+    variable (torch.Tensor): A tensor that requires one.
+    RETURNS (torch.Tensor): Its gradient; zeros if none has reached it.
+    """
     return torch.zeros_like(variable) if variable.grad is None else variable.grad
 
 

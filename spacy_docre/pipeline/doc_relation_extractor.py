@@ -40,18 +40,21 @@ from thinc.api import (
     xp2torch,
 )
 from thinc.types import Floats2d
+from torch import Tensor
 
+from ..distillation.objective import Distillation
 from ..entities import (
     EntityDoc,
     EntityGetter,
     Mentions,
     MissingEntities,
     match_entities,
+    pair_row,
     project_entities,
     reference_entities,
 )
 from ..losses import Loss
-from ..models.doc_relation_model import DocScores
+from ..models.doc_relation_model import DocScores, gradient_of
 from ..models.learn_rates import check_learn_rate_factor, scale_learn_rate
 from ..models.pytorch.documents import document_layout
 from ..models.serialization import readable
@@ -67,6 +70,7 @@ threshold = 0.5
 top_k = null
 label_names = {}
 learn_rate_factor = 1.0
+distillation = null
 
 [doc_relation_extractor.entities]
 @misc = "spacy_docre.entities.v1"
@@ -116,6 +120,7 @@ def make_doc_relation_extractor(
     top_k: Optional[int],
     label_names: Dict[str, str],
     learn_rate_factor: float,
+    distillation: Optional[Distillation],
     scorer: Optional[Callable],
 ) -> "DocRelationExtractor":
     """Construct a DocRelationExtractor, and see that the transformer hands over its
@@ -134,8 +139,24 @@ def make_doc_relation_extractor(
         top_k=top_k,
         label_names=label_names,
         learn_rate_factor=learn_rate_factor,
+        distillation=distillation,
         scorer=scorer,
     )
+
+
+@dataclass
+class _Survey:
+    """What the component has to know of its training data.
+
+    sample (List[EntityDoc]): A few documents to initialise the model with.
+    names (Dict[str, str]): The readable name of each relation, empty where none is known.
+    taught (Dict[Tuple[str, ...], Doc]): The relations that teachers know, in order, and a
+        document that each of them teaches.
+    """
+
+    sample: List[EntityDoc]
+    names: Dict[str, str]
+    taught: Dict[Tuple[str, ...], Doc]
 
 
 @dataclass
@@ -161,6 +182,8 @@ class DocRelationExtractor(TrainablePipe):
     label_names (Dict[str, str]): Readable names of the relations.
     learn_rate_factor (float): Factor on the optimizer's learning rate for this component's
         own weights, as against the transformer's (the paper: 1e-4 and 3e-5).
+    distillation (Optional[Distillation]): What is learnt from a teacher besides, e.g.
+        `spacy_docre.MSEDistillation.v1`; None to learn from gold relations only.
     scorer (Optional[Callable]): The scoring method.
     RAISES (ValueError): If `threshold`, `top_k` or `learn_rate_factor` is out of its range.
     """
@@ -177,6 +200,7 @@ class DocRelationExtractor(TrainablePipe):
         top_k: Optional[int] = None,
         label_names: Optional[Dict[str, str]] = None,
         learn_rate_factor: float = 1.0,
+        distillation: Optional[Distillation] = None,
         scorer: Optional[Callable] = None,
     ) -> None:
         _check_decision(threshold, top_k)
@@ -188,6 +212,7 @@ class DocRelationExtractor(TrainablePipe):
         self.get_entities = entities
         self.loss = loss
         self.learn_rate_factor = learn_rate_factor
+        self.distillation = distillation
         self.scorer = scorer
         self.cfg: Dict[str, Any] = {
             "labels": [],
@@ -241,8 +266,8 @@ class DocRelationExtractor(TrainablePipe):
         get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
         nlp (Optional[Language]): The pipeline.
         labels (Optional[Iterable[str]]): The relations, e.g. from `spacy init labels`; by
-            default those of the examples, in alphabetical order. Readable names that the
-            examples hold are added to `label_names`.
+            default those of the teacher, or, without one, of the examples, in alphabetical
+            order. Readable names that the examples hold are added to `label_names`.
         RAISES (ValueError): If no relation is known, from `labels`, `add_label` or the
             examples; if the examples hold a relation that is not in `labels`; or if there
             is no transformer to listen to.
@@ -253,47 +278,50 @@ class DocRelationExtractor(TrainablePipe):
         if isinstance(labels, str):
             raise ValueError(f"labels = {labels!r} should be a list of relations.")
         labels = None if labels is None else list(labels)
-        sample, names = self._survey(get_examples(), labels_known=bool(labels or self.labels))
+        survey = self._survey(get_examples())
         if labels is None:
-            labels = sorted(names)
-        else:
-            unknown = names.keys() - labels
-            if unknown:
-                raise ValueError(
-                    f"The training data holds relations that are not among the labels of "
-                    f"'{self.name}': {', '.join(sorted(unknown))}. Add them to the file or "
-                    "list in [initialize.components], or make it anew with 'spacy init labels'."
-                )
-        for label in labels:
-            self.add_label(label)
-        for label, name in names.items():
-            if name:
-                self.label_names.setdefault(label, name)
-        self.set_output(len(self.labels))
-        self.model.initialize(X=sample or None)
-
-    def _survey(
-        self, examples: Iterable[Example], *, labels_known: bool
-    ) -> Tuple[List[EntityDoc], Dict[str, str]]:
-        """A few documents to initialise the model with, and the relations of all with their
-        readable names. Where the labels are known, it need not find any of them."""
-        sample: List[EntityDoc] = []
-        names: Dict[str, str] = {}
-        for example in examples:
-            for relation in example.reference._.relations:
-                names[relation.label_] = relation.triple.name or names.get(relation.label_, "")
-            if len(sample) < 10:
-                # Where relations are annotated, so are the entities.
-                with suppress(MissingEntities):
-                    sample.append(self._document(example))
-        if not names and not labels_known:
+            found = sorted(survey.names)
+            labels = [*self.labels, *found] if self.labels else [*next(iter(survey.taught), found)]
+        if not labels and not self.labels:
             raise ValueError(
                 "The training data holds no relations: doc._.relations is empty in every "
                 "reference document. Make the data with 'python -m spacy docre convert', or "
                 "set doc._.entities and doc._.relations, and keep them: "
                 "DocBin(store_user_data=True)."
             )
-        return sample, names
+        unknown = survey.names.keys() - labels
+        if unknown:
+            raise ValueError(
+                f"The training data holds relations that are not among the labels of "
+                f"'{self.name}': {', '.join(sorted(unknown))}. Add them to the file or "
+                "list in [initialize.components], or make it anew with 'spacy init labels'."
+            )
+        for label in labels:
+            self.add_label(label)
+        for label, name in survey.names.items():
+            if name:
+                self.label_names.setdefault(label, name)
+        if self.distillation is not None:
+            self.distillation.require_teacher(survey.taught.values(), self.labels)
+        self.set_output(len(self.labels))
+        self.model.initialize(X=survey.sample or None)
+
+    def _survey(self, examples: Iterable[Example]) -> "_Survey":
+        survey = _Survey([], {}, {})
+        for example in examples:
+            for relation in example.reference._.relations:
+                name = relation.triple.name or survey.names.get(relation.label_, "")
+                survey.names[relation.label_] = name
+            if self._has_teacher(example):
+                survey.taught.setdefault(
+                    cast(Distillation, self.distillation).labels(example.reference),
+                    example.reference,
+                )
+            if len(survey.sample) < 10:
+                # Where relations are annotated, so are the entities.
+                with suppress(MissingEntities):
+                    survey.sample.append(self._document(example))
+        return survey
 
     def _document(self, example: Example) -> EntityDoc:
         """The predicted Doc of an example with the entities of whatever sets them: a
@@ -304,10 +332,17 @@ class DocRelationExtractor(TrainablePipe):
             return EntityDoc(example.predicted, self._gold_entities(example))
 
     def _document_to_learn_from(self, example: Example) -> EntityDoc:
-        """The same; without entities where the relations have not been annotated."""
+        """The same; without entities where there is nothing to learn."""
         if has_relations(example.reference):
             return self._document(example)
+        if self._has_teacher(example):
+            # Where nobody has annotated relations, it may have no entities.
+            with suppress(MissingEntities):
+                return self._document(example)
         return EntityDoc(example.predicted, [])
+
+    def _has_teacher(self, example: Example) -> bool:
+        return self.distillation is not None and self.distillation.teaches(example.reference)
 
     def _gold_entities(self, example: Example) -> List[Mentions]:
         """The entities of the reference, as spans of the predicted Doc.
@@ -325,7 +360,7 @@ class DocRelationExtractor(TrainablePipe):
             entities has none; where nothing has set entities, a warning says what to add.
         """
         documents = [EntityDoc(doc, self._entities_or_warn(doc)) for doc in docs]
-        return self._score_pairs(documents)
+        return self.score_pairs(documents)
 
     def _entities_or_warn(self, doc: Doc) -> List[Mentions]:
         try:
@@ -334,7 +369,13 @@ class DocRelationExtractor(TrainablePipe):
             warnings.warn(f"'{self.name}' finds no relations. {error}", stacklevel=2)
             return []
 
-    def _score_pairs(self, documents: List[EntityDoc]) -> List[Prediction]:
+    def score_pairs(self, documents: List[EntityDoc]) -> List[Prediction]:
+        """Score the pairs of given entities, whatever the setting `entities` would find.
+
+        documents (List[EntityDoc]): The documents, which the transformer has seen, and their
+            entities.
+        RETURNS (List[Prediction]): The scores, a document each.
+        """
         self._require_initialized()
         scores = [
             score for batch in _minibatch_by_pairs(documents) for score in self.model.predict(batch)
@@ -412,7 +453,9 @@ class DocRelationExtractor(TrainablePipe):
         validate_examples(examples, "DocRelationExtractor.update")
         # Others teach nothing, and where nobody has annotated them they may have no entities.
         if not any(
-            len(example.predicted) and has_relations(example.reference) for example in examples
+            len(example.predicted)
+            and (has_relations(example.reference) or self._has_teacher(example))
+            for example in examples
         ):
             return losses
         self._require_initialized()
@@ -430,36 +473,45 @@ class DocRelationExtractor(TrainablePipe):
     def get_loss(
         self, examples: Iterable[Example], scores: Sequence[Prediction]
     ) -> Tuple[float, List[Floats2d]]:
-        """The loss of a batch, and its gradient. Where the relations of a reference have not
-        been set, there is neither.
+        """The loss of a batch, and its gradient: that on the gold relations (eq. 11), where
+        those of the reference have been set, and that on the teacher's logits (eq. 12), where
+        there is a teacher.
 
         examples (Iterable[Example]): The examples.
         scores (Sequence[Prediction]): The scores of their pairs.
         RETURNS (Tuple[float, List[Floats2d]]): The loss, and for each Doc the gradient of
             its logits, shape (pairs, 1 + relations).
-        RAISES (ValueError): If an example holds an unknown relation.
+        RAISES (ValueError): If an example holds an unknown relation, or the relations of its
+            teacher are others.
         """
         examples = list(examples)
-        logits = [xp2torch(prediction.scores.logits) for prediction in scores]
-        num_pairs = [len(rows) for rows in logits]
-        # Documents whose relations nobody has annotated teach nothing.
+        logits = [xp2torch(prediction.scores.logits).requires_grad_() for prediction in scores]
+        loss = self._relation_loss(examples, scores, logits)
+        if self.distillation is not None:
+            for example in examples:
+                self.distillation.check_labels(example.reference, self.labels)
+            documents = [prediction.document for prediction in scores]
+            loss = loss + self.distillation(
+                logits, self.distillation.taught_pairs(examples, documents)
+            )
+        loss.backward()
+        return loss.item(), [cast(Floats2d, torch2xp(gradient_of(rows))) for rows in logits]
+
+    def _relation_loss(
+        self, examples: List[Example], scores: Sequence[Prediction], logits: List[Tensor]
+    ) -> Tensor:
+        """The loss on the gold relations. Documents whose relations nobody has annotated teach
+        nothing."""
         annotated = [
-            has_relations(example.reference)
-            for example, number in zip(examples, num_pairs)
-            for _ in range(number)
+            place for place, example in enumerate(examples) if has_relations(example.reference)
         ]
-        if not any(annotated):
-            return 0.0, [self.model.ops.alloc2f(*rows.shape) for rows in logits]
+        if not sum(len(logits[place]) for place in annotated):
+            return torch.zeros((), requires_grad=True)
         labels = numpy.concatenate(
-            [self._gold_labels(eg, prediction) for eg, prediction in zip(examples, scores)]
+            [self._gold_labels(examples[place], scores[place]) for place in annotated]
         )
-        variable = torch.cat(logits).requires_grad_()
-        chosen = torch.as_tensor(annotated, device=variable.device)
-        loss = self.loss(
-            variable[chosen], torch.as_tensor(labels[annotated], device=variable.device)
-        )
-        (gradient,) = torch.autograd.grad(loss, variable)
-        return loss.item(), [cast(Floats2d, torch2xp(rows)) for rows in gradient.split(num_pairs)]
+        variable = torch.cat([logits[place] for place in annotated])
+        return self.loss(variable, torch.as_tensor(labels, device=variable.device))
 
     def _gold_labels(self, example: Example, prediction: Prediction) -> numpy.ndarray:
         """The gold relations of each pair, shape (pairs, relations), booleans."""
@@ -477,8 +529,7 @@ class DocRelationExtractor(TrainablePipe):
                 )
             head, tail = ours.get(triple.head), ours.get(triple.tail)
             if head is not None and tail is not None and head != tail:
-                row = head * (number - 1) + tail - (tail > head)
-                labels[row, columns[triple.label]] = True
+                labels[pair_row(head, tail, number), columns[triple.label]] = True
         return labels
 
     def _gold_to_ours(self, example: Example, prediction: Prediction) -> Dict[int, int]:
@@ -519,7 +570,7 @@ class DocRelationExtractor(TrainablePipe):
                 EntityDoc(example.predicted, self._gold_entities(example)) for example in batch
             ]
             self.set_annotations(
-                [example.predicted for example in batch], self._score_pairs(documents)
+                [example.predicted for example in batch], self.score_pairs(documents)
             )
         return super().score(examples, **kwargs)
 

@@ -1,0 +1,83 @@
+"""`python -m spacy docre distant`: documents labelled with the facts of a knowledge base."""
+
+from pathlib import Path
+from typing import Annotated, Dict, Iterable, Iterator, Optional
+
+from spacy.cli._util import Arg, Opt
+from spacy.tokens import Doc
+from spacy.training.corpus import FILE_TYPE
+from spacy.vocab import Vocab
+from wasabi import msg
+
+from ..corpora.docred import read_relation_names
+from ..corpora.reader import read_docs
+from ..corpora.writer import Counts, write_docs
+from ..distant.knowledge_base import KnowledgeBase
+from ..distant.readers import read_facts
+from ._shared import refuse_existing
+
+
+def distant_cli(
+    data: Annotated[
+        Path, Arg(metavar="DOCS", help=".spacy file, or folder of them, with entities", exists=True)
+    ],
+    facts: Annotated[
+        Path,
+        Arg(
+            metavar="KB",
+            help="The facts: .csv, .tsv, .jsonl or .nt, also packed as .gz; with --from-gold "
+            ".spacy",
+            exists=True,
+        ),
+    ],
+    output: Annotated[Path, Arg(metavar="OUT", help="The .spacy file to write", dir_okay=False)],
+    from_gold: Annotated[
+        bool, Opt("--from-gold", help="Take the facts from the relations of annotated documents")
+    ] = False,
+    names_path: Annotated[
+        Optional[Path],
+        Opt("--names", "-n", help="Readable names of the relations, as JSON", exists=True),
+    ] = None,
+    force: Annotated[bool, Opt("--force", "-F", help="Overwrite an existing file")] = False,
+) -> None:
+    """
+    Label documents that have entities with the facts of a knowledge base.
+
+    A fact holds between two entities if it holds between any of their names, spaces and case
+    apart, or of the ids that an entity linker has set. Facts are lines of head, relation, tail:
+    names in .csv and .tsv, whose first line names the columns (head, relation, tail; or head_id,
+    relation, tail_id), and in .jsonl by the same keys; ids in .nt as of Wikidata.
+    """
+    if output.suffix != FILE_TYPE:
+        msg.fail(f"{output} is no {FILE_TYPE} file", f"Name it NAME{FILE_TYPE}.", exits=1)
+    refuse_existing([output], force)
+    counts = Counts()
+    empty = 0
+
+    def label(docs: Iterable[Doc]) -> Iterator[Doc]:
+        nonlocal empty
+        for doc in docs:
+            knowledge.align(doc, names)
+            empty += not doc._.relations
+            yield doc
+
+    try:
+        names: Dict[str, str] = {}
+        if from_gold:
+            knowledge = KnowledgeBase()
+            for doc in read_docs(facts, Vocab()):
+                knowledge.add_document(doc)
+                names.update((relation.label_, relation.name) for relation in doc._.relations)
+        else:
+            knowledge = read_facts(facts)
+        if names_path is not None:
+            names.update(read_relation_names(names_path))
+        counts = write_docs({output: label(read_docs(data, Vocab()))})[output]
+    except (OSError, ValueError) as error:
+        msg.fail(f"Cannot label {data}", error, exits=1)
+    msg.good(
+        f"{output}: {counts.documents} documents, {counts.relations} relations by "
+        f"{len(knowledge)} facts"
+    )
+    if empty:
+        msg.info(f"Of {empty} documents no fact is known: they have no relations")

@@ -1,0 +1,1 @@
+"""Distant supervision: documents labelled with the facts of a knowledge base."""

@@ -1,0 +1,1 @@
+"""Knowledge distillation: the logits of a teacher, made, stored, and learnt from."""

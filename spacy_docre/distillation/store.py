@@ -1,0 +1,225 @@
+"""Teacher logits on disk: safetensors files, read back one document at a time.
+
+A store is a folder: `index.json` says whose logits they are (the teacher's labels, in order,
+and what tells it from other teachers), and each `*.safetensors` file holds those of some
+documents, by a name made of the document's words and of its entities.
+"""
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+
+import numpy
+import srsly
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from spacy.tokens import Doc, Span
+
+from ..entities import mention_places
+from ..files import written_whole
+from .logits import TeacherLogits
+
+INDEX = "index.json"
+FILES = "*.safetensors"
+# About so many documents are in a file: what a run that is broken off loses at most.
+DOCUMENTS_PER_FILE = 256
+
+_USER_DATA = "docre_teacher_logits"
+
+
+class LogitsStore:
+    """The logits of a teacher for a set of documents.
+
+    path (Union[str, Path]): The folder.
+    RAISES (ValueError): If it is no store of logits, or a file of it is damaged.
+    """
+
+    def __init__(self, path: Union[str, Path]) -> None:
+        self.path = Path(path)
+        index = read_index(self.path)
+        if index is None:
+            raise ValueError(
+                f"{self.path} holds no teacher logits: it has no file {INDEX}. Make them with "
+                "'python -m spacy docre teach'."
+            )
+        self.labels: Tuple[str, ...] = tuple(index["labels"])
+        self._files = {
+            name: file for file in logits_files(self.path) for name in documents_in(file)
+        }
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._files
+
+    def tie(self, doc: Doc, entities: Sequence[Sequence[Span]]) -> None:
+        """Note on a Doc where its logits are, for `store_of` and `read`.
+
+        doc (Doc): The document.
+        entities (Sequence[Sequence[Span]]): The mentions of each of its entities, in order.
+        RAISES (ValueError): If there are none for it, or for other entities.
+        """
+        name = document_name(doc, entities)
+        if name not in self:
+            words = _words_part(name)
+            if any(_words_part(known) == words for known in self._files):
+                problem = "its entities are not those the teacher saw, or in another order"
+            else:
+                problem = "the teacher has not seen it"
+            raise ValueError(
+                f"There are no teacher logits of {title_of(doc)} in {self.path}: {problem}. Make "
+                "them for these documents with 'python -m spacy docre teach'."
+            )
+        doc.user_data[_USER_DATA] = [str(self.path), name]
+
+    def read(self, doc: Doc) -> TeacherLogits:
+        """Read the logits of one document.
+
+        doc (Doc): The document, tied to this store.
+        RETURNS (TeacherLogits): The logits of its entities' pairs.
+        """
+        _, name = doc.user_data[_USER_DATA]
+        with _readable(self._files[name]) as file:
+            columns = _columns_of(name)
+            return TeacherLogits(
+                file.get_tensor(name),
+                file.get_tensor(columns) if columns in file.keys() else None,
+            )
+
+
+def store_of(doc: Doc) -> Optional[LogitsStore]:
+    """The store that a Doc has been tied to.
+
+    doc (Doc): The document.
+    RETURNS (Optional[LogitsStore]): The store; None where it has not been tied to any.
+    """
+    return open_store(doc.user_data[_USER_DATA][0]) if _USER_DATA in doc.user_data else None
+
+
+@lru_cache(maxsize=8)
+def open_store(path: str) -> LogitsStore:
+    """Open a store once, however many documents are tied to it.
+
+    path (str): The folder.
+    RETURNS (LogitsStore): The store.
+    RAISES (ValueError): As `LogitsStore`.
+    """
+    return LogitsStore(path)
+
+
+def document_name(doc: Doc, entities: Iterable[Iterable[Span]]) -> str:
+    """What tells a document and its entities from others.
+
+    doc (Doc): The document.
+    entities (Iterable[Iterable[Span]]): The mentions of each entity, in order.
+    RETURNS (str): Hexadecimal digits: of the words, and after a "-" of the entities.
+    """
+    words = [(token.text, bool(token.whitespace_)) for token in doc]
+    places = [sorted(mention_places(mentions)) for mentions in entities]
+    return f"{_digest(words)}-{_digest(places)}"
+
+
+def title_of(doc: Doc) -> str:
+    """What to call a document in a message.
+
+    doc (Doc): The document.
+    RETURNS (str): Its title, or else its beginning.
+    """
+    return f"the document {doc.user_data.get('title') or doc.text[:50]!r}"
+
+
+def read_index(path: Path) -> Optional[Dict[str, Any]]:
+    """Read what is said of a store's logits.
+
+    path (Path): The folder.
+    RETURNS (Optional[Dict[str, Any]]): It; None where there is no store.
+    RAISES (ValueError): If the file is damaged.
+    """
+    file = path / INDEX
+    if not file.exists():
+        return None
+    try:
+        index = srsly.read_json(file)
+        if not isinstance(index, dict) or not isinstance(index.get("labels"), list):
+            raise ValueError("it has no list of labels")
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged: {error}. Make the teacher's logits again.") from error
+    return index
+
+
+def write_index(path: Path, index: Dict[str, Any]) -> None:
+    """Begin a store.
+
+    path (Path): The folder.
+    index (Dict[str, Any]): The teacher's "labels", in order, and what else tells its logits
+        from others.
+    """
+    with written_whole([path / INDEX]) as written:
+        srsly.write_json(written[path / INDEX], index)
+
+
+def write_logits(path: Path, number: int, logits: Dict[str, TeacherLogits]) -> Path:
+    """Add a file to a store.
+
+    path (Path): The folder.
+    number (int): The number of the file.
+    logits (Dict[str, TeacherLogits]): The logits of each document, by its name.
+    RETURNS (Path): The file.
+    """
+    tensors: Dict[str, numpy.ndarray] = {}
+    for name, document in logits.items():
+        tensors[name] = numpy.ascontiguousarray(document.values, dtype="float16")
+        if document.columns is not None:
+            tensors[_columns_of(name)] = numpy.ascontiguousarray(document.columns, dtype="uint16")
+    file = path / FILES.replace("*", f"{number:05}")
+    with written_whole([file]) as written:
+        save_file(tensors, written[file])
+    return file
+
+
+def logits_files(path: Path) -> List[Path]:
+    """The files of a store, in their order.
+
+    path (Path): The folder.
+    RETURNS (List[Path]): The files.
+    """
+    return sorted(path.glob(FILES))
+
+
+def documents_in(file: Path) -> List[str]:
+    """The documents of one file.
+
+    file (Path): The file.
+    RETURNS (List[str]): Their names.
+    RAISES (ValueError): If it is damaged.
+    """
+    with _readable(file) as opened:
+        return [name for name in opened.keys() if not name.endswith(_COLUMNS)]
+
+
+_COLUMNS = ".columns"
+
+
+def _columns_of(name: str) -> str:
+    return name + _COLUMNS
+
+
+def _words_part(name: str) -> str:
+    return name.split("-")[0]
+
+
+def _digest(data: object) -> str:
+    return hashlib.blake2b(json.dumps(data).encode(), digest_size=12).hexdigest()
+
+
+def _readable(file: Path) -> Any:
+    try:
+        return safe_open(file, framework="numpy")
+    except SafetensorError as error:
+        raise ValueError(
+            f"{file} is damaged: {error}. Delete it, and run 'python -m spacy docre teach' "
+            "again: it makes what is missing."
+        ) from error

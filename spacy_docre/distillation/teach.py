@@ -1,0 +1,99 @@
+"""Store a teacher's logits for a set of documents."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterable, Iterator, Optional, Set
+
+from spacy.tokens import Doc
+from spacy.util import minibatch
+from weasel.util.hashing import get_checksum
+
+from ..entities import EntityDoc, gold_entities
+from .logits import TeacherLogits
+from .store import (
+    DOCUMENTS_PER_FILE,
+    document_name,
+    documents_in,
+    logits_files,
+    read_index,
+    write_index,
+    write_logits,
+)
+from .teacher import TeacherPipeline
+
+# Documents that the teacher sees at once; their attention is held in memory.
+BATCH_SIZE = 32
+
+
+@dataclass
+class Progress:
+    """What has been stored.
+
+    documents (int): Documents of which there are logits now.
+    known (int): Those of which there were before, from an earlier run.
+    repeated (int): Documents that are the same as another, whose logits are stored once.
+    bytes (int): Size of what this run has written.
+    """
+
+    documents: int = 0
+    known: int = 0
+    repeated: int = 0
+    bytes: int = 0
+
+
+def teach(
+    teacher: TeacherPipeline, docs: Iterable[Doc], path: Path, *, top_k: Optional[int] = None
+) -> Iterator[Progress]:
+    """Store a teacher's logits, one file after the other; those that an earlier run has stored
+    are left as they are.
+
+    teacher (TeacherPipeline): The teacher.
+    docs (Iterable[Doc]): The documents, with entities; they are read once.
+    path (Path): The folder to write to.
+    top_k (Optional[int]): Store TH and so many relations of each pair, the best; None for all.
+    YIELDS (Progress): What has been stored so far, again and again.
+    RAISES (ValueError): If the folder holds logits of another teacher or another `top_k`, or if
+        a file of it is damaged.
+    """
+    _begin(teacher, path, top_k)
+    files = logits_files(path)
+    known: Set[str] = {name for file in files for name in documents_in(file)}
+    number = 1 + max((int(file.stem) for file in files), default=-1)
+    progress = Progress()
+    seen: Set[str] = set()
+    waiting: Dict[str, TeacherLogits] = {}
+    for batch in minibatch(docs, BATCH_SIZE):
+        documents = {}
+        for document in (EntityDoc(doc, gold_entities(doc)) for doc in batch):
+            name = document_name(document.doc, document.entities)
+            progress.documents += 1
+            progress.known += name in known
+            progress.repeated += name in seen
+            if name not in known and name not in seen:
+                documents[name] = document
+            seen.add(name)
+        for name, logits in zip(documents, teacher.logits(list(documents.values()))):
+            waiting[name] = logits if top_k is None else logits.best(top_k)
+        if len(waiting) >= DOCUMENTS_PER_FILE:
+            progress.bytes += write_logits(path, number, waiting).stat().st_size
+            number += 1
+            waiting = {}
+        yield progress
+    if waiting:
+        progress.bytes += write_logits(path, number, waiting).stat().st_size
+    yield progress
+
+
+def _begin(teacher: TeacherPipeline, path: Path, top_k: Optional[int]) -> None:
+    """Write the index of a new store, or see that the old one's is the same."""
+    index: Dict[str, Any] = {
+        "labels": list(teacher.labels),
+        "top_k": top_k,
+        "teacher": get_checksum(teacher.nlp.path),
+    }
+    earlier = read_index(path)
+    if earlier is None:
+        write_index(path, index)
+    elif earlier != index:
+        other = "another top_k" if earlier.get("top_k") != top_k else "another teacher"
+        raise ValueError(f"{path} holds logits of {other}: name another folder, or delete it.")

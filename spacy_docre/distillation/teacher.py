@@ -1,0 +1,89 @@
+"""A trained pipeline as teacher."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Iterator, List, Sequence, Tuple, Union, cast
+
+from spacy.language import Language
+from spacy.pipeline import Pipe
+from spacy.tokens import Span
+from spacy.util import load_model
+from thinc.api import to_numpy
+
+from ..entities import EntityDoc, copy_words
+from .logits import TeacherLogits
+
+# Components are told by their factories: their classes would bring transformers into every
+# spaCy command, which all load this package.
+RELATION_EXTRACTOR = "doc_relation_extractor"
+TRANSFORMER = "transformer"
+
+
+class TeacherPipeline:
+    """`spacy_docre.TeacherPipeline.v1`: the relation extractor of a trained pipeline, asked for
+    its logits. The pipeline is loaded when it is first asked, so that a trained student can be
+    used where its teacher is not.
+
+    path (Union[str, Path]): The pipeline: a folder, or a package.
+    """
+
+    def __init__(self, path: Union[str, Path]) -> None:
+        self.path = path
+
+    @cached_property
+    def nlp(self) -> Language:
+        """RETURNS (Language): The pipeline.
+        RAISES (ValueError): If there is none, or it has no trained relation extractor.
+        """
+        try:
+            nlp = load_model(self.path)
+        except OSError as error:
+            raise ValueError(f"The teacher {self.path} cannot be loaded: {error}") from error
+        if not _made_by(nlp, RELATION_EXTRACTOR):
+            raise ValueError(
+                f"The teacher {self.path} has no relation extractor. It has: "
+                f"{', '.join(nlp.pipe_names) or 'nothing'}. Name a pipeline with a "
+                f"{RELATION_EXTRACTOR}."
+            )
+        return nlp
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): Its relations, in the order of its logits."""
+        return self._extractor.labels
+
+    def logits(self, documents: Sequence[EntityDoc]) -> Iterator[TeacherLogits]:
+        """The logits of documents, whatever entities the teacher itself would find in them.
+
+        documents (Sequence[EntityDoc]): The documents and their entities; they stay as they are.
+        YIELDS (TeacherLogits): The logits of each.
+        """
+        # The teacher's encoding must not stand where the student's own does.
+        copies = [_copy(document) for document in documents]
+        docs = [copied.doc for copied in copies]
+        for transformer in _made_by(self.nlp, TRANSFORMER):
+            docs = list(transformer.pipe(docs, batch_size=len(docs)))
+        for prediction in self._extractor.score_pairs(copies):
+            yield TeacherLogits(to_numpy(prediction.scores.logits))
+
+    @property
+    def _extractor(self) -> Any:
+        return _made_by(self.nlp, RELATION_EXTRACTOR)[0]
+
+
+def _made_by(nlp: Language, factory: str) -> List[Pipe]:
+    """The components of a pipeline that a factory has made."""
+    return [
+        cast(Pipe, component)
+        for name, component in nlp.pipeline
+        if nlp.get_pipe_meta(name).factory == factory
+    ]
+
+
+def _copy(document: EntityDoc) -> EntityDoc:
+    doc = copy_words(document.doc)
+    entities = [
+        [Span(doc, mention.start, mention.end, label=mention.label) for mention in mentions]
+        for mentions in document.entities
+    ]
+    return EntityDoc(doc, entities)

@@ -1,0 +1,1 @@
+"""Training that can be broken off and goes on."""

@@ -1,0 +1,173 @@
+"""Checkpoints: all that a training needs to go on as if it had not been broken off."""
+
+import random
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, cast
+
+import numpy
+import srsly
+import torch
+from safetensors.torch import load_file, save_file
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from thinc.api import Model
+from thinc.shims import Shim
+
+from ..optimizers import AdamW
+
+_NAME = "checkpoint-"
+_PIPELINE = "pipeline"
+_MOMENTS = "optimizer.safetensors"
+_STATE = "state.json"
+
+
+@dataclass
+class Evaluation:
+    """What an evaluation gave.
+
+    step (int): After which update, counted from 0.
+    score (float): The weighted score.
+    other_scores (Dict[str, Any]): All scores.
+    """
+
+    step: int
+    score: float
+    other_scores: Dict[str, Any]
+
+
+@dataclass
+class Checkpoint:
+    """Where a training stands.
+
+    evaluations (List[Evaluation]): Those made so far; the training stands behind the last.
+    config (str): The config of the training.
+    random_states (Dict[str, Any]): The states of the generators of random numbers.
+    """
+
+    evaluations: List[Evaluation]
+    config: str
+    random_states: Dict[str, Any]
+
+    @property
+    def steps(self) -> int:
+        """RETURNS (int): The number of updates so far."""
+        return self.evaluations[-1].step + 1
+
+
+def save_checkpoint(
+    output: Path, nlp: Language, optimizer: AdamW, evaluations: List[Evaluation]
+) -> None:
+    """Write a checkpoint, and then delete the one before.
+
+    output (Path): The output folder of the training.
+    nlp (Language): The pipeline.
+    optimizer (AdamW): The optimizer.
+    evaluations (List[Evaluation]): The evaluations so far.
+    """
+    earlier = _folders(output)
+    folder = output / f"{_NAME}{evaluations[-1].step:08}"
+    unfinished = folder.with_suffix(".tmp")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    nlp.to_disk(unfinished / _PIPELINE)
+    save_file(optimizer.get_moments(_parameter_names(nlp)), unfinished / _MOMENTS)
+    state = {
+        "evaluations": [vars(evaluation) for evaluation in evaluations],
+        "config": nlp.config.to_str(),
+        "random_states": _random_states(),
+    }
+    srsly.write_json(unfinished / _STATE, state)
+    unfinished.rename(folder)
+    _delete(earlier)
+
+
+def read_checkpoint(output: Path) -> Optional[Checkpoint]:
+    """Read where a training stands.
+
+    output (Path): The output folder of the training.
+    RETURNS (Optional[Checkpoint]): The last checkpoint; None where there is none.
+    """
+    folders = _folders(output)
+    if not folders:
+        return None
+    state = srsly.read_json(folders[-1] / _STATE)
+    state["evaluations"] = [Evaluation(**evaluation) for evaluation in state["evaluations"]]
+    return Checkpoint(**state)
+
+
+def restore(output: Path, nlp: Language, optimizer: AdamW) -> None:
+    """Load weights and moments of the last checkpoint.
+
+    output (Path): The output folder of the training.
+    nlp (Language): The pipeline, initialised.
+    optimizer (AdamW): The new optimizer.
+    """
+    folder = _folders(output)[-1]
+    nlp.from_disk(folder / _PIPELINE)
+    optimizer.set_moments(load_file(folder / _MOMENTS), _parameter_names(nlp))
+
+
+def delete_checkpoints(output: Path) -> None:
+    """Delete the checkpoints of a training.
+
+    output (Path): Its output folder.
+    """
+    _delete(_folders(output))
+
+
+def _folders(output: Path) -> List[Path]:
+    """The checkpoints that have been written whole, the last one last."""
+    return sorted(path for path in output.glob(f"{_NAME}*") if path.suffix != ".tmp")
+
+
+def _delete(folders: List[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder)
+
+
+def _parameter_names(nlp: Language) -> Dict[int, str]:
+    """Names for the ids by which optimizers know models and shims: those differ in the next
+    process."""
+    names = {}
+    for pipe_name, component in nlp.pipeline:
+        if isinstance(component, TrainablePipe):
+            for place, owner in enumerate(_owners(component.model)):
+                names[owner.id] = f"{pipe_name}.{place}"
+    return names
+
+
+def _owners(model: Model) -> Iterator[Any]:
+    """All that holds parameters, always in the same order."""
+    for node in model.walk():
+        yield node
+        yield from cast(List[Shim], node.shims)
+
+
+def _random_states() -> Dict[str, Any]:
+    state = cast(Dict[str, Any], numpy.random.get_state(legacy=False))
+    keys = state["state"]["key"].tolist()
+    states: Dict[str, Any] = {
+        "python": random.getstate(),
+        "numpy": {**state, "state": {**state["state"], "key": keys}},
+        "torch": torch.get_rng_state().tolist(),
+    }
+    if torch.cuda.is_available():
+        states["cuda"] = [state.tolist() for state in torch.cuda.get_rng_state_all()]
+    return states
+
+
+def restore_random_states(states: Dict[str, Any]) -> None:
+    """Set the generators of random numbers to where they stood.
+
+    states (Dict[str, Any]): Their states, as a checkpoint holds them.
+    """
+    version, keys, gauss = states["python"]
+    random.setstate((version, tuple(keys), gauss))
+    numpy.random.set_state(states["numpy"])
+    torch.set_rng_state(torch.tensor(states["torch"], dtype=torch.uint8))
+    if "cuda" in states:
+        torch.cuda.set_rng_state_all(
+            [torch.tensor(state, dtype=torch.uint8) for state in states["cuda"]]
+        )

@@ -1,0 +1,147 @@
+"""spaCy's training, with checkpoints.
+
+It is made of the parts that `spacy train` is made of, so that the same config trains the same
+pipeline. To go on after a checkpoint, spaCy's loop runs again from its beginning, with empty
+batches and with the evaluations that are known, up to where the training stood: order of the
+documents, schedules, patience and the best score are then what they were.
+"""
+
+import shutil
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+
+from spacy.language import Language
+from spacy.schemas import ConfigSchemaTraining
+from spacy.training import Example
+from spacy.training.loop import (
+    DIR_MODEL_BEST,
+    DIR_MODEL_LAST,
+    clean_output_dir,
+    create_before_to_disk_callback,
+    create_evaluation_callback,
+    create_train_batches,
+    train_while_improving,
+    update_meta,
+)
+from spacy.util import registry, resolve_dot_names
+from thinc.api import fix_random_seed, set_gpu_allocator
+
+from ..optimizers import AdamW
+from .checkpoint import (
+    Checkpoint,
+    Evaluation,
+    delete_checkpoints,
+    read_checkpoint,
+    restore,
+    restore_random_states,
+    save_checkpoint,
+)
+
+Batch = Tuple[int, List[Example]]
+Evaluate = Callable[[], Tuple[float, Dict[str, Any]]]
+
+
+def train(nlp: Language, output: Path, *, use_gpu: int = -1) -> None:
+    """Train a pipeline, or go on where a training with the same output folder stopped.
+
+    A checkpoint is written after each evaluation, and the last is deleted at the end.
+
+    nlp (Language): The initialised pipeline, with the full config.
+    output (Path): The folder for model-best, model-last and the checkpoint.
+    use_gpu (int): The GPU; -1 for the processor.
+    RAISES (ValueError): If the folder holds the checkpoint of a training with another config,
+        or if the optimizer is not `spacy_docre.AdamW.v1`.
+    """
+    checkpoint = read_checkpoint(output)
+    if checkpoint is not None and checkpoint.config != nlp.config.to_str():
+        raise ValueError(
+            f"{output} holds a training with another config, which is not finished. Name another "
+            "folder, or delete it."
+        )
+    config = nlp.config.interpolate()
+    if config["training"]["seed"] is not None:
+        fix_random_seed(config["training"]["seed"])
+    if use_gpu >= 0 and config["training"]["gpu_allocator"]:
+        set_gpu_allocator(config["training"]["gpu_allocator"])
+    settings = registry.resolve(config["training"], schema=ConfigSchemaTraining)
+    optimizer = settings["optimizer"]
+    if not isinstance(optimizer, AdamW):
+        raise ValueError(
+            "Only the moments of torch's AdamW can be kept in a checkpoint. Set "
+            '[training.optimizer] @optimizers = "spacy_docre.AdamW.v1".'
+        )
+    train_corpus, dev_corpus = resolve_dot_names(
+        config, [settings["train_corpus"], settings["dev_corpus"]]
+    )
+    batches = create_train_batches(nlp, train_corpus, settings["batcher"], settings["max_epochs"])
+    evaluate = create_evaluation_callback(nlp, dev_corpus, settings["score_weights"])
+    evaluations: List[Evaluation] = []
+    if checkpoint is None:
+        output.mkdir(parents=True, exist_ok=True)
+        clean_output_dir(output)
+    else:
+        restore(output, nlp, optimizer)
+        batches = _replay_batches(batches, checkpoint)
+        evaluate = _replay_evaluations(evaluate, checkpoint)
+    steps = train_while_improving(
+        nlp,
+        optimizer,
+        batches,
+        evaluate,
+        dropout=settings["dropout"],
+        accumulate_gradient=settings["accumulate_gradient"],
+        patience=settings["patience"],
+        max_steps=settings["max_steps"],
+        eval_frequency=settings["eval_frequency"],
+        exclude=settings["frozen_components"],
+        annotating_components=settings["annotating_components"],
+        before_update=settings["before_update"],
+    )
+    before_to_disk = create_before_to_disk_callback(settings["before_to_disk"])
+    with nlp.select_pipes(disable=settings["frozen_components"]):
+        log_step, finish_log = settings["logger"](nlp, sys.stdout, sys.stderr)
+    known = 0 if checkpoint is None else checkpoint.steps
+    try:
+        for _, info, is_best in steps:
+            if is_best is not None:
+                evaluations.append(Evaluation(info["step"], info["score"], info["other_scores"]))
+            if info["step"] < known:
+                continue
+            if is_best is not None:
+                with nlp.select_pipes(disable=settings["frozen_components"]):
+                    update_meta(settings, nlp, info)
+                before_to_disk(nlp).to_disk(output / DIR_MODEL_LAST)
+                if is_best:
+                    shutil.rmtree(output / DIR_MODEL_BEST, ignore_errors=True)
+                    shutil.copytree(output / DIR_MODEL_LAST, output / DIR_MODEL_BEST)
+                save_checkpoint(output, nlp, optimizer, evaluations)
+                info["output_path"] = str(output / DIR_MODEL_LAST)
+            log_step(info if is_best is not None else None)
+    finally:
+        finish_log()
+    before_to_disk(nlp).to_disk(output / DIR_MODEL_LAST)
+    delete_checkpoints(output)
+
+
+def _replay_batches(batches: Iterable[Batch], checkpoint: Checkpoint) -> Iterator[Batch]:
+    """The batches, those that have been learnt from empty."""
+    remaining = iter(batches)
+    for epoch, _ in islice(remaining, checkpoint.steps):
+        yield epoch, []
+    restore_random_states(checkpoint.random_states)
+    yield from remaining
+
+
+def _replay_evaluations(evaluate: Evaluate, checkpoint: Checkpoint) -> Evaluate:
+    """Evaluate, but where the scores are known, give these."""
+    known = iter(checkpoint.evaluations)
+
+    def evaluate_or_recall() -> Tuple[float, Dict[str, Any]]:
+        evaluation: Optional[Evaluation] = next(known, None)
+        if evaluation is None:
+            return evaluate()
+        return evaluation.score, evaluation.other_scores
+
+    return evaluate_or_recall

@@ -1,0 +1,45 @@
+"""Fixtures of the distillation tests: a teacher, documents, and their logits on disk."""
+
+from pathlib import Path
+from typing import Callable, List
+
+import pytest
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from spacy_docre.corpora.reader import read_docs
+from spacy_docre.corpora.writer import write_docs
+from spacy_docre.distillation.teach import teach
+from spacy_docre.distillation.teacher import TeacherPipeline
+
+
+@pytest.fixture(scope="session")
+def corpus(make_examples: Callable, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six documents, which the trained pipeline has not seen."""
+    path = tmp_path_factory.mktemp("corpus") / "distant.spacy"
+    docs = [example.reference for example in make_examples(6, seed=7)]
+    for number, doc in enumerate(docs):
+        doc.user_data["title"] = f"Document {number}"
+    write_docs({path: docs})
+    return path
+
+
+@pytest.fixture(scope="session")
+def docs(corpus: Path) -> List[Doc]:
+    """The same, read back."""
+    return list(read_docs(corpus, Vocab()))
+
+
+@pytest.fixture(scope="session")
+def teacher(trained_folder: Path) -> TeacherPipeline:
+    return TeacherPipeline(trained_folder)
+
+
+@pytest.fixture(scope="session")
+def stored(
+    teacher: TeacherPipeline, docs: List[Doc], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The logits of the trained pipeline for them."""
+    path = tmp_path_factory.mktemp("logits") / "teacher"
+    list(teach(teacher, docs, path))
+    return path

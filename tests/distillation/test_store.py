@@ -1,0 +1,198 @@
+from pathlib import Path
+from typing import Callable, Iterator, List
+
+import numpy
+import pytest
+import spacy
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from spacy.tokens import Doc
+
+from spacy_docre.corpora.reader import make_example
+from spacy_docre.distillation import teach as teach_module
+from spacy_docre.distillation.logits import TeacherLogits
+from spacy_docre.distillation.store import LogitsStore, store_of
+from spacy_docre.distillation.teach import Progress, teach
+from spacy_docre.distillation.teacher import TeacherPipeline
+from spacy_docre.entities import EntityDoc, gold_entities
+
+
+def stored_logits(path: Path, docs: List[Doc]) -> List[TeacherLogits]:
+    store = LogitsStore(path)
+    for doc in docs:
+        store.tie(doc, gold_entities(doc))
+    return [store.read(doc) for doc in docs]
+
+
+def last(progress: Iterator[Progress]) -> Progress:
+    return list(progress)[-1]
+
+
+def test_logits_are_those_of_the_pipeline(
+    trained_folder: Path, docs: List[Doc], stored: Path
+) -> None:
+    nlp = spacy.load(trained_folder)
+    nlp.get_pipe("doc_relation_extractor").cfg["threshold"] = 0.0
+    labels = nlp.get_pipe("doc_relation_extractor").labels
+    assert LogitsStore(stored).labels == labels
+    for doc, logits in zip(docs, stored_logits(stored, docs)):
+        relations = nlp(make_example(doc).predicted)._.relations
+        number = len(doc._.entities)
+        assert logits.values.shape == (number * (number - 1), 1 + len(labels))
+        margins = logits.values[:, 1:].astype("float64") - logits.values[:, :1]
+        assert len(relations) == margins.size
+        for relation in relations:
+            head, tail = relation.triple.head, relation.triple.tail
+            row = head * (number - 1) + (tail if tail < head else tail - 1)
+            margin = margins[row, labels.index(relation.label_)]
+            assert relation.score == pytest.approx(1 / (1 + numpy.exp(-margin)), abs=0.02)
+
+
+def test_teach_goes_on_where_it_stopped(
+    teacher: TeacherPipeline,
+    docs: List[Doc],
+    stored: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(teach_module, "DOCUMENTS_PER_FILE", 2)
+    monkeypatch.setattr(teach_module, "BATCH_SIZE", 2)
+    steps = teach(teacher, docs, tmp_path)
+    next(steps)
+    next(steps)
+    steps.close()
+    first = {file: file.stat().st_mtime_ns for file in tmp_path.glob("*.safetensors")}
+    assert len(first) == 2
+    progress = last(teach(teacher, docs, tmp_path))
+    assert (progress.documents, progress.known) == (6, 4)
+    assert {file: file.stat().st_mtime_ns for file in first} == first
+    assert len(list(tmp_path.glob("*.safetensors"))) == 3
+    for ours, theirs in zip(stored_logits(tmp_path, docs), stored_logits(stored, docs)):
+        numpy.testing.assert_allclose(ours.values, theirs.values, atol=0.02)
+    again = last(teach(teacher, docs, tmp_path))
+    assert (again.known, again.bytes) == (6, 0)
+
+
+def test_document_that_is_there_twice(
+    teacher: TeacherPipeline, docs: List[Doc], tmp_path: Path
+) -> None:
+    progress = last(teach(teacher, [*docs[:2], docs[0]], tmp_path))
+    assert (progress.documents, progress.repeated) == (3, 1)
+    assert len(LogitsStore(tmp_path)) == 2
+
+
+def test_documents_without_pairs(
+    teacher: TeacherPipeline, make_doc: Callable, tmp_path: Path
+) -> None:
+    docs = [make_doc([]), make_doc(["no", "entity"]), make_doc(["one", "entity"], [[(0, 1)]])]
+    last(teach(teacher, docs, tmp_path, top_k=2))
+    for logits in stored_logits(tmp_path, docs):
+        assert logits.values.shape == (0, 3)
+
+
+def test_best_relations_only(
+    teacher: TeacherPipeline, docs: List[Doc], stored: Path, tmp_path: Path
+) -> None:
+    last(teach(teacher, docs, tmp_path, top_k=1))
+    for best, full in zip(stored_logits(tmp_path, docs), stored_logits(stored, docs)):
+        assert best.columns is not None
+        numpy.testing.assert_array_equal(best.columns[:, 0], 0)
+        numpy.testing.assert_array_equal(best.columns[:, 1], full.values[:, 1:].argmax(1) + 1)
+        numpy.testing.assert_allclose(best.values[:, 1], full.values[:, 1:].max(1), atol=0.02)
+        numpy.testing.assert_allclose(best.values[:, 0], full.values[:, 0], atol=0.02)
+
+
+@given(
+    arrays("float32", (5, 7), elements=st.floats(-9, 9, width=32), unique=True),
+    st.integers(1, 9),
+)
+def test_best_of_any_logits(values: numpy.ndarray, number: int) -> None:
+    best = TeacherLogits(values).best(number)
+    if number >= 6:
+        assert best.columns is None
+        return
+    assert best.columns is not None
+    for row, kept, columns in zip(values, best.values, best.columns):
+        numpy.testing.assert_array_equal(row[columns], kept)
+        assert set(kept[1:]) == set(sorted(row[1:])[-number:])
+
+
+def test_changed_entities(docs: List[Doc], stored: Path) -> None:
+    doc = docs[0]
+    store = LogitsStore(stored)
+    with pytest.raises(ValueError, match="'Document 0'.*entities are not those"):
+        store.tie(doc, gold_entities(doc)[1:])
+    with pytest.raises(ValueError, match="'Document 0'.*another order"):
+        store.tie(doc, gold_entities(doc)[::-1])
+
+
+def test_missing_document(make_doc: Callable, stored: Path) -> None:
+    doc = make_doc(["Another", "one"])
+    with pytest.raises(ValueError, match="'Another one '.*has not seen it"):
+        LogitsStore(stored).tie(doc, [])
+
+
+def test_store_of(docs: List[Doc], make_doc: Callable, stored: Path) -> None:
+    LogitsStore(stored).tie(docs[0], gold_entities(docs[0]))
+    store = store_of(docs[0])
+    assert store is not None and store.path == stored
+    copied = Doc(docs[0].vocab).from_bytes(docs[0].to_bytes())
+    assert store_of(copied) is store
+    assert store_of(make_doc(["Another"])) is None
+
+
+def test_logits_of_another_teacher(
+    teacher: TeacherPipeline, docs: List[Doc], stored: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="another top_k"):
+        last(teach(teacher, docs, stored, top_k=2))
+    teacher.nlp.to_disk(tmp_path)
+    other = TeacherPipeline(tmp_path)
+    with pytest.raises(ValueError, match="another teacher"):
+        settings = other.nlp.get_pipe("doc_relation_extractor").cfg
+        settings["threshold"] = 0.4
+        other.nlp.to_disk(tmp_path)
+        last(teach(other, docs, stored))
+
+
+def test_no_store(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="holds no teacher logits.*docre teach"):
+        LogitsStore(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}"])
+def test_damaged_index(content: str, tmp_path: Path) -> None:
+    (tmp_path / "index.json").write_text(content)
+    with pytest.raises(ValueError, match="index.json is damaged"):
+        LogitsStore(tmp_path)
+
+
+def test_damaged_file(teacher: TeacherPipeline, docs: List[Doc], tmp_path: Path) -> None:
+    last(teach(teacher, docs, tmp_path))
+    (file,) = tmp_path.glob("*.safetensors")
+    file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(ValueError, match="is damaged.*Delete it.*docre teach"):
+        LogitsStore(tmp_path)
+    file.unlink()
+    last(teach(teacher, docs, tmp_path))
+    assert len(LogitsStore(tmp_path)) == 6
+
+
+def test_teacher_leaves_documents_as_they_are(teacher: TeacherPipeline, docs: List[Doc]) -> None:
+    doc = docs[0].copy()
+    before = doc.to_bytes()
+    list(teacher.logits([EntityDoc(doc, gold_entities(doc))]))
+    assert doc.to_bytes() == before
+    assert doc._.trf_data is None
+
+
+def test_teacher_without_extractor(tmp_path: Path) -> None:
+    spacy.blank("en").to_disk(tmp_path)
+    with pytest.raises(ValueError, match="has no relation extractor. It has: nothing"):
+        list(TeacherPipeline(tmp_path).logits([]))
+
+
+def test_teacher_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        list(TeacherPipeline(tmp_path / "missing").logits([]))

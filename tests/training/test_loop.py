@@ -1,0 +1,176 @@
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List
+
+import numpy
+import pytest
+from spacy.language import Language
+from spacy.training import Example
+from spacy.training.initialize import init_nlp
+from spacy.util import load_config, load_model
+from thinc.api import Config
+
+from spacy_docre.corpora.writer import write_docs
+from spacy_docre.training import loop
+from spacy_docre.training.checkpoint import save_checkpoint
+from spacy_docre.training.loop import train
+
+CONFIG = Path(__file__).parents[2] / "configs" / "quickstart.cfg"
+
+
+class Killed(BaseException):
+    """As by a signal: nothing catches it."""
+
+
+@pytest.fixture
+def config(make_pipeline: Callable, make_examples: Callable, tmp_path: Path) -> Config:
+    """Twelve documents in six epochs of four steps, with dropout and a schedule."""
+    for name, seed in (("train", 0), ("dev", 1)):
+        docs = [example.reference for example in make_examples(12, seed=seed)]
+        write_docs({tmp_path / f"{name}.spacy": docs})
+    pipeline = make_pipeline()
+    overrides = {
+        "paths.train": str(tmp_path / "train.spacy"),
+        "paths.dev": str(tmp_path / "dev.spacy"),
+        "training.max_steps": 22,
+        "training.eval_frequency": 5,
+        "training.patience": 0,
+        "training.dropout": 0.2,
+        "training.batcher": {"@batchers": "spacy.batch_by_sequence.v1", "size": 3},
+        "training.score_weights": {"rel_f": 1.0},
+        "training.optimizer": {
+            "@optimizers": "spacy_docre.AdamW.v1",
+            "learn_rate": {
+                "@schedules": "warmup_linear.v1",
+                "initial_rate": 0.001,
+                "warmup_steps": 4,
+                "total_steps": 23,
+            },
+        },
+    }
+    config = load_config(CONFIG, overrides=overrides)
+    config["components"] = pipeline.config["components"]
+    config["components"]["transformer"]["model"]["transformer_config"] = {
+        "hidden_dropout_prob": 0.1
+    }
+    return config
+
+
+def weights(nlp: Language) -> Dict[str, numpy.ndarray]:
+    return {
+        f"{name}.{key}": value.detach().numpy().copy()
+        for name, component in nlp.pipeline
+        for node in component.model.walk()
+        for shim in node.shims
+        for key, value in shim._model.state_dict().items()
+    }
+
+
+def run(config: Config, output: Path) -> Language:
+    nlp = init_nlp(config)
+    train(nlp, output)
+    return nlp
+
+
+def batches_of(monkeypatch: pytest.MonkeyPatch) -> List[List[int]]:
+    """Notes what the pipeline learns from."""
+    seen: List[List[int]] = []
+    update = Language.update
+
+    def note(self: Language, examples: List[Example], **settings: Any) -> Dict[str, float]:
+        seen.append([hash(example.text) for example in examples])
+        return update(self, examples, **settings)
+
+    monkeypatch.setattr(Language, "update", note)
+    return seen
+
+
+@pytest.mark.parametrize("stop", [3, 6, 13, 19])
+def test_goes_on_as_if_it_had_not_stopped(
+    stop: int, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = batches_of(monkeypatch)
+    whole = weights(run(config, tmp_path / "whole"))
+    expected, seen[:] = list(seen), []
+
+    def kill(nlp: Language, info: Dict[str, int]) -> None:
+        if info["step"] == stop:
+            raise Killed
+
+    resolve = loop.registry.resolve
+
+    def resolve_and_kill(*args: Any, **settings: Any) -> Dict[str, Any]:
+        return {**resolve(*args, **settings), "before_update": kill}
+
+    with monkeypatch.context() as context:
+        context.setattr(loop.registry, "resolve", resolve_and_kill)
+        with pytest.raises(Killed):
+            run(config, tmp_path / "parts")
+    done = stop if stop < 5 else stop - stop % 5 + 1
+    first, seen[:] = list(seen), []
+    assert first == expected[:stop]
+    resumed = weights(run(config, tmp_path / "parts"))
+    # What is learnt from a second time is no more than what follows the last checkpoint.
+    assert seen == expected[1 if stop < 5 else done :]
+    assert whole.keys() == resumed.keys()
+    for key, values in whole.items():
+        numpy.testing.assert_allclose(resumed[key], values, rtol=1e-5, atol=1e-6, err_msg=key)
+    for name in ("model-best", "model-last"):
+        performance = [
+            load_model(tmp_path / folder / name).meta["performance"]["rel_f"]
+            for folder in ("whole", "parts")
+        ]
+        assert performance[0] == pytest.approx(performance[1], abs=1e-3)
+    assert not list((tmp_path / "parts").glob("checkpoint*"))
+
+
+def test_same_as_spacy_train(config: Config, tmp_path: Path) -> None:
+    from spacy.training.loop import train as spacy_train
+
+    ours = weights(run(config, tmp_path / "ours"))
+    nlp = init_nlp(config)
+    spacy_train(nlp, tmp_path / "theirs")
+    for key, values in weights(nlp).items():
+        numpy.testing.assert_allclose(ours[key], values, rtol=1e-5, atol=1e-6, err_msg=key)
+    for name in ("model-best", "model-last"):
+        numpy.testing.assert_equal(
+            load_model(tmp_path / "ours" / name).meta["performance"]["rel_f"],
+            load_model(tmp_path / "theirs" / name).meta["performance"]["rel_f"],
+        )
+
+
+def test_checkpoint_that_was_not_finished(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed while it was written: the one before is still there."""
+    calls: Iterator[int] = iter(range(9))
+
+    def save(*args: Any) -> None:
+        if next(calls) == 2:
+            (tmp_path / "output" / "checkpoint-00000010.tmp").mkdir()
+            raise Killed
+        save_checkpoint(*args)
+
+    with monkeypatch.context() as context:
+        context.setattr(loop, "save_checkpoint", save)
+        with pytest.raises(Killed):
+            run(config, tmp_path / "output")
+    seen = batches_of(monkeypatch)
+    run(config, tmp_path / "output")
+    assert len(seen) == 23 - 6
+    assert not [path for path in (tmp_path / "output").iterdir() if "model" not in path.name]
+
+
+def test_other_config(config: Config, tmp_path: Path) -> None:
+    nlp = init_nlp(config)
+    (tmp_path / "output").mkdir()
+    optimizer = loop.registry.resolve(nlp.config["training"])["optimizer"]
+    save_checkpoint(tmp_path / "output", nlp, optimizer, [loop.Evaluation(0, 0.0, {})])
+    config["training"]["dropout"] = 0.3
+    with pytest.raises(ValueError, match="holds a training with another config"):
+        run(config, tmp_path / "output")
+
+
+def test_other_optimizer(config: Config, tmp_path: Path) -> None:
+    config["training"]["optimizer"] = {"@optimizers": "Adam.v1", "learn_rate": 0.001}
+    with pytest.raises(ValueError, match="spacy_docre.AdamW.v1"):
+        run(config, tmp_path / "output")
