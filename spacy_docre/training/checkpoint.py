@@ -4,7 +4,7 @@ import random
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, cast
+from typing import Any, Dict, Iterator, List, Optional, Sequence, cast
 
 import numpy
 import srsly
@@ -43,11 +43,13 @@ class Checkpoint:
 
     evaluations (List[Evaluation]): Those made so far; the training stands behind the last.
     config (str): The config of the training.
+    epochs (List[Any]): Python's random state before the documents of each epoch were shuffled.
     random_states (Dict[str, Any]): The states of the generators of random numbers.
     """
 
     evaluations: List[Evaluation]
     config: str
+    epochs: List[Any]
     random_states: Dict[str, Any]
 
     @property
@@ -57,7 +59,11 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    output: Path, nlp: Language, optimizer: AdamW, evaluations: List[Evaluation]
+    output: Path,
+    nlp: Language,
+    optimizer: AdamW,
+    evaluations: List[Evaluation],
+    epochs: List[Any],
 ) -> None:
     """Write a checkpoint, and then delete the one before.
 
@@ -65,6 +71,7 @@ def save_checkpoint(
     nlp (Language): The pipeline.
     optimizer (AdamW): The optimizer.
     evaluations (List[Evaluation]): The evaluations so far.
+    epochs (List[Any]): Python's random state before the documents of each epoch were shuffled.
     """
     earlier = _folders(output)
     folder = output / f"{_NAME}{evaluations[-1].step:08}"
@@ -76,6 +83,7 @@ def save_checkpoint(
     state = {
         "evaluations": [vars(evaluation) for evaluation in evaluations],
         "config": nlp.config.to_str(),
+        "epochs": epochs,
         "random_states": _random_states(),
     }
     srsly.write_json(unfinished / _STATE, state)
@@ -158,13 +166,21 @@ def _random_states() -> Dict[str, Any]:
     return states
 
 
+def restore_python_state(state: Sequence[Any]) -> None:
+    """Set Python's generator of random numbers to where it stood.
+
+    state (Sequence[Any]): Its state, also as JSON gives it.
+    """
+    version, keys, gauss = state
+    random.setstate((version, tuple(keys), gauss))
+
+
 def restore_random_states(states: Dict[str, Any]) -> None:
     """Set the generators of random numbers to where they stood.
 
     states (Dict[str, Any]): Their states, as a checkpoint holds them.
     """
-    version, keys, gauss = states["python"]
-    random.setstate((version, tuple(keys), gauss))
+    restore_python_state(states["python"])
     numpy.random.set_state(states["numpy"])
     torch.set_rng_state(torch.tensor(states["torch"], dtype=torch.uint8))
     if "cuda" in states:

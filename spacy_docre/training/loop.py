@@ -6,9 +6,10 @@ batches and with the evaluations that are known, up to where the training stood:
 documents, schedules, patience and the best score are then what they were.
 """
 
+import random
 import shutil
 import sys
-from itertools import islice
+from itertools import count
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
@@ -35,6 +36,7 @@ from .checkpoint import (
     delete_checkpoints,
     read_checkpoint,
     restore,
+    restore_python_state,
     restore_random_states,
     save_checkpoint,
 )
@@ -78,17 +80,17 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1) -> None:
     batches = create_train_batches(nlp, train_corpus, settings["batcher"], settings["max_epochs"])
     evaluate = create_evaluation_callback(nlp, dev_corpus, settings["score_weights"])
     evaluations: List[Evaluation] = []
+    epochs: List[Any] = []
     if checkpoint is None:
         output.mkdir(parents=True, exist_ok=True)
         clean_output_dir(output)
     else:
         restore(output, nlp, optimizer)
-        batches = _replay_batches(batches, checkpoint)
         evaluate = _replay_evaluations(evaluate, checkpoint)
     steps = train_while_improving(
         nlp,
         optimizer,
-        batches,
+        _replay_batches(batches, checkpoint, epochs),
         evaluate,
         dropout=settings["dropout"],
         accumulate_gradient=settings["accumulate_gradient"],
@@ -116,7 +118,7 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1) -> None:
                 if is_best:
                     shutil.rmtree(output / DIR_MODEL_BEST, ignore_errors=True)
                     shutil.copytree(output / DIR_MODEL_LAST, output / DIR_MODEL_BEST)
-                save_checkpoint(output, nlp, optimizer, evaluations)
+                save_checkpoint(output, nlp, optimizer, evaluations, epochs)
                 info["output_path"] = str(output / DIR_MODEL_LAST)
             log_step(info if is_best is not None else None)
     finally:
@@ -125,13 +127,27 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1) -> None:
     delete_checkpoints(output)
 
 
-def _replay_batches(batches: Iterable[Batch], checkpoint: Checkpoint) -> Iterator[Batch]:
-    """The batches, those that have been learnt from empty."""
+def _replay_batches(
+    batches: Iterable[Batch], checkpoint: Optional[Checkpoint], epochs: List[Any]
+) -> Iterator[Batch]:
+    """The batches, those that have been learnt from empty. What is random in an epoch's order
+    is noted in `epochs`, since others draw random numbers, too."""
     remaining = iter(batches)
-    for epoch, _ in islice(remaining, checkpoint.steps):
-        yield epoch, []
-    restore_random_states(checkpoint.random_states)
-    yield from remaining
+    known = 0 if checkpoint is None else checkpoint.steps
+    for step in count():
+        if checkpoint is not None and step < known and len(epochs) < len(checkpoint.epochs):
+            # Used if this step begins an epoch.
+            restore_python_state(checkpoint.epochs[len(epochs)])
+        if checkpoint is not None and step == known:
+            restore_random_states(checkpoint.random_states)
+        state = random.getstate()
+        item = next(remaining, None)
+        if item is None:
+            return
+        epoch, batch = item
+        if epoch == len(epochs):
+            epochs.append(state)
+        yield epoch, batch if step >= known else []
 
 
 def _replay_evaluations(evaluate: Evaluate, checkpoint: Checkpoint) -> Evaluate:

@@ -128,6 +128,7 @@ def test_same_as_spacy_train(config: Config, tmp_path: Path) -> None:
 
     ours = weights(run(config, tmp_path / "ours"))
     nlp = init_nlp(config)
+    (tmp_path / "theirs").mkdir()
     spacy_train(nlp, tmp_path / "theirs")
     for key, values in weights(nlp).items():
         numpy.testing.assert_allclose(ours[key], values, rtol=1e-5, atol=1e-6, err_msg=key)
@@ -164,7 +165,7 @@ def test_other_config(config: Config, tmp_path: Path) -> None:
     nlp = init_nlp(config)
     (tmp_path / "output").mkdir()
     optimizer = loop.registry.resolve(nlp.config["training"])["optimizer"]
-    save_checkpoint(tmp_path / "output", nlp, optimizer, [loop.Evaluation(0, 0.0, {})])
+    save_checkpoint(tmp_path / "output", nlp, optimizer, [loop.Evaluation(0, 0.0, {})], [])
     config["training"]["dropout"] = 0.3
     with pytest.raises(ValueError, match="holds a training with another config"):
         run(config, tmp_path / "output")
