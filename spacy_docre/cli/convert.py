@@ -18,7 +18,7 @@ from wasabi import msg
 from ..corpora.docred import read_docred, read_relation_names
 from ..corpora.prodigy import ACCEPT, read_prodigy
 from ..corpora.validation import GZIP
-from ..corpora.writer import Counts, split_docs, write_docs
+from ..corpora.writer import Counts, split_docs, write_corpus, write_docs
 from ._shared import refuse_existing
 
 REST = "rest"
@@ -38,7 +38,11 @@ def convert_cli(
         Path, Arg(metavar="INPUT", help="File to convert", exists=True, dir_okay=False)
     ],
     output_path: Annotated[
-        Path, Arg(metavar="OUTPUT", help="The .spacy file to write, or with --split the folder")
+        Path,
+        Arg(
+            metavar="OUTPUT",
+            help="The .spacy file to write, or a folder: of several files, or with --split",
+        ),
     ],
     format: Annotated[
         Format, Opt("--format", "-f", help="auto: docred for .json, prodigy for .jsonl")
@@ -78,7 +82,8 @@ def convert_cli(
     Convert annotated documents to .spacy files, with entities and relations.
 
     It reads the JSON of DocRED and Re-DocRED, and the JSONL of Prodigy's rel.manual, also
-    packed as .gz. To write several files: --split train=400 --split dev=rest
+    packed as .gz. To write several files: --split train=400 --split dev=rest. A data set of any
+    size goes to an OUTPUT without the ending .spacy, a folder whose files are read as one.
     """
     sizes = _parse_sizes(split)
     if seed is not None and not sizes:
@@ -88,12 +93,6 @@ def convert_cli(
         if unpacked.suffix not in FORMATS:
             msg.fail(f"Unknown format of {input_path}", "Set it with --format.", exits=1)
         format = FORMATS[unpacked.suffix]
-    if not sizes and output_path.suffix != FILE_TYPE:
-        msg.fail(
-            f"{output_path} is no {FILE_TYPE} file",
-            f"Name the output NAME{FILE_TYPE}, or set --split to write several files.",
-            exits=1,
-        )
     outputs = {name: output_path / f"{name}{FILE_TYPE}" for name in sizes} or {"": output_path}
     refuse_existing(outputs.values(), force)
 
@@ -116,7 +115,7 @@ def convert_cli(
             unused = len(all_docs) - sum(map(len, parts.values()))
             counts = write_docs({outputs[name]: part for name, part in parts.items()})
         else:
-            counts = write_docs({output_path: docs})
+            counts = {output_path: write_corpus(output_path, docs)}
     except (ImportError, OSError, ValueError) as error:
         msg.fail(f"Cannot convert {input_path}", error, exits=1)
 

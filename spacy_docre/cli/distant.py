@@ -5,13 +5,12 @@ from typing import Annotated, Dict, Iterable, Iterator, Optional
 
 from spacy.cli._util import Arg, Opt
 from spacy.tokens import Doc
-from spacy.training.corpus import FILE_TYPE
 from spacy.vocab import Vocab
 from wasabi import msg
 
 from ..corpora.docred import read_relation_names
 from ..corpora.reader import read_docs
-from ..corpora.writer import Counts, write_docs
+from ..corpora.writer import Counts, write_corpus
 from ..distant.knowledge_base import KnowledgeBase
 from ..distant.readers import read_facts
 from ._shared import refuse_existing
@@ -30,7 +29,7 @@ def distant_cli(
             exists=True,
         ),
     ],
-    output: Annotated[Path, Arg(metavar="OUT", help="The .spacy file to write", dir_okay=False)],
+    output: Annotated[Path, Arg(metavar="OUT", help="The .spacy file to write, or a folder")],
     from_gold: Annotated[
         bool, Opt("--from-gold", help="Take the facts from the relations of annotated documents")
     ] = False,
@@ -48,8 +47,6 @@ def distant_cli(
     names in .csv and .tsv, whose first line names the columns (head, relation, tail; or head_id,
     relation, tail_id), and in .jsonl by the same keys; ids in .nt as of Wikidata.
     """
-    if output.suffix != FILE_TYPE:
-        msg.fail(f"{output} is no {FILE_TYPE} file", f"Name it NAME{FILE_TYPE}.", exits=1)
     refuse_existing([output], force)
     counts = Counts()
     empty = 0
@@ -72,7 +69,7 @@ def distant_cli(
             knowledge = read_facts(facts)
         if names_path is not None:
             names.update(read_relation_names(names_path))
-        counts = write_docs({output: label(read_docs(data, Vocab()))})[output]
+        counts = write_corpus(output, label(read_docs(data, Vocab())))
     except (OSError, ValueError) as error:
         msg.fail(f"Cannot label {data}", error, exits=1)
     msg.good(

@@ -11,7 +11,16 @@ from spacy.vocab import Vocab
 from ..relations import Triple
 from .annotation import annotate
 from .detokenization import detokenize
-from .validation import FieldPath, Label, Text, invalid, parse_json, read_text, validate
+from .validation import (
+    FieldPath,
+    Label,
+    Text,
+    invalid,
+    parse_json,
+    parse_json_array,
+    read_text,
+    validate,
+)
 
 FIELDS = {
     "title": "the document's title, a string",
@@ -55,7 +64,7 @@ def read_docred(
     names: Mapping[str, str] = {},
     lang: str = "en",
 ) -> Iterator[Doc]:
-    """Read documents in DocRED's format.
+    """Read documents in DocRED's format, one after the other.
 
     Their tokens are those of the file, spaced as prose. `doc._.entities` are in the order of
     the file's vertexSet; the title is in `doc.user_data["title"]`.
@@ -68,10 +77,7 @@ def read_docred(
     RAISES (ValueError): If the file is malformed.
     """
     path = Path(path)
-    records = parse_json(read_text(path), str(path))
-    if not isinstance(records, list):
-        raise ValueError(f"{path} should be a list of documents, in brackets: [...].")
-    for place, data in enumerate(records):
+    for place, data in enumerate(parse_json_array(path)):
         where = f"{path}, document {place} ({_title(data)})"
         record = validate(DocumentRecord, data, where, FIELDS)
         for field, problem in _problems(record):

@@ -1,6 +1,7 @@
 """What readers of annotated files share: reading them, and saying what is wrong with them."""
 
 import gzip
+import io
 import json
 import zlib
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import (
     Iterator,
     Mapping,
     Sequence,
+    TextIO,
     Type,
     TypeVar,
     Union,
@@ -33,6 +35,9 @@ def _encodable(text: str) -> str:
 Text = Annotated[StrictStr, AfterValidator(_encodable)]
 Label = Annotated[StrictStr, Field(min_length=1), AfterValidator(_encodable)]
 
+# So many are read of a long file at once.
+_CHARACTERS = 2**18
+
 # What the name of a packed file ends in.
 GZIP = ".gz"
 
@@ -49,9 +54,13 @@ def read_text(path: Path) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not UTF-8: {error.reason} at byte {error.start}. Save it as UTF-8."
-        ) from None
+        raise _not_utf8(path, error) from None
+
+
+def _not_utf8(path: Path, error: UnicodeDecodeError) -> ValueError:
+    return ValueError(
+        f"{path} is not UTF-8: {error.reason} at byte {error.start}. Save it as UTF-8."
+    )
 
 
 @contextmanager
@@ -81,6 +90,74 @@ def parse_json(text: str, where: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where} is not JSON (in UTF-8): {error}.") from None
+
+
+def parse_json_array(path: Path) -> Iterator[Any]:
+    """Parse a JSON file whose outermost value is an array, one item after the other: neither
+    the file nor the array is in memory as a whole.
+
+    Not ijson: its memory grows with the square of the depth of a malformed file, and it reads
+    half of a surrogate pair as "?".
+
+    path (Path): The file; it is unpacked if its name ends in ".gz".
+    YIELDS (Any): The items.
+    RAISES (ValueError): If it is not JSON, not UTF-8, no array, or packed and damaged.
+    """
+    with unpacked(path) as stream:
+        try:
+            yield from _items(io.TextIOWrapper(stream, encoding="utf-8-sig"), str(path))
+        except UnicodeDecodeError as error:
+            raise _not_utf8(path, error) from None
+
+
+def _items(stream: TextIO, where: str) -> Iterator[Any]:
+    """The items of a JSON array."""
+    decoder = json.JSONDecoder()
+    text = ""
+
+    def read_on() -> bool:
+        nonlocal text
+        # More and more, so that an item that is longer than all before is not parsed too often.
+        read = stream.read(max(_CHARACTERS, len(text)))
+        text += read
+        return bool(read)
+
+    def next_character() -> str:
+        nonlocal text
+        text = text.lstrip()
+        while not text and read_on():
+            text = text.lstrip()
+        return text[:1]
+
+    if next_character() != "[":
+        parse_json(text + stream.read(), where)
+        raise ValueError(f"{where} should be a list of documents, in brackets: [...].")
+    text = text[1:]
+    more = next_character() != "]"
+    while more:
+        next_character()
+        end = None
+        while end is None:
+            try:
+                item, end = decoder.raw_decode(text)
+            except (ValueError, RecursionError) as error:
+                if isinstance(error, RecursionError) or not read_on():
+                    raise ValueError(f"{where} is not JSON (in UTF-8): {error}.") from None
+            # A number that ends with the text may go on behind it.
+            if end == len(text) and read_on():
+                end = None
+        yield item
+        text = text[end:]
+        more = next_character() == ","
+        if more:
+            text = text[1:]
+    if not text.startswith("]"):
+        raise ValueError(
+            f"{where} is not JSON (in UTF-8): the list does not end, or misses a comma."
+        )
+    text = text[1:]
+    if next_character():
+        raise ValueError(f"{where} is not JSON (in UTF-8): {text[:20]!r} follows the list.")
 
 
 def validate(schema: Type[RecordT], data: Any, where: str, fields: Mapping[str, str]) -> RecordT:

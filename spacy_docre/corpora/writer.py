@@ -1,13 +1,20 @@
 """Documents, split and written to `.spacy` files."""
 
+import os
 import random
-from dataclasses import dataclass
+import shutil
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence
 
 from spacy.tokens import Doc, DocBin
+from spacy.training.corpus import FILE_TYPE
+from spacy.util import minibatch
 
 from ..files import written_whole
+
+# Of a folder: some 60 MB of documents like DocRED's in memory at once.
+DOCUMENTS_PER_FILE = 5000
 
 
 @dataclass
@@ -18,6 +25,9 @@ class Counts:
     entities: int = 0
     mentions: int = 0
     relations: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(ours + theirs for ours, theirs in zip(astuple(self), astuple(other))))
 
     def add(self, doc: Doc) -> None:
         """Count a document.
@@ -57,6 +67,38 @@ def split_docs(
         parts[name] = docs[start:end]
         start = end
     return parts
+
+
+def write_corpus(path: Path, docs: Iterable[Doc]) -> Counts:
+    """Write documents to one `.spacy` file or, where the path has no such ending, to a folder.
+
+    path (Path): The file or the folder.
+    docs (Iterable[Doc]): The documents.
+    RETURNS (Counts): What it holds.
+    """
+    if path.suffix == FILE_TYPE:
+        return write_docs({path: docs})[path]
+    return _write_folder(path, docs)
+
+
+def _write_folder(folder: Path, docs: Iterable[Doc]) -> Counts:
+    """Write any number of documents in flat memory: an error leaves the folder as it was. Files
+    that an earlier call has written there are replaced."""
+    counts = Counts()
+    # In the same folder, so that the file system can rename them.
+    temporary = folder / f"{os.getpid()}.tmp"
+    try:
+        temporary.mkdir(parents=True)
+        for number, batch in enumerate(minibatch(docs, DOCUMENTS_PER_FILE)):
+            (part,) = write_docs({temporary / f"part-{number:05}{FILE_TYPE}": batch}).values()
+            counts = counts + part
+        for file in folder.glob(f"part-*{FILE_TYPE}"):
+            file.unlink()
+        for file in temporary.iterdir():
+            file.rename(folder / file.name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return counts
 
 
 def write_docs(parts: Mapping[Path, Iterable[Doc]]) -> Dict[Path, Counts]:

@@ -12,6 +12,7 @@ from spacy.vocab import Vocab
 from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
+from spacy_docre.corpora.reader import read_docs
 
 
 @pytest.fixture(autouse=True)
@@ -195,11 +196,39 @@ def test_wrong_arguments(folder: Path, arguments: List[str], problem: str) -> No
     assert not (folder / "corpus.spacy").exists()
 
 
-def test_output_of_another_kind() -> None:
-    result = convert("docred.json", "corpus")
-    assert result.exit_code == 1
-    assert "corpus is no .spacy file" in output(result)
-    assert "--split" in output(result)
+def test_folder_of_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any number of documents, few of them in memory at once."""
+    monkeypatch.setattr("spacy_docre.corpora.writer.DOCUMENTS_PER_FILE", 6)
+    assert convert("docred.json", "corpus.spacy").exit_code == 0
+    assert convert("docred.json", "corpus").exit_code == 0
+    assert [path.name for path in sorted((folder / "corpus").iterdir())] == [
+        "part-00000.spacy",
+        "part-00001.spacy",
+    ]
+    one, several = (
+        [doc.to_bytes() for doc in read_docs(folder / name, Vocab())]
+        for name in ("corpus.spacy", "corpus")
+    )
+    assert one == several
+    assert convert("docred.json", "corpus").exit_code == 1
+    monkeypatch.setattr("spacy_docre.corpora.writer.DOCUMENTS_PER_FILE", 10)
+    (folder / "corpus" / "notes.txt").write_text("mine")
+    assert convert("docred.json", "corpus", "--force").exit_code == 0
+    assert {path.name for path in (folder / "corpus").iterdir()} == {
+        "part-00000.spacy",
+        "notes.txt",
+    }
+
+
+def test_folder_stays_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spacy_docre.corpora.writer.DOCUMENTS_PER_FILE", 4)
+    assert convert("docred.json", "corpus").exit_code == 0
+    before = {path: path.read_bytes() for path in (folder / "corpus").iterdir()}
+    documents = json.loads((folder / "docred.json").read_text())
+    del documents[1]["sents"]
+    (folder / "docred.json").write_text(json.dumps(documents))
+    assert convert("docred.json", "corpus", "--force").exit_code == 1
+    assert {path: path.read_bytes() for path in (folder / "corpus").iterdir()} == before
 
 
 @pytest.mark.parametrize(
