@@ -1,0 +1,187 @@
+"""`python -m spacy docre distant`, `teach` and `train`: the stages of distillation."""
+
+from pathlib import Path
+from typing import Callable, List
+
+import pytest
+import spacy
+import srsly
+from spacy.cli._util import app
+from spacy.vocab import Vocab
+from typer.testing import CliRunner, Result
+
+import spacy_docre.cli  # noqa: F401
+from spacy_docre import Triple
+from spacy_docre.corpora.reader import read_docs
+from spacy_docre.corpora.writer import write_docs
+
+CONFIG = Path(__file__).parents[2] / "configs" / "redocred_minilm.cfg"
+EXTRACTOR = "components.doc_relation_extractor"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["docre", *map(str, arguments)])
+
+
+def output(result: Result) -> str:
+    return " ".join(result.output.split())
+
+
+@pytest.fixture(autouse=True)
+def folder(make_examples: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with human data and documents without relations."""
+    monkeypatch.chdir(tmp_path)
+    docs = [example.reference for example in make_examples(12)]
+    for place, doc in enumerate(docs):
+        doc.user_data["title"] = f"Document {place}"
+    write_docs({Path("train.spacy"): docs[:6]})
+    for doc in docs[6:]:
+        del doc.user_data["docre_relations"]
+    write_docs({Path("unlabelled.spacy"): docs[6:]})
+    return tmp_path
+
+
+def labels_of(path: str) -> List[List[str]]:
+    return [
+        [relation.label_ for relation in doc._.relations] for doc in read_docs(Path(path), Vocab())
+    ]
+
+
+def test_labels_by_the_facts_of_human_data() -> None:
+    result = run("distant", "unlabelled.spacy", "train.spacy", "out.spacy", "--from-gold")
+    assert result.exit_code == 0, result.output
+    assert "out.spacy: 6 documents" in output(result)
+    facts = {
+        (relation.head.text, relation.label_, relation.tail.text)
+        for doc in read_docs(Path("train.spacy"), Vocab())
+        for relation in doc._.relations
+    }
+    found = list(read_docs(Path("out.spacy"), Vocab()))
+    for doc in found:
+        assert {(r.head.text, r.label_, r.tail.text) for r in doc._.relations} == {
+            (head, label, tail)
+            for head, label, tail in facts
+            if {head, tail} <= {entity.text for entity in doc._.entities}
+        }
+    assert any(doc._.relations for doc in found)
+
+
+def test_labels_by_a_file_of_facts() -> None:
+    head, tail = next(read_docs(Path("unlabelled.spacy"), Vocab()))._.entities[:2]
+    fact = f"{head.text},likes,{tail.text}"
+    Path("kb.csv").write_text(f"head,relation,tail\n{fact}\nNobody,likes,this\n")
+    Path("names.json").write_text('{"likes": "is fond of"}')
+    result = run("distant", "unlabelled.spacy", "kb.csv", "out", "--names", "names.json")
+    assert result.exit_code == 0, result.output
+    assert "by 2 facts" in output(result) and "no fact is known" in output(result)
+    relations = [r for doc in read_docs(Path("out"), Vocab()) for r in doc._.relations]
+    assert relations and {relation.name for relation in relations} == {"is fond of"}
+
+
+def test_names_of_human_data_are_kept(make_doc: Callable) -> None:
+    doc = make_doc(["Ada", "likes", "Oslo"], [[(0, 1)], [(2, 3)]])
+    doc._.entities = [[doc[0:1]], [doc[2:3]]]
+    doc._.relations = [Triple(0, 1, "P1", name="is fond of")]
+    write_docs({Path("gold.spacy"): [doc]})
+    assert run("distant", "gold.spacy", "gold.spacy", "out.spacy", "--from-gold").exit_code == 0
+    (labelled,) = read_docs(Path("out.spacy"), Vocab())
+    assert labelled._.relations[0].name == "is fond of"
+
+
+def test_wrong_kind_of_facts() -> None:
+    result = run("distant", "unlabelled.spacy", "train.spacy", "out.spacy")
+    assert result.exit_code == 1 and "--from-gold" in output(result)
+    assert not Path("out.spacy").exists()
+
+
+def test_labelled_documents_are_there_already() -> None:
+    Path("out.spacy").write_text("mine")
+    result = run("distant", "unlabelled.spacy", "train.spacy", "out.spacy", "--from-gold")
+    assert result.exit_code == 1 and "Already there" in output(result)
+    assert Path("out.spacy").read_text() == "mine"
+
+
+def test_teach(trained_folder: Path) -> None:
+    result = run("teach", trained_folder, "unlabelled.spacy", "logits")
+    assert result.exit_code == 0, result.output
+    assert "logits has the logits of 6 documents" in output(result)
+    assert "At this rate 100,000 take" in output(result)
+    result = run("teach", trained_folder, "unlabelled.spacy", "logits")
+    assert "Of 6 it had them before" in output(result)
+    result = run("teach", trained_folder, "unlabelled.spacy", "logits", "--top-k", 2)
+    assert result.exit_code == 1 and "another top_k" in output(result)
+
+
+def test_teach_without_a_teacher(tmp_path: Path) -> None:
+    spacy.blank("en").to_disk("blank")
+    for model, problem in (("missing", "cannot be loaded"), ("blank", "no relation extractor")):
+        result = run("teach", model, "unlabelled.spacy", "logits")
+        assert result.exit_code == 1 and problem in output(result)
+
+
+@pytest.fixture
+def settings(make_pipeline: Callable) -> List[str]:
+    """Makes the small recipe tiny."""
+    config = make_pipeline().config["components"]
+    settings = {
+        "paths.dev": "train.spacy",
+        "components.transformer.model": config["transformer"]["model"],
+        f"{EXTRACTOR}.model": config["doc_relation_extractor"]["model"],
+        "training.max_steps": 4,
+        "training.eval_frequency": 2,
+    }
+    return [
+        text
+        for name, value in settings.items()
+        for text in (f"--{name}", value if isinstance(value, str) else srsly.json_dumps(value))
+    ]
+
+
+def test_stages(settings: List[str], trained_folder: Path) -> None:
+    """Distant labels, teacher, student, and human data again."""
+    assert (
+        run("distant", "unlabelled.spacy", "train.spacy", "distant", "--from-gold").exit_code == 0
+    )
+    assert run("teach", trained_folder, "distant", "logits").exit_code == 0
+    mse = '{"@misc": "spacy_docre.MSEDistillation.v1", "weight": 10.0}'
+    adapted = run(
+        *("train", CONFIG, "--output", "adapted", *settings, "--paths.train", "distant"),
+        *("--paths.teacher_logits", "logits", f"--{EXTRACTOR}.distillation", mse),
+    )
+    assert adapted.exit_code == 0, adapted.output
+    start = ("--paths.train", "train.spacy", "--paths.start", "adapted/model-last")
+    student = run(
+        *("train", CONFIG, "--output", "student", *settings, *start),
+        *("--training.optimizer.learn_rate", "0.0"),
+    )
+    assert student.exit_code == 0, student.output
+    first, second = (
+        spacy.load(f"{name}/model-last").get_pipe("doc_relation_extractor").model.to_bytes()
+        for name in ("adapted", "student")
+    )
+    # At a rate of zero, it is the adapted one still.
+    assert first == second
+    settings_of_student = spacy.load("student/model-last").config["components"]
+    assert settings_of_student["doc_relation_extractor"]["distillation"] is None
+
+
+def test_start_from_other_labels(settings: List[str], make_example: Callable) -> None:
+    assert (
+        run(
+            "train", CONFIG, "--output", "first", *settings, "--paths.train", "train.spacy"
+        ).exit_code
+        == 0
+    )
+    example = make_example(["Ada", "likes", "Oslo"], [[(0, 1)], [(2, 3)]], [(0, 1, "likes")])
+    write_docs({Path("other.spacy"): [example.reference]})
+    start = ("--paths.train", "other.spacy", "--paths.start", "first/model-last")
+    with pytest.raises(ValueError, match="labels of 'doc_relation_extractor' are not those"):
+        result = run("train", CONFIG, "--output", "second", *settings, *start)
+        raise result.exception  # type: ignore[misc]
+
+
+def test_start_from_nothing(settings: List[str]) -> None:
+    start = ("--paths.train", "train.spacy", "--paths.start", "missing")
+    with pytest.raises(ValueError, match="missing has no component to start from"):
+        result = run("train", CONFIG, "--output", "out", *settings, *start)
+        raise result.exception  # type: ignore[misc]
