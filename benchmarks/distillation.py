@@ -1,0 +1,99 @@
+"""(d) What distillation costs: `teach` as against plain annotation, and a training step with
+stored logits as against one without.
+
+python benchmarks/distillation.py MODEL DOCS.spacy
+
+What is compared alternates in one process, so that the ratios hold where speed varies.
+"""
+
+import statistics
+import tempfile
+import time
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Callable, List
+
+import typer
+from common import copies_of, machine
+from spacy.language import Language
+from spacy.training import Example
+from spacy.util import minibatch
+from thinc.api import Optimizer
+from wasabi import msg
+
+from spacy_docre.corpora.reader import make_corpus, read_docs
+from spacy_docre.distillation.objective import make_mse_distillation
+from spacy_docre.distillation.teach import teach
+from spacy_docre.distillation.teacher import TeacherPipeline
+from spacy_docre.optimizers import make_adamw
+
+
+def main(model: Path, path: Path, documents: int = 128, rounds: int = 5, batch: int = 4) -> None:
+    """Measure both.
+
+    model (Path): A trained pipeline.
+    path (Path): A .spacy file of documents with entities and relations.
+    documents (int): How many of them.
+    rounds (int): How often annotation and teaching alternate, after one to warm up.
+    batch (int): Documents in a training step.
+    """
+    teacher = TeacherPipeline(model)
+    nlp = teacher.nlp
+    references = list(islice(read_docs(path, nlp.vocab), documents))
+    with tempfile.TemporaryDirectory() as folder:
+        logits = Path(folder) / "logits"
+        list(teach(teacher, references, logits))
+        examples = list(make_corpus(path, limit=documents, teacher_logits=logits)(nlp))
+        annotation: List[float] = []
+        teaching: List[float] = []
+        for number in range(rounds + 1):
+            copies = copies_of([example.predicted for example in examples])
+            annotation.append(seconds(lambda docs: list(nlp.pipe(docs, batch_size=32)), copies))
+            fresh = Path(folder) / f"round-{number}"
+            teaching.append(seconds(lambda path: list(teach(teacher, references, path)), fresh))
+        component: Any = nlp.get_pipe("doc_relation_extractor")
+        # A rate of zero, so that the model stays the one that was trained.
+        optimizer = make_adamw(0.0)
+        plain: List[float] = []
+        distilled: List[float] = []
+        for number, group in enumerate(minibatch(examples, batch)):
+            # In turns, since the first finds colder caches.
+            for term in (None, make_mse_distillation())[:: 1 if number % 2 else -1]:
+                component.distillation = term
+                times = plain if term is None else distilled
+                times.append(seconds(partial(take_step, nlp, optimizer), group))
+    msg.text(f"{documents} documents, {rounds} rounds; {machine()}")
+    rows = [("annotation", annotation[1:], documents), ("teach", teaching[1:], documents)]
+    rows += [("step", plain[2:], batch), ("step with logits", distilled[2:], batch)]
+    msg.table(
+        [(name, f"{number / statistics.median(times):.2f}") for name, times, number in rows],
+        header=("", "documents / s"),
+    )
+    msg.text(
+        f"teach has {ratio(annotation[1:], teaching[1:]):.2f} of the speed of annotation; a step "
+        f"with logits takes {ratio(distilled[2:], plain[2:]):.2f} of the time of one without."
+    )
+
+
+def take_step(nlp: Language, optimizer: Optimizer, examples: List[Example]) -> None:
+    """A training step, as `spacy train` takes it."""
+    nlp.update(examples, sgd=False)
+    for _, component in nlp.pipeline:
+        component.finish_update(optimizer)
+
+
+def seconds(run: Callable[[Any], Any], argument: Any) -> float:
+    """The time of a run."""
+    start = time.perf_counter()
+    run(argument)
+    return time.perf_counter() - start
+
+
+def ratio(ours: List[float], theirs: List[float]) -> float:
+    """The median ratio of neighbours."""
+    return statistics.median(mine / other for mine, other in zip(ours, theirs))
+
+
+if __name__ == "__main__":
+    typer.run(main)
