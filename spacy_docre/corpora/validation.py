@@ -143,8 +143,8 @@ def _items(stream: TextIO, where: str) -> Iterator[Any]:
             except (ValueError, RecursionError) as error:
                 if isinstance(error, RecursionError) or not read_on():
                     raise ValueError(f"{where} is not JSON (in UTF-8): {error}.") from None
-            # A number that ends with the text may go on behind it.
-            if end == len(text) and read_on():
+            # A number that is cut in two is a number, too: 0 of 0.5, say.
+            if not text[end:].lstrip().startswith((",", "]")) and read_on():
                 end = None
         yield item
         text = text[end:]
@@ -152,9 +152,7 @@ def _items(stream: TextIO, where: str) -> Iterator[Any]:
         if more:
             text = text[1:]
     if not text.startswith("]"):
-        raise ValueError(
-            f"{where} is not JSON (in UTF-8): the list does not end, or misses a comma."
-        )
+        raise ValueError(f"{where} is not JSON (in UTF-8): the list has no end, or misses a comma.")
     text = text[1:]
     if next_character():
         raise ValueError(f"{where} is not JSON (in UTF-8): {text[:20]!r} follows the list.")
