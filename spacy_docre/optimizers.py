@@ -60,32 +60,31 @@ class AdamW(Optimizer):
         parameter.grad.zero_()
         return weights, gradient
 
-    def get_moments(self, names: Mapping[int, str]) -> Dict[str, torch.Tensor]:
+    def get_moments(self, names: Mapping[KeyT, str]) -> Dict[str, torch.Tensor]:
         """The moments of all parameters, for a checkpoint.
 
-        names (Mapping[int, str]): A name for the id of each model that has parameters.
-        RETURNS (Dict[str, torch.Tensor]): The moments, by the names of model, parameter and
-            moment.
+        names (Mapping[KeyT, str]): A name for each parameter.
+        RETURNS (Dict[str, torch.Tensor]): The moments, by the names of parameter and moment.
         """
         moments = dict(self._restored)
         for key, stepper in self._steppers.items():
             moments[key] = stepper.state[stepper.param_groups[0]["params"][0]]
         return {
-            f"{names[id_]}/{name}/{moment}": tensor
-            for (id_, name), of_parameter in moments.items()
+            f"{names[key]}/{moment}": tensor
+            for key, of_parameter in moments.items()
             for moment, tensor in of_parameter.items()
         }
 
-    def set_moments(self, moments: Mapping[str, torch.Tensor], names: Mapping[int, str]) -> None:
+    def set_moments(self, moments: Mapping[str, torch.Tensor], names: Mapping[KeyT, str]) -> None:
         """Go on with the moments of a checkpoint.
 
         moments (Mapping[str, torch.Tensor]): What `get_moments` gave.
-        names (Mapping[int, str]): The names of the models' ids, as they are now.
+        names (Mapping[KeyT, str]): The names of the parameters, by their keys as they are now.
         """
-        ids = {name: id_ for id_, name in names.items()}
+        keys = {name: key for key, name in names.items()}
         for path, tensor in moments.items():
-            model, name, moment = path.split("/")
-            self._restored.setdefault((ids[model], name), {})[moment] = tensor
+            name, _, moment = path.rpartition("/")
+            self._restored.setdefault(keys[name], {})[moment] = tensor
 
 
 def make_adamw(

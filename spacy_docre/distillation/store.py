@@ -99,14 +99,18 @@ def store_of(doc: Doc) -> Optional[LogitsStore]:
     return open_store(doc.user_data[_USER_DATA][0]) if _USER_DATA in doc.user_data else None
 
 
-@lru_cache(maxsize=8)
 def open_store(path: str) -> LogitsStore:
-    """Open a store once, however many documents are tied to it.
+    """Open a store once, however many documents are tied to it, and again when it has grown.
 
     path (str): The folder.
     RETURNS (LogitsStore): The store.
     RAISES (ValueError): As `LogitsStore`.
     """
+    return _open_store(path, Path(path).stat().st_mtime_ns if Path(path).exists() else 0)
+
+
+@lru_cache(maxsize=8)
+def _open_store(path: str, changed: int) -> LogitsStore:
     return LogitsStore(path)
 
 

@@ -4,7 +4,7 @@ import random
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, cast
+from typing import Any, Dict, List, Optional, Sequence, cast
 
 import numpy
 import srsly
@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from thinc.api import Model
-from thinc.shims import Shim
+from thinc.optimizers import KeyT
+from thinc.shims import PyTorchShim
 
 from ..optimizers import AdamW
 
@@ -135,22 +135,19 @@ def _delete(folders: List[Path]) -> None:
         shutil.rmtree(folder)
 
 
-def _parameter_names(nlp: Language) -> Dict[int, str]:
-    """Names for the ids by which optimizers know models and shims: those differ in the next
-    process."""
-    names = {}
+def _parameter_names(nlp: Language) -> Dict[KeyT, str]:
+    """Names for the parameters: the ids by which optimizers know their models differ in the
+    next process."""
+    names: Dict[KeyT, str] = {}
     for pipe_name, component in nlp.pipeline:
         if isinstance(component, TrainablePipe):
-            for place, owner in enumerate(_owners(component.model)):
-                names[owner.id] = f"{pipe_name}.{place}"
+            for place, node in enumerate(component.model.walk()):
+                for name in node.param_names:
+                    names[node.id, name] = f"{pipe_name}.{place}.{name}"
+                for shim in node.shims:
+                    for name, _ in cast(PyTorchShim, shim)._model.named_parameters():
+                        names[shim.id, name] = f"{pipe_name}.{place}.torch.{name}"
     return names
-
-
-def _owners(model: Model) -> Iterator[Any]:
-    """All that holds parameters, always in the same order."""
-    for node in model.walk():
-        yield node
-        yield from cast(List[Shim], node.shims)
 
 
 def _random_states() -> Dict[str, Any]:

@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 from spacy_docre.corpora.reader import make_example
 from spacy_docre.distillation import teach as teach_module
 from spacy_docre.distillation.logits import TeacherLogits
-from spacy_docre.distillation.store import LogitsStore, store_of
+from spacy_docre.distillation.store import LogitsStore, open_store, store_of
 from spacy_docre.distillation.teach import Progress, teach
 from spacy_docre.distillation.teacher import TeacherPipeline
 from spacy_docre.entities import EntityDoc, gold_entities
@@ -140,6 +140,13 @@ def test_store_of(docs: List[Doc], make_doc: Callable, stored: Path) -> None:
     copied = Doc(docs[0].vocab).from_bytes(docs[0].to_bytes())
     assert store_of(copied) is store
     assert store_of(make_doc(["Another"])) is None
+
+
+def test_store_that_has_grown(teacher: TeacherPipeline, docs: List[Doc], tmp_path: Path) -> None:
+    last(teach(teacher, docs[:2], tmp_path))
+    assert len(open_store(str(tmp_path))) == 2
+    last(teach(teacher, docs, tmp_path))
+    assert len(open_store(str(tmp_path))) == 6
 
 
 def test_logits_of_another_teacher(
