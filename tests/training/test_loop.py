@@ -21,13 +21,21 @@ class Killed(BaseException):
     """As by a signal: nothing catches it."""
 
 
-@pytest.fixture
-def config(make_pipeline: Callable, make_examples: Callable, tmp_path: Path) -> Config:
+PIPES = ["transformer", "doc_relation_extractor"]
+
+
+@pytest.fixture(params=[PIPES], ids=" ".join)
+def config(
+    make_pipeline: Callable,
+    make_examples: Callable,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Config:
     """Twelve documents in six epochs of four steps, with dropout and a schedule."""
     for name, seed in (("train", 0), ("dev", 1)):
         docs = [example.reference for example in make_examples(12, seed=seed)]
         write_docs({tmp_path / f"{name}.spacy": docs})
-    pipeline = make_pipeline()
+    pipeline = make_pipeline(request.param)
     overrides = {
         "paths.train": str(tmp_path / "train.spacy"),
         "paths.dev": str(tmp_path / "dev.spacy"),
@@ -48,6 +56,7 @@ def config(make_pipeline: Callable, make_examples: Callable, tmp_path: Path) -> 
         },
     }
     config = load_config(CONFIG, overrides=overrides)
+    config["nlp"]["pipeline"] = request.param
     config["components"] = pipeline.config["components"]
     config["components"]["transformer"]["model"]["transformer_config"] = {
         "hidden_dropout_prob": 0.1
@@ -56,13 +65,16 @@ def config(make_pipeline: Callable, make_examples: Callable, tmp_path: Path) -> 
 
 
 def weights(nlp: Language) -> Dict[str, numpy.ndarray]:
-    return {
-        f"{name}.{key}": value.detach().numpy().copy()
-        for name, component in nlp.pipeline
-        for node in component.model.walk()
-        for shim in node.shims
-        for key, value in shim._model.state_dict().items()
-    }
+    found = {}
+    for pipe, component in nlp.pipeline:
+        for place, node in enumerate(component.model.walk()):
+            for shim in node.shims:
+                for name, value in shim._model.state_dict().items():
+                    found[f"{pipe}.{name}"] = value.detach().numpy().copy()
+            for name in node.param_names:
+                if node.has_param(name):
+                    found[f"{pipe}.{place}.{name}"] = node.get_param(name).copy()
+    return found
 
 
 def run(config: Config, output: Path) -> Language:
@@ -84,7 +96,11 @@ def batches_of(monkeypatch: pytest.MonkeyPatch) -> List[List[int]]:
     return seen
 
 
-@pytest.mark.parametrize("stop", [3, 6, 13, 19])
+@pytest.mark.parametrize(
+    "config, stop",
+    [(PIPES, 3), (PIPES, 6), (["transformer", "ner", "doc_relation_extractor"], 13), (PIPES, 19)],
+    indirect=["config"],
+)
 def test_goes_on_as_if_it_had_not_stopped(
     stop: int, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
