@@ -1,14 +1,15 @@
 """How the entities and relations of an annotated corpus are written to a Doc."""
 
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
 from ..entities import DEFAULT_KEY
-from ..relations import Triple, set_entities, set_relations
+from ..relations import Entity, Triple, set_entities, set_relations
 
 Mention = Tuple[int, int, str]
+_NAMES = "docre_mention_names"
 
 
 def annotate(
@@ -42,3 +43,43 @@ def annotate(
     set_entities(doc, spans)
     if relations is not None:
         set_relations(doc, relations)
+
+
+def set_mention_names(doc: Doc, names: Iterable[Tuple[int, int, str]]) -> None:
+    """Keep the names that an annotated file gives to mentions, where they are not their tokens
+    with spaces between: facts of the training data are told by them (Ign F1).
+
+    doc (Doc): The document.
+    names (Iterable[Tuple[int, int, str]]): First token, end token and name of each mention.
+    """
+    stored: Dict[str, List[str]] = {}
+    for start, end, name in names:
+        known = stored.setdefault(f"{start}:{end}", [])
+        if name not in known:
+            known.append(name)
+    doc.user_data[_NAMES] = {
+        place: known
+        for place, known in stored.items()
+        if known != [_tokens(doc, *map(int, place.split(":")))]
+    }
+
+
+def entity_names(entity: Entity) -> Set[str]:
+    """The names of an entity's mentions: those that `set_mention_names` has kept, else their
+    tokens with spaces between, the same however the document is spaced.
+
+    entity (Entity): The entity.
+    RETURNS (Set[str]): The names.
+    """
+    names = entity.doc.user_data.get(_NAMES, {})
+    return {
+        name
+        for span in entity.mentions
+        for name in names.get(
+            f"{span.start}:{span.end}", [_tokens(entity.doc, span.start, span.end)]
+        )
+    }
+
+
+def _tokens(doc: Doc, start: int, end: int) -> str:
+    return " ".join(token.text for token in doc[start:end])

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..relations import Triple
-from .annotation import annotate
+from .annotation import annotate, set_mention_names
 from .detokenization import detokenize
 from .validation import (
     FieldPath,
@@ -29,6 +29,7 @@ FIELDS = {
     "pos": "[first token, end token], counted within the sentence",
     "sent_id": "the place of the mention's sentence in sents",
     "type": "the mention's label, a string",
+    "name": "the mention's name, a string; leave it out where it is what the text says",
     "labels": "a list of relations; leave it out where they are unknown",
     "h": "the place of the head entity in vertexSet",
     "t": "the place of the tail entity in vertexSet, which is not the head",
@@ -41,6 +42,7 @@ class MentionRecord(BaseModel):
     pos: Tuple[StrictInt, StrictInt]
     sent_id: StrictInt
     type: Text
+    name: Optional[Text] = None
 
 
 class LabelRecord(BaseModel):
@@ -67,7 +69,8 @@ def read_docred(
     """Read documents in DocRED's format, one after the other.
 
     Their tokens are those of the file, spaced as prose. `doc._.entities` are in the order of
-    the file's vertexSet; the title is in `doc.user_data["title"]`.
+    the file's vertexSet; the title is in `doc.user_data["title"]`. Names of mentions are kept, see
+    `set_mention_names`.
 
     path (Union[str, Path]): The JSON file.
     vocab (Vocab): The vocabulary of the documents.
@@ -151,6 +154,15 @@ def _make_doc(
         for (head, tail, label), places in evidence.items()
     ]
     annotate(doc, entities, None if record.labels is None else relations)
+    set_mention_names(
+        doc,
+        (
+            (*place[:2], mention.name)
+            for places, mentions in zip(entities, record.vertexSet)
+            for place, mention in zip(places, mentions)
+            if mention.name
+        ),
+    )
     return doc
 
 

@@ -8,6 +8,7 @@ from typing import Dict, List, Set, Tuple, Union
 from spacy.tokens import Doc
 
 from ..relations import has_relations
+from .places import sentence_distance, sentences_of_entities
 from .writer import Counts
 
 # Distances of this many sentences and more are counted together.
@@ -55,13 +56,9 @@ class Stats(Counts):
         self.related_pairs += len(labels_by_pair)
         self.multi_label_pairs += sum(len(labels) > 1 for labels in labels_by_pair.values())
         if relations and doc.has_annotation("SENT_START"):
-            sentences = _sentences_of_entities(doc)
+            sentences = sentences_of_entities(doc)
             for triple in relations:
-                distance = min(
-                    abs(ours - theirs)
-                    for ours in sentences[triple.head]
-                    for theirs in sentences[triple.tail]
-                )
+                distance = sentence_distance(sentences[triple.head], sentences[triple.tail])
                 self.distances[min(distance, FAR)] += 1
                 self.two_hop += distance > 0 and _are_bridged(sentences, triple.head, triple.tail)
 
@@ -93,15 +90,6 @@ class Stats(Counts):
             name = f"relations at a distance of {distance}{more}"
             figures[name] = _ratio(self.distances[distance], located)
         return figures
-
-
-def _sentences_of_entities(doc: Doc) -> List[Set[int]]:
-    """The sentences in which each entity is mentioned."""
-    numbers = [number for number, sentence in enumerate(doc.sents) for _ in sentence]
-    return [
-        {number for mention in entity.mentions for number in numbers[mention.start : mention.end]}
-        for entity in doc._.entities
-    ]
 
 
 def _are_bridged(sentences: List[Set[int]], head: int, tail: int) -> bool:

@@ -1,11 +1,9 @@
 """Precision, recall and F1 of relation triples, by the rules of the DocRED scorer."""
 
 from dataclasses import dataclass
-from typing import Dict, FrozenSet, Iterable, Set, Tuple
+from typing import Callable, Dict, Optional, Set, Tuple
 
 from spacy.scorer import PRFScore
-
-Fact = Tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,28 @@ def score_triples(gold: Set[ScoredTriple], predicted: Set[ScoredTriple]) -> PRFS
     return score
 
 
+def score_groups(
+    gold: Set[ScoredTriple],
+    predicted: Set[ScoredTriple],
+    group: Callable[[ScoredTriple], Optional[str]],
+) -> Dict[str, PRFScore]:
+    """Precision, recall and F1 of groups of triples.
+
+    gold (Set[ScoredTriple]): The gold triples.
+    predicted (Set[ScoredTriple]): The predicted triples.
+    group (Callable[[ScoredTriple], Optional[str]]): The group of a triple, gold or predicted;
+        None where it is in none.
+    RETURNS (Dict[str, PRFScore]): The score of each group that has triples.
+    """
+    groups: Dict[str, Tuple[Set[ScoredTriple], Set[ScoredTriple]]] = {}
+    for side, triples in enumerate((gold, predicted)):
+        for triple in triples:
+            name = group(triple)
+            if name is not None:
+                groups.setdefault(name, (set(), set()))[side].add(triple)
+    return {name: score_triples(*groups[name]) for name in sorted(groups)}
+
+
 def score_per_label(gold: Set[ScoredTriple], predicted: Set[ScoredTriple]) -> Dict[str, PRFScore]:
     """Precision, recall and F1 of each relation.
 
@@ -44,13 +64,7 @@ def score_per_label(gold: Set[ScoredTriple], predicted: Set[ScoredTriple]) -> Di
     predicted (Set[ScoredTriple]): The predicted triples.
     RETURNS (Dict[str, PRFScore]): The score of each label, in alphabetical order.
     """
-    return {
-        label: score_triples(
-            {triple for triple in gold if triple.label == label},
-            {triple for triple in predicted if triple.label == label},
-        )
-        for label in sorted({triple.label for triple in gold | predicted})
-    }
+    return score_groups(gold, predicted, lambda triple: triple.label)
 
 
 def ignore_known_f(
@@ -70,18 +84,3 @@ def ignore_known_f(
     precision = (len(correct) - ignored) / (len(predicted) - ignored + 1e-5)
     recall = len(correct) / len(gold) if gold else 0.0
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-
-
-def is_known(
-    facts: FrozenSet[Fact], heads: Iterable[str], tails: Iterable[str], label: str
-) -> bool:
-    """Tell whether a triple is a fact of the training data, by any pair of names.
-
-    facts (FrozenSet[Fact]): The facts: head name, tail name, relation.
-    heads (Iterable[str]): The names of the head's mentions.
-    tails (Iterable[str]): The names of the tail's mentions.
-    label (str): The relation.
-    RETURNS (bool): Whether it is.
-    """
-    tails = list(tails)
-    return any((head, tail, label) in facts for head in heads for tail in tails)

@@ -5,22 +5,15 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
-from spacy.tokens import Span
 from spacy.training import Example
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
 from ..corpora.reader import read_docs
 from ..entities import match_entities, mention_places, project_entities
-from ..relations import Entity, has_relations
-from .relations import (
-    Fact,
-    ScoredTriple,
-    ignore_known_f,
-    is_known,
-    score_per_label,
-    score_triples,
-)
+from ..relations import has_relations
+from .gold import Fact, facts_of, read_gold
+from .relations import ScoredTriple, ignore_known_f, score_per_label, score_triples
 
 Scorer = Callable[..., Dict[str, Any]]
 
@@ -61,20 +54,14 @@ def _score_relations(
         if not has_relations(example.reference):
             continue
         any_annotated = True
-        document = str(place)
-        entities = example.reference._.entities
-        names = [[_name(mention) for mention in entity.mentions] for entity in entities]
-        for relation in example.reference._.relations:
-            triple = relation.triple
-            scored = ScoredTriple(document, triple.head, triple.tail, triple.label)
-            gold.add(scored)
-            if facts and is_known(facts, names[triple.head], names[triple.tail], triple.label):
-                known.add(scored)
-        ours = _places_in_gold(example, entities, all_mentions)
+        document = read_gold(example.reference, str(place))
+        gold.update(document.triples)
+        known.update(document.known(facts or frozenset()))
+        ours = places_in_gold(example, all_mentions)
         for relation in example.predicted._.relations:
             triple = relation.triple
             predicted.add(
-                ScoredTriple(document, ours[triple.head], ours[triple.tail], triple.label)
+                ScoredTriple(document.title, ours[triple.head], ours[triple.tail], triple.label)
             )
     if not any_annotated:
         # As spaCy's scorers do, rather than a model that finds nothing.
@@ -92,11 +79,18 @@ def _score_relations(
     }
 
 
-def _places_in_gold(example: Example, gold: List[Entity], all_mentions: bool) -> List[int]:
-    """The place in gold of each predicted entity; a negative number of its own for one
-    that is not there."""
+def places_in_gold(example: Example, all_mentions: bool = False) -> List[int]:
+    """Find the predicted entities among those of gold.
+
+    example (Example): The predicted document and the gold one.
+    all_mentions (bool): Whether an entity has to have all mentions of the gold entity and no
+        other, as against one of them.
+    RETURNS (List[int]): The place in gold of each predicted entity; a negative number of its
+        own for one that is not there.
+    """
+    gold = [entity.mentions for entity in example.reference._.entities]
     predicted = [entity.mentions for entity in example.predicted._.entities]
-    projected = project_entities([entity.mentions for entity in gold], example.predicted)
+    projected = project_entities(gold, example.predicted)
     matches = match_entities(predicted, projected)
     if all_mentions:
         matches = {
@@ -132,26 +126,17 @@ def read_facts(files: Tuple[Path, ...], modified: Tuple[int, ...]) -> FrozenSet[
     RETURNS (FrozenSet[Fact]): Head name, tail name and relation of each fact.
     RAISES (ValueError): If the files hold no relations.
     """
-    facts = set()
-    for file in files:
-        for doc in read_docs(file, Vocab()):
-            for relation in doc._.relations:
-                for head in relation.head.mentions:
-                    for tail in relation.tail.mentions:
-                        facts.add((_name(head), _name(tail), relation.label_))
+    facts = frozenset(
+        fact for file in files for doc in read_docs(file, Vocab()) for fact in facts_of(doc)
+    )
     if not facts:
         raise ValueError(
             f"The training facts for Ign F1, {_listed(files)}, hold no relations. Make them with "
             "'python -m spacy docre convert', or keep what doc._.relations holds: "
             "DocBin(store_user_data=True)."
         )
-    return frozenset(facts)
+    return facts
 
 
 def _listed(files: Tuple[Path, ...]) -> str:
     return ", ".join(map(str, files)) or "an empty folder"
-
-
-def _name(mention: Span) -> str:
-    """A mention's name, the same however its document is spaced."""
-    return " ".join(token.text for token in mention)

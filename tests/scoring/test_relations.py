@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from spacy_docre.scoring.relations import (
     ScoredTriple,
     ignore_known_f,
-    is_known,
     score_per_label,
     score_triples,
 )
@@ -151,25 +150,3 @@ class TestExamples:
         assert scores["P17"].recall == pytest.approx(1 / 2)
         assert scores["P1"].fscore == scores["P19"].fscore == 0
         assert score_per_label(set(), set()) == {}
-
-
-class TestIsKnown:
-    FACTS = frozenset({("Ada", "Oslo", "P19")})
-
-    @pytest.mark.parametrize(
-        "heads, tails, label, expected",
-        [
-            (["Ada"], ["Oslo"], "P19", True),
-            (["Lane", "Ada"], ["Norway", "Oslo"], "P19", True),
-            (["Ada"], ["Oslo"], "P20", False),
-            (["Oslo"], ["Ada"], "P19", False),
-            (["Lane"], ["Oslo"], "P19", False),
-            ([], ["Oslo"], "P19", False),
-            (["Ada"], [], "P19", False),
-        ],
-    )
-    def test_any_pair_of_names(self, heads, tails, label, expected):
-        assert is_known(self.FACTS, heads, tails, label) is expected
-
-    def test_names_may_come_from_iterators(self):
-        assert is_known(self.FACTS, iter(["Bruno", "Ada"]), iter(["Oslo"]), "P19")

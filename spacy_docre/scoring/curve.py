@@ -1,0 +1,53 @@
+"""Precision and recall over the threshold."""
+
+from dataclasses import dataclass
+from typing import Mapping, Set
+
+import numpy
+from numpy.typing import NDArray
+
+from .relations import ScoredTriple
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Precision and recall of the triples above each threshold, from high to low. All of shape
+    (thresholds,).
+
+    thresholds (NDArray): The scores that predictions have, descending: a triple counts if its
+        score is this or more.
+    precision (NDArray): Precision.
+    recall (NDArray): Recall.
+    """
+
+    thresholds: NDArray
+    precision: NDArray
+    recall: NDArray
+
+    @property
+    def fscore(self) -> NDArray:
+        """RETURNS (NDArray): F1 at each threshold, shape (thresholds,)."""
+        both = self.precision + self.recall
+        return numpy.divide(
+            2 * self.precision * self.recall, both, out=numpy.zeros(len(both)), where=both > 0
+        )
+
+
+def precision_recall_curve(gold: Set[ScoredTriple], scores: Mapping[ScoredTriple, float]) -> Curve:
+    """Precision and recall over the threshold.
+
+    gold (Set[ScoredTriple]): The gold triples.
+    scores (Mapping[ScoredTriple, float]): The score of each predicted triple, also of those
+        below the threshold that a model decides by.
+    RETURNS (Curve): A point for each score that occurs.
+    """
+    best_first = sorted(scores, key=lambda triple: -scores[triple])
+    values = numpy.array([scores[triple] for triple in best_first], dtype="float64")
+    correct = numpy.cumsum([triple in gold for triple in best_first])
+    # Equal scores are above a threshold together.
+    last = numpy.flatnonzero(numpy.diff(values, append=-numpy.inf))
+    return Curve(
+        thresholds=values[last],
+        precision=correct[last] / (last + 1),
+        recall=correct[last] / len(gold) if gold else numpy.zeros(len(last)),
+    )

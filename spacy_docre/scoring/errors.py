@@ -1,0 +1,117 @@
+"""What a model gets wrong: the error distribution of the paper's Table 7, the binary scores of
+its Table 8, and which relations are taken for which."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from enum import Enum
+from typing import Counter as CounterType
+from typing import Dict, Iterable, List, Optional, Set, Tuple
+
+from spacy.scorer import PRFScore
+
+from .relations import ScoredTriple
+from .subsets import Pair, pair_of
+
+
+class ErrorClass(str, Enum):
+    """What becomes of a triple, by the names of the paper's Table 7."""
+
+    correct = "C"
+    wrong = "W"
+    missed = "MR"
+    spurious = "MS"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a triple.
+
+    kind (ErrorClass): Its class.
+    gold (Optional[ScoredTriple]): The gold triple; None for one that is spurious.
+    predicted (Optional[ScoredTriple]): The predicted triple; None for one that is missed.
+    """
+
+    kind: ErrorClass
+    gold: Optional[ScoredTriple]
+    predicted: Optional[ScoredTriple]
+
+    @property
+    def triple(self) -> ScoredTriple:
+        """RETURNS (ScoredTriple): The predicted triple, or, where there is none, the gold."""
+        triple = self.predicted or self.gold
+        assert triple is not None
+        return triple
+
+
+def classify(gold: Set[ScoredTriple], predicted: Set[ScoredTriple]) -> List[Outcome]:
+    """Sort gold and predicted triples into classes, pair by pair.
+
+    A triple is correct (C) if it is in both. Of what is left between the same head and tail, a
+    gold and a predicted triple together are one wrong relation (W), in alphabetical order;
+    gold triples beyond that are missed (MR), predicted ones spurious (MS). So C + W + MR are
+    the gold triples, and C + W + MS the predicted ones.
+
+    gold (Set[ScoredTriple]): The gold triples.
+    predicted (Set[ScoredTriple]): The predicted triples.
+    RETURNS (List[Outcome]): What became of each, ordered by document, head and tail.
+    """
+    by_pair: Dict[Pair, Tuple[List[ScoredTriple], List[ScoredTriple]]] = defaultdict(
+        lambda: ([], [])
+    )
+    for triple in gold:
+        by_pair[pair_of(triple)][0].append(triple)
+    for triple in predicted:
+        by_pair[pair_of(triple)][1].append(triple)
+    outcomes = []
+    for pair in sorted(by_pair):
+        ours, theirs = (sorted(triples, key=_label) for triples in by_pair[pair])
+        outcomes += [
+            Outcome(ErrorClass.correct, triple, triple) for triple in ours if triple in predicted
+        ]
+        lost = [triple for triple in ours if triple not in predicted]
+        extra = [triple for triple in theirs if triple not in gold]
+        both = min(len(lost), len(extra))
+        outcomes += [Outcome(ErrorClass.wrong, *wrong) for wrong in zip(lost, extra)]
+        outcomes += [Outcome(ErrorClass.missed, triple, None) for triple in lost[both:]]
+        outcomes += [Outcome(ErrorClass.spurious, None, triple) for triple in extra[both:]]
+    return outcomes
+
+
+def count_classes(outcomes: Iterable[Outcome]) -> CounterType[ErrorClass]:
+    """Count the outcomes of each class.
+
+    outcomes (Iterable[Outcome]): The outcomes.
+    RETURNS (CounterType[ErrorClass]): The number of each class, 0 included.
+    """
+    counts: CounterType[ErrorClass] = Counter({kind: 0 for kind in ErrorClass})
+    counts.update(outcome.kind for outcome in outcomes)
+    return counts
+
+
+def score_pairs(gold: Set[ScoredTriple], predicted: Set[ScoredTriple]) -> PRFScore:
+    """Score whether pairs are related, whatever the relation.
+
+    gold (Set[ScoredTriple]): The gold triples.
+    predicted (Set[ScoredTriple]): The predicted triples.
+    RETURNS (PRFScore): Precision, recall and F1 of the related pairs.
+    """
+    score = PRFScore()
+    score.score_set(set(map(pair_of, predicted)), set(map(pair_of, gold)))
+    return score
+
+
+def confusions(outcomes: Iterable[Outcome]) -> CounterType[Tuple[str, str]]:
+    """Count which relation is taken for which.
+
+    outcomes (Iterable[Outcome]): What became of the triples.
+    RETURNS (CounterType[Tuple[str, str]]): How often, by gold and predicted label.
+    """
+    return Counter(
+        (outcome.gold.label, outcome.predicted.label)
+        for outcome in outcomes
+        if outcome.kind is ErrorClass.wrong and outcome.gold and outcome.predicted
+    )
+
+
+def _label(triple: ScoredTriple) -> str:
+    return triple.label
