@@ -148,6 +148,16 @@ class Relation:
         )
 
 
+def document_title(doc: Doc, number: int) -> str:
+    """What a document is called.
+
+    doc (Doc): The document.
+    number (int): Its number, for one that has no name.
+    RETURNS (str): Its `title` or `id` in `doc.user_data`, else "Document" and the number.
+    """
+    return str(doc.user_data.get("title") or doc.user_data.get("id") or f"Document {number}")
+
+
 def get_entities(doc: Doc) -> List[Entity]:
     """The entities stored on a Doc: `doc._.entities`.
 

@@ -6,6 +6,7 @@ from spacy.cli._util import app as spacy_app
 from .annotate import annotate_cli
 from .convert import convert_cli
 from .distant import distant_cli
+from .evaluate import evaluate_cli
 from .render import render_cli
 from .serve import serve_cli
 from .stats import stats_cli
@@ -18,6 +19,7 @@ app = typer.Typer(name="docre", help=HELP, no_args_is_help=True)
 app.command("annotate")(annotate_cli)
 app.command("convert")(convert_cli)
 app.command("distant")(distant_cli)
+app.command("evaluate")(evaluate_cli)
 app.command("render")(render_cli)
 app.command("serve")(serve_cli)
 app.command("stats")(stats_cli)

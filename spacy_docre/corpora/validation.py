@@ -36,7 +36,7 @@ Text = Annotated[StrictStr, AfterValidator(_encodable)]
 Label = Annotated[StrictStr, Field(min_length=1), AfterValidator(_encodable)]
 
 # So many are read of a long file at once.
-_CHARACTERS = 2**18
+_CHARACTERS = 2**16
 
 # What the name of a packed file ends in.
 GZIP = ".gz"

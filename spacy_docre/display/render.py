@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from spacy.tokens import Doc
 from spacy.util import is_in_jupyter
 
-from ..relations import has_entities
+from ..relations import document_title, has_entities
 from .options import read_options
 from .view import view_document
 
@@ -56,8 +56,7 @@ def to_html(docs: Iterable[Doc], *, page: bool, options: Mapping[str, Any]) -> s
                 "doc_relation_extractor annotate it first.",
                 stacklevel=3,
             )
-        title = doc.user_data.get("title") or doc.user_data.get("id") or f"Document {number}"
-        views.append(view_document(doc, str(title), choices))
+        views.append(view_document(doc, document_title(doc, number), choices))
     return fill_template("page.html" if page else "part.html", documents=views)
 
 

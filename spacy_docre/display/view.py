@@ -1,7 +1,7 @@
 """What a page shows of a document, as plain data: text in pieces, entities, relations, graph."""
 
 from dataclasses import dataclass
-from typing import Container, Dict, List, Sequence, Set, Tuple
+from typing import Container, Dict, List, Optional, Sequence, Set, Tuple
 
 from spacy.tokens import Doc
 
@@ -76,22 +76,23 @@ class DocumentView:
     sentences (List[List[Piece]]): The text, sentence by sentence.
     entities (Dict[int, EntityView]): The entities that are shown, by their places.
     relations (List[RelationView]): The relations that are shown, best score first.
-    graph (Graph): The graph of those relations.
+    graph (Optional[Graph]): The graph of those relations; None where it is not drawn.
     """
 
     title: str
     sentences: List[List[Piece]]
     entities: Dict[int, EntityView]
     relations: List[RelationView]
-    graph: Graph
+    graph: Optional[Graph]
 
 
-def view_document(doc: Doc, title: str, options: Options) -> DocumentView:
+def view_document(doc: Doc, title: str, options: Options, *, draw: bool = True) -> DocumentView:
     """Gather what a page shows of a document.
 
     doc (Doc): The document.
     title (str): What it is called.
     options (Options): What is shown.
+    draw (bool): Whether to draw the graph, which takes more time than the rest.
     RETURNS (DocumentView): What is shown.
     """
     sentences = _sentence_bounds(doc)
@@ -124,7 +125,9 @@ def view_document(doc: Doc, title: str, options: Options) -> DocumentView:
         graph=draw_graph(
             {place: entities[place].text for place in sorted(related)},
             [(relation.head, relation.tail, relation.name) for relation in relations],
-        ),
+        )
+        if draw
+        else None,
     )
 
 

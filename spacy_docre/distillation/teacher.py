@@ -39,7 +39,7 @@ class TeacherPipeline:
             nlp = load_model(self.path)
         except OSError as error:
             raise ValueError(f"The teacher {self.path} cannot be loaded: {error}") from error
-        if not _made_by(nlp, RELATION_EXTRACTOR):
+        if not made_by(nlp, RELATION_EXTRACTOR):
             raise ValueError(
                 f"The teacher {self.path} has no relation extractor. It has: "
                 f"{', '.join(nlp.pipe_names) or 'nothing'}. Name a pipeline with a "
@@ -61,18 +61,23 @@ class TeacherPipeline:
         # The teacher's encoding must not stand where the student's own does.
         copies = [_copy(document) for document in documents]
         docs = [copied.doc for copied in copies]
-        for transformer in _made_by(self.nlp, TRANSFORMER):
+        for transformer in made_by(self.nlp, TRANSFORMER):
             docs = list(transformer.pipe(docs, batch_size=len(docs)))
         for prediction in self._extractor.score_pairs(copies):
             yield TeacherLogits(to_numpy(prediction.scores.logits))
 
     @property
     def _extractor(self) -> Any:
-        return _made_by(self.nlp, RELATION_EXTRACTOR)[0]
+        return made_by(self.nlp, RELATION_EXTRACTOR)[0]
 
 
-def _made_by(nlp: Language, factory: str) -> List[Pipe]:
-    """The components of a pipeline that a factory has made."""
+def made_by(nlp: Language, factory: str) -> List[Pipe]:
+    """The components of a pipeline that a factory has made.
+
+    nlp (Language): The pipeline.
+    factory (str): The factory's name.
+    RETURNS (List[Pipe]): The components, in order.
+    """
     return [
         cast(Pipe, component)
         for name, component in nlp.pipeline

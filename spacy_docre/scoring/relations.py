@@ -1,13 +1,11 @@
 """Precision, recall and F1 of relation triples, by the rules of the DocRED scorer."""
 
-from dataclasses import dataclass
-from typing import Callable, Dict, Optional, Set, Tuple
+from typing import Callable, Dict, NamedTuple, Optional, Set, Tuple
 
 from spacy.scorer import PRFScore
 
 
-@dataclass(frozen=True)
-class ScoredTriple:
+class ScoredTriple(NamedTuple):
     """A triple to be scored; equal triples count once.
 
     document (str): What tells its document from others.

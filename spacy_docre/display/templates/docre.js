@@ -48,7 +48,7 @@ for (const root of document.querySelectorAll(".docre:not([data-ready])")) {
         page.querySelector(`[data-sentence="${place}"]`).classList.add("lit");
       }
       for (const item of related) item.classList.toggle("lit", item.dataset.relation === relation);
-      graph.classList.add("dimmed");
+      if (graph) graph.classList.add("dimmed");
     }
 
     function lightEntities(entities) {
@@ -67,7 +67,7 @@ for (const root of document.querySelectorAll(".docre:not([data-ready])")) {
       }
       if (!near.size) return;
       for (const item of all(".node")) item.classList.toggle("near", near.has(item.dataset.entity));
-      graph.classList.add("dimmed");
+      if (graph) graph.classList.add("dimmed");
     }
 
     function restore() {

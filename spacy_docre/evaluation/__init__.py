@@ -1,0 +1,1 @@
+"""Evaluation of pipelines and of result files, and reports of it."""

@@ -1,0 +1,82 @@
+"""Predicted triples, and the leaderboard's file of them (`result.json`)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, FrozenSet, List, Optional
+
+import srsly
+from pydantic import BaseModel, StrictFloat, StrictInt
+
+from ..corpora.validation import Label, Text, parse_json_array, validate
+from ..scoring.relations import ScoredTriple
+
+FIELDS = {
+    "title": "the document's title, a string",
+    "h_idx": "the place of the head entity in vertexSet, a whole number",
+    "t_idx": "the place of the tail entity in vertexSet, a whole number",
+    "r": "the relation's label, a string of one character or more",
+    "evidence": "a list of places of sentences; it may be left out",
+    "score": "the probability, a number; it may be left out",
+}
+
+
+class AnswerRecord(BaseModel):
+    title: Text
+    h_idx: StrictInt
+    t_idx: StrictInt
+    r: Label
+    evidence: List[StrictInt] = []
+    score: Optional[StrictFloat] = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said of a predicted triple besides.
+
+    evidence (FrozenSet[int]): The places of its evidence sentences.
+    score (Optional[float]): Its probability, where it is known.
+    """
+
+    evidence: FrozenSet[int] = frozenset()
+    score: Optional[float] = None
+
+
+Answers = Dict[ScoredTriple, Answer]
+
+
+def read_answers(path: Path) -> Answers:
+    """Read a result file. Of a triple that is there several times the first counts.
+
+    path (Path): A JSON list of objects with the fields title, h_idx, t_idx, r and, if they are
+        known, evidence and score.
+    RETURNS (Answers): The predicted triples.
+    RAISES (ValueError): If the file is malformed.
+    """
+    answers: Answers = {}
+    for place, data in enumerate(parse_json_array(path)):
+        record = validate(AnswerRecord, data, f"{path}, answer {place}", FIELDS)
+        triple = ScoredTriple(record.title, record.h_idx, record.t_idx, record.r)
+        answers.setdefault(triple, Answer(frozenset(record.evidence), record.score))
+    return answers
+
+
+def write_answers(path: Path, answers: Answers) -> None:
+    """Write a result file.
+
+    path (Path): The file.
+    answers (Answers): The predicted triples.
+    """
+    srsly.write_json(
+        path,
+        [
+            {
+                "title": triple.document,
+                "h_idx": triple.head,
+                "t_idx": triple.tail,
+                "r": triple.label,
+                "evidence": sorted(answer.evidence),
+                **({} if answer.score is None else {"score": answer.score}),
+            }
+            for triple, answer in answers.items()
+        ],
+    )

@@ -1,0 +1,193 @@
+"""The charts of a report, by Plotly."""
+
+from typing import Any, Dict, List, Mapping
+
+from ..scoring.errors import ErrorClass
+from .evaluation import Evaluation, Figures
+from .tables import ERRORS, GROUPS, most_errors_first, relation_title
+
+_COLORS = {
+    ErrorClass.correct: "#10b981",
+    ErrorClass.wrong: "#8b5cf6",
+    ErrorClass.missed: "#f59e0b",
+    ErrorClass.spurious: "#ef4444",
+}
+# Of a bar in the chart of relations, and of what is around them, in pixels.
+_BAR = 18
+_AROUND = 140
+# A curve of more points looks the same.
+_POINTS = 500
+# The threshold class TH has this probability (eq. 9).
+_TH = 0.5
+
+
+def script() -> str:
+    """Plotly's own script, so that the page needs nothing from the network.
+
+    RETURNS (str): The script.
+    """
+    from plotly.offline import get_plotlyjs
+
+    return get_plotlyjs()
+
+
+def draw(evaluation: Evaluation, names: Mapping[str, str]) -> Dict[str, str]:
+    """Draw the charts.
+
+    evaluation (Evaluation): The evaluation.
+    names (Mapping[str, str]): Readable names of relations, by label.
+    RETURNS (Dict[str, str]): The HTML of each chart, by its name.
+    """
+    figures = evaluation.figures
+    charts = {"relations": _relations(figures, names)}
+    if evaluation.curve is not None:
+        charts["curve"] = _curve(evaluation)
+    charts["errors"] = _errors(figures)
+    for key, title in GROUPS.items():
+        charts[key.replace("_", "-")] = _group(figures[key], title)
+    return charts
+
+
+def _relations(figures: Figures, names: Mapping[str, str]) -> str:
+    """What becomes of the triples of each relation, a bar each."""
+    import plotly.graph_objects as plotly
+
+    scores = figures["rel_per_type"]
+    labels = most_errors_first(scores)
+    titles = [relation_title(label, names) for label in labels]
+    hover = [
+        f"P {scores[label]['p']:.1%}, R {scores[label]['r']:.1%}, F1 {scores[label]['f']:.1%}, "
+        f"{scores[label]['gold']} gold"
+        for label in labels
+    ]
+    bars = [
+        plotly.Bar(
+            name=kind.name,
+            x=[scores[label][kind.name] for label in labels],
+            y=titles,
+            orientation="h",
+            marker_color=_COLORS[kind],
+            customdata=hover,
+            hovertemplate="%{y}: %{x} " + kind.name + "<br>%{customdata}<extra></extra>",
+        )
+        for kind in (ErrorClass.correct, ErrorClass.missed, ErrorClass.spurious)
+    ]
+    layout: Dict[str, Any] = {
+        "barmode": "stack",
+        "xaxis_title": "triples",
+        "yaxis": {"autorange": "reversed", "dtick": 1, "automargin": True},
+        "legend": {"orientation": "h", "y": 1, "yanchor": "bottom"},
+    }
+    height = _AROUND + _BAR * max(len(labels), 4)
+    return _html(bars, "Relations, most errors first", height=height, **layout)
+
+
+def _curve(evaluation: Evaluation) -> str:
+    """Precision and recall over the threshold."""
+    import numpy
+    import plotly.graph_objects as plotly
+
+    curve = evaluation.curve
+    assert curve is not None
+    places = numpy.unique(
+        numpy.linspace(0, len(curve.thresholds) - 1, _POINTS).round().astype("int64")
+    )
+    line = plotly.Scatter(
+        name="threshold",
+        x=curve.recall[places],
+        y=curve.precision[places],
+        customdata=numpy.stack([curve.thresholds, curve.fscore], axis=1)[places],
+        mode="lines",
+        line_color="#2563eb",
+        hovertemplate="P > %{customdata[0]:.3f}<br>precision %{y:.1%}, recall %{x:.1%}, "
+        "F1 %{customdata[1]:.1%}<extra></extra>",
+    )
+    traces = [line]
+    above_th = int((curve.thresholds > _TH).sum())
+    if above_th:
+        traces.append(
+            _point("TH (P > 0.5)", curve.recall[above_th - 1], curve.precision[above_th - 1], "x")
+        )
+    figures = evaluation.figures
+    traces.append(_point("these answers", figures["rel_r"], figures["rel_p"], "circle"))
+    best = int(curve.fscore.argmax())
+    traces.append(
+        _point(
+            f"best F1 (P > {curve.thresholds[best]:.2f})",
+            curve.recall[best],
+            curve.precision[best],
+            "star",
+        )
+    )
+    return _html(
+        traces,
+        "Precision and recall over the threshold",
+        xaxis={"title": "recall", "range": [0, 1], "tickformat": ".0%"},
+        yaxis={"title": "precision", "range": [0, 1.02], "tickformat": ".0%"},
+    )
+
+
+def _point(name: str, recall: float, precision: float, symbol: str) -> Any:
+    import plotly.graph_objects as plotly
+
+    return plotly.Scatter(
+        name=name,
+        x=[recall],
+        y=[precision],
+        mode="markers",
+        marker={"size": 12, "symbol": symbol},
+        hovertemplate=f"{name}<br>precision %{{y:.1%}}, recall %{{x:.1%}}<extra></extra>",
+    )
+
+
+def _errors(figures: Figures) -> str:
+    """The error distribution."""
+    import plotly.graph_objects as plotly
+
+    counts = [figures["errors"][kind.value] for kind in ERRORS]
+    bar = plotly.Bar(
+        x=[f"{kind.value}: {title}" for kind, title in ERRORS.items()],
+        y=counts,
+        text=counts,
+        marker_color=[_COLORS[kind] for kind in ERRORS],
+        hovertemplate="%{x}: %{y}<extra></extra>",
+    )
+    return _html([bar], "What becomes of triples", yaxis_title="triples")
+
+
+def _group(scores: Figures, title: str) -> str:
+    """F1 of groups of triples."""
+    import plotly.graph_objects as plotly
+
+    bar = plotly.Bar(
+        x=list(scores),
+        y=[score["f"] for score in scores.values()],
+        customdata=[[score["p"], score["r"], score["gold"]] for score in scores.values()],
+        marker_color="#2563eb",
+        hovertemplate="%{x}: F1 %{y:.1%}<br>P %{customdata[0]:.1%}, R %{customdata[1]:.1%}, "
+        "%{customdata[2]} gold<extra></extra>",
+    )
+    return _html(
+        [bar],
+        f"F1 by {title[0].lower()}{title[1:]}",
+        xaxis={"title": title, "type": "category"},
+        yaxis={"title": "F1", "tickformat": ".0%", "rangemode": "tozero"},
+    )
+
+
+def _html(traces: List[Any], title: str, *, height: int = 380, **layout: Any) -> str:
+    import plotly.graph_objects as plotly
+
+    figure = plotly.Figure(traces)
+    figure.update_layout(
+        title=title,
+        height=height,
+        margin={"l": 60, "r": 20, "t": 60, "b": 50},
+        template="plotly_white",
+        **layout,
+    )
+    return figure.to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        config={"displaylogo": False, "responsive": True},
+    )

@@ -1,0 +1,270 @@
+"""All figures of an evaluation, together."""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set
+from typing import Counter as CounterType
+
+from spacy.scorer import PRFScore
+
+from ..corpora.stats import FAR
+from ..scoring.bootstrap import (
+    Counts,
+    Interval,
+    bootstrap,
+    count_by_document,
+    paired_bootstrap,
+)
+from ..scoring.curve import Curve, precision_recall_curve
+from ..scoring.errors import ErrorClass, Outcome, classify, confusions, count_classes, score_pairs
+from ..scoring.evidence import score_evidence
+from ..scoring.gold import Fact, GoldDocument
+from ..scoring.relations import (
+    ScoredTriple,
+    ignore_known_f,
+    score_groups,
+    score_per_label,
+    score_triples,
+)
+from ..scoring.subsets import frequent_labels, pair_of, size_class, size_classes, two_hop_pairs
+from .answers import Answers
+from .inputs import TrainingData
+
+# The largest size of each class but the last.
+ENTITIES = (10, 15, 20, 25)
+WORDS = (100, 150, 200, 250)
+
+Figures = Dict[str, Any]
+
+
+@dataclass
+class Evaluation:
+    """What is known of how good answers are.
+
+    documents (Mapping[str, GoldDocument]): The gold documents, by title.
+    answers (Answers): The predicted triples. Those of other documents are wrong.
+    candidates (Optional[Answers]): They and less probable ones, where scores are known.
+    training (Optional[TrainingData]): The annotated training documents, for Ign F1, frequent
+        relations and the long tail.
+    distant (Optional[TrainingData]): The distantly supervised ones, for Ign F1.
+    """
+
+    documents: Mapping[str, GoldDocument]
+    answers: Answers
+    candidates: Optional[Answers] = None
+    training: Optional[TrainingData] = None
+    distant: Optional[TrainingData] = None
+
+    @cached_property
+    def gold(self) -> Set[ScoredTriple]:
+        """RETURNS (Set[ScoredTriple]): The gold triples."""
+        return {triple for document in self.documents.values() for triple in document.triples}
+
+    @cached_property
+    def predicted(self) -> Set[ScoredTriple]:
+        """RETURNS (Set[ScoredTriple]): The predicted triples."""
+        return set(self.answers)
+
+    @cached_property
+    def outcomes(self) -> List[Outcome]:
+        """RETURNS (List[Outcome]): What became of each gold and each predicted triple."""
+        return classify(self.gold, self.predicted)
+
+    @cached_property
+    def curve(self) -> Optional[Curve]:
+        """RETURNS (Optional[Curve]): Precision and recall over the threshold; None where the
+        answers have no scores."""
+        scores = {
+            triple: answer.score
+            for triple, answer in (self.candidates or self.answers).items()
+            if answer.score is not None
+        }
+        if not scores or len(scores) < len(self.answers):
+            return None
+        return precision_recall_curve(self.gold, scores)
+
+    @cached_property
+    def unknown_titles(self) -> List[str]:
+        """RETURNS (List[str]): Titles that answers name and gold does not have."""
+        return sorted({triple.document for triple in self.predicted} - set(self.documents))
+
+    @cached_property
+    def figures(self) -> Figures:
+        """RETURNS (Figures): All figures, as fractions, by name; None for what cannot be told
+        from what is given."""
+        gold, predicted = self.gold, self.predicted
+        labels = None if self.training is None else self.training.labels
+        frequent = frequent_labels(labels or Counter())
+        two_hop = two_hop_pairs(gold)
+        return {
+            "documents": len(self.documents),
+            "gold": len(gold),
+            "predicted": len(predicted),
+            **_prf("rel", score_triples(gold, predicted)),
+            "rel_ign_f": self._ign_f(self.training),
+            "rel_ign_distant_f": self._ign_f(self.distant),
+            **{
+                f"{name}_interval": [interval.low, interval.high]
+                for name, interval in self.intervals.items()
+            },
+            **_prf("evidence", self._evidence()),
+            **_prf("infer", self._of(lambda triple: pair_of(triple) in two_hop)),
+            **_prf(
+                "frequent", self._of(lambda triple: triple.label in frequent) if labels else None
+            ),
+            **_prf(
+                "long_tail",
+                self._of(lambda triple: triple.label not in frequent) if labels else None,
+            ),
+            **_prf("intra", self._of(lambda triple: self._distance(triple) == 0)),
+            **_prf("inter", self._of(lambda triple: (self._distance(triple) or 0) > 0)),
+            **_prf("pair", score_pairs(gold, predicted)),
+            "errors": self._errors(),
+            "by_entities": self._by(ENTITIES, lambda document: len(document.names)),
+            "by_words": self._by(WORDS, lambda document: document.num_words),
+            "by_distance": self._groups(self._distance_class, size_classes(range(FAR))),
+            "rel_per_type": self._per_label(labels),
+            "confusions": [
+                {"gold": ours, "predicted": theirs, "number": number}
+                for (ours, theirs), number in confusions(self.outcomes).most_common()
+            ],
+            **self._best(),
+        }
+
+    @cached_property
+    def intervals(self) -> Dict[str, Interval]:
+        """RETURNS (Dict[str, Interval]): Confidence intervals of `rel_f` and `rel_ign_f`."""
+        intervals = bootstrap(self._counts(self.unknown_titles))
+        return intervals if self.training else {"rel_f": intervals["rel_f"]}
+
+    def compare(self, other: "Evaluation") -> Dict[str, Interval]:
+        """Tell how much better these answers are than others to the same documents.
+
+        other (Evaluation): The evaluation of the others.
+        RETURNS (Dict[str, Interval]): The differences of `rel_f` and, where the training
+            data is known, `rel_ign_f`.
+        """
+        titles = sorted({*self.unknown_titles, *other.unknown_titles})
+        differences = paired_bootstrap(self._counts(titles), other._counts(titles))
+        return differences if self.training else {"rel_f": differences["rel_f"]}
+
+    def score(self, triple: ScoredTriple) -> Optional[float]:
+        """Tell how probable a triple is to the model.
+
+        triple (ScoredTriple): A triple, predicted or not.
+        RETURNS (Optional[float]): Its score, where it is known.
+        """
+        answer = (self.candidates or self.answers).get(triple)
+        return None if answer is None else answer.score
+
+    def has_places(self, triple: ScoredTriple) -> bool:
+        """Tell whether a triple is between two entities of a gold document.
+
+        triple (ScoredTriple): A triple, gold or predicted.
+        RETURNS (bool): Whether it is.
+        """
+        document = self.documents.get(triple.document)
+        places = range(len(document.names)) if document else range(0)
+        return triple.head in places and triple.tail in places and triple.head != triple.tail
+
+    def _counts(self, unknown_titles: Iterable[str]) -> Counts:
+        known = self._known(self.training)
+        return count_by_document(
+            [*self.documents, *unknown_titles], self.gold, self.predicted, known
+        )
+
+    def _known(self, training: Optional[TrainingData]) -> Set[ScoredTriple]:
+        """The gold triples that training data states."""
+        facts: Set[Fact] = training.facts if training else set()
+        return {triple for document in self.documents.values() for triple in document.known(facts)}
+
+    def _ign_f(self, training: Optional[TrainingData]) -> Optional[float]:
+        if training is None:
+            return None
+        return ignore_known_f(self.gold, self.predicted, self._known(training))
+
+    def _evidence(self) -> Optional[PRFScore]:
+        gold = {
+            triple: sentences
+            for document in self.documents.values()
+            for triple, sentences in document.triples.items()
+        }
+        if not any(gold.values()):
+            return None
+        predicted = {
+            triple: answer.evidence
+            for triple, answer in self.answers.items()
+            if triple.document in self.documents
+        }
+        return score_evidence(gold, predicted)
+
+    def _of(self, is_wanted: Callable[[ScoredTriple], bool]) -> PRFScore:
+        """The score of a part of the triples."""
+        return score_triples(
+            set(filter(is_wanted, self.gold)), set(filter(is_wanted, self.predicted))
+        )
+
+    def _distance(self, triple: ScoredTriple) -> Optional[int]:
+        document = self.documents.get(triple.document)
+        return None if document is None else document.distance(triple)
+
+    def _distance_class(self, triple: ScoredTriple) -> Optional[str]:
+        distance = self._distance(triple)
+        return None if distance is None else size_class(distance, range(FAR))
+
+    def _by(self, bounds: Sequence[int], size: Callable[[GoldDocument], int]) -> Figures:
+        """The scores of documents of each size."""
+        sizes = {
+            title: size_class(size(document), bounds) for title, document in self.documents.items()
+        }
+        return self._groups(lambda triple: sizes.get(triple.document), size_classes(bounds))
+
+    def _groups(
+        self, group: Callable[[ScoredTriple], Optional[str]], names: Iterable[str]
+    ) -> Figures:
+        scores = score_groups(self.gold, self.predicted, group)
+        return {name: _counted(scores[name]) for name in names if name in scores}
+
+    def _errors(self) -> Dict[str, int]:
+        pairs = sum(
+            len(document.names) * (len(document.names) - 1) for document in self.documents.values()
+        )
+        related = {
+            pair_of(triple) for triple in self.gold | self.predicted if self.has_places(triple)
+        }
+        counts = count_classes(self.outcomes)
+        return {**{kind.value: counts[kind] for kind in ErrorClass}, "NR": pairs - len(related)}
+
+    def _per_label(self, training: Optional[CounterType[str]]) -> Figures:
+        return {
+            label: {
+                **_counted(score),
+                **({} if training is None else {"training": training[label]}),
+            }
+            for label, score in score_per_label(self.gold, self.predicted).items()
+        }
+
+    def _best(self) -> Figures:
+        """The best F1 over the threshold."""
+        if self.curve is None:
+            return {"best_f": None, "best_threshold": None}
+        scores = self.curve.fscore
+        best = int(scores.argmax())
+        return {
+            "best_f": float(scores[best]),
+            "best_threshold": float(self.curve.thresholds[best]),
+        }
+
+
+def _prf(name: str, score: Optional[PRFScore]) -> Dict[str, Optional[float]]:
+    return {
+        f"{name}_p": None if score is None else score.precision,
+        f"{name}_r": None if score is None else score.recall,
+        f"{name}_f": None if score is None else score.fscore,
+    }
+
+
+def _counted(score: PRFScore) -> Figures:
+    counts = {"correct": score.tp, "missed": score.fn, "spurious": score.fp}
+    return {**score.to_dict(), **counts, "gold": score.tp + score.fn}

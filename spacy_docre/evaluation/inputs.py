@@ -1,0 +1,115 @@
+"""What an evaluation reads: annotated documents, and the facts of training documents."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import AbstractSet, Dict, Iterable, List, Set
+from typing import Counter as CounterType
+
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from ..corpora.docred import read_docred
+from ..corpora.reader import read_docs
+from ..corpora.validation import GZIP
+from ..relations import document_title, has_relations
+from ..scoring.gold import Fact, facts_of
+
+JSON = ".json"
+
+
+@dataclass
+class AnnotatedDocuments:
+    """The documents of an evaluation.
+
+    docs (Dict[str, Doc]): Those whose relations are annotated, by title.
+    not_annotated (List[str]): The titles of the others.
+    """
+
+    docs: Dict[str, Doc]
+    not_annotated: List[str]
+
+    @property
+    def label_names(self) -> Dict[str, str]:
+        """RETURNS (Dict[str, str]): Readable names of relations, where they are known."""
+        return {
+            relation.label_: relation.name
+            for doc in self.docs.values()
+            for relation in doc._.relations
+        }
+
+
+@dataclass
+class TrainingData:
+    """What an evaluation has to know of training data.
+
+    facts (Set[Fact]): Its facts, as far as they are asked for.
+    labels (CounterType[str]): The number of triples of each relation.
+    """
+
+    facts: Set[Fact]
+    labels: CounterType[str]
+
+
+def read_annotated(path: Path, vocab: Vocab, *, lang: str = "en") -> AnnotatedDocuments:
+    """Read the documents of an evaluation.
+
+    path (Path): A JSON file as of DocRED, a `.spacy` file, or a folder of those.
+    vocab (Vocab): The vocabulary of the documents.
+    lang (str): The language of a JSON file.
+    RETURNS (AnnotatedDocuments): The documents.
+    RAISES (ValueError): If there is none with annotated relations, if two have the same title,
+        or if the file is malformed.
+    """
+    documents = AnnotatedDocuments({}, [])
+    for number, doc in enumerate(_read(path, vocab, lang), start=1):
+        title = document_title(doc, number)
+        if not has_relations(doc):
+            documents.not_annotated.append(title)
+        elif title in documents.docs:
+            raise ValueError(
+                f"{path} has two documents with the title {title!r}, and answers name a document "
+                "by its title. Give each its own: 'title' in DocRED's JSON, doc.user_data['title'] "
+                "in a .spacy file."
+            )
+        else:
+            documents.docs[title] = doc
+    if not documents.docs:
+        raise ValueError(
+            f"{path} has no document with annotated relations, so there is nothing to compare "
+            "with. Name the annotated documents."
+        )
+    return documents
+
+
+def read_training_data(path: Path, among: AbstractSet[Fact], *, lang: str = "en") -> TrainingData:
+    """Read what training documents state, one document at a time.
+
+    path (Path): As for `read_annotated`.
+    among (AbstractSet[Fact]): The facts that are asked for; others are not kept.
+    lang (str): The language of a JSON file.
+    RETURNS (TrainingData): Those of the facts that are stated, and how often relations occur.
+    RAISES (ValueError): If the documents have no relations, or the file is malformed.
+    """
+    training = TrainingData(set(), Counter())
+    for doc in _read(path, Vocab(), lang):
+        training.labels.update(relation.label_ for relation in doc._.relations)
+        training.facts.update(fact for fact in facts_of(doc) if fact in among)
+    if not training.labels:
+        raise ValueError(f"{path} holds no relations, and so no facts of training data.")
+    return training
+
+
+def is_json(path: Path) -> bool:
+    """Tell JSON files by their name.
+
+    path (Path): The path.
+    RETURNS (bool): Whether it ends in .json, or in .json.gz.
+    """
+    return (path.with_suffix("") if path.suffix == GZIP else path).suffix == JSON
+
+
+def _read(path: Path, vocab: Vocab, lang: str) -> Iterable[Doc]:
+    if is_json(path):
+        return read_docred(path, vocab, lang=lang)
+    return read_docs(path, vocab)

@@ -1,0 +1,169 @@
+"""Reports of an evaluation, as Markdown and as a page."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Dict, Iterator, List, Literal, Mapping, Optional, Sequence
+
+from spacy.tokens import Doc
+from wasabi import MarkdownRenderer
+
+from ..corpora.places import sentence_numbers
+from ..display.options import Options
+from ..display.render import fill_template
+from ..display.view import DocumentView, view_document
+from ..relations import Triple, set_relations
+from ..scoring.errors import ErrorClass, Outcome
+from . import charts
+from .evaluation import Evaluation
+from .tables import ERRORS, Table, relation_title, summary, tables, to_annotate
+
+
+@dataclass(frozen=True)
+class DocumentLink:
+    """A document that has errors of a class.
+
+    place (int): Its place among those of the page.
+    title (str): Its title.
+    number (int): The number of such errors in it.
+    """
+
+    place: int
+    title: str
+    number: int
+
+
+def to_markdown(
+    title: str,
+    evaluation: Evaluation,
+    names: Mapping[str, str],
+    comparison: Optional[Table] = None,
+) -> str:
+    """Write a report in Markdown.
+
+    title (str): Its title.
+    evaluation (Evaluation): The evaluation.
+    names (Mapping[str, str]): Readable names of relations, by label.
+    comparison (Optional[Table]): How much better the model is than another.
+    RETURNS (str): The report.
+    """
+    report = MarkdownRenderer()
+    report.add(report.title(1, title))
+    for table in _all_tables(evaluation, names, comparison):
+        report.add(report.title(2, table.title))
+        rest: List[Literal["r"]] = ["r" for _ in table.header[1:]]
+        rows = [[cell.replace("|", "\\|") for cell in row] for row in table.rows]
+        report.add(report.table(rows, table.header, ["l", *rest]))
+        if table.note:
+            report.add(table.note)
+    report.add(_advice(evaluation, names))
+    return report.text + "\n"
+
+
+def to_page(
+    title: str,
+    evaluation: Evaluation,
+    docs: Mapping[str, Doc],
+    names: Mapping[str, str],
+    comparison: Optional[Table] = None,
+) -> str:
+    """Write a report as a page, which needs nothing from the network.
+
+    title (str): Its title.
+    evaluation (Evaluation): The evaluation.
+    docs (Mapping[str, Doc]): The gold documents, by title.
+    names (Mapping[str, str]): Readable names of relations, by label.
+    comparison (Optional[Table]): How much better the model is than another.
+    RETURNS (str): The HTML.
+    """
+    by_document: Dict[str, List[Outcome]] = defaultdict(list)
+    num_hidden = 0
+    for outcome in evaluation.outcomes:
+        if evaluation.has_places(outcome.triple):
+            by_document[outcome.triple.document].append(outcome)
+        else:
+            num_hidden += 1
+    by_document = {
+        name: errors
+        for name, outcomes in by_document.items()
+        if (errors := [outcome for outcome in outcomes if outcome.kind is not ErrorClass.correct])
+    }
+    return fill_template(
+        "report.html",
+        title=title,
+        advice=_advice(evaluation, names),
+        tables=list(_all_tables(evaluation, names, comparison)),
+        num_first=1 if comparison is None else 2,
+        script=charts.script(),
+        charts=charts.draw(evaluation, names),
+        links={kind.value: _links(kind, by_document) for kind in ERRORS},
+        error_titles={kind.value: title for kind, title in ERRORS.items()},
+        num_hidden=num_hidden,
+        documents=[
+            _view(docs[name], errors, evaluation, names) for name, errors in by_document.items()
+        ],
+    )
+
+
+def _all_tables(
+    evaluation: Evaluation, names: Mapping[str, str], comparison: Optional[Table]
+) -> Iterator[Table]:
+    yield summary(evaluation)
+    if comparison is not None:
+        yield comparison
+    yield from tables(evaluation, names)
+
+
+def _advice(evaluation: Evaluation, names: Mapping[str, str]) -> str:
+    labels = to_annotate(evaluation.figures)
+    if not labels:
+        return "No relation is worse than the whole."
+    listed = ", ".join(relation_title(label, names) for label in labels)
+    return (
+        f"Annotate more of: {listed}. Of the relations whose F1 is below that of all together, "
+        "these have the most errors."
+    )
+
+
+def _links(kind: ErrorClass, by_document: Mapping[str, Sequence[Outcome]]) -> List[DocumentLink]:
+    """The documents that have errors of a class, most errors first."""
+    links = [
+        DocumentLink(place, title, sum(outcome.kind is kind for outcome in outcomes))
+        for place, (title, outcomes) in enumerate(by_document.items())
+    ]
+    return sorted((link for link in links if link.number), key=lambda link: -link.number)
+
+
+def _view(
+    doc: Doc, errors: Sequence[Outcome], evaluation: Evaluation, names: Mapping[str, str]
+) -> DocumentView:
+    """A document with its errors in the place of its relations."""
+    title = errors[0].triple.document
+    shown = doc.copy()
+    # What is stored there is replaced, not changed: the document itself keeps its relations.
+    shown.user_data = dict(doc.user_data)
+    sentences = list(doc.sents) if sentence_numbers(doc) else []
+    triples = []
+    for error in errors:
+        evidence = evaluation.documents[title].triples[error.gold] if error.gold else ()
+        triples.append(
+            Triple(
+                error.triple.head,
+                error.triple.tail,
+                error.triple.label,
+                score=evaluation.score(error.triple) or 0.0,
+                name=_describe(error, names),
+                evidence=tuple(
+                    (sentences[place].start, sentences[place].end) for place in sorted(evidence)
+                ),
+            )
+        )
+    set_relations(shown, triples)
+    return view_document(shown, title, Options(), draw=False)
+
+
+def _describe(error: Outcome, names: Mapping[str, str]) -> str:
+    """What is said of an error; it begins with the title of its class."""
+    described = f"{ERRORS[error.kind]}: {names.get(error.triple.label, error.triple.label)}"
+    if error.kind is ErrorClass.wrong and error.gold:
+        described += f", not {names.get(error.gold.label, error.gold.label)}"
+    return described

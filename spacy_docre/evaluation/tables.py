@@ -1,0 +1,244 @@
+"""The tables of a report, whatever it is written as."""
+
+from dataclasses import dataclass
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ..scoring.bootstrap import CONFIDENCE, RESAMPLES, Interval
+from ..scoring.errors import ErrorClass
+from ..scoring.subsets import FREQUENT
+from .evaluation import Evaluation, Figures
+
+# So many relations are named as those to annotate more of.
+TO_ANNOTATE = 3
+_CONFUSIONS = 20
+
+_SUMMARY = {
+    "rel": "Relations",
+    "evidence": "Evidence sentences",
+    "infer": "In two hops (Infer-F1)",
+    "frequent": f"The {FREQUENT} most frequent relations",
+    "long_tail": "The other relations (long tail)",
+    "intra": "Within a sentence",
+    "inter": "Across sentences",
+    "pair": "Related pairs, whatever the relation",
+}
+_IGNORED = {
+    "rel_ign_f": "Ign F1, without training facts",
+    "rel_ign_distant_f": "Ign F1, without distant facts",
+}
+GROUPS = {
+    "by_entities": "Entities in the document",
+    "by_words": "Tokens in the document",
+    "by_distance": "Sentences between head and tail",
+}
+ERRORS = {
+    ErrorClass.correct: "correct",
+    ErrorClass.wrong: "wrong relation",
+    ErrorClass.missed: "missed",
+    ErrorClass.spurious: "spurious",
+}
+_NOTES = {
+    ErrorClass.correct: "predicted, and gold",
+    ErrorClass.wrong: "gold has another relation between the two, which was not predicted",
+    ErrorClass.missed: "gold, and not predicted",
+    ErrorClass.spurious: "predicted, and not gold",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    title (str): What it shows.
+    header (Sequence[str]): The columns; all but the first are numbers.
+    rows (Sequence[Sequence[str]]): The cells.
+    note (str): What has to be known to read it.
+    """
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+
+def summary(evaluation: Evaluation) -> Table:
+    """The scores at a glance.
+
+    evaluation (Evaluation): The evaluation.
+    RETURNS (Table): The table.
+    """
+    figures = evaluation.figures
+    rows = []
+    for name, title in _SUMMARY.items():
+        scores = [_percent(figures[f"{name}_{score}"]) for score in "prf"]
+        rows.append((title, *scores, _interval(figures.get(f"{name}_f_interval"))))
+        if name == "rel":
+            rows += [
+                (title, "", "", _percent(figures[key]), _interval(figures.get(f"{key}_interval")))
+                for key, title in _IGNORED.items()
+            ]
+    return Table(
+        f"{figures['documents']} documents, {figures['gold']:,} gold and "
+        f"{figures['predicted']:,} predicted triples",
+        ("%", "P", "R", "F1", f"{CONFIDENCE:.0%} interval"),
+        rows,
+        f"Intervals by bootstrap over documents, {RESAMPLES:,} resamples. A dash: the answers or "
+        "the documents given do not tell.",
+    )
+
+
+def comparison(differences: Mapping[str, Interval], other: str) -> Table:
+    """How much better the answers are than others.
+
+    differences (Mapping[str, Interval]): What `Evaluation.compare` gives.
+    other (str): What the others are called.
+    RETURNS (Table): The table.
+    """
+    names = {"rel_f": "F1", "rel_ign_f": "Ign F1"}
+    return Table(
+        f"Compared with {other}",
+        ("points", "difference", f"{CONFIDENCE:.0%} interval", "no better in"),
+        [
+            (
+                names[name],
+                f"{100 * difference.value:+.2f}",
+                f"{100 * difference.low:+.2f} to {100 * difference.high:+.2f}",
+                f"{difference.share_below:.1%}",
+            )
+            for name, difference in differences.items()
+        ],
+        f"Paired bootstrap over documents; the last column is the share of {RESAMPLES:,} resamples "
+        "in which the model is no better than the other.",
+    )
+
+
+def to_annotate(figures: Figures) -> List[str]:
+    """The relations of which more annotated examples would help most: of those that are worse
+    than the whole, by F1, those with most errors.
+
+    figures (Figures): The figures.
+    RETURNS (List[str]): Their labels, the most errors first.
+    """
+    scores = figures["rel_per_type"]
+    weak = [label for label in most_errors_first(scores) if scores[label]["f"] < figures["rel_f"]]
+    return weak[:TO_ANNOTATE]
+
+
+def tables(evaluation: Evaluation, names: Mapping[str, str]) -> List[Table]:
+    """All other tables.
+
+    evaluation (Evaluation): The evaluation.
+    names (Mapping[str, str]): Readable names of relations, by label.
+    RETURNS (List[Table]): The tables.
+    """
+    figures = evaluation.figures
+    return [
+        _errors(figures),
+        _relations(figures, names),
+        _confusions(figures, names),
+        *(_group(figures[key], title) for key, title in GROUPS.items()),
+    ]
+
+
+def relation_title(label: str, names: Mapping[str, str]) -> str:
+    """What a relation is called.
+
+    label (str): Its label.
+    names (Mapping[str, str]): Readable names of relations.
+    RETURNS (str): The name with the label, or the label alone where it has no other name.
+    """
+    name = names.get(label, label)
+    return label if name == label else f"{name} ({label})"
+
+
+def _relations(figures: Figures, names: Mapping[str, str]) -> Table:
+    scores = figures["rel_per_type"]
+    has_training = any("training" in score for score in scores.values())
+    return Table(
+        "Relations, most errors first",
+        (
+            *("Relation", "P", "R", "F1", "correct", "missed", "spurious", "gold"),
+            *(["training"] if has_training else []),
+        ),
+        [
+            (
+                relation_title(label, names),
+                *(_percent(scores[label][score]) for score in "prf"),
+                *(f"{scores[label][kind]:,}" for kind in ("correct", "missed", "spurious", "gold")),
+                *([f"{scores[label]['training']:,}"] if has_training else []),
+            )
+            for label in most_errors_first(scores)
+        ],
+        "Counts are triples." + (" The last column: those of the training data." * has_training),
+    )
+
+
+def most_errors_first(scores: Mapping[str, Mapping[str, float]]) -> List[str]:
+    """Order relations by their errors.
+
+    scores (Mapping[str, Mapping[str, float]]): The scores of each relation, with the number of
+        `missed` and `spurious` triples.
+    RETURNS (List[str]): Their labels.
+    """
+
+    def errors(label: str) -> Tuple[float, str]:
+        return -scores[label]["missed"] - scores[label]["spurious"], label
+
+    return sorted(scores, key=errors)
+
+
+def _errors(figures: Figures) -> Table:
+    counts: Dict[str, int] = figures["errors"]
+    return Table(
+        "What becomes of triples",
+        ("Class", "triples", "% of gold", "% of predicted"),
+        [
+            (
+                f"{kind.value}: {title} ({_NOTES[kind]})",
+                f"{counts[kind.value]:,}",
+                _share(counts[kind.value], figures["gold"], kind is not ErrorClass.spurious),
+                _share(counts[kind.value], figures["predicted"], kind is not ErrorClass.missed),
+            )
+            for kind, title in ERRORS.items()
+        ]
+        + [("NR: pairs without a relation, gold or predicted", f"{counts['NR']:,}", "", "")],
+    )
+
+
+def _confusions(figures: Figures, names: Mapping[str, str]) -> Table:
+    return Table(
+        "Relations that are taken for others",
+        ("Gold → predicted", "triples"),
+        [
+            (
+                f"{relation_title(confusion['gold'], names)} → "
+                f"{relation_title(confusion['predicted'], names)}",
+                f"{confusion['number']:,}",
+            )
+            for confusion in figures["confusions"][:_CONFUSIONS]
+        ],
+        f"The {_CONFUSIONS} most frequent." if len(figures["confusions"]) > _CONFUSIONS else "",
+    )
+
+
+def _group(scores: Figures, title: str) -> Table:
+    return Table(
+        title,
+        (title, "P", "R", "F1", "gold"),
+        [
+            (name, *(_percent(score[part]) for part in "prf"), f"{score['gold']:,}")
+            for name, score in scores.items()
+        ],
+    )
+
+
+def _percent(share: Optional[float]) -> str:
+    return "–" if share is None else f"{100 * share:.2f}"
+
+
+def _share(part: int, whole: int, applies: bool) -> str:
+    return f"{100 * part / whole:.1f}" if applies and whole else ""
+
+
+def _interval(interval: Optional[Sequence[float]]) -> str:
+    return "" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
