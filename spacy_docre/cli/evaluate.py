@@ -78,6 +78,10 @@ def evaluate_cli(
             "--threshold", "-t", min=0, max=1, help="Answer with relations of a higher probability"
         ),
     ] = None,
+    limit: Annotated[
+        int,
+        Opt("--limit", min=0, help="Documents in report.html, most errors first; 0 for all"),
+    ] = 100,
     batch_size: Annotated[int, Opt("--batch-size", "-b", min=1, help="Documents at a time")] = 32,
     device: Annotated[int, Opt("--device", "-g", help="Number of the GPU, -1 for the CPU")] = -1,
     force: Annotated[bool, Opt("--force", "-F", help="Overwrite the output")] = False,
@@ -141,7 +145,7 @@ def evaluate_cli(
                 to_markdown(title, evaluation, names, compared), encoding="utf8"
             )
             written[outputs[PAGE]].write_text(
-                to_page(title, evaluation, gold.docs, names, compared), encoding="utf8"
+                to_page(title, evaluation, gold.docs, names, compared, limit), encoding="utf8"
             )
             if RESULT in outputs:
                 write_answers(written[outputs[RESULT]], evaluation.answers)

@@ -76,7 +76,7 @@ def _relations(figures: Figures, names: Mapping[str, str]) -> str:
         "barmode": "stack",
         "xaxis_title": "triples",
         "yaxis": {"autorange": "reversed", "dtick": 1, "automargin": True},
-        "legend": {"orientation": "h", "y": 1, "yanchor": "bottom"},
+        "legend": {"orientation": "h", "y": 1, "yanchor": "bottom", "traceorder": "normal"},
     }
     height = _AROUND + _BAR * max(len(labels), 4)
     return _html(bars, "Relations, most errors first", height=height, **layout)

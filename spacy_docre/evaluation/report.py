@@ -65,6 +65,7 @@ def to_page(
     docs: Mapping[str, Doc],
     names: Mapping[str, str],
     comparison: Optional[Table] = None,
+    limit: int = 0,
 ) -> str:
     """Write a report as a page, which needs nothing from the network.
 
@@ -73,20 +74,18 @@ def to_page(
     docs (Mapping[str, Doc]): The gold documents, by title.
     names (Mapping[str, str]): Readable names of relations, by label.
     comparison (Optional[Table]): How much better the model is than another.
+    limit (int): Show so many documents, those with most errors; 0 for all that have some.
     RETURNS (str): The HTML.
     """
     by_document: Dict[str, List[Outcome]] = defaultdict(list)
-    num_hidden = 0
+    num_nowhere = 0
     for outcome in evaluation.outcomes:
-        if evaluation.has_places(outcome.triple):
+        if not evaluation.has_places(outcome.triple):
+            num_nowhere += 1
+        elif outcome.kind is not ErrorClass.correct:
             by_document[outcome.triple.document].append(outcome)
-        else:
-            num_hidden += 1
-    by_document = {
-        name: errors
-        for name, outcomes in by_document.items()
-        if (errors := [outcome for outcome in outcomes if outcome.kind is not ErrorClass.correct])
-    }
+    most_errors_first = sorted(by_document, key=lambda name: -len(by_document[name]))
+    shown = {name: by_document[name] for name in most_errors_first[: limit or None]}
     return fill_template(
         "report.html",
         title=title,
@@ -95,12 +94,11 @@ def to_page(
         num_first=1 if comparison is None else 2,
         script=charts.script(),
         charts=charts.draw(evaluation, names),
-        links={kind.value: _links(kind, by_document) for kind in ERRORS},
+        links={kind.value: _links(kind, shown) for kind in ERRORS},
         error_titles={kind.value: title for kind, title in ERRORS.items()},
-        num_hidden=num_hidden,
-        documents=[
-            _view(docs[name], errors, evaluation, names) for name, errors in by_document.items()
-        ],
+        num_nowhere=num_nowhere,
+        num_with_errors=len(by_document),
+        documents=[_view(docs[name], errors, evaluation, names) for name, errors in shown.items()],
     )
 
 
