@@ -1,9 +1,9 @@
 """`python -m spacy docre evaluate`: how good a pipeline, or a result file, is."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Dict, Mapping, Optional, Tuple, cast
 
-import srsly
 from spacy.cli._util import Arg, Opt, setup_gpu
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
@@ -140,7 +140,8 @@ def evaluate_cli(
     title = f"{what} on {gold_path}"
     try:
         with written_whole(outputs.values()) as written:
-            srsly.write_json(written[outputs[METRICS]], figures)
+            # Not srsly, which rounds.
+            written[outputs[METRICS]].write_text(json.dumps(figures, indent=2), encoding="utf8")
             written[outputs[MARKDOWN]].write_text(
                 to_markdown(title, evaluation, names, compared), encoding="utf8"
             )

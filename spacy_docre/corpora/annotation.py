@@ -45,22 +45,23 @@ def annotate(
         set_relations(doc, relations)
 
 
-def set_mention_names(doc: Doc, names: Iterable[Tuple[int, int, str]]) -> None:
+def set_mention_names(doc: Doc, names: Iterable[Tuple[int, int, int, str]]) -> None:
     """Keep the names that an annotated file gives to mentions, where they are not their tokens
     with spaces between: facts of the training data are told by them (Ign F1).
 
     doc (Doc): The document.
-    names (Iterable[Tuple[int, int, str]]): First token, end token and name of each mention.
+    names (Iterable[Tuple[int, int, int, str]]): The place of the entity, first token, end token
+        and name of each mention.
     """
     stored: Dict[str, List[str]] = {}
-    for start, end, name in names:
-        known = stored.setdefault(f"{start}:{end}", [])
+    for entity, start, end, name in names:
+        known = stored.setdefault(f"{entity}:{start}:{end}", [])
         if name not in known:
             known.append(name)
     doc.user_data[_NAMES] = {
         place: known
         for place, known in stored.items()
-        if known != [_tokens(doc, *map(int, place.split(":")))]
+        if known != [_tokens(doc, *map(int, place.split(":")[1:]))]
     }
 
 
@@ -76,7 +77,8 @@ def entity_names(entity: Entity) -> Set[str]:
         name
         for span in entity.mentions
         for name in names.get(
-            f"{span.start}:{span.end}", [_tokens(entity.doc, span.start, span.end)]
+            f"{entity.index}:{span.start}:{span.end}",
+            [_tokens(entity.doc, span.start, span.end)],
         )
     }
 

@@ -157,9 +157,9 @@ def _make_doc(
     set_mention_names(
         doc,
         (
-            (*place[:2], mention.name)
-            for places, mentions in zip(entities, record.vertexSet)
-            for place, mention in zip(places, mentions)
+            (number, start, end, mention.name)
+            for number, mentions in enumerate(record.vertexSet)
+            for (start, end, _), mention in zip(entities[number], mentions)
             if mention.name
         ),
     )

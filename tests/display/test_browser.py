@@ -1,6 +1,5 @@
 """The page in a real browser."""
 
-import shutil
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,24 +8,13 @@ from typing import Iterator, List
 import pytest
 import spacy
 import waitress
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from spacy_docre import Triple
 from spacy_docre.display import render
 from spacy_docre.display.server import make_app
-
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on PATH")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ mentions), and labels (h, t, r) that point into it.
 """
 
 from dataclasses import dataclass, field
-from typing import Dict, List, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Set, Tuple
 
 Label = Tuple[int, int, str]
 
@@ -68,7 +68,80 @@ def evaluate(
     }
 
 
+def facts_of_records(records: Sequence[Mapping[str, Any]]) -> Set[Tuple[str, str, str]]:
+    """The facts of a training file, as parsed from JSON."""
+    return training_facts(
+        [
+            Document(
+                record["title"],
+                [[mention["name"] for mention in mentions] for mentions in record["vertexSet"]],
+                [(label["h"], label["t"], label["r"]) for label in record["labels"]],
+            )
+            for record in records
+        ]
+    )
+
+
+def evaluate_file(
+    gold: Sequence[Mapping[str, Any]],
+    results: Sequence[Mapping[str, Any]],
+    train: Set[Tuple[str, str, str]],
+    distant: Set[Tuple[str, str, str]],
+) -> Dict[str, float]:
+    """The scores of a result file, as parsed from JSON.
+
+    The first of equal answers counts. An answer for an unknown title counts as wrong, and its
+    evidence does not count at all."""
+    vertex_sets = {record["title"]: record["vertexSet"] for record in gold}
+    right = {
+        (record["title"], label["h"], label["t"], label["r"]): set(label["evidence"])
+        for record in gold
+        for label in record["labels"]
+    }
+    submitted: Dict[Tuple[str, int, int, str], Mapping[str, Any]] = {}
+    for result in results:
+        key = (result["title"], result["h_idx"], result["t_idx"], result["r"])
+        if key not in submitted:
+            submitted[key] = result
+    correct = correct_evidence = predicted_evidence = in_train = in_distant = 0
+    for key, result in submitted.items():
+        title, head, tail, relation = key
+        if title not in vertex_sets:
+            continue
+        evidence = set(result.get("evidence", []))
+        predicted_evidence += len(evidence)
+        if key not in right:
+            continue
+        correct += 1
+        correct_evidence += len(evidence & right[key])
+        vertex_set = vertex_sets[title]
+        stated = [
+            (one["name"], other["name"], relation)
+            for one in vertex_set[head]
+            for other in vertex_set[tail]
+        ]
+        in_train += any(fact in train for fact in stated)
+        in_distant += any(fact in distant for fact in stated)
+    precision = 1.0 * correct / len(submitted) if submitted else 0.0
+    recall = 1.0 * correct / len(right) if right else 0.0
+    all_evidence = sum(map(len, right.values()))
+    evidence_precision = 1.0 * correct_evidence / predicted_evidence if predicted_evidence else 0.0
+    evidence_recall = 1.0 * correct_evidence / all_evidence if all_evidence else 0.0
+    scores = {
+        "rel_p": precision,
+        "rel_r": recall,
+        "rel_f": harmonic_mean(precision, recall),
+        "evidence_p": evidence_precision,
+        "evidence_r": evidence_recall,
+        "evidence_f": harmonic_mean(evidence_precision, evidence_recall),
+    }
+    for name, known in (("rel_ign_f", in_train), ("rel_ign_distant_f", in_distant)):
+        ign_precision = 1.0 * (correct - known) / (len(submitted) - known + 1e-5)
+        scores[name] = harmonic_mean(ign_precision, recall)
+    return scores
+
+
 def harmonic_mean(precision: float, recall: float) -> float:
     if precision + recall == 0:
         return 0.0
-    return 2 * precision * recall / (precision + recall)
+    return 2.0 * precision * recall / (precision + recall)

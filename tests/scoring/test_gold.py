@@ -75,7 +75,9 @@ def test_facts(doc: Doc) -> None:
 
 
 def test_names_of_the_file_are_kept(doc: Doc) -> None:
-    set_mention_names(doc, [(0, 2, "Ada Lane"), (11, 13, "New Haven, US"), (11, 13, "New Haven")])
+    set_mention_names(
+        doc, [(0, 0, 2, "Ada Lane"), (1, 11, 13, "New Haven, US"), (1, 11, 13, "New Haven")]
+    )
     doc = Doc(Vocab()).from_bytes(doc.to_bytes())
     assert [entity_names(entity) for entity in doc._.entities] == [
         {"Ada Lane", "Lane"},

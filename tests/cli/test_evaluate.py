@@ -1,0 +1,136 @@
+"""`python -m spacy docre evaluate`."""
+
+import json
+from pathlib import Path
+from typing import Callable
+
+import pytest
+import spacy
+import srsly
+from spacy.cli._util import app
+from typer.testing import CliRunner, Result
+
+import spacy_docre.cli  # noqa: F401
+from spacy_docre.corpora.reader import make_corpus
+from spacy_docre.corpora.writer import write_docs
+
+EXTRACTOR = "doc_relation_extractor"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["docre", "evaluate", *map(str, arguments)])
+
+
+def output(result: Result) -> str:
+    return " ".join(result.output.split())
+
+
+@pytest.fixture(autouse=True)
+def folder(make_examples: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory: what the trained pipeline knows by heart, and other documents."""
+    monkeypatch.chdir(tmp_path)
+    for name, seed in (("gold", 0), ("others", 1)):
+        docs = [example.reference for example in make_examples(10, seed=seed)]
+        for place, doc in enumerate(docs):
+            doc.user_data["title"] = f"Document {place}"
+        write_docs({Path(f"{name}.spacy"): docs})
+    return tmp_path
+
+
+def test_pipeline(trained_folder: Path) -> None:
+    result = run(trained_folder, "gold.spacy", "--train", "others.spacy", "--output", "out")
+    assert result.exit_code == 0, result.output
+    metrics = srsly.read_json("out/metrics.json")
+    assert metrics["rel_f"] >= 0.95 and f"{100 * metrics['rel_f']:.2f}" in result.output
+    assert metrics["frequent_f"] == metrics["rel_f"] and metrics["long_tail_f"] == 0
+    answers = srsly.read_json("out/result.json")
+    assert len(answers) == metrics["predicted"] and answers[0]["evidence"]
+    report = Path("out/report.md").read_text("utf8")
+    assert "## What becomes of triples" in report and "born in" in report
+    # The result file has the same scores.
+    again = run("out/result.json", "gold.spacy", "--train", "others.spacy", "--output", "again")
+    assert again.exit_code == 0 and not Path("again/result.json").exists()
+    same = srsly.read_json("again/metrics.json")
+    for name in ("rel_p", "rel_f", "rel_ign_f", "evidence_f", "errors", "by_distance"):
+        assert same[name] == metrics[name]
+
+
+def test_pipeline_scores_as_spacy_does(trained_folder: Path) -> None:
+    nlp = spacy.load(trained_folder)
+    nlp.get_pipe(EXTRACTOR).cfg.update(threshold=0.2, top_k=1)
+    nlp.to_disk("model")
+    result = run("model", "others.spacy", "--output", "out")
+    assert result.exit_code == 0, result.output
+    scores = nlp.evaluate(list(make_corpus("others.spacy")(nlp)))
+    metrics = srsly.read_json("out/metrics.json")
+    assert 0 < metrics["rel_f"] < 0.95
+    for name in ("rel_p", "rel_r", "rel_f"):
+        assert metrics[name] == pytest.approx(scores[name], abs=1e-3)
+
+
+@pytest.mark.parametrize("key, number", [("doc.ents", 0), ("entities", 1)])
+def test_entities_are_those_of_gold_or_found(trained_folder: Path, key: str, number: int) -> None:
+    """A component finds half of the entities: what it sets does not count unless asked for."""
+    nlp = spacy.load(trained_folder)
+    if key == "doc.ents":
+        ruler = nlp.add_pipe("entity_ruler", first=True)
+    else:
+        ruler = nlp.add_pipe("span_ruler", first=True, config={"spans_key": key, "overwrite": True})
+    ruler.add_patterns([{"label": "THING", "pattern": name} for name in ("Oslo", "Acme Works")])
+    nlp.to_disk("model")
+    for arguments, is_high in (([], True), (["--find-entities"], False)):
+        result = run("model", "gold.spacy", "--output", "out", "--force", *arguments)
+        assert result.exit_code == 0, result.output
+        assert (srsly.read_json("out/metrics.json")["rel_f"] > 0.9) == is_high
+
+
+def test_comparison(trained_folder: Path) -> None:
+    Path("empty.json").write_text("[]")
+    result = run(trained_folder, "gold.spacy", "--compare", "empty.json", "--output", "out")
+    assert result.exit_code == 0, result.output
+    metrics = srsly.read_json("out/metrics.json")
+    assert metrics["comparison"]["rel_f"]["difference"] == pytest.approx(metrics["rel_f"])
+    assert metrics["comparison"]["rel_f"]["no_better"] == 0
+    assert "Compared with empty.json" in result.output
+
+
+def test_threshold(trained_folder: Path) -> None:
+    assert run(trained_folder, "gold.spacy", "-o", "out", "--threshold", "1").exit_code == 0
+    assert srsly.read_json("out/metrics.json")["predicted"] == 0
+    assert srsly.read_json("out/result.json") == []
+
+
+def test_nothing_is_overwritten() -> None:
+    Path("out").mkdir()
+    Path("out/report.md").write_text("mine")
+    Path("result.json").write_text("[]")
+    result = run("result.json", "gold.spacy", "--output", "out")
+    assert result.exit_code == 1 and "Already there: out/report.md" in output(result)
+    assert Path("out/report.md").read_text() == "mine"
+    assert run("result.json", "gold.spacy", "--output", "out", "--force").exit_code == 0
+
+
+def test_answers_to_other_documents() -> None:
+    answers = [{"title": "Nowhere", "h_idx": 0, "t_idx": 1, "r": "born in"}]
+    Path("result.json").write_text(json.dumps(answers))
+    result = run("result.json", "gold.spacy", "--output", "out")
+    assert result.exit_code == 0 and "1 documents of the answers are not in GOLD" in output(result)
+    assert srsly.read_json("out/metrics.json")["predicted"] == 1
+    assert "name a document or an entity" in Path("out/report.html").read_text("utf8")
+
+
+@pytest.mark.parametrize(
+    "what, gold, problem",
+    [
+        ("result.json", "gold.spacy", "result.json is not JSON"),
+        ("nowhere.json", "gold.spacy", "Cannot evaluate nowhere.json"),
+        ("no_such_pipeline", "gold.spacy", "Cannot load no_such_pipeline"),
+        ("result.json", "broken.spacy", "broken.spacy is damaged"),
+    ],
+)
+def test_bad_input(what: str, gold: str, problem: str) -> None:
+    Path("result.json").write_text("[{")
+    Path("broken.spacy").write_bytes(b"\xff")
+    result = run(what, gold, "--output", "out")
+    assert result.exit_code == 1 and problem in output(result)
+    assert not Path("out").exists()

@@ -1,0 +1,209 @@
+"""All figures of an evaluation, against the rules of the official scorer."""
+
+import json
+import os
+import random
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from spacy.vocab import Vocab
+
+from spacy_docre.evaluation.answers import read_answers
+from spacy_docre.evaluation.evaluation import Evaluation
+from spacy_docre.evaluation.inputs import read_annotated, read_training_data
+from spacy_docre.scoring.gold import read_gold
+
+from ..scoring.official import evaluate_file, facts_of_records
+
+DATA = os.environ.get("SPACY_DOCRE_DATA")
+TITLES = ["A", "B", "C"]
+RELATIONS = ["P17", "P19", "P27"]
+NAMES = ["Ada", "Oslo", "Turin"]
+
+
+def evaluate(
+    gold: Path, result: Path, train: Optional[Path] = None, distant: Optional[Path] = None
+) -> Evaluation:
+    documents = {
+        title: read_gold(doc, title) for title, doc in read_annotated(gold, Vocab()).docs.items()
+    }
+    facts = {
+        fact
+        for document in documents.values()
+        for triple in document.triples
+        for fact in document.facts(triple)
+    }
+    training, supervised = (path and read_training_data(path, facts) for path in (train, distant))
+    return Evaluation(documents, read_answers(result), None, training, supervised)
+
+
+def assert_official(
+    folder: Path, gold: List, results: List, train: List, distant: List
+) -> Evaluation:
+    for name, data in dict(gold=gold, results=results, train=train, distant=distant).items():
+        (folder / f"{name}.json").write_text(json.dumps(data), encoding="utf8")
+    evaluation = evaluate(
+        *(folder / f"{name}.json" for name in ("gold", "results", "train", "distant"))
+    )
+    official = evaluate_file(gold, results, facts_of_records(train), facts_of_records(distant))
+    if not any(label["evidence"] for record in gold for label in record["labels"]):
+        official.update(evidence_p=None, evidence_r=None, evidence_f=None)
+    # To the last digit.
+    assert {name: evaluation.figures[name] for name in official} == official
+    return evaluation
+
+
+names = st.one_of(st.sampled_from(NAMES), st.sampled_from(["Oslo , Norway", "Oslo, Norway"]))
+
+
+@st.composite
+def records(draw: Any, title: str) -> Dict[str, Any]:
+    """A document of two sentences, whose names are not always its tokens."""
+    sents = [["Ada", "saw", "Oslo", ",", "Norway", "."], ["Turin", "too", "."]]
+    vertex_set = [
+        [
+            {"name": draw(names), "pos": [0, 1], "sent_id": draw(st.integers(0, 1)), "type": "X"}
+            for _ in range(draw(st.integers(1, 2)))
+        ]
+        for _ in range(3)
+    ]
+    vertex_set[1].append({"name": draw(names), "pos": [2, 5], "sent_id": 0, "type": "X"})
+    labels = draw(
+        st.lists(
+            st.fixed_dictionaries(
+                {
+                    "h": st.integers(0, 2),
+                    "t": st.integers(0, 2),
+                    "r": st.sampled_from(RELATIONS),
+                    "evidence": st.lists(st.integers(0, 1), unique=True),
+                }
+            ).filter(lambda label: label["h"] != label["t"]),
+            unique_by=lambda label: (label["h"], label["t"], label["r"]),
+            min_size=1,
+        )
+    )
+    return {"title": title, "sents": sents, "vertexSet": vertex_set, "labels": labels}
+
+
+results = st.lists(
+    st.fixed_dictionaries(
+        {
+            "title": st.sampled_from([*TITLES, "not in gold"]),
+            "h_idx": st.integers(-1, 3),
+            "t_idx": st.integers(0, 3),
+            "r": st.sampled_from([*RELATIONS, "P1"]),
+        },
+        optional={"evidence": st.lists(st.integers(0, 2))},
+    ),
+    max_size=25,
+)
+
+
+@given(st.tuples(*map(records, TITLES)), results, records("D"), records("E"))
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_official_scores(tmp_path: Path, gold, results, train, distant) -> None:
+    assert_official(tmp_path, list(gold), results, [train], [distant])
+
+
+@pytest.mark.skipif(DATA is None, reason="SPACY_DOCRE_DATA does not name the folder of the data")
+def test_official_scores_of_real_documents(tmp_path: Path) -> None:
+    records = json.loads((Path(DATA or "") / "redocred/dev_revised.json").read_text("utf8"))
+    choice = random.Random(0)
+    answers = []
+    for record in records[400:]:
+        for label in record["labels"]:
+            if choice.random() < 0.6:
+                relation = label["r"] if choice.random() < 0.8 else "P17"
+                evidence = choice.sample(range(len(record["sents"])), 1)
+                answers.append(
+                    {
+                        "title": record["title"],
+                        "h_idx": label["h"],
+                        "t_idx": label["t"],
+                        "r": relation,
+                        "evidence": evidence,
+                    }
+                )
+    evaluation = assert_official(tmp_path, records[400:], answers, records[:400], records[200:300])
+    assert 0 < evaluation.figures["rel_ign_f"] < evaluation.figures["rel_f"]
+    assert 0 < evaluation.figures["rel_ign_distant_f"] < evaluation.figures["rel_f"]
+
+
+DOCUMENT = {
+    "title": "A",
+    "sents": [["Ada", "lives", "in", "Oslo", "."], ["Oslo", "is", "in", "Norway", "."]],
+    "vertexSet": [
+        [{"pos": [0, 1], "sent_id": 0, "type": "PER"}],
+        [
+            {"pos": [3, 4], "sent_id": 0, "type": "LOC"},
+            {"pos": [0, 1], "sent_id": 1, "type": "LOC"},
+        ],
+        [{"pos": [3, 4], "sent_id": 1, "type": "LOC"}],
+    ],
+    "labels": [
+        {"h": 0, "t": 1, "r": "P551", "evidence": [0]},
+        {"h": 1, "t": 2, "r": "P17", "evidence": [1]},
+        {"h": 0, "t": 2, "r": "P27", "evidence": [0, 1]},
+    ],
+}
+
+
+@pytest.fixture
+def evaluation(tmp_path: Path) -> Evaluation:
+    """One triple correct, one wrong, one missed, one spurious."""
+    answers = [
+        {"title": "A", "h_idx": 0, "t_idx": 1, "r": "P551", "evidence": [0, 1], "score": 0.9},
+        {"title": "A", "h_idx": 1, "t_idx": 2, "r": "P131", "score": 0.6},
+        {"title": "A", "h_idx": 2, "t_idx": 0, "r": "P27", "score": 0.7},
+    ]
+    (tmp_path / "gold.json").write_text(json.dumps([DOCUMENT]))
+    (tmp_path / "result.json").write_text(json.dumps(answers))
+    return evaluate(tmp_path / "gold.json", tmp_path / "result.json", tmp_path / "gold.json")
+
+
+def test_figures(evaluation: Evaluation) -> None:
+    figures = evaluation.figures
+    assert figures["rel_f"] == figures["rel_p"] == figures["rel_r"] == pytest.approx(1 / 3)
+    assert figures["rel_ign_f"] == 0
+    assert (figures["evidence_p"], figures["evidence_r"]) == pytest.approx((1 / 2, 1 / 4))
+    # Ada, Norway follows from the two others, and is missed.
+    assert (figures["infer_p"], figures["infer_r"]) == (0, 0)
+    assert figures["errors"] == {"C": 1, "W": 1, "MR": 1, "MS": 1, "NR": 2}
+    assert (figures["pair_p"], figures["pair_r"]) == pytest.approx((2 / 3, 2 / 3))
+    assert figures["confusions"] == [{"gold": "P17", "predicted": "P131", "number": 1}]
+    assert figures["intra_f"] == pytest.approx(1 / 2) and figures["inter_f"] == 0
+    assert list(figures["by_distance"]) == ["0", "1"]
+    assert figures["by_entities"]["0-10"]["gold"] == 3
+    assert figures["rel_per_type"]["P27"] == {
+        "p": 0,
+        "r": 0,
+        "f": 0,
+        "correct": 0,
+        "missed": 1,
+        "spurious": 1,
+        "gold": 1,
+        "training": 1,
+    }
+    assert figures["frequent_f"] == pytest.approx(2 / 5) and figures["long_tail_p"] == 0
+    assert (figures["best_f"], figures["best_threshold"]) == pytest.approx((1 / 2, 0.9))
+    json.dumps(figures)
+
+
+def test_what_is_not_given_is_not_told(tmp_path: Path) -> None:
+    document = {**DOCUMENT, "labels": [{"h": 0, "t": 1, "r": "P551"}]}
+    (tmp_path / "gold.json").write_text(json.dumps([document]))
+    (tmp_path / "result.json").write_text("[]")
+    figures = evaluate(tmp_path / "gold.json", tmp_path / "result.json").figures
+    assert figures["rel_f"] == 0
+    for name in ("rel_ign_f", "evidence_f", "frequent_f", "long_tail_f", "best_f"):
+        assert figures[name] is None
+    assert "rel_ign_f_interval" not in figures
+
+
+def test_comparison_of_answers_with_themselves(evaluation: Evaluation) -> None:
+    assert evaluation.compare(evaluation)["rel_f"].value == 0
