@@ -16,6 +16,7 @@ from spacy.vocab import Vocab
 from wasabi import msg
 
 from ..corpora.docred import read_docred, read_relation_names
+from ..corpora.hacred import read_hacred
 from ..corpora.prodigy import ACCEPT, read_prodigy
 from ..corpora.validation import GZIP
 from ..corpora.writer import Counts, split_docs, write_corpus, write_docs
@@ -28,6 +29,7 @@ class Format(str, Enum):
     auto = "auto"
     docred = "docred"
     prodigy = "prodigy"
+    hacred = "hacred"
 
 
 FORMATS = {".json": Format.docred, ".jsonl": Format.prodigy}
@@ -45,7 +47,7 @@ def convert_cli(
         ),
     ],
     format: Annotated[
-        Format, Opt("--format", "-f", help="auto: docred for .json, prodigy for .jsonl")
+        Format, Opt("--format", "-f", help="auto: docred for .json, prodigy for .jsonl; or hacred")
     ] = Format.auto,
     names_path: Annotated[
         Optional[Path],
@@ -81,9 +83,10 @@ def convert_cli(
     """
     Convert annotated documents to .spacy files, with entities and relations.
 
-    It reads the JSON of DocRED and Re-DocRED, and the JSONL of Prodigy's rel.manual, also
-    packed as .gz. To write several files: --split train=400 --split dev=rest. A data set of any
-    size goes to an OUTPUT without the ending .spacy, a folder whose files are read as one.
+    It reads the JSON of DocRED and Re-DocRED, and the JSONL of Prodigy's rel.manual and of
+    HacRED, also packed as .gz. To write several files: --split train=400 --split dev=rest. A data
+    set of any size goes to an OUTPUT without the ending .spacy, a folder whose files are read as
+    one.
     """
     sizes = _parse_sizes(split)
     if seed is not None and not sizes:
@@ -105,6 +108,8 @@ def convert_cli(
         docs: Iterator[Doc]
         if format == Format.docred:
             docs = read_docred(input_path, Vocab(), names=names, lang=lang)
+        elif format == Format.hacred:
+            docs = read_hacred(input_path, Vocab(), names=names)
         else:
             docs = read_prodigy(
                 input_path, Vocab(), names=names, coref_label=coref_label, answers=answers

@@ -83,7 +83,7 @@ def evaluate_cli(
         Opt("--limit", min=0, help="Documents in report.html, most errors first; 0 for all"),
     ] = 100,
     batch_size: Annotated[int, Opt("--batch-size", "-b", min=1, help="Documents at a time")] = 32,
-    device: Annotated[int, Opt("--device", "-g", help="Number of the GPU, -1 for the CPU")] = -1,
+    use_gpu: Annotated[int, Opt("--gpu-id", "-g", help="GPU, or -1 for the processor")] = -1,
     force: Annotated[bool, Opt("--force", "-F", help="Overwrite the output")] = False,
 ) -> None:
     """
@@ -97,7 +97,7 @@ def evaluate_cli(
     if output is not None and not is_json(Path(what)):
         outputs[RESULT] = output / RESULT
     refuse_existing(outputs.values(), force)
-    setup_gpu(device, silent=True)
+    setup_gpu(use_gpu, silent=True)
     try:
         gold = read_annotated(gold_path, Vocab(), lang=lang)
         documents = {title: read_gold(doc, title) for title, doc in gold.docs.items()}

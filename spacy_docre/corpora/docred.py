@@ -81,11 +81,22 @@ def read_docred(
     """
     path = Path(path)
     for place, data in enumerate(parse_json_array(path)):
-        where = f"{path}, document {place} ({_title(data)})"
-        record = validate(DocumentRecord, data, where, FIELDS)
-        for field, problem in _problems(record):
-            raise invalid(where, field, problem, FIELDS)
-        yield _make_doc(record, vocab, detokenize(record.sents, lang), names)
+        record = check_document(data, f"{path}, document {place} ({_title(data)})")
+        yield make_doc(record, vocab, detokenize(record.sents, lang), names)
+
+
+def check_document(data: Any, where: str) -> DocumentRecord:
+    """Check a document.
+
+    data (Any): The document, as parsed from JSON.
+    where (str): What to call it in an error.
+    RETURNS (DocumentRecord): The document.
+    RAISES (ValueError): If it is malformed.
+    """
+    record = validate(DocumentRecord, data, where, FIELDS)
+    for field, problem in _problems(record):
+        raise invalid(where, field, problem, FIELDS)
+    return record
 
 
 def read_relation_names(path: Union[str, Path]) -> Dict[str, str]:
@@ -112,9 +123,17 @@ def read_relation_names(path: Union[str, Path]) -> Dict[str, str]:
     return names
 
 
-def _make_doc(
+def make_doc(
     record: DocumentRecord, vocab: Vocab, spaces: List[bool], names: Mapping[str, str]
 ) -> Doc:
+    """Make a Doc of a document.
+
+    record (DocumentRecord): The document.
+    vocab (Vocab): The vocabulary.
+    spaces (List[bool]): Whether a space follows, for each token.
+    names (Mapping[str, str]): Readable names of the relations, by label.
+    RETURNS (Doc): The Doc, with gold entities and relations.
+    """
     doc = Doc(
         vocab,
         words=[token for tokens in record.sents for token in tokens],

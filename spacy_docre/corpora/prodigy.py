@@ -11,7 +11,7 @@ from spacy.vocab import Vocab
 
 from ..relations import Triple
 from .annotation import Mention, annotate
-from .validation import FieldPath, Label, Text, invalid, parse_json, read_text, validate
+from .validation import FieldPath, Label, Text, invalid, parse_json_lines, validate
 
 FIELDS = {
     "text": "a string, of one character or more for a token",
@@ -86,12 +86,7 @@ def read_prodigy(
     """
     path = Path(path)
     answers = Counter() if answers is None else answers
-    # Not splitlines(): JSON may hold other line breaks within its strings.
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        where = f"{path}, line {number}"
-        data = parse_json(line, where)
+    for where, data in parse_json_lines(path):
         answer = data.get("answer", ACCEPT) if isinstance(data, dict) else ACCEPT
         if not isinstance(answer, str):
             raise invalid(where, ("answer",), f"it is {answer!r}", FIELDS)

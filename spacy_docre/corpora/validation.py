@@ -14,6 +14,7 @@ from typing import (
     Mapping,
     Sequence,
     TextIO,
+    Tuple,
     Type,
     TypeVar,
     Union,
@@ -92,6 +93,20 @@ def parse_json(text: str, where: str) -> Any:
         raise ValueError(f"{where} is not JSON (in UTF-8): {error}.") from None
 
 
+def parse_json_lines(path: Path) -> Iterator[Tuple[str, Any]]:
+    """Parse a file of JSON lines; those that are blank are left out.
+
+    path (Path): The file; it is unpacked if its name ends in ".gz".
+    YIELDS (Tuple[str, Any]): What to call the line in an error, and its data.
+    RAISES (ValueError): If a line is not JSON, or the file not UTF-8, or packed and damaged.
+    """
+    # Not splitlines(): JSON may hold other line breaks within its strings.
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if line.strip():
+            where = f"{path}, line {number}"
+            yield where, parse_json(line, where)
+
+
 def parse_json_array(path: Path) -> Iterator[Any]:
     """Parse a JSON file whose outermost value is an array, one item after the other: neither
     the file nor the array is in memory as a whole.
@@ -131,7 +146,10 @@ def _items(stream: TextIO, where: str) -> Iterator[Any]:
 
     if next_character() != "[":
         parse_json(text + stream.read(), where)
-        raise ValueError(f"{where} should be a list of documents, in brackets: [...].")
+        raise ValueError(
+            f"{where} should be a list of documents, in brackets: [...]. If it has a document in "
+            "each line, name its format with --format."
+        )
     text = text[1:]
     more = next_character() != "]"
     while more:

@@ -40,7 +40,7 @@ def draw(evaluation: Evaluation, names: Mapping[str, str]) -> Dict[str, str]:
     """
     figures = evaluation.figures
     charts = {"relations": _relations(figures, names)}
-    if evaluation.curve is not None:
+    if evaluation.curve is not None and len(evaluation.curve.thresholds):
         charts["curve"] = _curve(evaluation)
     charts["errors"] = _errors(figures)
     for key, title in GROUPS.items():

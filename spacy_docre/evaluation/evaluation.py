@@ -80,7 +80,7 @@ class Evaluation:
             for triple, answer in (self.candidates or self.answers).items()
             if answer.score is not None
         }
-        if not scores or len(scores) < len(self.answers):
+        if self.candidates is None and (not scores or len(scores) < len(self.answers)):
             return None
         return precision_recall_curve(self.gold, scores)
 
@@ -250,6 +250,8 @@ class Evaluation:
         if self.curve is None:
             return {"best_f": None, "best_threshold": None}
         scores = self.curve.fscore
+        if not len(scores):
+            return {"best_f": 0.0, "best_threshold": None}
         best = int(scores.argmax())
         return {
             "best_f": float(scores[best]),

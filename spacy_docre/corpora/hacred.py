@@ -1,0 +1,60 @@
+"""The JSONL format of HacRED (Cheng et al., Findings of ACL 2021): DocRED's, in Chinese."""
+
+from pathlib import Path
+from typing import Any, Iterator, List, Mapping, Optional, Sequence, Union
+
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from .detokenization import detokenize
+from .docred import check_document, make_doc
+from .validation import parse_json_lines
+
+LANG = "zh"
+# What is called otherwise than in DocRED. Tokens are characters, as by spaCy's own tokenizer
+# for Chinese; the same documents in words are in the fields "sents_word" and so on.
+_FIELDS = {"sents": "sents_char", "vertexSet": "vertex_char", "labels": "labels_char"}
+
+
+def read_hacred(
+    path: Union[str, Path], vocab: Vocab, *, names: Mapping[str, str] = {}
+) -> Iterator[Doc]:
+    """Read documents in HacRED's format, one after the other.
+
+    The title in `doc.user_data["title"]` is the document's id. Spaces are those of the text.
+
+    path (Union[str, Path]): The JSONL file.
+    vocab (Vocab): The vocabulary of the documents.
+    names (Mapping[str, str]): Readable names of the relations, by label.
+    YIELDS (Doc): The documents, with gold entities and relations.
+    RAISES (ValueError): If the file is malformed.
+    """
+    for where, data in parse_json_lines(Path(path)):
+        text = data.get("text") if isinstance(data, dict) else None
+        renamed = ", ".join(f"{theirs} as {ours}" for ours, theirs in _FIELDS.items())
+        record = check_document(_as_docred(data), f"{where} (reading {renamed})")
+        tokens = [token for sentence in record.sents for token in sentence]
+        spaces = _spaces(tokens, text) if isinstance(text, str) else None
+        yield make_doc(record, vocab, spaces or detokenize(record.sents, LANG), names)
+
+
+def _as_docred(data: Any) -> Any:
+    if not isinstance(data, dict):
+        return data
+    record = {ours: data[theirs] for ours, theirs in _FIELDS.items() if theirs in data}
+    if "id" in data:
+        record["title"] = str(data["id"])
+    return record
+
+
+def _spaces(tokens: Sequence[str], text: str) -> Optional[List[bool]]:
+    """Whether a space follows each token in the text; None if they are not those of the text."""
+    spaces = []
+    end = 0
+    for token in tokens:
+        start = text.find(token, end)
+        if start < 0 or text[end:start].strip():
+            return None
+        end = start + len(token)
+        spaces.append(text[end : end + 1] == " ")
+    return spaces

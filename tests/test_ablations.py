@@ -1,0 +1,72 @@
+"""The variants of the config, and the script that trains them."""
+
+import runpy
+import sys
+from pathlib import Path
+from typing import Callable, List
+
+import pytest
+import spacy
+import srsly
+from spacy.util import load_config
+from thinc.api import Config
+
+from spacy_docre.corpora.writer import write_docs
+
+ROOT = Path(__file__).parent.parent
+CONFIGS = ROOT / "configs"
+VARIANTS = sorted((CONFIGS / "ablations").glob("*.cfg"))
+EXTRACTOR = "doc_relation_extractor"
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda path: path.stem)
+def test_variant_differs_from_the_config_in_what_it_names(variant: Path) -> None:
+    base = load_config(CONFIGS / "redocred_minilm.cfg")
+    merged = base.merge(Config().from_disk(variant))
+    ours, theirs = (config["components"][EXTRACTOR] for config in (base, merged))
+    named = {
+        setting
+        for setting in ("loss", "pair_encoder")
+        if f"{setting}]" in variant.read_text("utf8")
+    }
+    differ = {
+        setting for setting in ours if ours[setting] != theirs[setting] and setting != "model"
+    }
+    differ |= {name for name in ours["model"] if ours["model"][name] != theirs["model"][name]}
+    assert differ == named and bool(named) == (variant.stem != "full")
+    for setting in ("loss", "pair_encoder"):
+        holder = theirs if setting == "loss" else theirs["model"]
+        spacy.registry.resolve({setting: holder[setting]})
+
+
+def run(monkeypatch: pytest.MonkeyPatch, arguments: List[object]) -> None:
+    monkeypatch.setattr(sys, "argv", ["ablations.py", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "scripts" / "ablations.py"), run_name="__main__")
+    assert not ended.value.code
+
+
+def test_table(
+    encoder: Callable, make_examples: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    docs = [example.reference for example in make_examples(4)]
+    write_docs({Path("corpus/train.spacy"): docs, Path("corpus/dev.spacy"): docs})
+    settings = ["--paths.encoder", encoder("bert"), "--training.max_steps", 1]
+    config, variant = CONFIGS / "redocred_minilm.cfg", CONFIGS / "ablations" / "no_axial.cfg"
+    run(monkeypatch, [config, "--variant", variant, "--seeds", 2, *settings])
+    trained = Path("training/ablations/no_axial/1/model-last")
+    written = (trained / "meta.json").stat().st_mtime_ns
+    (tmp_path / "training/ablations/no_axial/0/scores/metrics.json").unlink()
+    run(monkeypatch, [config, "--variant", variant, "--seeds", 2, *settings])
+    assert (trained / "meta.json").stat().st_mtime_ns == written
+    pair_encoder = spacy.load(trained).config["components"][EXTRACTOR]["model"]["pair_encoder"]
+    assert pair_encoder == {"@layers": "spacy_docre.NoPairEncoder.v1"}
+    scores = srsly.read_json("training/ablations/no_axial/0/scores/metrics.json")
+    (row,) = [
+        line for line in Path("metrics/ablations.md").read_text("utf8").splitlines()
+        if line.startswith("| no axial")
+    ]  # fmt: skip
+    cells = [cell.strip() for cell in row.split("|")[2:-1]]
+    assert cells[0] == "2" and all("±" in cell for cell in cells[1:])
+    assert scores["rel_ign_f"] is not None
