@@ -7,6 +7,7 @@ from .annotate import annotate_cli
 from .convert import convert_cli
 from .distant import distant_cli
 from .evaluate import evaluate_cli
+from .import_checkpoint import import_checkpoint_cli
 from .render import render_cli
 from .serve import serve_cli
 from .stats import stats_cli
@@ -20,6 +21,7 @@ app.command("annotate")(annotate_cli)
 app.command("convert")(convert_cli)
 app.command("distant")(distant_cli)
 app.command("evaluate")(evaluate_cli)
+app.command("import-checkpoint")(import_checkpoint_cli)
 app.command("render")(render_cli)
 app.command("serve")(serve_cli)
 app.command("stats")(stats_cli)

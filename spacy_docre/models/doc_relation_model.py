@@ -34,7 +34,7 @@ from .serialization import (
     unpack,
 )
 from .transformer import leave_attention_gradient
-from .windows import encode_document
+from .windows import MentionPooling, encode_document
 
 BuildNetwork = Callable[..., KDDocRE]
 
@@ -64,6 +64,9 @@ def make_doc_relation_model(
     dropout: float = 0.1,
     precision: Precision = "float32",
     stored_precision: StoredPrecision = "float32",
+    mention_pooling: MentionPooling = "mean",
+    special_tokens: bool = False,
+    smoothing: float = 0.0,
 ) -> Model[List[EntityDoc], List[DocScores]]:
     """`spacy_docre.DocRelationModel.v1`: KD-DocRE over a transformer.
 
@@ -80,14 +83,23 @@ def make_doc_relation_model(
         setting of its own.
     stored_precision (StoredPrecision): Precision of the weights on disk, "float32" or
         "float16", compressed, for less than half the size; in memory they are float32.
+    mention_pooling (MentionPooling): What a mention is embedded and attends by: "mean" for
+        the mean of its word pieces, "first" for the first of them, which is the marker where
+        the transformer has `mention_markers`, as in the released code.
+    special_tokens (bool): Whether the attention on special tokens, e.g. [CLS], is part of the
+        context (eq. 4), as in the released code.
+    smoothing (float): Added to the sum by which the attention of a pair is divided (eq. 4); 1e-5
+        in ATLOP's code.
     RETURNS (Model[List[EntityDoc], List[DocScores]]): The model.
-    RAISES (ValueError): If a width or `dropout` is out of its range, or `stored_precision`
-        is unknown.
+    RAISES (ValueError): If a width, `dropout` or `smoothing` is out of its range, or
+        `stored_precision` is unknown.
     """
     check_stored_precision(stored_precision)
     require_positive(width=width, block_size=block_size, pair_width=pair_width)
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout = {dropout} should be in 0 to 1, and less than 1.")
+    if smoothing < 0:
+        raise ValueError(f"smoothing = {smoothing} should be 0 or more.")
     build_network = partial(
         KDDocRE,
         width=width,
@@ -96,6 +108,7 @@ def make_doc_relation_model(
         pair_encoder=pair_encoder,
         dropout=dropout,
         precision=precision,
+        smoothing=smoothing,
     )
     pair_scorer: Model[List[EncodedDocument], PairScores] = PyTorchWrapper_v3(
         # Built when the widths are known: at initialisation, or with the weights.
@@ -112,7 +125,11 @@ def make_doc_relation_model(
         layers=[tok2vec, pair_scorer],
         refs={"tok2vec": tok2vec, "pair_scorer": pair_scorer},
         dims={"nO": None},
-        attrs={"resize_output": set_num_relations},
+        attrs={
+            "resize_output": set_num_relations,
+            "mention_pooling": mention_pooling,
+            "special_tokens": special_tokens,
+        },
     )
 
 
@@ -175,7 +192,14 @@ def forward(
     with_pairs = [place for place, document in enumerate(documents) if len(document.entities) > 1]
     device = cast(PyTorchShim, pair_scorer.shims[0]).device
     encoded = [
-        encode_document(documents[place], encodings[place], device=device, is_train=is_train)
+        encode_document(
+            documents[place],
+            encodings[place],
+            device=device,
+            is_train=is_train,
+            mention_pooling=model.attrs["mention_pooling"],
+            special_tokens=model.attrs["special_tokens"],
+        )
         for place in with_pairs
     ]
     num_columns = 1 + model.get_dim("nO")

@@ -9,7 +9,7 @@ from typing import Callable
 
 from torch import nn
 
-from .pytorch.axial_attention import AxialAttention, Order
+from .pytorch.axial_attention import AxialAttention, Order, PaddedAxialAttention
 from .pytorch.kd_docre import NoPairEncoder
 from .pytorch.unet import UNetPairEncoder
 
@@ -34,6 +34,24 @@ def make_axial_attention(
     """
     require_positive(depth=depth, heads=heads)
     return partial(AxialAttention, depth=depth, heads=heads, order=order, transform=transform)
+
+
+def make_padded_axial_attention(depth: int = 6, heads: int = 8, size: int = 42) -> MakePairEncoder:
+    """`spacy_docre.PaddedAxialAttention.v1`: axial attention as the authors' released code
+    computes it, for its checkpoints: in parallel, with transform, over the diagonal and over
+    padding that nothing masks. For anything else, `spacy_docre.AxialAttention.v1` is the
+    faster, and what it gives depends on the document alone; both have the same weights.
+
+    depth (int): Number of layers.
+    heads (int): Attention heads; must divide the width of the pair table.
+    size (int): Entities that each document is padded to.
+    RETURNS (MakePairEncoder): Makes the layer for a width.
+    RAISES (ValueError): If a number is less than 1.
+    """
+    require_positive(depth=depth, heads=heads, size=size)
+    return partial(
+        PaddedAxialAttention, depth=depth, heads=heads, order="parallel", transform=True, size=size
+    )
 
 
 def make_no_pair_encoder() -> MakePairEncoder:

@@ -23,6 +23,7 @@ from spacy_transformers.layers.hf_shim import HFShim
 from spacy_transformers.layers.split_trf import split_trf_batch
 from spacy_transformers.layers.transformer_model import forward as stock_forward
 from spacy_transformers.layers.transformer_model import set_pytorch_transformer
+from spacy_transformers.truncate import truncate_oversize_splits
 from spacy_transformers.util import make_tempdir
 from thinc.api import ArgsKwargs, Model, Optimizer, chain, get_torch_default_device, xp2torch
 from thinc.types import Floats2d, Floats4d, Ragged
@@ -32,6 +33,7 @@ from transformers.file_utils import ModelOutput
 from transformers.modeling_utils import no_init_weights
 
 from .learn_rates import check_learn_rate_factor, scale_learn_rate
+from .markers import MentionMarkers, mark_mentions
 from .pytorch.precision import Precision, autocast
 from .serialization import (
     StoredPrecision,
@@ -63,6 +65,7 @@ class TransformerModel(StockTransformerModel):
     frozen_embeddings (bool): Whether training leaves the word embeddings as they are.
     learn_rate_factor (float): Factor on the learning rate for the transformer's weights.
     stored_precision (StoredPrecision): Precision of the weights on disk.
+    mention_markers (Optional[MentionMarkers]): Markers around mentions.
     RAISES (ValueError): If `learn_rate_factor` is negative or `stored_precision` is unknown.
     """
 
@@ -78,6 +81,7 @@ class TransformerModel(StockTransformerModel):
         frozen_embeddings: bool = False,
         learn_rate_factor: float = 1.0,
         stored_precision: StoredPrecision = "float32",
+        mention_markers: Optional[MentionMarkers] = None,
     ) -> None:
         check_learn_rate_factor(learn_rate_factor)
         check_stored_precision(stored_precision)
@@ -93,6 +97,7 @@ class TransformerModel(StockTransformerModel):
         self.attrs["replace_listener"] = make_transformer
         self.attrs["replace_listener_cfg"] = replace_listener_cfg
         self.attrs["set_transformer"] = set_transformer
+        self.attrs["mention_markers"] = mention_markers
         wrapper = self.layers[0]
         wrapper.attrs["convert_outputs"] = _convert_outputs
         stock = cast(HFShim, wrapper.shims[0])
@@ -123,7 +128,11 @@ class TransformerModel(StockTransformerModel):
 
         RETURNS (TransformerModel): The copy, with an id of its own.
         """
-        copied = TransformerModel(self.attrs["name"], self.attrs["get_spans"])
+        copied = TransformerModel(
+            self.attrs["name"],
+            self.attrs["get_spans"],
+            mention_markers=self.attrs["mention_markers"],
+        )
         shim = copy.deepcopy(self.layers[0].shims[0])
         # An optimizer knows a parameter by the id of its shim.
         shim.id = copied.layers[0].shims[0].id
@@ -144,6 +153,7 @@ def make_transformer_model(
     frozen_embeddings: bool = False,
     learn_rate_factor: float = 1.0,
     stored_precision: StoredPrecision = "float32",
+    mention_markers: Optional[MentionMarkers] = None,
 ) -> Model[List[Doc], FullTransformerBatch]:
     """`spacy_docre.TransformerModel.v1`: the encoder of the `transformer` component.
 
@@ -165,6 +175,8 @@ def make_transformer_model(
         weights: those of other components, which begin anew, learn at higher rates.
     stored_precision (StoredPrecision): Precision of the weights on disk, "float32" or
         "float16", compressed, for less than half the size; in memory they are float32.
+    mention_markers (Optional[MentionMarkers]): Put markers around mentions, e.g.
+        `spacy_docre.MentionMarkers.v1`; None for the text as it is.
     RAISES (ValueError): If `learn_rate_factor` is negative or `stored_precision` is unknown.
     RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
     """
@@ -179,6 +191,7 @@ def make_transformer_model(
         frozen_embeddings,
         learn_rate_factor,
         stored_precision,
+        mention_markers,
     )
 
 
@@ -288,7 +301,8 @@ def forward(
     if not any(len(doc) for doc in docs):
         # The component asks no such thing, but a layer that replaced a listener may.
         return FullTransformerBatch.empty(len(docs)), lambda d_output: docs
-    output, backprop_hidden = stock_forward(model, docs, is_train)
+    encode = stock_forward if model.attrs["mention_markers"] is None else _encode_marked
+    output, backprop_hidden = encode(model, docs, is_train)
 
     def backprop(d_output: FullTransformerBatch) -> List[Doc]:
         gradient = _collect_attention_gradient(output)
@@ -297,6 +311,28 @@ def forward(
         return backprop_hidden(d_output)
 
     return output, backprop
+
+
+def _encode_marked(
+    model: TransformerModel, docs: List[Doc], is_train: bool
+) -> Tuple[FullTransformerBatch, Callable]:
+    """Encode Docs with markers around their mentions."""
+    spans, wordpieces, align = mark_mentions(
+        model.tokenizer, model.attrs["get_spans"](docs), model.attrs["mention_markers"]
+    )
+    wordpieces, align = truncate_oversize_splits(
+        wordpieces, align, model.tokenizer.model_max_length
+    )
+    hidden, backprop = model.layers[0](wordpieces, is_train)
+    output = FullTransformerBatch(
+        spans=spans, wordpieces=wordpieces, model_output=hidden, align=align
+    )
+
+    def backprop_marked(d_output: FullTransformerBatch) -> List[Doc]:
+        backprop(d_output.model_output)
+        return docs
+
+    return output, backprop_marked
 
 
 def _collect_attention_gradient(output: FullTransformerBatch) -> Optional[torch.Tensor]:

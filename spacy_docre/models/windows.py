@@ -1,21 +1,29 @@
 """From Docs and TransformerData to `EncodedDocument`: which piece belongs where."""
 
-from typing import List, Sequence, Tuple
+from typing import List, Literal, Optional, Sequence, Tuple
 
 import numpy
 import torch
 from spacy.tokens import Doc, Span
 from spacy_transformers.data_classes import TransformerData
-from thinc.api import xp2torch
+from thinc.api import to_numpy, xp2torch
 from thinc.types import Floats4d
 
 from ..entities import EntityDoc
 from .pytorch.documents import EncodedDocument
 from .transformer import attention_of
 
+MentionPooling = Literal["mean", "first"]
+
 
 def encode_document(
-    document: EntityDoc, data: TransformerData, *, device: torch.device, is_train: bool
+    document: EntityDoc,
+    data: TransformerData,
+    *,
+    device: torch.device,
+    is_train: bool,
+    mention_pooling: MentionPooling = "mean",
+    special_tokens: bool = False,
 ) -> EncodedDocument:
     """Bring together what the encoder says of a Doc and where its mentions are.
 
@@ -23,6 +31,8 @@ def encode_document(
     data (TransformerData): The transformer's output for it.
     device (torch.device): Where the tensors are wanted.
     is_train (bool): Whether gradients of hidden states and attention are wanted.
+    mention_pooling (MentionPooling): Whether a mention has all its pieces, or the first.
+    special_tokens (bool): Whether special tokens are positions, too.
     RETURNS (EncodedDocument): The document.
     RAISES (ValueError): If the transformer gave no attention, or the Doc was twice in its
         batch.
@@ -38,8 +48,15 @@ def encode_document(
             "the same Doc object is twice in a batch. Give doc.copy() the second time."
         )
     piece_positions, position_tokens = _positions(pieces, lengths, windows, length)
-    mention_pieces, piece_mentions = _mention_pieces(document.entities, pieces, lengths)
-    sentences = _token_sentences(document.doc)
+    sentences = _token_sentences(document.doc)[position_tokens]
+    if special_tokens:
+        attended = numpy.asarray(to_numpy(data.wordpieces.attention_mask)).reshape(-1) > 0
+        special = numpy.flatnonzero(attended & (piece_positions < 0))
+        piece_positions[special] = len(sentences) + numpy.arange(len(special))
+        sentences = numpy.concatenate([sentences, numpy.full(len(special), -1)])
+    mention_pieces, piece_mentions = _mention_pieces(
+        document.entities, pieces, lengths, length if mention_pooling == "first" else None
+    )
 
     def index(array: numpy.ndarray) -> torch.Tensor:
         return torch.as_tensor(array, dtype=torch.long, device=device)
@@ -48,7 +65,7 @@ def encode_document(
         hidden=xp2torch(hidden, requires_grad=is_train, device=device),
         attention=xp2torch(attention, requires_grad=is_train, device=device),
         piece_positions=index(piece_positions),
-        num_positions=len(position_tokens),
+        num_positions=len(sentences),
         mention_pieces=index(mention_pieces),
         piece_mentions=index(piece_mentions),
         mention_entities=index(
@@ -58,8 +75,8 @@ def encode_document(
             )
         ),
         num_entities=len(document.entities),
-        position_sentences=index(sentences[position_tokens]),
-        num_sentences=int(sentences[-1]) + 1,
+        position_sentences=index(sentences),
+        num_sentences=len(sentence_boundaries(document.doc)),
     )
 
 
@@ -118,13 +135,23 @@ def _positions(
 
 
 def _mention_pieces(
-    entities: Sequence[Sequence[Span]], pieces: numpy.ndarray, lengths: numpy.ndarray
+    entities: Sequence[Sequence[Span]],
+    pieces: numpy.ndarray,
+    lengths: numpy.ndarray,
+    window: Optional[int],
 ) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """The pieces of every mention, in all windows, and the mention each belongs to."""
+    """The pieces of every mention, in all windows, and the mention each belongs to. Given the
+    length of a window, only the first piece in each window that the mention begins in."""
     ends = numpy.r_[0, numpy.cumsum(lengths)]
-    found: List[numpy.ndarray] = [
-        pieces[ends[span.start] : ends[span.end]] for mentions in entities for span in mentions
-    ]
+    found: List[numpy.ndarray] = []
+    for span in (span for mentions in entities for span in mentions):
+        mention = pieces[ends[span.start] : ends[span.end]]
+        if window is not None and len(mention):
+            # White space has no pieces.
+            begins = span.start + numpy.flatnonzero(lengths[span.start : span.end])[0]
+            mention = pieces[ends[begins] : ends[begins + 1]]
+            mention = mention[numpy.unique(mention // window, return_index=True)[1]]
+        found.append(mention)
     counts = [len(mention) for mention in found]
     return numpy.concatenate(found), numpy.repeat(numpy.arange(len(found)), counts)
 

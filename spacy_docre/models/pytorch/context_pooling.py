@@ -16,7 +16,14 @@ class ContextPooling(nn.Module):
     q(s, o) = sum over heads of A_s * A_o, normalised over the positions (eq. 4), and
     the context is c(s, o) = H^T q(s, o) (eq. 5). q is symmetric, so it is computed once
     for (s, o) and (o, s).
+
+    smoothing (float): Added to the sum that q is divided by, where A_e is the mean over
+        mentions and q the mean over heads. ATLOP's code has 1e-5.
     """
+
+    def __init__(self, smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.smoothing = smoothing
 
     def forward(self, hidden: Tensor, document: EncodedDocument) -> Tuple[Tensor, Tensor]:
         """Pool the contexts of one document.
@@ -27,18 +34,39 @@ class ContextPooling(nn.Module):
             (unordered pairs, width), and the share of their attention on each sentence,
             shape (unordered pairs, sentences).
         """
-        attention = entity_attention(document)
-        sentences = nn.functional.one_hot(document.position_sentences, document.num_sentences).to(
-            hidden.dtype
-        )
+        attention = self._entity_attention(document)
+        # Special tokens lie in no sentence.
+        sentences = nn.functional.one_hot(
+            document.position_sentences + 1, 1 + document.num_sentences
+        )[:, 1:].to(hidden.dtype)
         # Few entities at a time, so that the (heads x pairs x positions) table stays small.
         contexts, evidence = [], []
         step = max(1, _TABLE_ROWS // document.num_entities)
         for start in range(0, document.num_entities - 1, step):
-            shared = pair_attention(attention, start, start + step)
+            shared = pair_attention(attention, start, start + step, self._added(attention))
             contexts.append(shared @ hidden)
             evidence.append(shared.detach() @ sentences)
         return torch.cat(contexts), torch.cat(evidence)
+
+    def own_contexts(self, hidden: Tensor, document: EncodedDocument) -> Tensor:
+        """Pool the context of each entity with itself. Arguments as in `forward`.
+
+        RETURNS (Tensor): The contexts c(s, s), shape (entities, width).
+        """
+        attention = self._entity_attention(document)
+        shared = attention.square().sum(2).T
+        return _normalised(shared, self._added(attention)) @ hidden
+
+    def _entity_attention(self, document: EncodedDocument) -> Tensor:
+        attention = entity_attention(document)
+        if not self.smoothing:
+            return attention
+        mentions = torch.bincount(document.mention_entities, minlength=document.num_entities)
+        return attention / mentions.unsqueeze(1)
+
+    def _added(self, attention: Tensor) -> float:
+        """What is added to sums over heads."""
+        return self.smoothing * attention.shape[2]
 
 
 # Unordered pairs whose attention is held at once.
@@ -75,12 +103,13 @@ def entity_attention(document: EncodedDocument) -> Tensor:
     )
 
 
-def pair_attention(attention: Tensor, start: int, end: int) -> Tensor:
+def pair_attention(attention: Tensor, start: int, end: int, added: float = 0.0) -> Tensor:
     """The normalised attention that two entities share (eq. 4).
 
     attention (Tensor): Attention of the entities, shape (positions, entities, heads).
     start (int): The first of the entities s to pair with the entities o > s.
     end (int): The entity s to stop before.
+    added (float): Added to the sum that each row is divided by.
     RETURNS (Tensor): q(s, o), shape (unordered pairs with start <= s < end, positions).
     """
     num_entities = attention.shape[1]
@@ -89,5 +118,8 @@ def pair_attention(attention: Tensor, start: int, end: int) -> Tensor:
     s, o = torch.triu_indices(
         first.shape[1], num_entities, offset=start + 1, device=attention.device
     )
-    shared = products[:, s, o].T
-    return shared / shared.sum(1, keepdim=True).clamp_min(_SMALLEST)
+    return _normalised(products[:, s, o].T, added)
+
+
+def _normalised(shared: Tensor, added: float) -> Tensor:
+    return shared / (shared.sum(1, keepdim=True) + added).clamp_min(_SMALLEST)

@@ -13,8 +13,8 @@ class EncodedDocument:
     """One document as the encoder left it: its windows, and where they belong.
 
     A *position* is a word piece of the document. Overlapping windows hold the same
-    position more than once; pieces that belong to no token (special tokens, padding)
-    hold none.
+    position more than once; pieces that belong to no token (padding, and special tokens
+    where they are left out) hold none.
 
     hidden (Tensor): Last hidden states, shape (windows, pieces, width).
     attention (Tensor): The last layer's attention probabilities, shape
@@ -28,7 +28,8 @@ class EncodedDocument:
         (mention pieces,).
     mention_entities (Tensor): The entity each mention belongs to, shape (mentions,).
     num_entities (int): The number of entities.
-    position_sentences (Tensor): The sentence each position lies in, shape (positions,).
+    position_sentences (Tensor): The sentence each position lies in, -1 for a special token,
+        shape (positions,).
     num_sentences (int): The number of sentences.
     """
 

@@ -1,11 +1,12 @@
 """The network of KD-DocRE between the encoder and the logits (equations 2 to 8)."""
 
 import math
-from typing import Callable, List, Protocol
+from typing import Callable, List, Protocol, Tuple
 
 import torch
 from torch import Tensor, nn
 
+from .axial_attention import PaddedAxialAttention
 from .bilinear import GroupedBilinear
 from .context_pooling import ContextPooling
 from .documents import EncodedDocument, PairLayout, PairScores
@@ -17,7 +18,8 @@ class PairEncoder(Protocol):
     """A layer over the table of entity pairs.
 
     It is called with the features of every pair, shape (pairs, width), and the
-    `PairLayout`, and returns a tensor of the same shape.
+    `PairLayout`, and returns a tensor of the same shape. `PaddedAxialAttention` alone is told
+    of the diagonal and of padding besides.
     """
 
     def __call__(self, table: Tensor, layout: PairLayout) -> Tensor: ...
@@ -45,6 +47,7 @@ class KDDocRE(nn.Module):
     pair_encoder (Callable[[int], nn.Module]): Makes the pair encoder for a width.
     dropout (float): Dropout on z_s, z_o and r.
     precision (Precision): Precision of the matrix products.
+    smoothing (float): As in `ContextPooling`.
     """
 
     def __init__(
@@ -58,11 +61,12 @@ class KDDocRE(nn.Module):
         pair_encoder: Callable[[int], nn.Module],
         dropout: float,
         precision: Precision,
+        smoothing: float = 0.0,
     ) -> None:
         super().__init__()
         self.precision = precision
         self.entity_pooling = EntityPooling()
-        self.context_pooling = ContextPooling()
+        self.context_pooling = ContextPooling(smoothing)
         self.head_entity = nn.Linear(hidden_width, width)
         self.head_context = nn.Linear(hidden_width, width, bias=False)
         self.tail_entity = nn.Linear(hidden_width, width)
@@ -83,18 +87,25 @@ class KDDocRE(nn.Module):
             least two entities.
         RETURNS (PairScores): Logits and evidence.
         """
-        entities, contexts, evidence = [], [], []
+        entities, contexts, own_contexts, evidence = [], [], [], []
         for document in documents:
             hidden = merge_windows(document)
             entities.append(self.entity_pooling(hidden, document))
             context, sentences = self.context_pooling(hidden, document)
             contexts.append(context)
             evidence.append(sentences)
+            if isinstance(self.pair_encoder, PaddedAxialAttention):
+                own_contexts.append(self.context_pooling.own_contexts(hidden, document))
         layout = PairLayout.of([document.num_entities for document in documents], hidden.device)
         with autocast(self.precision, hidden.device):
-            table = self._pair_features(torch.cat(entities), torch.cat(contexts), layout)
-            table = self.dropout(self.pair_encoder(table, layout))
-            logits = self.classifier(table)
+            embeddings = torch.cat(entities)
+            table = self._pair_features(embeddings, torch.cat(contexts), layout)
+            if isinstance(self.pair_encoder, PaddedAxialAttention):
+                own = self._own_features(embeddings, torch.cat(own_contexts))
+                table = self.pair_encoder.forward_square(table, layout, *own)
+            else:
+                table = self.pair_encoder(table, layout)
+            logits = self.classifier(self.dropout(table))
         return PairScores(logits.float(), evidence, layout)
 
     def _pair_features(self, entities: Tensor, contexts: Tensor, layout: PairLayout) -> Tensor:
@@ -103,6 +114,16 @@ class KDDocRE(nn.Module):
         heads = heads + self.head_context(contexts)[layout.contexts]
         tails = self.tail_entity(entities)[layout.tails]
         tails = tails + self.tail_context(contexts)[layout.contexts]
+        return self._bilinear(heads, tails)
+
+    def _own_features(self, entities: Tensor, contexts: Tensor) -> Tuple[Tensor, Tensor]:
+        """The features of each entity with itself, and those of padding, which is zeros."""
+        heads = self.head_entity(entities) + self.head_context(contexts)
+        tails = self.tail_entity(entities) + self.tail_context(contexts)
+        padding = self._bilinear(self.head_entity.bias[None], self.tail_entity.bias[None])
+        return self._bilinear(heads, tails), padding[0]
+
+    def _bilinear(self, heads: Tensor, tails: Tensor) -> Tensor:
         return self.bilinear(self.dropout(torch.tanh(heads)), self.dropout(torch.tanh(tails)))
 
     def set_num_relations(self, num_relations: int) -> None:

@@ -66,6 +66,28 @@ def test_contexts(document):
     assert torch.allclose(pool(document)[0].double(), expected, atol=1e-5)
 
 
+def test_smoothing(document):
+    """As ATLOP: means over mentions and heads, and a little added to their sum."""
+    smoothing = 0.01
+    hidden = equations.merged_hidden(document)
+    mentions = document.mention_entities.bincount(minlength=document.num_entities)
+    attention = [
+        [row / max(int(number), 1) for row in rows]
+        for rows, number in zip(equations.entity_attention(document), mentions)
+    ]
+    expected = []
+    for s, o in [*equations.unordered_pairs(document.num_entities)]:
+        shared = sum(one * two for one, two in zip(attention[s], attention[o])) / 2
+        expected.append(hidden.T @ (shared / (shared.sum() + smoothing)))
+    contexts, _ = ContextPooling(smoothing)(merge_windows(document), document)
+    assert torch.allclose(contexts.double(), torch.stack(expected), atol=1e-5)
+    own = ContextPooling(smoothing).own_contexts(merge_windows(document), document)
+    for entity, rows in enumerate(attention):
+        shared = sum(row * row for row in rows) / 2
+        expected_own = hidden.T @ (shared / (shared.sum() + smoothing))
+        assert torch.allclose(own[entity].double(), expected_own, atol=1e-5)
+
+
 def test_evidence_is_the_share_of_attention_on_each_sentence(document):
     evidence = pool(document)[1]
     expected = torch.stack(list(equations.pair_evidence(document).values()))

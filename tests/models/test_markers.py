@@ -1,0 +1,197 @@
+"""Markers around mentions, and what the released models read besides."""
+
+from pathlib import Path
+from typing import Any, Callable, Dict, List
+
+import numpy
+import pytest
+import spacy
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from thinc.api import Adam
+from transformers import AutoTokenizer
+
+from spacy_docre.entities import EntityDoc, make_span_group_entities
+from spacy_docre.models.markers import _fit, make_mention_markers, mark_mentions
+from spacy_docre.models.windows import encode_document
+
+WORDS = "Ada Lane was born in New Haven . Acme Works was based in Oslo .".split()
+# One mention within another, and one of a single token.
+ENTITIES = [[(0, 2)], [(5, 7), (6, 7)], [(13, 14)]]
+MARKERS = {"@misc": "spacy_docre.MentionMarkers.v1"}
+FAMILIES = ["bert", "roberta", "xlm-roberta", "deberta-v2"]
+
+
+def model_settings(**settings: Any) -> Dict[str, Any]:
+    return {
+        "@architectures": "spacy_docre.DocRelationModel.v1",
+        "width": 32,
+        "block_size": 4,
+        "pair_width": 32,
+        "dropout": 0.0,
+        "tok2vec": {"@architectures": "spacy_docre.TransformerListener.v1"},
+        "pair_encoder": {"@layers": "spacy_docre.AxialAttention.v1"},
+        **settings,
+    }
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pieces_of_tokens(family: str, encoder: Callable, make_doc: Callable) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(encoder(family))
+    doc = make_doc(WORDS, ENTITIES)
+    windows = [[doc[0:7], doc[5:15]]]
+    fitting, wordpieces, align = mark_mentions(tokenizer, windows, make_mention_markers())
+    assert fitting == windows
+    ids = numpy.asarray(wordpieces.input_ids).reshape(-1)
+    marker = tokenizer("*", add_special_tokens=False)["input_ids"]
+    ends = numpy.r_[0, numpy.cumsum(align.lengths)]
+    for token in doc:
+        pieces = tokenizer(token.text, add_special_tokens=False)["input_ids"]
+        expected = marker * (token.i in (0, 5, 6, 13)) + pieces + marker * (token.i in (1, 6, 13))
+        times = 2 if token.i in (5, 6) else 1
+        found = ids[numpy.asarray(align.dataXd).reshape(-1)[ends[token.i] : ends[token.i + 1]]]
+        assert found.tolist() == expected * times
+    lengths = numpy.asarray(wordpieces.attention_mask).sum(1)
+    for row, length in zip(wordpieces.input_ids, lengths):
+        special = tokenizer("")["input_ids"]
+        assert [row[0], row[length - 1]] == [special[0], special[-1]]
+        assert set(row[length:].tolist()) <= {tokenizer.pad_token_id}
+
+
+def test_document_without_entities(encoder: Callable) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(encoder("bert"))
+    doc = Doc(Vocab(), words=WORDS)
+    _, wordpieces, _ = mark_mentions(tokenizer, [[doc[:]]], make_mention_markers())
+    assert "*" not in wordpieces.strings[0]
+
+
+def test_entities_of_another_getter(encoder: Callable, make_doc: Callable) -> None:
+    doc = make_doc(WORDS, ENTITIES)
+    doc.spans["other"] = [doc[2:3]]
+    tokenizer = AutoTokenizer.from_pretrained(encoder("bert"))
+    markers = make_mention_markers("#", make_span_group_entities("other"))
+    _, wordpieces, _ = mark_mentions(tokenizer, [[doc[:]]], markers)
+    unknown = tokenizer.convert_ids_to_tokens(tokenizer("#")["input_ids"])[1]
+    assert wordpieces.strings[0].count(unknown) >= 2
+
+
+def test_empty_marker() -> None:
+    with pytest.raises(ValueError, match="marker of mentions is empty"):
+        make_mention_markers("")
+
+
+@given(st.lists(st.integers(0, 7), min_size=1, max_size=30), st.integers(6, 40))
+def test_windows_fit(lengths: List[int], room: int) -> None:
+    doc = Doc(Vocab(), words=["a"] * len(lengths))
+    parts = _fit(doc[:], [[0] * length for length in lengths], room)
+    sizes = [sum(lengths[part.start : part.end]) for part in parts]
+    assert all(size <= room or len(part) == 1 for size, part in zip(sizes, parts))
+    assert {token.i for part in parts for token in part} == set(range(len(lengths)))
+    if sum(lengths) <= room:
+        assert [(part.start, part.end) for part in parts] == [(0, len(doc))]
+    elif max(lengths) <= room:
+        # No token more fits into any of them.
+        for part in parts:
+            before = part.start > 0 and sum(lengths[part.start - 1 : part.end]) <= room
+            after = part.end < len(doc) and sum(lengths[part.start : part.end + 1]) <= room
+            assert not after and not (before and part.end == len(doc))
+
+
+@pytest.fixture(scope="module")
+def marked(make_pipeline: Callable, make_examples: Callable) -> Language:
+    """An untrained pipeline that reads what the released models do."""
+    return make_pipeline(
+        examples=make_examples(3),
+        transformer={"family": "roberta", "mention_markers": MARKERS, "window": 9, "stride": 6},
+        model=model_settings(mention_pooling="first", special_tokens=True, smoothing=1e-5),
+    )
+
+
+def test_mention_is_its_marker_and_special_tokens_are_positions(
+    marked: Language, make_doc: Callable
+) -> None:
+    doc = marked.get_pipe("transformer")(make_doc(WORDS, ENTITIES, sentences=[0, 8]))
+    document = EntityDoc(doc, make_span_group_entities()(doc))
+    data = doc._.trf_data
+    encoded = encode_document(
+        document,
+        data,
+        device=torch.device("cpu"),
+        is_train=False,
+        mention_pooling="first",
+        special_tokens=True,
+    )
+    strings = [piece for row in data.wordpieces.strings for piece in row]
+    assert {strings[piece] for piece in encoded.mention_pieces.tolist()} == {"*"}
+    # The inner mention begins with a marker of its own.
+    assert len(encoded.piece_mentions.unique()) == 4
+    special = [place for place, piece in enumerate(strings) if piece in ("<s>", "</s>")]
+    positions = encoded.piece_positions[special]
+    assert len(positions.unique()) == len(special) == 2 * len(data.wordpieces.strings)
+    assert encoded.position_sentences[positions].tolist() == [-1] * len(special)
+    assert encoded.position_sentences.max() == 1
+    padding = [place for place, piece in enumerate(strings) if piece == "<pad>"]
+    assert (encoded.piece_positions[padding] == -1).all()
+
+
+def test_batch_independence_and_evidence(marked: Language, make_examples: Callable) -> None:
+    marked.get_pipe("doc_relation_extractor").cfg["threshold"] = 0.0
+    docs = [example.predicted for example in make_examples(3, seed=5)]
+    alone = [marked(doc.copy()) for doc in docs]
+    together = list(marked.pipe([doc.copy() for doc in docs]))
+    for one, other in zip(alone, together):
+        scores = [
+            {(r.triple.head, r.triple.tail, r.label_): r.score for r in doc._.relations}
+            for doc in (one, other)
+        ]
+        assert scores[0] == pytest.approx(scores[1], abs=1e-5)
+        assert any(relation.evidence for relation in one._.relations)
+
+
+def test_ten_documents_are_learnt(
+    make_pipeline: Callable, make_examples: Callable, train_step: Callable, tmp_path: Path
+) -> None:
+    """With markers, and as the released models pool; stored, loaded, and on an encoder of its
+    own the pipeline predicts the same."""
+    examples = make_examples(10)
+    nlp = make_pipeline(
+        examples=examples,
+        learn_rate_factor=10.0,
+        transformer={"mention_markers": MARKERS},
+        model=model_settings(
+            mention_pooling="first",
+            special_tokens=True,
+            pair_encoder={"@layers": "spacy_docre.PaddedAxialAttention.v1", "size": 9, "depth": 1},
+        ),
+    )
+    optimizer = Adam(0.0005)
+    for _ in range(120):
+        for batch in (examples[:5], examples[5:]):
+            train_step(nlp, batch, optimizer)
+    assert nlp.evaluate(make_examples(10))["rel_f"] >= 0.95
+    docs = [example.predicted for example in make_examples(4, seed=3)]
+    expected = [[r.triple for r in nlp(doc.copy())._.relations] for doc in docs]
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    assert [[r.triple for r in loaded(doc.copy())._.relations] for doc in docs] == expected
+    loaded.replace_listeners("transformer", "doc_relation_extractor", ["model.tok2vec"])
+    found = [[r.triple for r in loaded(doc.copy())._.relations] for doc in docs]
+    assert [[(t.head, t.tail, t.label) for t in triples] for triples in found] == [
+        [(t.head, t.tail, t.label) for t in triples] for triples in expected
+    ]
+
+
+@pytest.mark.parametrize(
+    "setting, problem",
+    [
+        ({"mention_pooling": "last"}, "mention_pooling.*'last' is not"),
+        ({"smoothing": -1.0}, "smoothing = -1.0 should be 0 or more"),
+    ],
+)
+def test_settings_out_of_range(make_pipeline: Callable, setting: Dict, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        make_pipeline(model=model_settings(**setting))
