@@ -5,6 +5,7 @@ Nothing here needs a model hub: the transformers are made by the tests themselve
 
 import random
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Sequence, Tuple
 
@@ -12,7 +13,7 @@ import pytest
 import sentencepiece
 import spacy
 import torch
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
@@ -103,6 +104,21 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@contextmanager
+def open_page(browser: Browser, file: Path) -> Iterator[Page]:
+    """Opens a page; no script on it fails, and nothing is asked of the network."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    problems: List[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("dialog", lambda dialog: problems.append(dialog.message))
+    page.on("request", lambda request: problems.append(request.url))
+    page.goto(file.as_uri())
+    yield page
+    context.close()
+    assert problems == [file.as_uri()]
 
 
 @pytest.fixture(scope="session")
@@ -253,8 +269,8 @@ NER = {
 def make_pipeline(transformer_config: Callable) -> Callable[..., Language]:
     """Makes a pipeline of a transformer and what listens to it, in the order given.
 
-    `transformer` holds arguments of `transformer_config`; further settings are the relation
-    extractor's.
+    `transformer` holds arguments of `transformer_config`, `model` settings of the relation
+    extractor's model; further settings are its own.
     """
 
     def make(
@@ -262,11 +278,12 @@ def make_pipeline(transformer_config: Callable) -> Callable[..., Language]:
         *,
         transformer: Dict[str, object] = {},
         examples: Sequence[Example] = (),
+        model: Dict[str, object] = {},
         **settings,
     ) -> Language:
         configs = {
             "transformer": transformer_config(**transformer),
-            "doc_relation_extractor": {**EXTRACTOR, **settings},
+            "doc_relation_extractor": {"model": {**EXTRACTOR["model"], **model}, **settings},
             "ner": NER,
         }
         spacy.util.fix_random_seed(0)

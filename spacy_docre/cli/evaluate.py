@@ -11,13 +11,13 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..corpora.docred import read_relation_names
+from ..corpora.reader import is_json
 from ..distillation.teacher import RELATION_EXTRACTOR, made_by
 from ..evaluation.answers import Answers, read_answers, write_answers
 from ..evaluation.evaluation import Evaluation
 from ..evaluation.inputs import (
     AnnotatedDocuments,
     TrainingData,
-    is_json,
     read_annotated,
     read_training_data,
 )

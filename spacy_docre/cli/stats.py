@@ -8,7 +8,7 @@ from spacy.cli._util import Arg, Opt
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from ..corpora.reader import read_docs
+from ..corpora.reader import read_documents
 from ..corpora.stats import Stats
 from ..files import written_whole
 
@@ -16,7 +16,9 @@ Figures = Dict[str, Union[int, float]]
 
 
 def stats_cli(
-    data: Annotated[List[Path], Arg(help=".spacy files, or folders of them", exists=True)],
+    data: Annotated[
+        List[Path], Arg(help=".spacy files, folders of them, or .json as of DocRED", exists=True)
+    ],
     output: Annotated[
         Optional[Path], Opt("--output", "-o", help="JSON file to write", dir_okay=False)
     ] = None,
@@ -51,7 +53,7 @@ def stats_cli(
 
 def _survey(path: Path) -> Stats:
     stats = Stats()
-    for doc in read_docs(path, Vocab()):
+    for doc in read_documents(path, Vocab()):
         stats.add(doc)
     return stats
 

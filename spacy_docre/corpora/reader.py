@@ -13,11 +13,9 @@ from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
 from ..distillation.store import open_store
-from ..entities import (
-    DEFAULT_KEY,
-    copy_words,
-    gold_entities,
-)
+from ..entities import DEFAULT_KEY, copy_words, gold_entities
+from .docred import read_docred
+from .validation import GZIP
 
 
 def make_corpus(
@@ -90,3 +88,25 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{file} is damaged, or no {FILE_TYPE} file. ({error})") from error
         yield from docs.get_docs(vocab)
+
+
+def read_documents(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Doc]:
+    """Read annotated documents of any kind, one after the other.
+
+    path (Path): A JSON file as of DocRED, also packed as .gz, a `.spacy` file, or a folder with
+        such files.
+    vocab (Vocab): The vocabulary of the documents.
+    lang (str): The language of a JSON file.
+    YIELDS (Doc): The documents.
+    RAISES (ValueError): If a file is damaged, malformed, or of another kind.
+    """
+    return read_docred(path, vocab, lang=lang) if is_json(path) else read_docs(path, vocab)
+
+
+def is_json(path: Path) -> bool:
+    """Tell JSON files by their name.
+
+    path (Path): The path.
+    RETURNS (bool): Whether it ends in .json, or in .json.gz.
+    """
+    return (path.with_suffix("") if path.suffix == GZIP else path).suffix == ".json"

@@ -3,19 +3,15 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import AbstractSet, Dict, Iterable, List, Set
+from typing import AbstractSet, Dict, List, Set
 from typing import Counter as CounterType
 
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..corpora.docred import read_docred
-from ..corpora.reader import read_docs
-from ..corpora.validation import GZIP
+from ..corpora.reader import read_documents
 from ..relations import document_title, has_relations
 from ..scoring.gold import Fact, facts_of
-
-JSON = ".json"
 
 
 @dataclass
@@ -62,7 +58,7 @@ def read_annotated(path: Path, vocab: Vocab, *, lang: str = "en") -> AnnotatedDo
         or if the file is malformed.
     """
     documents = AnnotatedDocuments({}, [])
-    for number, doc in enumerate(_read(path, vocab, lang), start=1):
+    for number, doc in enumerate(read_documents(path, vocab, lang=lang), start=1):
         title = document_title(doc, number)
         if not has_relations(doc):
             documents.not_annotated.append(title)
@@ -92,24 +88,9 @@ def read_training_data(path: Path, among: AbstractSet[Fact], *, lang: str = "en"
     RAISES (ValueError): If the documents have no relations, or the file is malformed.
     """
     training = TrainingData(set(), Counter())
-    for doc in _read(path, Vocab(), lang):
+    for doc in read_documents(path, Vocab(), lang=lang):
         training.labels.update(relation.label_ for relation in doc._.relations)
         training.facts.update(fact for fact in facts_of(doc) if fact in among)
     if not training.labels:
         raise ValueError(f"{path} holds no relations, and so no facts of training data.")
     return training
-
-
-def is_json(path: Path) -> bool:
-    """Tell JSON files by their name.
-
-    path (Path): The path.
-    RETURNS (bool): Whether it ends in .json, or in .json.gz.
-    """
-    return (path.with_suffix("") if path.suffix == GZIP else path).suffix == JSON
-
-
-def _read(path: Path, vocab: Vocab, lang: str) -> Iterable[Doc]:
-    if is_json(path):
-        return read_docred(path, vocab, lang=lang)
-    return read_docs(path, vocab)

@@ -30,3 +30,14 @@ def test_no_data(tmp_path: Path) -> None:
     (tmp_path / "a.spacy").write_bytes(b"\xff")
     result = CliRunner().invoke(app, ["docre", "stats", str(tmp_path / "a.spacy")])
     assert result.exit_code == 1 and "Cannot read" in result.output
+
+
+def test_json(tmp_path: Path) -> None:
+    mentions = [[{"pos": [place, place + 1], "sent_id": 0, "type": "X"}] for place in (0, 2)]
+    document = {"title": "A", "sents": [["Ada", "in", "Oslo"]], "vertexSet": mentions}
+    srsly.write_json(tmp_path / "a.json", [{**document, "labels": [{"h": 0, "t": 1, "r": "P1"}]}])
+    output = tmp_path / "stats.json"
+    command = ["docre", "stats", str(tmp_path / "a.json"), "--output", str(output)]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    (figures,) = srsly.read_json(output).values()
+    assert (figures["documents"], figures["entities"], figures["relations"]) == (1, 2, 1)

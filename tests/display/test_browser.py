@@ -1,7 +1,6 @@
 """The page in a real browser."""
 
 import threading
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, List
 
@@ -16,28 +15,20 @@ from spacy_docre import Triple
 from spacy_docre.display import render
 from spacy_docre.display.server import make_app
 
+from ..conftest import open_page
+
 
 @pytest.fixture
 def page(browser: Browser, doc: Doc, tmp_path: Path) -> Iterator[Page]:
     """The document's page; no script on it fails, and nothing is asked of the network."""
-    with open_page(browser, [doc], tmp_path) as page:
+    with open_page(browser, rendered([doc], tmp_path)) as page:
         yield page
 
 
-@contextmanager
-def open_page(browser: Browser, docs: List[Doc], folder: Path) -> Iterator[Page]:
+def rendered(docs: List[Doc], folder: Path) -> Path:
     file = folder / "page.html"
     file.write_text(render(docs, page=True), encoding="utf8")
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    problems: List[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("dialog", lambda dialog: problems.append(dialog.message))
-    page.on("request", lambda request: problems.append(request.url))
-    page.goto(file.as_uri())
-    yield page
-    context.close()
-    assert problems == [file.as_uri()]
+    return file
 
 
 def row(page: Page, relation: int) -> Locator:
@@ -150,7 +141,7 @@ def test_markup_is_shown(page: Page) -> None:
 def test_several_documents(browser: Browser, doc: Doc, tmp_path: Path) -> None:
     other = doc.copy()
     other.user_data["title"] = "The other"
-    with open_page(browser, [doc, other], tmp_path) as page:
+    with open_page(browser, rendered([doc, other], tmp_path)) as page:
         expect(page.locator("h2:visible")).to_have_text("Ada <b>Lane</b>")
         page.get_by_title("Next document").click()
         expect(page.locator("h2:visible")).to_have_text("The other")
@@ -163,7 +154,7 @@ def test_several_documents(browser: Browser, doc: Doc, tmp_path: Path) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_can_be_read(browser: Browser, doc: Doc, tmp_path: Path, scheme: str) -> None:
     """Contrast as WCAG asks of body text, 4.5 to 1, on the paper and on a mention's colour."""
-    with open_page(browser, [doc], tmp_path) as page:
+    with open_page(browser, rendered([doc], tmp_path)) as page:
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         for selector in (".prose", ".mention", ".summary", "td"):
             assert page.evaluate(CONTRAST, selector) >= 4.5, selector
@@ -196,7 +187,7 @@ CONTRAST = """
 def test_nothing_wider_than_the_window(
     browser: Browser, doc: Doc, tmp_path: Path, width: int
 ) -> None:
-    with open_page(browser, [doc], tmp_path) as page:
+    with open_page(browser, rendered([doc], tmp_path)) as page:
         page.set_viewport_size({"width": width, "height": 700})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -207,7 +198,7 @@ def test_many_entities_and_triples(browser: Browser, tmp_path: Path) -> None:
     doc = Doc(spacy.blank("en").vocab, words=[word for name in names for word in name.split()])
     doc._.entities = [[doc[2 * place : 2 * place + 2]] for place in range(40)]
     doc._.relations = [Triple(i % 40, (7 * i + 3) % 40, "r", 0.5, f"name {i}") for i in range(60)]
-    with open_page(browser, [doc], tmp_path) as page:
+    with open_page(browser, rendered([doc], tmp_path)) as page:
         boxes = [node.bounding_box() for node in page.locator(".node rect").all()]
         assert len(boxes) >= 30
         for place, one in enumerate(boxes):

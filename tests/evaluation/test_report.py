@@ -1,7 +1,7 @@
 """Reports: what they say, and the page in a real browser."""
 
 from pathlib import Path
-from typing import Dict, Iterator, List
+from typing import Dict, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -16,6 +16,8 @@ from spacy_docre.evaluation.report import to_markdown, to_page
 from spacy_docre.evaluation.tables import comparison, to_annotate
 from spacy_docre.scoring.gold import read_gold
 from spacy_docre.scoring.relations import ScoredTriple
+
+from ..conftest import open_page
 
 NAMES = {"P19": "place of birth", "P17": "country | state", "P1": "<b>bold</b>"}
 WORDS = "Ada saw Oslo . Norway <script>alert(1)</script> .".split()
@@ -77,21 +79,12 @@ def test_documents_keep_their_relations(evaluation: Evaluation, docs: Dict[str, 
 def page(
     browser: Browser, evaluation: Evaluation, docs: Dict[str, Doc], tmp_path: Path
 ) -> Iterator[Page]:
-    """The report; no script on it fails, and nothing is asked of the network."""
     compared = comparison(evaluation.compare(evaluation), "<u>itself</u>")
     file = tmp_path / "report.html"
     html = to_page("<i>A</i> title", evaluation, docs, NAMES, compared)
     file.write_text(html, encoding="utf8")
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    problems: List[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("dialog", lambda dialog: problems.append(dialog.message))
-    page.on("request", lambda request: problems.append(request.url))
-    page.goto(file.as_uri())
-    yield page
-    context.close()
-    assert problems == [file.as_uri()]
+    with open_page(browser, file) as page:
+        yield page
 
 
 def test_tables(page: Page) -> None:

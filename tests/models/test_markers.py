@@ -1,7 +1,7 @@
 """Markers around mentions, and what the released models read besides."""
 
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Callable, Dict, List
 
 import numpy
 import pytest
@@ -24,19 +24,6 @@ WORDS = "Ada Lane was born in New Haven . Acme Works was based in Oslo .".split(
 ENTITIES = [[(0, 2)], [(5, 7), (6, 7)], [(13, 14)]]
 MARKERS = {"@misc": "spacy_docre.MentionMarkers.v1"}
 FAMILIES = ["bert", "roberta", "xlm-roberta", "deberta-v2"]
-
-
-def model_settings(**settings: Any) -> Dict[str, Any]:
-    return {
-        "@architectures": "spacy_docre.DocRelationModel.v1",
-        "width": 32,
-        "block_size": 4,
-        "pair_width": 32,
-        "dropout": 0.0,
-        "tok2vec": {"@architectures": "spacy_docre.TransformerListener.v1"},
-        "pair_encoder": {"@layers": "spacy_docre.AxialAttention.v1"},
-        **settings,
-    }
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -107,7 +94,7 @@ def marked(make_pipeline: Callable, make_examples: Callable) -> Language:
     return make_pipeline(
         examples=make_examples(3),
         transformer={"family": "roberta", "mention_markers": MARKERS, "window": 9, "stride": 6},
-        model=model_settings(mention_pooling="first", special_tokens=True, smoothing=1e-5),
+        model={"mention_pooling": "first", "special_tokens": True, "smoothing": 1e-5},
     )
 
 
@@ -162,11 +149,15 @@ def test_ten_documents_are_learnt(
         examples=examples,
         learn_rate_factor=10.0,
         transformer={"mention_markers": MARKERS},
-        model=model_settings(
-            mention_pooling="first",
-            special_tokens=True,
-            pair_encoder={"@layers": "spacy_docre.PaddedAxialAttention.v1", "size": 9, "depth": 1},
-        ),
+        model={
+            "mention_pooling": "first",
+            "special_tokens": True,
+            "pair_encoder": {
+                "@layers": "spacy_docre.PaddedAxialAttention.v1",
+                "size": 9,
+                "depth": 1,
+            },
+        },
     )
     optimizer = Adam(0.0005)
     for _ in range(120):
@@ -194,4 +185,4 @@ def test_ten_documents_are_learnt(
 )
 def test_settings_out_of_range(make_pipeline: Callable, setting: Dict, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
-        make_pipeline(model=model_settings(**setting))
+        make_pipeline(model=setting)
