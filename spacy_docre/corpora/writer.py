@@ -13,8 +13,8 @@ from spacy.util import minibatch
 
 from ..files import written_whole
 
-# Of a folder: some 60 MB of documents like DocRED's in memory at once.
-DOCUMENTS_PER_FILE = 5000
+# Of a folder: some 100 MB of documents like DocRED's in memory at once.
+DOCUMENTS_PER_FILE = 1000
 
 
 @dataclass

@@ -49,7 +49,11 @@ def predict_answers(
         if not find_entities:
             extractor.get_entities = make_default_entities()
     left_out = [] if find_entities else _set_entities(nlp)
-    examples = {title: make_example(doc) for title, doc in docs.items()}
+    # Of the pipeline's own vocabulary, which knows how words are spelled.
+    examples = {
+        title: make_example(Doc(nlp.vocab).from_bytes(doc.to_bytes()))
+        for title, doc in docs.items()
+    }
     for example in examples.values() if find_entities else ():
         example.predicted.spans.clear()
     with nlp.select_pipes(disable=left_out):

@@ -14,6 +14,8 @@ import spacy_docre.cli  # noqa: F401
 from spacy_docre.corpora.reader import make_corpus
 from spacy_docre.corpora.writer import write_docs
 
+from ..conftest import CITIES, FIRMS, PEOPLE
+
 EXTRACTOR = "doc_relation_extractor"
 
 
@@ -82,6 +84,22 @@ def test_entities_are_those_of_gold_or_found(trained_folder: Path, key: str, num
         result = run("model", "gold.spacy", "--output", "out", "--force", *arguments)
         assert result.exit_code == 0, result.output
         assert (srsly.read_json("out/metrics.json")["rel_f"] > 0.9) == is_high
+
+
+def test_entities_that_are_found_by_the_spelling_of_words(trained_folder: Path) -> None:
+    nlp = spacy.load(trained_folder)
+    ruler = nlp.add_pipe("entity_ruler", first=True)
+    names = [*PEOPLE, *CITIES, *FIRMS]
+    ruler.add_patterns(
+        [
+            {"label": "THING", "pattern": [{"LOWER": word.lower()} for word in name.split()]}
+            for name in names
+        ]
+    )
+    nlp.to_disk("model")
+    result = run("model", "gold.spacy", "--output", "out", "--find-entities")
+    assert result.exit_code == 0, result.output
+    assert srsly.read_json("out/metrics.json")["rel_f"] > 0.9
 
 
 def test_comparison(trained_folder: Path) -> None:
