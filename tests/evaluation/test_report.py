@@ -1,5 +1,6 @@
 """Reports: what they say, and the page in a real browser."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Dict, Iterator
 
@@ -12,6 +13,7 @@ from spacy_docre import Triple
 from spacy_docre.corpora.annotation import annotate
 from spacy_docre.evaluation.answers import Answer, Answers
 from spacy_docre.evaluation.evaluation import Evaluation
+from spacy_docre.evaluation.inputs import TrainingData
 from spacy_docre.evaluation.report import to_markdown, to_page
 from spacy_docre.evaluation.tables import comparison, to_annotate
 from spacy_docre.scoring.gold import read_gold
@@ -73,6 +75,32 @@ def test_documents_keep_their_relations(evaluation: Evaluation, docs: Dict[str, 
     before = {title: doc.to_bytes() for title, doc in docs.items()}
     to_page("A title", evaluation, docs, NAMES)
     assert {title: doc.to_bytes() for title, doc in docs.items()} == before
+
+
+BORN, SELF = ScoredTriple("A", 0, 1, "P19"), ScoredTriple("A", 0, 0, "P19")
+
+
+@pytest.mark.parametrize("relations", [[], [Triple(0, 1, "P19")]], ids=["no gold", "gold"])
+@pytest.mark.parametrize("num_words", [0, 1, 3])
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {},
+        {BORN: Answer(frozenset({7}), 0.5)},
+        {SELF: Answer()},
+        {BORN._replace(document="?"): Answer()},
+    ],
+    ids=["nothing", "a triple", "an entity with itself", "another document"],
+)
+def test_odd_documents_and_answers(relations: list, num_words: int, answers: Answers) -> None:
+    doc = Doc(Vocab(), words=["Ada"] * num_words)
+    annotate(doc, [[(place, place + 1, "PER")] for place in range(num_words)], [])
+    doc._.relations = relations if num_words > 1 else []
+    training = TrainingData({("Ada", "Ada", "P19")}, Counter({"P19": 3}))
+    evaluation = Evaluation({"A": read_gold(doc, "A")}, answers, None, training, training)
+    compared = comparison(evaluation.compare(evaluation), "itself")
+    assert "0.00" in to_markdown("A title", evaluation, {}, compared)
+    assert "</html>" in to_page("A title", evaluation, {"A": doc}, {}, compared)
 
 
 @pytest.fixture
