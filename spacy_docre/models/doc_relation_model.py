@@ -120,16 +120,12 @@ def make_doc_relation_model(
     )
     return Model(
         "doc_relation_model",
-        forward,
+        partial(forward, mention_pooling=mention_pooling, special_tokens=special_tokens),
         init=partial(initialize, build_network=build_network),
         layers=[tok2vec, pair_scorer],
         refs={"tok2vec": tok2vec, "pair_scorer": pair_scorer},
         dims={"nO": None},
-        attrs={
-            "resize_output": set_num_relations,
-            "mention_pooling": mention_pooling,
-            "special_tokens": special_tokens,
-        },
+        attrs={"resize_output": set_num_relations},
     )
 
 
@@ -177,12 +173,19 @@ def set_num_relations(model: Model[List[EntityDoc], List[DocScores]], number: in
 
 
 def forward(
-    model: Model[List[EntityDoc], List[DocScores]], documents: List[EntityDoc], is_train: bool
+    model: Model[List[EntityDoc], List[DocScores]],
+    documents: List[EntityDoc],
+    is_train: bool,
+    *,
+    mention_pooling: MentionPooling,
+    special_tokens: bool,
 ) -> Tuple[List[DocScores], Callable[[List[Floats2d]], List[EntityDoc]]]:
     """Score the pairs of a batch.
 
     documents (List[EntityDoc]): The Docs and their entities.
     is_train (bool): Whether it is a training step.
+    mention_pooling (MentionPooling): As in `make_doc_relation_model`.
+    special_tokens (bool): Likewise.
     RETURNS (Tuple[List[DocScores], Callable]): The scores, and the backward pass from the
         gradients of each Doc's logits.
     """
@@ -197,8 +200,8 @@ def forward(
             encodings[place],
             device=device,
             is_train=is_train,
-            mention_pooling=model.attrs["mention_pooling"],
-            special_tokens=model.attrs["special_tokens"],
+            mention_pooling=mention_pooling,
+            special_tokens=special_tokens,
         )
         for place in with_pairs
     ]

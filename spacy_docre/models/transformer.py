@@ -97,7 +97,8 @@ class TransformerModel(StockTransformerModel):
         self.attrs["replace_listener"] = make_transformer
         self.attrs["replace_listener_cfg"] = replace_listener_cfg
         self.attrs["set_transformer"] = set_transformer
-        self.attrs["mention_markers"] = mention_markers
+        # Not in attrs, which are stored with the weights: the config has it.
+        self.mention_markers = mention_markers
         wrapper = self.layers[0]
         wrapper.attrs["convert_outputs"] = _convert_outputs
         stock = cast(HFShim, wrapper.shims[0])
@@ -131,7 +132,7 @@ class TransformerModel(StockTransformerModel):
         copied = TransformerModel(
             self.attrs["name"],
             self.attrs["get_spans"],
-            mention_markers=self.attrs["mention_markers"],
+            mention_markers=self.mention_markers,
         )
         shim = copy.deepcopy(self.layers[0].shims[0])
         # An optimizer knows a parameter by the id of its shim.
@@ -301,8 +302,10 @@ def forward(
     if not any(len(doc) for doc in docs):
         # The component asks no such thing, but a layer that replaced a listener may.
         return FullTransformerBatch.empty(len(docs)), lambda d_output: docs
-    encode = stock_forward if model.attrs["mention_markers"] is None else _encode_marked
-    output, backprop_hidden = encode(model, docs, is_train)
+    if model.mention_markers is None:
+        output, backprop_hidden = stock_forward(model, docs, is_train)
+    else:
+        output, backprop_hidden = _encode_marked(model, docs, is_train, model.mention_markers)
 
     def backprop(d_output: FullTransformerBatch) -> List[Doc]:
         gradient = _collect_attention_gradient(output)
@@ -314,11 +317,11 @@ def forward(
 
 
 def _encode_marked(
-    model: TransformerModel, docs: List[Doc], is_train: bool
+    model: TransformerModel, docs: List[Doc], is_train: bool, markers: MentionMarkers
 ) -> Tuple[FullTransformerBatch, Callable]:
     """Encode Docs with markers around their mentions."""
     spans, wordpieces, align = mark_mentions(
-        model.tokenizer, model.attrs["get_spans"](docs), model.attrs["mention_markers"]
+        model.tokenizer, model.attrs["get_spans"](docs), markers
     )
     wordpieces, align = truncate_oversize_splits(
         wordpieces, align, model.tokenizer.model_max_length
