@@ -3,7 +3,7 @@
 import runpy
 import sys
 from pathlib import Path
-from typing import Callable, List
+from typing import Any, Callable, Dict, List, Tuple
 
 import pytest
 import spacy
@@ -19,24 +19,32 @@ VARIANTS = sorted((CONFIGS / "ablations").glob("*.cfg"))
 EXTRACTOR = "doc_relation_extractor"
 
 
+def flat(config: dict, path: Tuple[str, ...] = ()) -> Dict[Tuple[str, ...], Any]:
+    """The settings of a config by their whole names."""
+    settings: Dict[Tuple[str, ...], Any] = {}
+    for name, value in config.items():
+        if isinstance(value, dict) and value:
+            settings.update(flat(value, (*path, name)))
+        else:
+            settings[(*path, name)] = value
+    return settings
+
+
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda path: path.stem)
 def test_variant_differs_from_the_config_in_what_it_names(variant: Path) -> None:
     base = load_config(CONFIGS / "redocred_minilm.cfg")
-    merged = base.merge(Config().from_disk(variant))
-    ours, theirs = (config["components"][EXTRACTOR] for config in (base, merged))
-    named = {
-        setting
-        for setting in ("loss", "pair_encoder")
-        if f"{setting}]" in variant.read_text("utf8")
-    }
-    differ = {
-        setting for setting in ours if ours[setting] != theirs[setting] and setting != "model"
-    }
-    differ |= {name for name in ours["model"] if ours["model"][name] != theirs["model"][name]}
-    assert differ == named and bool(named) == (variant.stem != "full")
-    for setting in ("loss", "pair_encoder"):
-        holder = theirs if setting == "loss" else theirs["model"]
-        spacy.registry.resolve({setting: holder[setting]})
+    difference = Config().from_disk(variant)
+    merged = base.merge(difference)
+    named, ours, theirs = flat(difference), flat(base), flat(merged)
+    changed = {name for name in {*ours, *theirs} if ours.get(name, "") != theirs.get(name, "")}
+    assert named.keys() <= changed and all(theirs[name] == named[name] for name in named)
+    assert bool(changed) == (variant.stem != "full")
+    exchanged = {name[:-1] for name in named if name[-1].startswith("@")}
+    assert all(name[:-1] in exchanged for name in changed - named.keys())
+    extractor, transformer = (merged["components"][name] for name in (EXTRACTOR, "transformer"))
+    markers = transformer["model"].get("mention_markers")
+    blocks = {"loss": extractor["loss"], "layer": extractor["model"]["pair_encoder"]}
+    spacy.registry.resolve(blocks if markers is None else {**blocks, "markers": markers})
 
 
 def run(monkeypatch: pytest.MonkeyPatch, arguments: List[object]) -> None:
