@@ -3,11 +3,12 @@
 Nothing here needs a model hub: the transformers are made by the tests themselves.
 """
 
+import inspect
 import random
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import pytest
 import sentencepiece
@@ -232,6 +233,17 @@ def transformer_config(encoder: Callable) -> Callable[..., dict]:
         }
 
     return make
+
+
+STOCK = "spacy-transformers.TransformerModel.v3"
+
+
+def as_stock(model: Dict[str, Any]) -> Dict[str, Any]:
+    """The config of a transformer's model as one of spacy-transformers, without the settings that
+    only ours has."""
+    known = inspect.signature(spacy.registry.architectures.get(STOCK)).parameters
+    settings = {name: value for name, value in model.items() if name in known}
+    return {"@architectures": STOCK, **settings}
 
 
 EXTRACTOR = {

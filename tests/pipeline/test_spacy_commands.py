@@ -11,6 +11,8 @@ from spacy.cli.find_threshold import find_threshold
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
+from ..conftest import as_stock
+
 EXTRACTOR = "doc_relation_extractor"
 LABELS = ["based in", "born in", "works for"]
 TRAINING = {
@@ -68,10 +70,8 @@ def test_train_and_evaluate(config_path, data, tmp_path):
 
 def test_train_from_the_stock_transformer(config_path, tmp_path):
     config = spacy.util.load_config(config_path)
-    model = config["components"]["transformer"]["model"]
-    model["@architectures"] = "spacy-transformers.TransformerModel.v3"
-    for own in ("precision", "frozen_embeddings", "learn_rate_factor", "stored_precision"):
-        del model[own]
+    transformer = config["components"]["transformer"]
+    transformer["model"] = as_stock(transformer["model"])
     config["training"]["max_steps"] = 2
     config.to_disk(config_path)
     run("train", config_path, "--output", tmp_path / "output")

@@ -8,7 +8,8 @@ from spacy_transformers.span_getters import configure_strided_spans
 
 from spacy_docre.models.transformer import TransformerModel
 
-STOCK = "spacy-transformers.TransformerModel.v3"
+from ..conftest import STOCK, as_stock
+
 OURS = "spacy_docre.TransformerModel.v1"
 
 
@@ -164,10 +165,8 @@ def test_no_transformer_at_prediction(make_pipeline, make_examples, tmp_path):
 
 def test_stock_transformer_in_a_config(make_pipeline, make_examples):
     config = make_pipeline().config
-    model = config["components"]["transformer"]["model"]
-    model["@architectures"] = STOCK
-    for own in ("precision", "frozen_embeddings", "learn_rate_factor", "stored_precision"):
-        del model[own]
+    transformer = config["components"]["transformer"]
+    transformer["model"] = as_stock(transformer["model"])
     nlp = spacy.util.load_model_from_config(config)
     assert architecture(nlp) == OURS
     assert architecture(spacy.util.load_model_from_config(nlp.config)) == OURS
