@@ -46,6 +46,20 @@ def copy_words(doc: Doc) -> Doc:
     )
 
 
+def set_entity_spans(doc: Doc, entities: Iterable[Iterable[Span]]) -> None:
+    """Give a Doc its entities as the span group "entities".
+
+    doc (Doc): The document.
+    entities (Iterable[Iterable[Span]]): The mentions of each entity, in it or in another Doc of
+        the same tokens.
+    """
+    doc.spans[DEFAULT_KEY] = [
+        Span(doc, mention.start, mention.end, label=mention.label, span_id=str(place))
+        for place, mentions in enumerate(entities)
+        for mention in mentions
+    ]
+
+
 def make_span_group_entities(key: str = DEFAULT_KEY) -> EntityGetter:
     """Read the entities from a span group.
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Dict, Iterable, Iterator, Optional
 
+import typer
 from spacy.cli._util import Arg, Opt
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
@@ -24,8 +25,8 @@ def distant_cli(
         Path,
         Arg(
             metavar="KB",
-            help="The facts: .csv, .tsv, .jsonl or .nt, also packed as .gz; with --from-gold "
-            ".spacy",
+            help="The facts: .csv, .tsv, .txt, .jsonl or .nt, also packed as .gz; with "
+            "--from-gold .spacy",
             exists=True,
         ),
     ],
@@ -37,6 +38,9 @@ def distant_cli(
         Optional[Path],
         Opt("--names", "-n", help="Readable names of the relations, as JSON", exists=True),
     ] = None,
+    only_named: Annotated[
+        bool, Opt("--only-named", help="Leave out relations that --names does not have")
+    ] = False,
     force: Annotated[bool, Opt("--force", "-F", help="Overwrite an existing file")] = False,
 ) -> None:
     """
@@ -47,6 +51,8 @@ def distant_cli(
     names in .csv and .tsv, whose first line names the columns (head, relation, tail; or head_id,
     relation, tail_id), and in .jsonl by the same keys; ids in .nt as of Wikidata.
     """
+    if only_named and names_path is None:
+        raise typer.BadParameter("--only-named needs --names, the relations to keep.")
     refuse_existing([output], force)
     counts = Counts()
     empty = 0
@@ -60,15 +66,17 @@ def distant_cli(
 
     try:
         names: Dict[str, str] = {}
+        given = {} if names_path is None else read_relation_names(names_path)
+        relations = given if only_named else None
         if from_gold:
-            knowledge = KnowledgeBase()
+            knowledge = KnowledgeBase(relations)
             for doc in read_docs(facts, Vocab()):
                 knowledge.add_document(doc)
-                names.update((relation.label_, relation.name) for relation in doc._.relations)
+                for relation in doc._.relations:
+                    names[relation.label_] = relation.triple.name or names.get(relation.label_, "")
         else:
-            knowledge = read_facts(facts)
-        if names_path is not None:
-            names.update(read_relation_names(names_path))
+            knowledge = read_facts(facts, relations)
+        names.update(given)
         counts = write_corpus(output, label(read_docs(data, Vocab())))
     except (OSError, ValueError) as error:
         msg.fail(f"Cannot label {data}", error, exits=1)

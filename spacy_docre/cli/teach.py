@@ -30,6 +30,9 @@ def teach_cli(
         Opt("--top-k", "-k", help="Store TH and so many relations of each pair, the best", min=1),
     ] = None,
     use_gpu: Annotated[int, Opt("--gpu-id", "-g", help="GPU, or -1 for the processor")] = -1,
+    force: Annotated[
+        bool, Opt("--force", "-F", help="Begin anew where OUT holds logits of another teacher")
+    ] = False,
 ) -> None:
     """
     Store a teacher's logits of every pair of entities, for [corpora.train] teacher_logits.
@@ -41,9 +44,8 @@ def teach_cli(
     start = perf_counter()
     try:
         with tqdm(unit=" documents", leave=False) as bar:
-            for progress in teach(
-                TeacherPipeline(model), read_docs(data, Vocab()), output, top_k=top_k
-            ):
+            docs = read_docs(data, Vocab())
+            for progress in teach(TeacherPipeline(model), docs, output, top_k=top_k, force=force):
                 bar.update(progress.documents - bar.n)
     except (OSError, ValueError) as error:
         msg.fail(f"Cannot store the logits of {model}", error, exits=1)
@@ -51,12 +53,18 @@ def teach_cli(
 
 
 def _report(progress: Progress, output: Path, seconds: float) -> None:
-    new = progress.documents - progress.known - progress.repeated
+    new = progress.new
     msg.good(f"{output} has the logits of {progress.documents} documents")
     if progress.known:
         msg.text(f"Of {progress.known} it had them before")
     if progress.repeated:
         msg.warn(f"{progress.repeated} documents are there more than once")
+    if progress.without_pairs:
+        msg.warn(
+            f"{progress.without_pairs} documents have fewer than two entities",
+            "Entities are read from what 'docre convert' stores, the span group 'entities', or "
+            "doc.ents.",
+        )
     if new:
         msg.text(
             f"New: {new} documents, {progress.bytes / 1e6:,.1f} MB, {seconds:,.0f} s. At this rate "

@@ -29,6 +29,10 @@ def train_cli(
         Optional[Path], Opt("--code", "-c", help="Python file with registered functions")
     ] = None,
     use_gpu: Annotated[int, Opt("--gpu-id", "-g", help="GPU, or -1 for the processor")] = -1,
+    force: Annotated[
+        bool,
+        Opt("--force", "-F", help="Begin anew where the output holds another training"),
+    ] = False,
 ) -> None:
     """
     Train a pipeline as 'spacy train' does, and go on where a training was broken off.
@@ -46,11 +50,11 @@ def train_cli(
     with show_validation_error(config_path):
         config = load_config(config_path, overrides=overrides, interpolate=False)
     msg.divider("Initializing pipeline")
-    with show_validation_error(config_path, hint_fill=False):
-        nlp = init_nlp(config, use_gpu=use_gpu)
-    msg.divider("Training pipeline")
     try:
-        train(nlp, output, use_gpu=use_gpu)
-    except ValueError as error:
+        with show_validation_error(config_path, hint_fill=False):
+            nlp = init_nlp(config, use_gpu=use_gpu)
+        msg.divider("Training pipeline")
+        train(nlp, output, use_gpu=use_gpu, force=force)
+    except (OSError, ValueError) as error:
         msg.fail(f"Cannot train {config_path}", error, exits=1)
     msg.good(f"Saved the pipeline in {output}")

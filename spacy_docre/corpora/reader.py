@@ -7,13 +7,13 @@ from typing import Callable, Iterable, Iterator, Optional, Union
 
 from spacy.errors import Errors
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
 from ..distillation.store import open_store
-from ..entities import DEFAULT_KEY, copy_words, gold_entities
+from ..entities import copy_words, gold_entities, set_entity_spans
 from .docred import read_docred
 from .validation import GZIP
 
@@ -31,7 +31,8 @@ def make_corpus(
 
     path (Optional[Union[str, Path]]): A file, or a folder with files.
     limit (int): The number of documents to read; 0 for all.
-    shuffle (bool): Whether to shuffle the documents, anew in each epoch.
+    shuffle (bool): Whether to shuffle the files of a folder, and the documents within each file,
+        anew in each epoch: with [training] max_epochs = -1, one file at a time is in memory.
     teacher_logits (Optional[Union[str, Path]]): What `python -m spacy docre teach` wrote for
         these documents, for a component with the setting `distillation`.
     RETURNS (Callable[[Language], Iterable[Example]]): Gives the examples.
@@ -43,10 +44,8 @@ def make_corpus(
     folder = Path(path)
 
     def corpus(nlp: Language) -> Iterator[Example]:
-        references: Iterable[Doc] = islice(read_docs(folder, nlp.vocab), limit or None)
-        if shuffle:
-            references = list(references)
-            random.shuffle(references)
+        read = _read_shuffled if shuffle else _read_in_order
+        references = read(folder, nlp.vocab, limit or None)
         store = None if teacher_logits is None else open_store(str(teacher_logits))
         for reference in references:
             if store is not None:
@@ -54,6 +53,20 @@ def make_corpus(
             yield make_example(reference)
 
     return corpus
+
+
+def _read_in_order(path: Path, vocab: Vocab, limit: Optional[int]) -> Iterator[Doc]:
+    return islice(read_docs(path, vocab), limit)
+
+
+def _read_shuffled(path: Path, vocab: Vocab, limit: Optional[int]) -> Iterator[Doc]:
+    """With a limit it is the first documents that are shuffled."""
+    files = [path] if limit else [*walk_corpus(path, FILE_TYPE)]
+    random.shuffle(files)
+    for file in files:
+        docs = list(_read_in_order(file, vocab, limit))
+        random.shuffle(docs)
+        yield from docs
 
 
 def make_example(reference: Doc) -> Example:
@@ -66,11 +79,7 @@ def make_example(reference: Doc) -> Example:
     RETURNS (Example): The example.
     """
     predicted = copy_words(reference)
-    predicted.spans[DEFAULT_KEY] = [
-        Span(predicted, mention.start, mention.end, label=mention.label, span_id=str(place))
-        for place, mentions in enumerate(gold_entities(reference))
-        for mention in mentions
-    ]
+    set_entity_spans(predicted, gold_entities(reference))
     return Example(predicted, reference)
 
 

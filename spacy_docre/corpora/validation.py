@@ -152,6 +152,7 @@ def _items(stream: TextIO, where: str) -> Iterator[Any]:
         )
     text = text[1:]
     more = next_character() != "]"
+    number = 0
     while more:
         next_character()
         end = None
@@ -160,11 +161,16 @@ def _items(stream: TextIO, where: str) -> Iterator[Any]:
                 item, end = decoder.raw_decode(text)
             except (ValueError, RecursionError) as error:
                 if isinstance(error, RecursionError) or not read_on():
-                    raise ValueError(f"{where} is not JSON (in UTF-8): {error}.") from None
+                    # Its position is that within what is in memory.
+                    problem = getattr(error, "msg", error)
+                    raise ValueError(
+                        f"{where} is not JSON (in UTF-8): {problem}, in item {number}."
+                    ) from None
             # A number that is cut in two is a number, too: 0 of 0.5, say.
             if not text[end:].lstrip().startswith((",", "]")) and read_on():
                 end = None
         yield item
+        number += 1
         text = text[end:]
         more = next_character() == ","
         if more:

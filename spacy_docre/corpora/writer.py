@@ -1,6 +1,5 @@
 """Documents, split and written to `.spacy` files."""
 
-import os
 import random
 import shutil
 from dataclasses import astuple, dataclass
@@ -85,13 +84,16 @@ def _write_folder(folder: Path, docs: Iterable[Doc]) -> Counts:
     """Write any number of documents in flat memory: an error leaves the folder as it was. Files
     that an earlier call has written there are replaced."""
     counts = Counts()
-    # In the same folder, so that the file system can rename them.
-    temporary = folder / f"{os.getpid()}.tmp"
+    # Beside the folder, so that the file system can rename them, and that what a kill leaves
+    # behind is no part of it.
+    temporary = folder.with_name(f"{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
         for number, batch in enumerate(minibatch(docs, DOCUMENTS_PER_FILE)):
             (part,) = write_docs({temporary / f"part-{number:05}{FILE_TYPE}": batch}).values()
             counts = counts + part
+        folder.mkdir(exist_ok=True)
         for file in folder.glob(f"part-*{FILE_TYPE}"):
             file.unlink()
         for file in temporary.iterdir():

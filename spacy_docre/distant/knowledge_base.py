@@ -1,7 +1,7 @@
 """Facts, and the documents they are found in (Mintz et al., 2009)."""
 
 from collections import defaultdict
-from typing import Dict, Iterable, List, Mapping, Sequence, Set, Tuple
+from typing import Container, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
@@ -15,9 +15,12 @@ class KnowledgeBase:
 
     A name is the same as another that differs in spaces and case only; ids are compared as
     they are, and never with names.
+
+    relations (Optional[Container[str]]): The relations whose facts are kept; None for all.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, relations: Optional[Container[str]] = None) -> None:
+        self._relations = relations
         # By head: its relations with each tail.
         self._of_names: Dict[str, Dict[str, Set[str]]] = defaultdict(lambda: defaultdict(set))
         self._of_ids: Dict[str, Dict[str, Set[str]]] = defaultdict(lambda: defaultdict(set))
@@ -33,7 +36,7 @@ class KnowledgeBase:
         relation (str): The relation.
         tail (str): A name of the tail.
         """
-        self._add(self._of_names[_key(head)][_key(tail)], relation)
+        self._add(self._of_names, _key(head), relation, _key(tail))
 
     def add_by_id(self, head: str, relation: str, tail: str) -> None:
         """Add a fact about ids.
@@ -42,11 +45,15 @@ class KnowledgeBase:
         relation (str): The relation.
         tail (str): The tail's id.
         """
-        self._add(self._of_ids[head][tail], relation)
+        self._add(self._of_ids, head, relation, tail)
 
-    def _add(self, relations: Set[str], relation: str) -> None:
-        self._size += relation not in relations
-        relations.add(relation)
+    def _add(
+        self, facts: Dict[str, Dict[str, Set[str]]], head: str, relation: str, tail: str
+    ) -> None:
+        if self._relations is None or relation in self._relations:
+            known = facts[head][tail]
+            self._size += relation not in known
+            known.add(relation)
 
     def add_document(self, doc: Doc) -> None:
         """Add the relations of an annotated document, for every name of head and tail, and
@@ -125,7 +132,7 @@ def _linked_ids(doc: Doc) -> Dict[Tuple[int, int], Set[str]]:
     for span in groups:
         ids[span.start, span.end].add(span.kb_id_)
     for span in doc.ents:
-        ids[span.start, span.end] |= {span.kb_id_, span.ent_id_} - local
+        ids[span.start, span.end] |= {span.kb_id_} | ({span.ent_id_} - local)
     return {place: found - {"", EntityLinker.NIL} for place, found in ids.items()}
 
 

@@ -4,7 +4,19 @@ import csv
 import io
 import re
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, TextIO, cast
+from typing import (
+    Any,
+    Callable,
+    Container,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    TextIO,
+    cast,
+)
 
 from ..corpora.validation import GZIP, parse_json, unpacked
 from .knowledge_base import KnowledgeBase
@@ -28,13 +40,14 @@ class Fact(NamedTuple):
     by_id: bool
 
 
-def read_facts(path: Path) -> KnowledgeBase:
+def read_facts(path: Path, relations: Optional[Container[str]] = None) -> KnowledgeBase:
     """Read a knowledge base.
 
     path (Path): A file, packed if its name ends in ".gz": `.csv` or `.tsv`, whose first line
         names the columns (head, relation, tail, or head_id, relation, tail_id; others are left
         aside); `.jsonl`, with objects of the same keys; `.tsv` or `.txt` without such a line,
         as Wikidata5M is (Q76, P26, Q13133, in this order); or `.nt`, the triples of Wikidata.
+    relations (Optional[Container[str]]): The relations whose facts are kept; None for all.
     RETURNS (KnowledgeBase): Its facts.
     RAISES (ValueError): If the file is of none of these kinds, or malformed.
     """
@@ -44,7 +57,7 @@ def read_facts(path: Path) -> KnowledgeBase:
             f"{path} is of no known kind: name a file of {', '.join(_READERS)}, or for annotated "
             ".spacy documents set --from-gold."
         )
-    knowledge = KnowledgeBase()
+    knowledge = KnowledgeBase(relations)
     with unpacked(path) as stream:
         lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
         try:
@@ -56,10 +69,20 @@ def read_facts(path: Path) -> KnowledgeBase:
     return knowledge
 
 
-def _read_csv(lines: Iterable[str], name: str, delimiter: str = ",") -> Iterator[Fact]:
-    rows = csv.reader(lines, delimiter=delimiter)
+def _read_csv(lines: Iterable[str], name: str) -> Iterator[Fact]:
+    return _read_rows(csv.reader(lines), name, ",")
+
+
+def _read_tsv(lines: Iterable[str], name: str) -> Iterator[Fact]:
+    # Quotes are letters here, as in David Bowie's "Heroes".
+    rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    return _read_rows(rows, name, "\t")
+
+
+def _read_rows(rows: Any, name: str, delimiter: str) -> Iterator[Fact]:
+    """The facts of what csv.reader gives."""
     try:
-        header = next(rows, [])
+        header: List[str] = next(rows, [])
         if _is_wikidata(header):
             header, first = list(BY_ID), header
             yield _fact(dict(zip(header, first)), f"{name}, line 1")
@@ -69,14 +92,16 @@ def _read_csv(lines: Iterable[str], name: str, delimiter: str = ",") -> Iterator
                 f"{', '.join(BY_ID)}. It is {delimiter.join(header)!r}."
             )
         for row in rows:
+            where = f"{name}, line {rows.line_num}"
+            if len(row) > len(header):
+                raise ValueError(
+                    f"{where} has {len(row)} columns, and the first line {len(header)}. In .csv, "
+                    "put values with a comma in quotes."
+                )
             if row:
-                yield _fact(dict(zip(header, row)), f"{name}, line {rows.line_num}")
+                yield _fact(dict(zip(header, row)), where)
     except csv.Error as error:
         raise ValueError(f"{name}, line {rows.line_num}: {error}.") from None
-
-
-def _read_tsv(lines: Iterable[str], name: str) -> Iterator[Fact]:
-    return _read_csv(lines, name, delimiter="\t")
 
 
 def _is_wikidata(row: Iterable[str]) -> bool:
@@ -97,7 +122,7 @@ def _fact(record: Any, where: str) -> Fact:
     for keys, by_id in ((BY_ID, True), (BY_NAME, False)):
         head, relation, tail = (record.get(key) for key in keys)
         if all(isinstance(value, str) and value.strip() for value in (head, relation, tail)):
-            return Fact(head, relation, tail, by_id)
+            return Fact(head.strip(), relation.strip(), tail.strip(), by_id)
     raise ValueError(
         f"{where} is no fact: it should have {', '.join(BY_NAME)}, or {', '.join(BY_ID)}, each a "
         "string of one character or more."

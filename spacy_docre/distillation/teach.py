@@ -31,18 +31,27 @@ class Progress:
 
     documents (int): Documents of which there are logits now.
     known (int): Those of which there were before, from an earlier run.
+    new (int): Those of which this run has asked the teacher.
+    without_pairs (int): Those with fewer than two entities, of which there is nothing to say.
     repeated (int): Documents that are the same as another, whose logits are stored once.
     bytes (int): Size of what this run has written.
     """
 
     documents: int = 0
     known: int = 0
+    new: int = 0
+    without_pairs: int = 0
     repeated: int = 0
     bytes: int = 0
 
 
 def teach(
-    teacher: TeacherPipeline, docs: Iterable[Doc], path: Path, *, top_k: Optional[int] = None
+    teacher: TeacherPipeline,
+    docs: Iterable[Doc],
+    path: Path,
+    *,
+    top_k: Optional[int] = None,
+    force: bool = False,
 ) -> Iterator[Progress]:
     """Store a teacher's logits, one file after the other; those that an earlier run has stored
     are left as they are.
@@ -51,11 +60,13 @@ def teach(
     docs (Iterable[Doc]): The documents, with entities; they are read once.
     path (Path): The folder to write to.
     top_k (Optional[int]): Store TH and so many relations of each pair, the best; None for all.
+    force (bool): Whether to begin anew where the folder holds logits of another teacher or with
+        another `top_k`.
     YIELDS (Progress): What has been stored so far, again and again.
-    RAISES (ValueError): If the folder holds logits of another teacher or another `top_k`, or if
-        a file of it is damaged.
+    RAISES (ValueError): If the folder holds such logits and `force` is not set, or if a file of it
+        is damaged.
     """
-    _begin(teacher, path, top_k)
+    _begin(teacher, path, top_k, force)
     files = logits_files(path)
     known: Set[str] = {name for file in files for name in documents_in(file)}
     number = 1 + max((int(file.stem) for file in files), default=-1)
@@ -67,9 +78,13 @@ def teach(
         for document in (EntityDoc(doc, gold_entities(doc)) for doc in batch):
             name = document_name(document.doc, document.entities)
             progress.documents += 1
-            progress.known += name in known
-            progress.repeated += name in seen
-            if name not in known and name not in seen:
+            progress.without_pairs += len(document.entities) < 2
+            if name in seen:
+                progress.repeated += 1
+            elif name in known:
+                progress.known += 1
+            else:
+                progress.new += 1
                 documents[name] = document
             seen.add(name)
         for name, logits in zip(documents, teacher.logits(list(documents.values()))):
@@ -84,7 +99,7 @@ def teach(
     yield progress
 
 
-def _begin(teacher: TeacherPipeline, path: Path, top_k: Optional[int]) -> None:
+def _begin(teacher: TeacherPipeline, path: Path, top_k: Optional[int], force: bool) -> None:
     """Write the index of a new store, or see that the old one's is the same."""
     index: Dict[str, Any] = {
         "labels": list(teacher.labels),
@@ -92,8 +107,14 @@ def _begin(teacher: TeacherPipeline, path: Path, top_k: Optional[int]) -> None:
         "teacher": get_checksum(teacher.nlp.path),
     }
     earlier = read_index(path)
-    if earlier is None:
-        write_index(path, index)
-    elif earlier != index:
-        other = "another top_k" if earlier.get("top_k") != top_k else "another teacher"
-        raise ValueError(f"{path} holds logits of {other}: name another folder, or delete it.")
+    if earlier == index:
+        return
+    if logits_files(path) and not force:
+        same_teacher = earlier is not None and {**earlier, "top_k": top_k} == index
+        other = "with another top_k" if same_teacher else "of another teacher"
+        raise ValueError(
+            f"{path} holds logits {other}. Begin anew with --force, or name another folder."
+        )
+    for file in logits_files(path):
+        file.unlink()
+    write_index(path, index)

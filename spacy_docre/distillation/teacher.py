@@ -10,7 +10,7 @@ from spacy.tokens import Span
 from spacy.util import load_model
 from thinc.api import to_numpy
 
-from ..entities import EntityDoc, copy_words
+from ..entities import EntityDoc, copy_words, set_entity_spans
 from .logits import TeacherLogits
 
 # Components are told by their factories: their classes would bring transformers into every
@@ -91,4 +91,6 @@ def _copy(document: EntityDoc) -> EntityDoc:
         [Span(doc, mention.start, mention.end, label=mention.label) for mention in mentions]
         for mentions in document.entities
     ]
+    # For a transformer that marks mentions.
+    set_entity_spans(doc, entities)
     return EntityDoc(doc, entities)

@@ -291,10 +291,16 @@ class DocRelationExtractor(TrainablePipe):
             )
         unknown = survey.names.keys() - labels
         if unknown:
+            remedy = (
+                "These are the teacher's: leave other relations out of the data, e.g. with "
+                "'python -m spacy docre distant ... --names FILE --only-named'."
+                if survey.taught
+                else "Add them to the file or list in [initialize.components], or make it anew "
+                "with 'spacy init labels'."
+            )
             raise ValueError(
                 f"The training data holds relations that are not among the labels of "
-                f"'{self.name}': {', '.join(sorted(unknown))}. Add them to the file or "
-                "list in [initialize.components], or make it anew with 'spacy init labels'."
+                f"'{self.name}': {', '.join(sorted(unknown))}. {remedy}"
             )
         for label in labels:
             self.add_label(label)

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Callable, Optional, Union
 
-import srsly
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
+from spacy.util import load_model
+
+from ..models.weights import get_weights, set_weights
 
 
 def make_weights_loader(path: Optional[Union[str, Path]] = None) -> Callable[[Language], None]:
@@ -13,43 +15,51 @@ def make_weights_loader(path: Optional[Union[str, Path]] = None) -> Callable[[La
     settings of the config and a new optimizer, for `[initialize.after_init]`.
 
     Other than a component with `source` in its config, which brings its settings with it, each
-    component has its own loss, threshold, dropout and learning rates.
+    component has its own loss, threshold, dropout, attention kernel and learning rates.
 
-    path (Optional[Union[str, Path]]): The folder of the pipeline; null to start anew.
+    path (Optional[Union[str, Path]]): The pipeline, a folder or a package; null to start anew.
     RETURNS (Callable[[Language], None]): Loads the weights of every component that the other
-        pipeline has, too. It raises a ValueError where the folder is no pipeline, has no
-        component in common, or where labels or sizes differ.
+        pipeline has, too. It raises a ValueError where there is no such pipeline, where it has
+        no component in common, or where labels or sizes differ.
     """
 
     def load_weights(nlp: Language) -> None:
         if path is None:
             return
-        components = [
-            (name, component)
+        try:
+            start = load_model(path)
+        except OSError as error:
+            raise ValueError(f"{path}, to start from, cannot be loaded: {error}") from error
+        trained = {
+            name: component
+            for name, component in start.pipeline
+            if isinstance(component, TrainablePipe)
+        }
+        pairs = [
+            (name, component, trained[name])
             for name, component in nlp.pipeline
-            if isinstance(component, TrainablePipe) and (Path(path) / name).is_dir()
+            if isinstance(component, TrainablePipe) and name in trained
         ]
-        if not components:
+        if not pairs:
             raise ValueError(
-                f"{path} has no component to start from: it should be the folder of a trained "
-                f"pipeline with one of {', '.join(nlp.pipe_names)}."
+                f"{path} has no component to start from: it should be a trained pipeline with "
+                f"one of {', '.join(nlp.pipe_names)}."
             )
-        for name, component in components:
-            folder = Path(path) / name
-            _require_labels(name, tuple(component.labels), folder)
-            component.from_disk(folder, exclude=["cfg", "vocab"])
+        for name, component, other in pairs:
+            _require_labels(name, component, other, path)
+            owner = f"component '{name}' of {path}"
+            set_weights(component.model, get_weights(other.model), owner)
 
     return load_weights
 
 
-def _require_labels(name: str, labels: tuple, folder: Path) -> None:
+def _require_labels(
+    name: str, component: TrainablePipe, other: TrainablePipe, path: Union[str, Path]
+) -> None:
     """The same number of labels would load, whatever they are."""
-    if not (folder / "cfg").exists():
-        return
-    known = tuple(srsly.read_json(folder / "cfg").get("labels", ()))
-    if known != labels:
+    if tuple(component.labels) != tuple(other.labels):
         raise ValueError(
-            f"The labels of '{name}' are not those it should start from, in {folder}, or in "
+            f"The labels of '{name}' are not those it should start from, in {path}, or in "
             "another order. Train on data with the same labels, or give both the same list, "
             f"[initialize.components.{name}] labels = ..., as 'spacy init labels' writes it."
         )

@@ -1,13 +1,13 @@
 """Checkpoints: all that a training needs to go on as if it had not been broken off."""
 
+import json
 import random
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, cast
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, cast
 
 import numpy
-import srsly
 import torch
 from safetensors.torch import load_file, save_file
 from spacy.language import Language
@@ -15,10 +15,12 @@ from spacy.pipeline import TrainablePipe
 from thinc.optimizers import KeyT
 from thinc.shims import PyTorchShim
 
+from ..models.weights import get_weights, set_weights
 from ..optimizers import AdamW
 
 _NAME = "checkpoint-"
-_PIPELINE = "pipeline"
+_UNFINISHED = ".tmp"
+_WEIGHTS = "weights.safetensors"
 _MOMENTS = "optimizer.safetensors"
 _STATE = "state.json"
 
@@ -43,12 +45,14 @@ class Checkpoint:
 
     evaluations (List[Evaluation]): Those made so far; the training stands behind the last.
     config (str): The config of the training.
+    inputs (Dict[str, str]): Checksums of what it reads, by name.
     epochs (List[Any]): Python's random state before the documents of each epoch were shuffled.
     random_states (Dict[str, Any]): The states of the generators of random numbers.
     """
 
     evaluations: List[Evaluation]
     config: str
+    inputs: Dict[str, str]
     epochs: List[Any]
     random_states: Dict[str, Any]
 
@@ -63,6 +67,7 @@ def save_checkpoint(
     nlp: Language,
     optimizer: AdamW,
     evaluations: List[Evaluation],
+    inputs: Dict[str, str],
     epochs: List[Any],
 ) -> None:
     """Write a checkpoint, and then delete the one before.
@@ -71,22 +76,30 @@ def save_checkpoint(
     nlp (Language): The pipeline.
     optimizer (AdamW): The optimizer.
     evaluations (List[Evaluation]): The evaluations so far.
+    inputs (Dict[str, str]): Checksums of what the training reads, by name.
     epochs (List[Any]): Python's random state before the documents of each epoch were shuffled.
     """
     earlier = _folders(output)
     folder = output / f"{_NAME}{evaluations[-1].step:08}"
-    unfinished = folder.with_suffix(".tmp")
+    unfinished = folder.with_suffix(_UNFINISHED)
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
-    nlp.to_disk(unfinished / _PIPELINE)
+    weights = {
+        f"{name}/{key}": weight
+        for name, component in _trainable(nlp)
+        for key, weight in get_weights(component.model).items()
+    }
+    save_file(weights, unfinished / _WEIGHTS)
     save_file(optimizer.get_moments(_parameter_names(nlp)), unfinished / _MOMENTS)
     state = {
         "evaluations": [vars(evaluation) for evaluation in evaluations],
         "config": nlp.config.to_str(),
+        "inputs": inputs,
         "epochs": epochs,
         "random_states": _random_states(),
     }
-    srsly.write_json(unfinished / _STATE, state)
+    # Not srsly, which rounds scores, and refuses those that are no number.
+    (unfinished / _STATE).write_text(json.dumps(state), encoding="utf8")
     unfinished.rename(folder)
     _delete(earlier)
 
@@ -100,7 +113,7 @@ def read_checkpoint(output: Path) -> Optional[Checkpoint]:
     folders = _folders(output)
     if not folders:
         return None
-    state = srsly.read_json(folders[-1] / _STATE)
+    state = json.loads((folders[-1] / _STATE).read_text(encoding="utf8"))
     state["evaluations"] = [Evaluation(**evaluation) for evaluation in state["evaluations"]]
     return Checkpoint(**state)
 
@@ -113,7 +126,14 @@ def restore(output: Path, nlp: Language, optimizer: AdamW) -> None:
     optimizer (AdamW): The new optimizer.
     """
     folder = _folders(output)[-1]
-    nlp.from_disk(folder / _PIPELINE)
+    weights = load_file(folder / _WEIGHTS)
+    for name, component in _trainable(nlp):
+        own = {
+            key[len(name) + 1 :]: weight
+            for key, weight in weights.items()
+            if key.startswith(f"{name}/")
+        }
+        set_weights(component.model, own, f"component '{name}' in {folder}")
     optimizer.set_moments(load_file(folder / _MOMENTS), _parameter_names(nlp))
 
 
@@ -127,26 +147,34 @@ def delete_checkpoints(output: Path) -> None:
 
 def _folders(output: Path) -> List[Path]:
     """The checkpoints that have been written whole, the last one last."""
-    return sorted(path for path in output.glob(f"{_NAME}*") if path.suffix != ".tmp")
+    return sorted(path for path in output.glob(f"{_NAME}*") if path.suffix != _UNFINISHED)
 
 
 def _delete(folders: List[Path]) -> None:
     for folder in folders:
-        shutil.rmtree(folder)
+        # What is half deleted should be no checkpoint.
+        unfinished = folder.with_suffix(_UNFINISHED)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(folder.rename(unfinished))
+
+
+def _trainable(nlp: Language) -> Iterator[Tuple[str, TrainablePipe]]:
+    for name, component in nlp.pipeline:
+        if isinstance(component, TrainablePipe):
+            yield name, component
 
 
 def _parameter_names(nlp: Language) -> Dict[KeyT, str]:
     """Names for the parameters: the ids by which optimizers know their models differ in the
     next process."""
     names: Dict[KeyT, str] = {}
-    for pipe_name, component in nlp.pipeline:
-        if isinstance(component, TrainablePipe):
-            for place, node in enumerate(component.model.walk()):
-                for name in node.param_names:
-                    names[node.id, name] = f"{pipe_name}.{place}.{name}"
-                for shim in node.shims:
-                    for name, _ in cast(PyTorchShim, shim)._model.named_parameters():
-                        names[shim.id, name] = f"{pipe_name}.{place}.torch.{name}"
+    for pipe_name, component in _trainable(nlp):
+        for place, node in enumerate(component.model.walk()):
+            for name in node.param_names:
+                names[node.id, name] = f"{pipe_name}.{place}.{name}"
+            for shim in node.shims:
+                for name, _ in cast(PyTorchShim, shim)._model.named_parameters():
+                    names[shim.id, name] = f"{pipe_name}.{place}.torch.{name}"
     return names
 
 

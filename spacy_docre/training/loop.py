@@ -27,7 +27,8 @@ from spacy.training.loop import (
     update_meta,
 )
 from spacy.util import registry, resolve_dot_names
-from thinc.api import fix_random_seed, set_gpu_allocator
+from thinc.api import Config, fix_random_seed, set_gpu_allocator
+from weasel.util.hashing import get_checksum
 
 from ..optimizers import AdamW
 from .checkpoint import (
@@ -45,7 +46,7 @@ Batch = Tuple[int, List[Example]]
 Evaluate = Callable[[], Tuple[float, Dict[str, Any]]]
 
 
-def train(nlp: Language, output: Path, *, use_gpu: int = -1) -> None:
+def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False) -> None:
     """Train a pipeline, or go on where a training with the same output folder stopped.
 
     A checkpoint is written after each evaluation, and the last is deleted at the end.
@@ -53,16 +54,23 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1) -> None:
     nlp (Language): The initialised pipeline, with the full config.
     output (Path): The folder for model-best, model-last and the checkpoint.
     use_gpu (int): The GPU; -1 for the processor.
-    RAISES (ValueError): If the folder holds the checkpoint of a training with another config,
-        or if the optimizer is not `spacy_docre.AdamW.v1`.
+    force (bool): Whether to begin anew where the folder holds the checkpoint of another training.
+    RAISES (ValueError): If the folder holds the checkpoint of a training with another config, or
+        of other data; if nothing would be evaluated after its first step; or if the optimizer is
+        not `spacy_docre.AdamW.v1`.
     """
-    checkpoint = read_checkpoint(output)
-    if checkpoint is not None and checkpoint.config != nlp.config.to_str():
-        raise ValueError(
-            f"{output} holds a training with another config, which is not finished. Name another "
-            "folder, or delete it."
-        )
     config = nlp.config.interpolate()
+    inputs = _checksums(config)
+    checkpoint = read_checkpoint(output)
+    difference = None if checkpoint is None else _difference(checkpoint, nlp, inputs)
+    if difference is not None:
+        if not force:
+            raise ValueError(
+                f"{output} holds a training that is not finished, {difference}. Begin anew with "
+                "--force, or name another folder."
+            )
+        delete_checkpoints(output)
+        checkpoint = None
     if config["training"]["seed"] is not None:
         fix_random_seed(config["training"]["seed"])
     if use_gpu >= 0 and config["training"]["gpu_allocator"]:
@@ -73,6 +81,12 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1) -> None:
         raise ValueError(
             "Only the moments of torch's AdamW can be kept in a checkpoint. Set "
             '[training.optimizer] @optimizers = "spacy_docre.AdamW.v1".'
+        )
+    if 0 < settings["max_steps"] < settings["eval_frequency"]:
+        raise ValueError(
+            f"[training] eval_frequency = {settings['eval_frequency']} is more than max_steps = "
+            f"{settings['max_steps']}: model-best would be what the training starts from. Lower "
+            "eval_frequency."
         )
     train_corpus, dev_corpus = resolve_dot_names(
         config, [settings["train_corpus"], settings["dev_corpus"]]
@@ -116,15 +130,45 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1) -> None:
                     update_meta(settings, nlp, info)
                 before_to_disk(nlp).to_disk(output / DIR_MODEL_LAST)
                 if is_best:
-                    shutil.rmtree(output / DIR_MODEL_BEST, ignore_errors=True)
-                    shutil.copytree(output / DIR_MODEL_LAST, output / DIR_MODEL_BEST)
-                save_checkpoint(output, nlp, optimizer, evaluations, epochs)
+                    _replace_best(output)
+                save_checkpoint(output, nlp, optimizer, evaluations, inputs, epochs)
                 info["output_path"] = str(output / DIR_MODEL_LAST)
             log_step(info if is_best is not None else None)
     finally:
         finish_log()
     before_to_disk(nlp).to_disk(output / DIR_MODEL_LAST)
     delete_checkpoints(output)
+
+
+def _checksums(config: Config) -> Dict[str, str]:
+    """Of the files and folders that [paths] names."""
+    paths = {name: Path(str(path)) for name, path in config.get("paths", {}).items() if path}
+    return {name: get_checksum(path) for name, path in paths.items() if path.exists()}
+
+
+def _difference(checkpoint: Checkpoint, nlp: Language, inputs: Dict[str, str]) -> Optional[str]:
+    """How the training of a checkpoint differs from this one."""
+    if checkpoint.config != nlp.config.to_str():
+        return "with another config"
+    changed = sorted(
+        name
+        for name in {*inputs, *checkpoint.inputs}
+        if inputs.get(name) != checkpoint.inputs.get(name)
+    )
+    return f"of other data: paths.{', paths.'.join(changed)} changed since" if changed else None
+
+
+def _replace_best(output: Path) -> None:
+    """Let model-best be a copy of model-last; a kill leaves it as it was, or whole under another
+    name."""
+    best, copy, earlier = (output / f"{DIR_MODEL_BEST}{end}" for end in ("", ".new", ".old"))
+    for folder in (copy, earlier):
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(output / DIR_MODEL_LAST, copy)
+    if best.exists():
+        best.rename(earlier)
+    copy.rename(best)
+    shutil.rmtree(earlier, ignore_errors=True)
 
 
 def _replay_batches(

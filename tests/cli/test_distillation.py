@@ -110,6 +110,19 @@ def test_teach(trained_folder: Path) -> None:
     assert "Of 6 it had them before" in output(result)
     result = run("teach", trained_folder, "unlabelled.spacy", "logits", "--top-k", 2)
     assert result.exit_code == 1 and "another top_k" in output(result)
+    result = run("teach", trained_folder, "unlabelled.spacy", "logits", "--top-k", 2, "--force")
+    assert result.exit_code == 0 and "New: 6 documents" in output(result)
+
+
+def test_teach_documents_without_entities(trained_folder: Path, make_doc: Callable) -> None:
+    docs = [make_doc(["one", "entity", str(place)], [[(0, 1)]]) for place in range(2)]
+    write_docs({Path("bare.spacy"): [*docs, docs[0]]})
+    for known in (False, True):
+        result = run("teach", trained_folder, "bare.spacy", "logits")
+        assert "3 documents have fewer than two entities" in output(result)
+        assert "1 documents are there more than once" in output(result)
+        assert ("New: 2 documents" in output(result)) is not known
+        assert ("Of 2 it had them before" in output(result)) is known
 
 
 def test_teach_without_a_teacher(tmp_path: Path) -> None:
@@ -175,13 +188,64 @@ def test_start_from_other_labels(settings: List[str], make_example: Callable) ->
     example = make_example(["Ada", "likes", "Oslo"], [[(0, 1)], [(2, 3)]], [(0, 1, "likes")])
     write_docs({Path("other.spacy"): [example.reference]})
     start = ("--paths.train", "other.spacy", "--paths.start", "first/model-last")
-    with pytest.raises(ValueError, match="labels of 'doc_relation_extractor' are not those"):
-        result = run("train", CONFIG, "--output", "second", *settings, *start)
-        raise result.exception  # type: ignore[misc]
+    result = run("train", CONFIG, "--output", "second", *settings, *start)
+    assert result.exit_code == 1
+    assert "labels of 'doc_relation_extractor' are not those" in output(result)
 
 
 def test_start_from_nothing(settings: List[str]) -> None:
     start = ("--paths.train", "train.spacy", "--paths.start", "missing")
-    with pytest.raises(ValueError, match="missing has no component to start from"):
-        result = run("train", CONFIG, "--output", "out", *settings, *start)
-        raise result.exception  # type: ignore[misc]
+    result = run("train", CONFIG, "--output", "out", *settings, *start)
+    assert result.exit_code == 1 and "missing, to start from, cannot be loaded" in output(result)
+
+
+def test_logits_that_are_not_there(settings: List[str]) -> None:
+    mse = '{"@misc": "spacy_docre.MSEDistillation.v1", "weight": 10.0}'
+    result = run(
+        *("train", CONFIG, "--output", "out", *settings, "--paths.train", "train.spacy"),
+        *("--paths.teacher_logits", "missing", f"--{EXTRACTOR}.distillation", mse),
+    )
+    assert result.exit_code == 1 and "missing holds no teacher logits" in output(result)
+
+
+def test_relations_that_the_teacher_does_not_know(
+    settings: List[str], trained_folder: Path
+) -> None:
+    head, tail = next(read_docs(Path("unlabelled.spacy"), Vocab()))._.entities[:2]
+    facts = [f"{head.text},{relation},{tail.text}" for relation in ("P9999", "born in")]
+    Path("kb.csv").write_text("\n".join(["head,relation,tail", *facts]))
+    Path("names.json").write_text('{"born in": "place of birth"}')
+    mse = '{"@misc": "spacy_docre.MSEDistillation.v1", "weight": 10.0}'
+    results = []
+    for folder, only in (("all", []), ("known", ["--names", "names.json", "--only-named"])):
+        assert run("distant", "unlabelled.spacy", "kb.csv", folder, *only).exit_code == 0
+        assert run("teach", trained_folder, folder, "logits").exit_code == 0
+        results.append(
+            run(
+                *("train", CONFIG, "--output", f"from-{folder}", *settings),
+                *("--paths.train", folder, "--paths.train_facts", "train.spacy"),
+                *("--paths.teacher_logits", "logits", f"--{EXTRACTOR}.distillation", mse),
+                *("--training.max_epochs", "-1", "--corpora.train.shuffle", "true"),
+            )
+        )
+    assert results[0].exit_code == 1
+    assert "P9999. These are the teacher's" in output(results[0])
+    assert "--only-named" in output(results[0])
+    assert results[1].exit_code == 0, results[1].output
+
+
+def test_only_named_relations_without_names() -> None:
+    result = run("distant", "unlabelled.spacy", "train.spacy", "out.spacy", "--only-named")
+    assert result.exit_code == 2 and "--only-named needs --names" in output(result)
+
+
+def test_teaching_from_nothing_but_logits(settings: List[str], trained_folder: Path) -> None:
+    """No document has relations; Ign F1 goes by the facts of others."""
+    assert run("teach", trained_folder, "unlabelled.spacy", "logits").exit_code == 0
+    mse = '{"@misc": "spacy_docre.MSEDistillation.v1", "weight": 10.0}'
+    result = run(
+        *("train", CONFIG, "--output", "out", *settings, "--paths.train", "unlabelled.spacy"),
+        *("--paths.train_facts", "train.spacy"),
+        *("--paths.teacher_logits", "logits", f"--{EXTRACTOR}.distillation", mse),
+    )
+    assert result.exit_code == 0, result.output

@@ -7,10 +7,11 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
+from spacy.training.corpus import walk_corpus
 from spacy.util import registry
 
 from spacy_docre import Triple
-from spacy_docre.corpora.reader import make_corpus, make_example
+from spacy_docre.corpora.reader import make_corpus, make_example, read_docs
 
 
 @pytest.fixture
@@ -141,6 +142,22 @@ def test_shuffle(nlp: Language, folder: Path) -> None:
     assert first != second
     random.seed(0)
     assert numbers(corpus(nlp)) == first
+
+
+def test_files_are_shuffled_one_by_one(nlp: Language, folder: Path) -> None:
+    corpus = make_corpus(folder, shuffle=True)
+    files = [
+        numbers([make_example(doc) for doc in read_docs(f, nlp.vocab)])
+        for f in walk_corpus(folder, ".spacy")
+    ]
+    orders = set()
+    for _ in range(20):
+        found = numbers(corpus(nlp))
+        first = next(file for file in files if found[0] in file)
+        assert sorted(found[: len(first)]) == first and sorted(found) == list(range(10))
+        orders.add((tuple(first), tuple(found)))
+    assert len({first for first, _ in orders}) == len(files) > 1
+    assert len(orders) > 10
 
 
 def test_no_path(nlp: Language, tmp_path: Path) -> None:

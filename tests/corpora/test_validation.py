@@ -41,7 +41,7 @@ def test_first_item_is_there_before_the_last_is_read(tmp_path: Path) -> None:
     (tmp_path / "items.json").write_text(text[:-500_000])
     items = parse_json_array(tmp_path / "items.json")
     assert next(items) == {"title": "x" * 1000}
-    with pytest.raises(ValueError, match="items.json is not JSON"):
+    with pytest.raises(ValueError, match="items.json is not JSON.*in item 15"):
         list(items)
 
 

@@ -6,6 +6,8 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
 from spacy_docre import Triple
+from spacy_docre.corpora import writer
+from spacy_docre.corpora.reader import read_docs
 from spacy_docre.corpora.writer import Counts, split_docs, write_docs
 
 VOCAB = Vocab()
@@ -65,6 +67,27 @@ def test_write(tmp_path: Path) -> None:
     assert [doc._.relations[0].triple for doc in written] == [Triple(0, 1, "P1")] * 3
     assert len(DocBin().from_disk(paths[1])) == 0
     assert sorted(tmp_path.rglob("*.*")) == sorted(paths)
+
+
+def test_killed_while_a_folder_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a kill leaves behind is no part of the folder, and the next run removes it."""
+    monkeypatch.setattr(writer, "DOCUMENTS_PER_FILE", 2)
+
+    class Killed(BaseException):
+        pass
+
+    def broken() -> Iterator[Doc]:
+        yield from make_docs(5)
+        raise Killed
+
+    with monkeypatch.context() as context:
+        context.setattr(writer.shutil, "rmtree", lambda *args, **settings: None)
+        with pytest.raises(Killed):
+            writer.write_corpus(tmp_path / "corpus", broken())
+    assert not (tmp_path / "corpus").exists() and list(tmp_path.rglob("*.spacy"))
+    writer.write_corpus(tmp_path / "corpus", make_docs(3))
+    assert numbers(list(read_docs(tmp_path / "corpus", Vocab()))) == [0, 1, 2]
+    assert list(tmp_path.iterdir()) == [tmp_path / "corpus"]
 
 
 def test_nothing_changes_after_an_error(tmp_path: Path) -> None:

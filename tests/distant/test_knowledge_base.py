@@ -85,6 +85,17 @@ def test_ids_of_a_span_group_are_its_own(make_doc: Callable) -> None:
     assert triples(doc) == []
 
 
+def test_ids_of_a_linker_that_a_span_group_has_too(make_doc: Callable) -> None:
+    doc = make_doc(["Ada", "likes", "Oslo"])
+    places = [(0, 1, "Q1"), (2, 3, "Q2")]
+    doc.spans["entities"] = [Span(doc, start, end, span_id=id_) for start, end, id_ in places]
+    doc.ents = [Span(doc, start, end, label="X", kb_id=id_) for start, end, id_ in places]
+    knowledge = KnowledgeBase()
+    knowledge.add_by_id("Q1", "likes", "Q2")
+    knowledge.align(doc)
+    assert triples(doc) == [(0, 1, "likes")]
+
+
 def test_facts_of_an_annotated_document(make_doc: Callable, doc: Doc) -> None:
     doc._.entities = [
         [Span(doc, start, end, kb_id=f"Q{place}") for start, end in mentions]

@@ -55,6 +55,7 @@ def test_facts(name: str, text: str, packed: bool, doc: Doc, tmp_path: Path) -> 
         ("facts.csv", "", "first line should name the columns"),
         ("facts.csv", "head,relation,tail\nAda,P19,Oslo\nAda,P19\n", "line 3 is no fact"),
         ("facts.csv", "head,relation,tail\nAda, ,Oslo\n", "line 2 is no fact"),
+        ("facts.csv", "head,relation,tail\nLane, Ada,P1,Oslo\n", "line 2 has 4 columns"),
         ("facts.tsv", "Q1\tP19\tQ2\nQ1\n", "line 2 is no fact"),
         ("facts.jsonl", '{"head": "Ada", "relation": "P19", "tail": 3}', "line 1 is no fact"),
         ("facts.jsonl", "[]", "line 1 is no fact"),
@@ -70,6 +71,20 @@ def test_malformed(name: str, text: str, problem: str, tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match=problem):
         read_facts(tmp_path / name)
+
+
+def test_quotes_in_tsv_are_letters(make_doc: Callable, tmp_path: Path) -> None:
+    lines = ["head\trelation\ttail", 'Bowie\tP1\t"Heroes', "Ada\tP19\tOslo", 'Eno\tP2\t"Here']
+    (tmp_path / "facts.tsv").write_text("\n".join(lines))
+    assert len(read_facts(tmp_path / "facts.tsv")) == 3
+
+
+def test_relations_that_are_not_wanted(doc: Doc, tmp_path: Path) -> None:
+    (tmp_path / "facts.csv").write_text(BY_NAME["facts.csv"] + ',"Lane, Ada",P20,Oslo\n')
+    knowledge = read_facts(tmp_path / "facts.csv", {"P20": "place of death"})
+    knowledge.align(doc)
+    assert len(knowledge) == 1
+    assert [relation.label_ for relation in doc._.relations] == ["P20"]
 
 
 def test_not_utf8(tmp_path: Path) -> None:

@@ -77,8 +77,10 @@ def test_teach_goes_on_where_it_stopped(
 def test_document_that_is_there_twice(
     teacher: TeacherPipeline, docs: List[Doc], tmp_path: Path
 ) -> None:
-    progress = last(teach(teacher, [*docs[:2], docs[0]], tmp_path))
-    assert (progress.documents, progress.repeated) == (3, 1)
+    for new in (2, 0):
+        progress = last(teach(teacher, [*docs[:2], docs[0]], tmp_path))
+        assert (progress.documents, progress.repeated) == (3, 1)
+        assert (progress.new, progress.known) == (new, 2 - new)
     assert len(LogitsStore(tmp_path)) == 2
 
 
@@ -161,6 +163,40 @@ def test_logits_of_another_teacher(
         settings["threshold"] = 0.4
         other.nlp.to_disk(tmp_path)
         last(teach(other, docs, stored))
+
+
+def test_another_teacher_from_the_beginning(
+    teacher: TeacherPipeline, docs: List[Doc], tmp_path: Path
+) -> None:
+    last(teach(teacher, docs, tmp_path, top_k=2))
+    progress = last(teach(teacher, docs[:2], tmp_path, force=True))
+    assert (progress.new, progress.known, len(LogitsStore(tmp_path))) == (2, 0, 2)
+    assert stored_logits(tmp_path, docs[:1])[0].columns is None
+
+
+def test_logits_without_index(teacher: TeacherPipeline, docs: List[Doc], tmp_path: Path) -> None:
+    """Nobody knows whose they are."""
+    last(teach(teacher, docs, tmp_path))
+    (tmp_path / "index.json").unlink()
+    with pytest.raises(ValueError, match="of another teacher"):
+        last(teach(teacher, docs, tmp_path))
+
+
+def test_teacher_that_marks_mentions(
+    make_pipeline: Callable, make_examples: Callable, docs: List[Doc], tmp_path: Path
+) -> None:
+    """As the pipelines of the released weights do."""
+    markers = {"mention_markers": {"@misc": "spacy_docre.MentionMarkers.v1"}}
+    nlp = make_pipeline(
+        examples=make_examples(10), transformer=markers, model={"mention_pooling": "first"}
+    )
+    nlp.to_disk(tmp_path)
+    extractor = nlp.get_pipe("doc_relation_extractor")
+    doc = make_example(docs[0]).predicted
+    (own,) = extractor.predict([nlp.get_pipe("transformer")(doc)])
+    document = EntityDoc(docs[0], gold_entities(docs[0]))
+    (logits,) = TeacherPipeline(tmp_path).logits([document])
+    numpy.testing.assert_allclose(logits.values, own.scores.logits, atol=1e-4)
 
 
 def test_no_store(tmp_path: Path) -> None:

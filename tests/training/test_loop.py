@@ -1,3 +1,5 @@
+import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List
 
@@ -10,7 +12,7 @@ from spacy.util import load_config, load_model
 from thinc.api import Config
 
 from spacy_docre.corpora.writer import write_docs
-from spacy_docre.training import loop
+from spacy_docre.training import checkpoint, loop
 from spacy_docre.training.checkpoint import save_checkpoint
 from spacy_docre.training.loop import train
 
@@ -58,8 +60,14 @@ def config(
     config = load_config(CONFIG, overrides=overrides)
     config["nlp"]["pipeline"] = request.param
     config["components"] = pipeline.config["components"]
+    # What loading a stored pipeline would not keep: the kernel, in which bfloat16 rounds
+    # otherwise, and the precision of weights.
+    for name in ("transformer", "doc_relation_extractor"):
+        model = config["components"][name]["model"]
+        model.update(precision="bfloat16", stored_precision="float16")
     config["components"]["transformer"]["model"]["transformer_config"] = {
-        "hidden_dropout_prob": 0.1
+        "hidden_dropout_prob": 0.1,
+        "attn_implementation": "eager",
     }
     return config
 
@@ -108,19 +116,8 @@ def test_goes_on_as_if_it_had_not_stopped(
     whole = weights(run(config, tmp_path / "whole"))
     expected, seen[:] = list(seen), []
 
-    def kill(nlp: Language, info: Dict[str, int]) -> None:
-        if info["step"] == stop:
-            raise Killed
-
-    resolve = loop.registry.resolve
-
-    def resolve_and_kill(*args: Any, **settings: Any) -> Dict[str, Any]:
-        return {**resolve(*args, **settings), "before_update": kill}
-
-    with monkeypatch.context() as context:
-        context.setattr(loop.registry, "resolve", resolve_and_kill)
-        with pytest.raises(Killed):
-            run(config, tmp_path / "parts")
+    with killed_at(stop, monkeypatch):
+        run(config, tmp_path / "parts")
     done = stop if stop < 5 else stop - stop % 5 + 1
     first, seen[:] = list(seen), []
     assert first == expected[:stop]
@@ -177,14 +174,108 @@ def test_checkpoint_that_was_not_finished(
     assert not [path for path in (tmp_path / "output").iterdir() if "model" not in path.name]
 
 
-def test_other_config(config: Config, tmp_path: Path) -> None:
-    nlp = init_nlp(config)
-    (tmp_path / "output").mkdir()
-    optimizer = loop.registry.resolve(nlp.config["training"])["optimizer"]
-    save_checkpoint(tmp_path / "output", nlp, optimizer, [loop.Evaluation(0, 0.0, {})], [])
-    config["training"]["dropout"] = 0.3
-    with pytest.raises(ValueError, match="holds a training with another config"):
+@contextmanager
+def killed_at(step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is trained within is killed before a step."""
+
+    def kill(nlp: Language, info: Dict[str, int]) -> None:
+        if info["step"] == step:
+            raise Killed
+
+    resolve = loop.registry.resolve
+
+    def resolve_and_kill(*args: Any, **settings: Any) -> Dict[str, Any]:
+        return {**resolve(*args, **settings), "before_update": kill}
+
+    with monkeypatch.context() as context:
+        context.setattr(loop.registry, "resolve", resolve_and_kill)
+        with pytest.raises(Killed):
+            yield
+
+
+def test_another_training(
+    config: Config, make_examples: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with killed_at(8, monkeypatch):
         run(config, tmp_path / "output")
+    dropout, config["training"]["dropout"] = config["training"]["dropout"], 0.3
+    with pytest.raises(ValueError, match="not finished, with another config.*--force"):
+        run(config, tmp_path / "output")
+    config["training"]["dropout"] = dropout
+    docs = [example.reference for example in make_examples(12, seed=2)]
+    write_docs({tmp_path / "train.spacy": docs})
+    with pytest.raises(ValueError, match="other data: paths.train changed since.*--force"):
+        run(config, tmp_path / "output")
+    seen = batches_of(monkeypatch)
+    train(init_nlp(config), tmp_path / "output", force=True)
+    assert len(seen) == 23
+    assert not list((tmp_path / "output").glob("checkpoint*"))
+
+
+def test_nothing_would_be_evaluated(config: Config, tmp_path: Path) -> None:
+    config["training"]["eval_frequency"] = 23
+    with pytest.raises(ValueError, match="eval_frequency = 23 is more than max_steps = 22"):
+        run(config, tmp_path / "output")
+
+
+def test_killed_while_the_checkpoint_is_deleted(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config["training"]["max_steps"] = 5
+    remove = shutil.rmtree
+
+    def half(folder: Any, *args: Any, **settings: Any) -> None:
+        path = Path(folder)
+        if "00000005" in path.name and (path / "state.json").exists():
+            (path / "state.json").unlink()
+            raise Killed
+        remove(path, *args, **settings)
+
+    with monkeypatch.context() as context:
+        context.setattr(checkpoint.shutil, "rmtree", half)
+        with pytest.raises(Killed):
+            run(config, tmp_path / "output")
+    run(config, tmp_path / "output")
+    assert load_model(tmp_path / "output" / "model-last").pipe_names == PIPES
+
+
+def test_killed_while_the_best_is_replaced(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.1, 0.2])
+    copies = iter(range(9))
+    copy = shutil.copytree
+
+    def copy_half(source: Any, goal: Any, *args: Any, **settings: Any) -> None:
+        # Not those of the folders within.
+        if Path(source).name == "model-last" and next(copies) == 1:
+            Path(goal).mkdir()
+            raise Killed
+        copy(source, goal, *args, **settings)
+
+    with monkeypatch.context() as context:
+        context.setattr(loop.shutil, "copytree", copy_half)
+        context.setattr(
+            loop,
+            "create_evaluation_callback",
+            lambda *args: lambda: (lambda score: (score, {"rel_f": score}))(next(scores)),
+        )
+        with pytest.raises(Killed):
+            run(config, tmp_path / "output")
+    best = load_model(tmp_path / "output" / "model-best")
+    assert best.meta["performance"]["rel_f"] == 0.1
+
+
+def test_scores_of_a_checkpoint_are_exact(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nlp = init_nlp(config)
+    optimizer = loop.registry.resolve(nlp.config["training"])["optimizer"]
+    scores = loop.Evaluation(0, 0.1234567890123, {"rel_f": float("nan")})
+    save_checkpoint(tmp_path, nlp, optimizer, [scores], {}, [])
+    found = checkpoint.read_checkpoint(tmp_path)
+    assert found is not None and found.evaluations[0].score == scores.score
+    assert numpy.isnan(found.evaluations[0].other_scores["rel_f"])
 
 
 def test_other_optimizer(config: Config, tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""By how much the padding of the authors' released code, which nothing masks, moves logits.
+
+python benchmarks/padding.py MODEL DOCS.spacy
+
+MODEL has `spacy_docre.PaddedAxialAttention.v1`; its weights are asked with that padding, with none,
+and with neither padding nor the diagonal of the table, as `spacy_docre.AxialAttention.v1` does.
+"""
+
+from pathlib import Path
+from typing import Any, Dict
+
+import numpy
+import typer
+from common import copies_of, read_examples
+from spacy.util import load_model
+from torch import nn
+from wasabi import msg
+
+from spacy_docre.models.pytorch.axial_attention import AxialAttention, PaddedAxialAttention
+
+
+def main(model: Path, path: Path, limit: int = 0) -> None:
+    """Measure the logits and F1 of each form.
+
+    model (Path): A trained pipeline with padding.
+    path (Path): A .spacy file of documents with gold entities and relations.
+    limit (int): How many of them; 0 for all.
+    """
+    nlp = load_model(model)
+    extractor: Any = nlp.get_pipe("doc_relation_extractor")
+    network = extractor.model.get_ref("pair_scorer").shims[0]._model
+    examples = read_examples(path, nlp, limit)
+    docs = [example.predicted for example in examples]
+    rows = []
+    padded = None
+    for name, pair_encoder in forms(network.pair_encoder).items():
+        network.pair_encoder = pair_encoder
+        encoded = nlp.get_pipe("transformer").pipe(copies_of(docs), batch_size=32)
+        logits = numpy.concatenate(
+            [prediction.scores.logits for doc in encoded for prediction in extractor.predict([doc])]
+        )
+        padded = logits if padded is None else padded
+        moved = numpy.abs(logits - padded)
+        related, before = (values[:, 1:] > values[:, :1] for values in (logits, padded))
+        rows.append(
+            (
+                name,
+                f"{moved.mean():.3f}",
+                f"{numpy.quantile(moved, 0.99):.2f}",
+                f"{moved.max():.2f}",
+                f"{(related != before).sum()} of {before.sum()}",
+                f"{100 * nlp.evaluate(examples)['rel_f']:.1f}",
+            )
+        )
+    msg.text(f"{len(docs)} documents; standard deviation of the logits {padded.std():.2f}")
+    header = ("table of pairs", "mean change", "99 %", "largest", "triples that differ", "F1")
+    msg.table(rows, header=header, aligns=("l", *"rrrrr"))
+
+
+def forms(padded: PaddedAxialAttention) -> Dict[str, nn.Module]:
+    """The layer, the same weights without padding, and without the diagonal."""
+    layer: Any = padded.layers[0]
+    width, heads = layer.row.output.in_features, layer.row.heads
+    settings: Dict[str, Any] = {
+        "depth": len(padded.layers),
+        "heads": heads,
+        "order": "parallel",
+        "transform": True,
+    }
+    others = {
+        "n x n": PaddedAxialAttention(width, size=1, **settings),
+        "n (n - 1)": AxialAttention(width, **settings),
+    }
+    for other in others.values():
+        other.load_state_dict(padded.state_dict())
+    return {f"{padded.size} x {padded.size}": padded, **others}
+
+
+if __name__ == "__main__":
+    typer.run(main)

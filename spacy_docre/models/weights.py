@@ -1,0 +1,69 @@
+"""The weights of any thinc model: taken out, and put into another model of the same sizes."""
+
+from typing import Dict, Iterator, Mapping, Tuple, cast
+
+from thinc.api import Model, get_torch_default_device, torch2xp, xp2torch
+from thinc.shims import PyTorchShim
+from thinc.types import FloatsXd
+from torch import Tensor, nn
+
+from .serialization import load_weights
+
+
+def get_weights(model: Model) -> Dict[str, Tensor]:
+    """Take the weights of a model as they are, whatever precision it would be stored in.
+
+    model (Model): The model, initialised.
+    RETURNS (Dict[str, Tensor]): Its weights, by the place of their layer and their name.
+    """
+    weights = {
+        f"{layer}.{name}": xp2torch(node.get_param(name))
+        for layer, node in enumerate(model.walk())
+        for name in node.param_names
+        if node.has_param(name)
+    }
+    for prefix, module in _torch_modules(model):
+        for name, weight in module.state_dict().items():
+            weights[prefix + name] = weight.contiguous()
+    return weights
+
+
+def set_weights(model: Model, weights: Mapping[str, Tensor], owner: str) -> None:
+    """Put weights into a model, which keeps all else that it is made of: dropout, precision,
+    attention kernel.
+
+    model (Model): The model, initialised.
+    weights (Mapping[str, Tensor]): What `get_weights` gave.
+    owner (str): Whose weights these are, for the error message.
+    RAISES (ValueError): If they belong to a model of other layers or sizes.
+    """
+    shapes = {name: weight.shape for name, weight in get_weights(model).items()}
+    others = {name: weight.shape for name, weight in weights.items()}
+    if shapes != others:
+        names = sorted(name for name in {*shapes, *others} if shapes.get(name) != others.get(name))
+        ours, theirs = (_shape(sizes, names[0]) for sizes in (shapes, others))
+        raise ValueError(
+            f"The weights of the {owner} do not fit the model that the config describes: "
+            f"{names[0]} is {ours} there, and {theirs} in the weights ({len(names)} differ). Give "
+            "both the same sizes, layers and labels."
+        )
+    for layer, node in enumerate(model.walk()):
+        for name in node.param_names:
+            if node.has_param(name):
+                value = torch2xp(weights[f"{layer}.{name}"].clone())
+                node.set_param(name, cast(FloatsXd, value))
+    for prefix, module in _torch_modules(model):
+        device = get_torch_default_device()
+        own = {name: weights[prefix + name].to(device) for name in module.state_dict()}
+        load_weights(module, own, owner)
+
+
+def _torch_modules(model: Model) -> Iterator[Tuple[str, nn.Module]]:
+    for layer, node in enumerate(model.walk()):
+        for number, shim in enumerate(node.shims):
+            if isinstance(shim, PyTorchShim) and shim._model is not None:
+                yield f"{layer}.torch{number}.", cast(nn.Module, shim._model)
+
+
+def _shape(shapes: Mapping[str, Tuple[int, ...]], name: str) -> str:
+    return " x ".join(map(str, shapes[name])) if name in shapes else "missing"
