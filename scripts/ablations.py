@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Annotated, Dict, List
+from typing import Annotated, Dict, List, Optional
 
 import srsly
 import typer
@@ -48,12 +48,14 @@ def ablations(
         merged = base.merge(Config().from_disk(variant, interpolate=False))
         for seed in range(seeds):
             folder = output / variant.stem / str(seed)
+            paths = ["--paths.train", str(train), "--paths.dev", str(dev)]
+            settings = [*paths, "--system.seed", str(seed), *context.args]
+            _require_same(folder, merged, settings)
             if not (folder / "scores" / "metrics.json").exists():
                 msg.divider(f"{variant.stem}, seed {seed}")
                 folder.mkdir(parents=True, exist_ok=True)
                 merged.to_disk(folder / "config.cfg")
-                paths = ["--paths.train", str(train), "--paths.dev", str(dev)]
-                settings = [*paths, "--system.seed", str(seed), *context.args]
+                srsly.write_json(folder / "settings.json", settings)
                 _run("train", folder / "config.cfg", "--output", folder, *settings)
                 _run(
                     *("evaluate", folder / "model-last", dev, "--train", train),
@@ -64,13 +66,27 @@ def ablations(
     msg.good(str(table))
 
 
+def _require_same(folder: Path, config: Config, settings: List[str]) -> None:
+    """A run of other settings should not be taken for this one."""
+    known = folder / "settings.json"
+    if known.exists() and (
+        srsly.read_json(known) != settings
+        or Config().from_disk(folder / "config.cfg", interpolate=False) != config
+    ):
+        msg.fail(
+            f"{folder} is of another config or other settings",
+            "Delete it, or name another --output.",
+            exits=1,
+        )
+
+
 def _run(*command: object) -> None:
     subprocess.run([sys.executable, "-m", "spacy", "docre", *map(str, command)], check=True)
 
 
 def _make_table(output: Path) -> str:
     """The scores of all variants, with standard deviations, the best F1 first."""
-    scores: Dict[str, List[Dict[str, float]]] = {}
+    scores: Dict[str, List[Dict[str, Optional[float]]]] = {}
     for path in sorted(output.glob("*/*/scores/metrics.json")):
         scores.setdefault(path.parents[2].name, []).append(srsly.read_json(path))
     rows = []
@@ -80,7 +96,10 @@ def _make_table(output: Path) -> str:
     return MarkdownRenderer().table(rows, ("variant", "seeds", *COLUMNS.values())) + "\n"
 
 
-def _spread(values: List[float]) -> str:
+def _spread(scores: List[Optional[float]]) -> str:
+    values = [score for score in scores if score is not None]
+    if not values:
+        return "–"
     deviation = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
     return f"{100 * mean(values):.1f}{deviation}"
 

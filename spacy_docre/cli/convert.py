@@ -91,7 +91,9 @@ def convert_cli(
     sizes = _parse_sizes(split)
     if seed is not None and not sizes:
         raise typer.BadParameter("It shuffles documents for --split, which is missing.")
+    hint = ""
     if format == Format.auto:
+        hint = " The format was told by the ending: if it is another, name it with --format."
         unpacked = input_path.with_suffix("") if input_path.suffix == GZIP else input_path
         if unpacked.suffix not in FORMATS:
             msg.fail(f"Unknown format of {input_path}", "Set it with --format.", exits=1)
@@ -122,7 +124,7 @@ def convert_cli(
         else:
             counts = {output_path: write_corpus(output_path, docs)}
     except (ImportError, OSError, ValueError) as error:
-        msg.fail(f"Cannot convert {input_path}", error, exits=1)
+        msg.fail(f"Cannot convert {input_path}", f"{error}{hint}", exits=1)
 
     msg.table(
         [(path, *astuple(count)) for path, count in counts.items()],

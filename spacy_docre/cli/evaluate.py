@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Dict, Mapping, Optional, Tuple, cast
 
+import typer
 from spacy.cli._util import Arg, Opt, setup_gpu
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
@@ -13,7 +14,7 @@ from wasabi import msg
 from ..corpora.docred import read_relation_names
 from ..corpora.reader import is_json
 from ..distillation.teacher import RELATION_EXTRACTOR, made_by
-from ..evaluation.answers import Answers, read_answers, write_answers
+from ..evaluation.answers import Answers, above, read_answers, write_answers
 from ..evaluation.evaluation import Evaluation
 from ..evaluation.inputs import (
     AnnotatedDocuments,
@@ -81,7 +82,7 @@ def evaluate_cli(
     limit: Annotated[
         int,
         Opt("--limit", min=0, help="Documents in report.html, most errors first; 0 for all"),
-    ] = 100,
+    ] = 50,
     batch_size: Annotated[int, Opt("--batch-size", "-b", min=1, help="Documents at a time")] = 32,
     use_gpu: Annotated[int, Opt("--gpu-id", "-g", help="GPU, or -1 for the processor")] = -1,
     force: Annotated[bool, Opt("--force", "-F", help="Overwrite the output")] = False,
@@ -96,6 +97,8 @@ def evaluate_cli(
     outputs = {} if output is None else {name: output / name for name in (METRICS, MARKDOWN, PAGE)}
     if output is not None and not is_json(Path(what)):
         outputs[RESULT] = output / RESULT
+    if find_entities and all(is_json(Path(source)) for source in (what, compare or what)):
+        raise typer.BadParameter("--find-entities is for pipelines: a result file has answers.")
     refuse_existing(outputs.values(), force)
     setup_gpu(use_gpu, silent=True)
     try:
@@ -103,8 +106,7 @@ def evaluate_cli(
         documents = {title: read_gold(doc, title) for title, doc in gold.docs.items()}
         names = dict(gold.label_names)
         training, supervised = (
-            None if path is None else _read_facts(path, documents, lang)
-            for path in (train, distant)
+            None if path is None else _read_facts(path, documents) for path in (train, distant)
         )
         if names_path is not None:
             names.update(read_relation_names(names_path))
@@ -155,7 +157,7 @@ def evaluate_cli(
     msg.good(f"{', '.join(map(str, outputs.values()))}")
 
 
-def _read_facts(path: Path, documents: Mapping[str, GoldDocument], lang: str) -> TrainingData:
+def _read_facts(path: Path, documents: Mapping[str, GoldDocument]) -> TrainingData:
     """Of the facts of training data those that gold states, too."""
     facts = {
         fact
@@ -163,7 +165,7 @@ def _read_facts(path: Path, documents: Mapping[str, GoldDocument], lang: str) ->
         for triple in document.triples
         for fact in document.facts(triple)
     }
-    return read_training_data(path, facts, lang=lang)
+    return read_training_data(path, facts)
 
 
 def _answers(
@@ -176,7 +178,12 @@ def _answers(
 ) -> Tuple[Answers, Optional[Answers]]:
     """The answers, and those together with less probable ones, if they are known."""
     if is_json(Path(source)):
-        return read_answers(Path(source)), None
+        given = read_answers(Path(source))
+        if threshold is None:
+            return given, None
+        if any(answer.score is None for answer in given.values()):
+            raise ValueError(f"{source} has answers without a score: leave --threshold out.")
+        return above(given, threshold), given
     nlp = load_extracting_pipeline(source, threshold)
     for extractor in made_by(nlp, RELATION_EXTRACTOR):
         names.update(cast(Any, extractor).label_names)

@@ -2,15 +2,16 @@
 
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
-from pydantic import BaseModel, StrictInt
+from pydantic import BaseModel, StrictInt, TypeAdapter, ValidationError
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..relations import Triple
 from .annotation import annotate, set_mention_names
 from .detokenization import detokenize
+from .places import set_sentence_numbers
 from .validation import (
     FieldPath,
     Label,
@@ -36,6 +37,9 @@ FIELDS = {
     "r": "the relation's label, a string of one character or more",
     "evidence": "a list of places of sentences in sents",
 }
+
+
+_NAME: TypeAdapter = TypeAdapter(Text)
 
 
 class MentionRecord(BaseModel):
@@ -79,10 +83,34 @@ def read_docred(
     YIELDS (Doc): The documents, with gold entities and relations.
     RAISES (ValueError): If the file is malformed.
     """
-    path = Path(path)
-    for place, data in enumerate(parse_json_array(path)):
-        record = check_document(data, f"{path}, document {place} ({_title(data)})")
+    for record in read_records(Path(path)):
         yield make_doc(record, vocab, detokenize(record.sents, lang), names)
+
+
+def read_records(path: Path) -> Iterator[DocumentRecord]:
+    """Read and check documents in DocRED's format, one after the other.
+
+    path (Path): The JSON file.
+    YIELDS (DocumentRecord): The documents.
+    RAISES (ValueError): If the file is malformed.
+    """
+    for place, data in enumerate(parse_json_array(path)):
+        yield check_document(data, f"{path}, document {place} ({_title(data)})")
+
+
+def names_of_entities(record: DocumentRecord) -> List[Set[str]]:
+    """The names of each entity's mentions, as `entity_names` gives them for a Doc.
+
+    record (DocumentRecord): The document.
+    RETURNS (List[Set[str]]): The names.
+    """
+    return [
+        {
+            mention.name or " ".join(record.sents[mention.sent_id][slice(*mention.pos)])
+            for mention in mentions
+        }
+        for mentions in record.vertexSet
+    ]
 
 
 def check_document(data: Any, where: str) -> DocumentRecord:
@@ -114,12 +142,13 @@ def read_relation_names(path: Union[str, Path]) -> Dict[str, str]:
     names = {}
     for label, entry in data.items():
         name = entry.get("name") if isinstance(entry, dict) else entry
-        if not isinstance(name, str):
+        try:
+            names[label] = _NAME.validate_python(name)
+        except ValidationError:
             raise ValueError(
                 f"{path}, field {label}: it should be the relation's name, or an object whose "
                 '"name" is that.'
-            )
-        names[label] = name
+            ) from None
     return names
 
 
@@ -173,6 +202,7 @@ def make_doc(
         for (head, tail, label), places in evidence.items()
     ]
     annotate(doc, entities, None if record.labels is None else relations)
+    set_sentence_numbers(doc, [place for place, tokens in enumerate(record.sents) if tokens])
     set_mention_names(
         doc,
         (

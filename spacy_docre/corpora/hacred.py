@@ -13,7 +13,12 @@ from .validation import parse_json_lines
 LANG = "zh"
 # What is called otherwise than in DocRED. Tokens are characters, as by spaCy's own tokenizer
 # for Chinese; the same documents in words are in the fields "sents_word" and so on.
-_FIELDS = {"sents": "sents_char", "vertexSet": "vertex_char", "labels": "labels_char"}
+_FIELDS = {
+    "title": "id",
+    "sents": "sents_char",
+    "vertexSet": "vertex_char",
+    "labels": "labels_char",
+}
 
 
 def read_hacred(
@@ -42,19 +47,21 @@ def _as_docred(data: Any) -> Any:
     if not isinstance(data, dict):
         return data
     record = {ours: data[theirs] for ours, theirs in _FIELDS.items() if theirs in data}
-    if "id" in data:
-        record["title"] = str(data["id"])
-    return record
+    # It is a number.
+    return {**record, "title": str(record["title"])} if "title" in record else record
 
 
 def _spaces(tokens: Sequence[str], text: str) -> Optional[List[bool]]:
     """Whether a space follows each token in the text; None if they are not those of the text."""
-    spaces = []
+    spaces: List[bool] = []
     end = 0
     for token in tokens:
         start = text.find(token, end)
         if start < 0 or text[end:start].strip():
             return None
+        if spaces and start == end:
+            # The space before is a token of its own.
+            spaces[-1] = False
         end = start + len(token)
         spaces.append(text[end : end + 1] == " ")
     return spaces

@@ -1,8 +1,32 @@
 """Where a document's entities are, in sentences."""
 
-from typing import List, Set
+from typing import Dict, List, Sequence, Set
 
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
+
+_NUMBERS = "docre_sentence_numbers"
+
+
+def set_sentence_numbers(doc: Doc, numbers: Sequence[int]) -> None:
+    """Keep how an annotated file numbers sentences, where it has some without tokens.
+
+    doc (Doc): The document.
+    numbers (Sequence[int]): The number of each sentence that has tokens.
+    """
+    if list(numbers) != list(range(len(numbers))):
+        doc.user_data[_NUMBERS] = list(numbers)
+
+
+def numbered_sentences(doc: Doc) -> Dict[int, Span]:
+    """The sentences by their numbers.
+
+    doc (Doc): The document.
+    RETURNS (Dict[int, Span]): The sentences; none where the document has no boundaries.
+    """
+    if not doc.has_annotation("SENT_START"):
+        return {}
+    sentences = list(doc.sents)
+    return dict(zip(doc.user_data.get(_NUMBERS, range(len(sentences))), sentences))
 
 
 def sentence_numbers(doc: Doc) -> List[int]:
@@ -12,9 +36,7 @@ def sentence_numbers(doc: Doc) -> List[int]:
     RETURNS (List[int]): The place of each token's sentence; an empty list where the document
         has no sentence boundaries.
     """
-    if not doc.has_annotation("SENT_START"):
-        return []
-    return [number for number, sentence in enumerate(doc.sents) for _ in sentence]
+    return [number for number, sentence in numbered_sentences(doc).items() for _ in sentence]
 
 
 def sentences_of_entities(doc: Doc) -> List[Set[int]]:

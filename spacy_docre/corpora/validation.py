@@ -147,8 +147,8 @@ def _items(stream: TextIO, where: str) -> Iterator[Any]:
     if next_character() != "[":
         parse_json(text + stream.read(), where)
         raise ValueError(
-            f"{where} should be a list of documents, in brackets: [...]. If it has a document in "
-            "each line, name its format with --format."
+            f"{where} should be a list, in brackets: [...]. If it has an item in each line, it is "
+            "of another format."
         )
     text = text[1:]
     more = next_character() != "]"

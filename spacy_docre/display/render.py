@@ -72,10 +72,13 @@ def fill_template(name: str, **values: Any) -> str:
 
 @lru_cache(maxsize=None)
 def _templates() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("spacy_docre.display"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # Of relations that a pipeline has found; a report shows errors.
+    environment.globals.update(noun="relations", has_scores=True)
+    return environment

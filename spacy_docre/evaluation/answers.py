@@ -1,11 +1,11 @@
 """Predicted triples, and the leaderboard's file of them (`result.json`)."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, FrozenSet, List, Optional
+from typing import Annotated, Dict, FrozenSet, List, Optional
 
-import srsly
-from pydantic import BaseModel, StrictFloat, StrictInt
+from pydantic import BaseModel, Field, StrictFloat, StrictInt
 
 from ..corpora.validation import Label, Text, parse_json_array, validate
 from ..scoring.relations import ScoredTriple
@@ -16,7 +16,7 @@ FIELDS = {
     "t_idx": "the place of the tail entity in vertexSet, a whole number",
     "r": "the relation's label, a string of one character or more",
     "evidence": "a list of places of sentences; it may be left out",
-    "score": "the probability, a number; it may be left out",
+    "score": "the probability, a number of 0 to 1; it may be left out",
 }
 
 
@@ -26,7 +26,7 @@ class AnswerRecord(BaseModel):
     t_idx: StrictInt
     r: Label
     evidence: List[StrictInt] = []
-    score: Optional[StrictFloat] = None
+    score: Optional[Annotated[StrictFloat, Field(ge=0, le=1)]] = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,20 @@ class Answer:
 
 
 Answers = Dict[ScoredTriple, Answer]
+
+
+def above(answers: Answers, threshold: float) -> Answers:
+    """Choose the probable answers.
+
+    answers (Answers): Predicted triples, all with scores.
+    threshold (float): A threshold on their scores.
+    RETURNS (Answers): Those above it.
+    """
+    return {
+        triple: answer
+        for triple, answer in answers.items()
+        if answer.score is not None and answer.score > threshold
+    }
 
 
 def read_answers(path: Path) -> Answers:
@@ -66,17 +80,16 @@ def write_answers(path: Path, answers: Answers) -> None:
     path (Path): The file.
     answers (Answers): The predicted triples.
     """
-    srsly.write_json(
-        path,
-        [
-            {
-                "title": triple.document,
-                "h_idx": triple.head,
-                "t_idx": triple.tail,
-                "r": triple.label,
-                "evidence": sorted(answer.evidence),
-                **({} if answer.score is None else {"score": answer.score}),
-            }
-            for triple, answer in answers.items()
-        ],
-    )
+    records = [
+        {
+            "title": triple.document,
+            "h_idx": triple.head,
+            "t_idx": triple.tail,
+            "r": triple.label,
+            "evidence": sorted(answer.evidence),
+            **({} if answer.score is None else {"score": answer.score}),
+        }
+        for triple, answer in answers.items()
+    ]
+    # Not srsly, which rounds.
+    path.write_text(json.dumps(records, indent=2), encoding="utf8")

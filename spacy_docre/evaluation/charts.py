@@ -1,5 +1,6 @@
 """The charts of a report, by Plotly."""
 
+import html
 from typing import Any, Dict, List, Mapping
 
 from ..scoring.errors import ErrorClass
@@ -15,6 +16,7 @@ _COLORS = {
 # Of a bar in the chart of relations, and of what is around them, in pixels.
 _BAR = 18
 _AROUND = 140
+_ABOVE: Dict[str, Any] = {"orientation": "h", "yanchor": "bottom", "traceorder": "normal"}
 # A curve of more points looks the same.
 _POINTS = 500
 # The threshold class TH has this probability (eq. 9).
@@ -44,7 +46,8 @@ def draw(evaluation: Evaluation, names: Mapping[str, str]) -> Dict[str, str]:
         charts["curve"] = _curve(evaluation)
     charts["errors"] = _errors(figures)
     for key, title in GROUPS.items():
-        charts[key.replace("_", "-")] = _group(figures[key], title)
+        if figures[key]:
+            charts[key.replace("_", "-")] = _group(figures[key], title)
     return charts
 
 
@@ -54,7 +57,8 @@ def _relations(figures: Figures, names: Mapping[str, str]) -> str:
 
     scores = figures["rel_per_type"]
     labels = most_errors_first(scores)
-    titles = [relation_title(label, names) for label in labels]
+    # Plotly reads markup in names.
+    titles = [html.escape(relation_title(label, names)) for label in labels]
     hover = [
         f"P {scores[label]['p']:.1%}, R {scores[label]['r']:.1%}, F1 {scores[label]['f']:.1%}, "
         f"{scores[label]['gold']} gold"
@@ -62,21 +66,26 @@ def _relations(figures: Figures, names: Mapping[str, str]) -> str:
     ]
     bars = [
         plotly.Bar(
-            name=kind.name,
+            name=title,
             x=[scores[label][kind.name] for label in labels],
             y=titles,
             orientation="h",
             marker_color=_COLORS[kind],
             customdata=hover,
-            hovertemplate="%{y}: %{x} " + kind.name + "<br>%{customdata}<extra></extra>",
+            hovertemplate="%{y}: %{x} " + title + "<br>%{customdata}<extra></extra>",
         )
-        for kind in (ErrorClass.correct, ErrorClass.missed, ErrorClass.spurious)
+        # Errors first, so that they all start at zero.
+        for kind, title in (
+            (ErrorClass.missed, "not found"),
+            (ErrorClass.spurious, "not gold"),
+            (ErrorClass.correct, "correct"),
+        )
     ]
     layout: Dict[str, Any] = {
         "barmode": "stack",
-        "xaxis_title": "triples",
+        "xaxis": {"title": "triples", "side": "top"},
         "yaxis": {"autorange": "reversed", "dtick": 1, "automargin": True},
-        "legend": {"orientation": "h", "y": 1, "yanchor": "bottom", "traceorder": "normal"},
+        "legend": {**_ABOVE, "y": 1 + 70 / (_BAR * max(len(labels), 4))},
     }
     height = _AROUND + _BAR * max(len(labels), 4)
     return _html(bars, "Relations, most errors first", height=height, **layout)
@@ -103,7 +112,7 @@ def _curve(evaluation: Evaluation) -> str:
         "F1 %{customdata[1]:.1%}<extra></extra>",
     )
     traces = [line]
-    above_th = int((curve.thresholds > _TH).sum())
+    above_th = int((curve.scores > _TH).sum())
     if above_th:
         traces.append(
             _point("TH (P > 0.5)", curve.recall[above_th - 1], curve.precision[above_th - 1], "x")
@@ -124,6 +133,7 @@ def _curve(evaluation: Evaluation) -> str:
         "Precision and recall over the threshold",
         xaxis={"title": "recall", "range": [0, 1], "tickformat": ".0%"},
         yaxis={"title": "precision", "range": [0, 1.02], "tickformat": ".0%"},
+        legend={**_ABOVE, "y": 1},
     )
 
 
@@ -162,6 +172,7 @@ def _group(scores: Figures, title: str) -> str:
     bar = plotly.Bar(
         x=list(scores),
         y=[score["f"] for score in scores.values()],
+        text=[f"{score['f']:.0%}" for score in scores.values()],
         customdata=[[score["p"], score["r"], score["gold"]] for score in scores.values()],
         marker_color="#2563eb",
         hovertemplate="%{x}: F1 %{y:.1%}<br>P %{customdata[0]:.1%}, R %{customdata[1]:.1%}, "
@@ -189,5 +200,5 @@ def _html(traces: List[Any], title: str, *, height: int = 380, **layout: Any) ->
     return figure.to_html(
         full_html=False,
         include_plotlyjs=False,
-        config={"displaylogo": False, "responsive": True},
+        config={"displayModeBar": False, "responsive": True},
     )

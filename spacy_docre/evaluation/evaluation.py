@@ -84,6 +84,11 @@ class Evaluation:
             return None
         return precision_recall_curve(self.gold, scores)
 
+    @property
+    def has_scores(self) -> bool:
+        """RETURNS (bool): Whether the answers, or some of them, have scores."""
+        return any(answer.score is not None for answer in self.answers.values())
+
     @cached_property
     def unknown_titles(self) -> List[str]:
         """RETURNS (List[str]): Titles that answers name and gold does not have."""
@@ -199,11 +204,10 @@ class Evaluation:
         }
         return score_evidence(gold, predicted)
 
-    def _of(self, is_wanted: Callable[[ScoredTriple], bool]) -> PRFScore:
-        """The score of a part of the triples."""
-        return score_triples(
-            set(filter(is_wanted, self.gold)), set(filter(is_wanted, self.predicted))
-        )
+    def _of(self, is_wanted: Callable[[ScoredTriple], bool]) -> Optional[PRFScore]:
+        """The score of a part of the triples; None where there are none."""
+        gold, predicted = (set(filter(is_wanted, each)) for each in (self.gold, self.predicted))
+        return score_triples(gold, predicted) if gold or predicted else None
 
     def _distance(self, triple: ScoredTriple) -> Optional[int]:
         document = self.documents.get(triple.document)

@@ -3,15 +3,17 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import AbstractSet, Dict, List, Set
+from typing import AbstractSet, Dict, Iterator, List, Set, Tuple
 from typing import Counter as CounterType
 
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..corpora.reader import read_documents
+from ..corpora.annotation import entity_names
+from ..corpora.docred import names_of_entities, read_records
+from ..corpora.reader import is_json, read_docs, read_documents
 from ..relations import document_title, has_relations
-from ..scoring.gold import Fact, facts_of
+from ..scoring.gold import Fact
 
 
 @dataclass
@@ -78,19 +80,33 @@ def read_annotated(path: Path, vocab: Vocab, *, lang: str = "en") -> AnnotatedDo
     return documents
 
 
-def read_training_data(path: Path, among: AbstractSet[Fact], *, lang: str = "en") -> TrainingData:
+def read_training_data(path: Path, among: AbstractSet[Fact]) -> TrainingData:
     """Read what training documents state, one document at a time.
 
     path (Path): As for `read_annotated`.
     among (AbstractSet[Fact]): The facts that are asked for; others are not kept.
-    lang (str): The language of a JSON file.
     RETURNS (TrainingData): Those of the facts that are stated, and how often relations occur.
     RAISES (ValueError): If the documents have no relations, or the file is malformed.
     """
     training = TrainingData(set(), Counter())
-    for doc in read_documents(path, Vocab(), lang=lang):
-        training.labels.update(relation.label_ for relation in doc._.relations)
-        training.facts.update(fact for fact in facts_of(doc) if fact in among)
+    for heads, label, tails in _stated(path):
+        training.labels[label] += 1
+        facts = ((head, tail, label) for head in heads for tail in tails)
+        training.facts.update(fact for fact in facts if fact in among)
     if not training.labels:
         raise ValueError(f"{path} holds no relations, and so no facts of training data.")
     return training
+
+
+def _stated(path: Path) -> Iterator[Tuple[Set[str], str, Set[str]]]:
+    """The relations of training documents, between the names of head and tail. Of JSON no Docs
+    are made, which would take most of the time."""
+    if is_json(path):
+        for record in read_records(path):
+            names = names_of_entities(record)
+            for head, tail, label in {(label.h, label.t, label.r) for label in record.labels or ()}:
+                yield names[head], label, names[tail]
+    else:
+        for doc in read_docs(path, Vocab()):
+            for relation in doc._.relations:
+                yield entity_names(relation.head), relation.label_, entity_names(relation.tail)

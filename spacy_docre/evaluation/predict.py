@@ -1,6 +1,6 @@
 """The answers of a pipeline to annotated documents."""
 
-from typing import Any, Dict, Iterator, List, Mapping, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Tuple, cast
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -8,12 +8,12 @@ from spacy.training import Example
 
 from ..corpora.places import sentence_numbers
 from ..corpora.reader import make_example
-from ..distillation.teacher import RELATION_EXTRACTOR, made_by
+from ..distillation.teacher import RELATION_EXTRACTOR, TRANSFORMER, made_by
 from ..entities import make_default_entities
 from ..scoring.gold import evidence_sentences
 from ..scoring.relations import ScoredTriple
 from ..scoring.scorer import places_in_gold
-from .answers import Answer, Answers
+from .answers import Answer, Answers, above
 
 # What sets these would put other entities in the place of the given ones.
 _ENTITIES = ("doc.ents", "doc.spans")
@@ -48,6 +48,10 @@ def predict_answers(
         extractor.cfg["threshold"] = min(LOWEST, threshold)
         if not find_entities:
             extractor.get_entities = make_default_entities()
+    for transformer in made_by(nlp, TRANSFORMER) if not find_entities else ():
+        markers = getattr(cast(Any, transformer).model, "mention_markers", None)
+        if markers is not None:
+            markers.entities = make_default_entities()
     left_out = [] if find_entities else _set_entities(nlp)
     # Of the pipeline's own vocabulary, which knows how words are spelled.
     examples = {
@@ -62,7 +66,7 @@ def predict_answers(
         )
         for (title, example), doc in zip(examples.items(), predicted):
             candidates = _answers(title, Example(doc, example.reference))
-            yield _above(candidates, threshold), candidates
+            yield above(candidates, threshold), candidates
 
 
 def _set_entities(nlp: Language) -> List[str]:
@@ -74,7 +78,8 @@ def _set_entities(nlp: Language) -> List[str]:
 
 def _answers(title: str, example: Example) -> Answers:
     doc = example.predicted
-    places, numbers = places_in_gold(example), sentence_numbers(doc)
+    # Tokens are the same; gold may number sentences otherwise, where its file has empty ones.
+    places, numbers = places_in_gold(example), sentence_numbers(example.reference)
     answers: Dict[ScoredTriple, Answer] = {}
     for relation in doc._.relations:
         triple = ScoredTriple(
@@ -82,11 +87,3 @@ def _answers(title: str, example: Example) -> Answers:
         )
         answers[triple] = Answer(evidence_sentences(relation, numbers), relation.score)
     return answers
-
-
-def _above(answers: Answers, threshold: float) -> Answers:
-    return {
-        triple: answer
-        for triple, answer in answers.items()
-        if answer.score is not None and answer.score > threshold
-    }

@@ -7,7 +7,7 @@ from typing import Dict, Iterator, List, Literal, Mapping, Optional, Sequence
 from spacy.tokens import Doc
 from wasabi import MarkdownRenderer
 
-from ..corpora.places import sentence_numbers
+from ..corpora.places import numbered_sentences
 from ..display.options import Options
 from ..display.render import fill_template
 from ..display.view import DocumentView, view_document
@@ -51,12 +51,17 @@ def to_markdown(
     for table in _all_tables(evaluation, names, comparison):
         report.add(report.title(2, table.title))
         rest: List[Literal["r"]] = ["r" for _ in table.header[1:]]
-        rows = [[cell.replace("|", "\\|") for cell in row] for row in table.rows]
+        rows = [[_escape(cell) for cell in row] for row in table.rows]
         report.add(report.table(rows, table.header, ["l", *rest]))
         if table.note:
             report.add(table.note)
-    report.add(_advice(evaluation, names))
+    report.add(_escape(_advice(evaluation, names)))
     return report.text + "\n"
+
+
+def _escape(cell: str) -> str:
+    """Text in Markdown, where it may be in a table."""
+    return " ".join(cell.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def to_page(
@@ -97,6 +102,8 @@ def to_page(
         links={kind.value: _links(kind, shown) for kind in ERRORS},
         error_titles={kind.value: title for kind, title in ERRORS.items()},
         num_nowhere=num_nowhere,
+        noun="errors",
+        has_scores=evaluation.has_scores,
         num_with_errors=len(by_document),
         documents=[_view(docs[name], errors, evaluation, names) for name, errors in shown.items()],
     )
@@ -114,11 +121,16 @@ def _all_tables(
 def _advice(evaluation: Evaluation, names: Mapping[str, str]) -> str:
     labels = to_annotate(evaluation.figures)
     if not labels:
-        return "No relation is worse than the whole."
-    listed = ", ".join(relation_title(label, names) for label in labels)
+        return "There are no errors in relations that gold has."
+    scores = evaluation.figures["rel_per_type"]
+    listed = "; ".join(
+        f"{relation_title(label, names)}, F1 {100 * scores[label]['f']:.0f}, "
+        f"{scores[label]['missed']:,} not found, {scores[label]['spurious']:,} not gold"
+        for label in labels
+    )
     return (
-        f"Annotate more of: {listed}. Of the relations whose F1 is below that of all together, "
-        "these have the most errors."
+        f"Annotate more of: {listed}. Of the relations whose F1 is not above that of all together "
+        f"({100 * evaluation.figures['rel_f']:.0f}), these have the most errors."
     )
 
 
@@ -139,7 +151,7 @@ def _view(
     shown = doc.copy()
     # What is stored there is replaced, not changed: the document itself keeps its relations.
     shown.user_data = dict(doc.user_data)
-    sentences = list(doc.sents) if sentence_numbers(doc) else []
+    sentences = numbered_sentences(doc)
     triples = []
     for error in errors:
         evidence = evaluation.documents[title].triples[error.gold] if error.gold else ()

@@ -14,15 +14,21 @@ class Curve:
     """Precision and recall of the triples above each threshold, from high to low. All of shape
     (thresholds,).
 
-    thresholds (NDArray): The scores that predictions have, descending: a triple counts if its
-        score is this or more.
+    scores (NDArray): The scores that predictions have, descending: of each point the lowest.
     precision (NDArray): Precision.
     recall (NDArray): Recall.
     """
 
-    thresholds: NDArray
+    scores: NDArray
     precision: NDArray
     recall: NDArray
+
+    @property
+    def thresholds(self) -> NDArray:
+        """RETURNS (NDArray): A threshold for each point, in the middle between its score and the
+        next lower one, or 0: a triple counts if its score is above it. Shape (thresholds,)."""
+        middle = (self.scores + numpy.append(self.scores, 0.0)[1:]) / 2
+        return numpy.minimum(middle, numpy.nextafter(self.scores, -numpy.inf))
 
     @property
     def fscore(self) -> NDArray:
@@ -47,7 +53,7 @@ def precision_recall_curve(gold: Set[ScoredTriple], scores: Mapping[ScoredTriple
     # Equal scores are above a threshold together.
     last = numpy.flatnonzero(numpy.diff(values, append=-numpy.inf))
     return Curve(
-        thresholds=values[last],
+        scores=values[last],
         precision=correct[last] / (last + 1),
         recall=correct[last] / len(gold) if gold else numpy.zeros(len(last)),
     )

@@ -8,11 +8,13 @@ import pytest
 import spacy
 import srsly
 from spacy.cli._util import app
+from spacy.vocab import Vocab
 from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
-from spacy_docre.corpora.reader import make_corpus
+from spacy_docre.corpora.reader import make_corpus, read_docs
 from spacy_docre.corpora.writer import write_docs
+from spacy_docre.evaluation.predict import predict_answers
 
 from ..conftest import CITIES, FIRMS, PEOPLE
 
@@ -44,7 +46,7 @@ def test_pipeline(trained_folder: Path) -> None:
     assert result.exit_code == 0, result.output
     metrics = srsly.read_json("out/metrics.json")
     assert metrics["rel_f"] >= 0.95 and f"{100 * metrics['rel_f']:.2f}" in result.output
-    assert metrics["frequent_f"] == metrics["rel_f"] and metrics["long_tail_f"] == 0
+    assert metrics["frequent_f"] == metrics["rel_f"] and metrics["long_tail_f"] is None
     answers = srsly.read_json("out/result.json")
     assert len(answers) == metrics["predicted"] and answers[0]["evidence"]
     report = Path("out/report.md").read_text("utf8")
@@ -116,6 +118,45 @@ def test_threshold(trained_folder: Path) -> None:
     assert run(trained_folder, "gold.spacy", "-o", "out", "--threshold", "1").exit_code == 0
     assert srsly.read_json("out/metrics.json")["predicted"] == 0
     assert srsly.read_json("out/result.json") == []
+
+
+def test_threshold_of_a_result_file() -> None:
+    title = "Document 0"
+    triples = [
+        {"title": title, "h_idx": relation.head.index, "t_idx": relation.tail.index, "r": "born in"}
+        for relation in next(read_docs(Path("gold.spacy"), Vocab()))._.relations
+    ]
+    scored = [{**triple, "score": 0.2 + place / 4} for place, triple in enumerate(triples[:3])]
+    for name, answers in (("scored", scored), ("some", [*scored, triples[3]])):
+        Path(f"{name}.json").write_text(json.dumps(answers))
+    result = run("scored.json", "gold.spacy", "-o", "out", "--threshold", "0.3")
+    assert result.exit_code == 0, result.output
+    assert srsly.read_json("out/metrics.json")["predicted"] == 2
+    result = run("some.json", "gold.spacy", "--threshold", "0.3")
+    assert result.exit_code == 1 and "some.json has answers without a score" in output(result)
+    result = run("scored.json", "gold.spacy", "--find-entities")
+    assert result.exit_code == 2 and "--find-entities is for pipelines" in output(result)
+
+
+def test_marked_mentions_are_those_of_gold(
+    make_pipeline: Callable, make_examples: Callable
+) -> None:
+    """Wherever the pipeline would look for entities, extractor and markers get GOLD's."""
+    getter = {"@misc": "spacy_docre.span_group_entities.v1", "key": "mine"}
+    markers = {"@misc": "spacy_docre.MentionMarkers.v1", "entities": getter}
+    nlp = make_pipeline(
+        examples=make_examples(10),
+        transformer={"family": "roberta", "mention_markers": markers},
+        model={"mention_pooling": "first"},
+    )
+    docs = {"A": next(read_docs(Path("gold.spacy"), Vocab()))}
+    seen = []
+    nlp.get_pipe(EXTRACTOR).predict = lambda docs: seen.extend(docs) or []
+    nlp.get_pipe(EXTRACTOR).set_annotations = lambda docs, predictions: None
+    list(predict_answers(nlp, docs))
+    pieces = [piece for row in seen[0]._.trf_data.wordpieces.strings for piece in row]
+    mentions = sum(len(entity.mentions) for entity in docs["A"]._.entities)
+    assert pieces.count("*") >= 2 * mentions
 
 
 def test_nothing_is_overwritten() -> None:

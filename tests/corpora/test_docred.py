@@ -307,7 +307,7 @@ def test_malformed_document(path: Path, change: Any, field: str, problem: str) -
 @pytest.mark.parametrize(
     "text, problem",
     [
-        (b'{"title": "x"}', "should be a list of documents"),
+        (b'{"title": "x"}', "should be a list, in brackets"),
         (b"[{]", "is not JSON (in UTF-8): Expecting property name"),
         (b"", "is not JSON"),
         ('[{"title": "Aliág"}]'.encode("latin-1"), "is not UTF-8"),

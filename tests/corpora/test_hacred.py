@@ -65,6 +65,17 @@ def test_document(tmp_path: Path) -> None:
     assert ("王小明", "公司", "任职") in set(facts_of(first))
 
 
+def test_space_that_is_a_token(tmp_path: Path) -> None:
+    tokens = ["Hi", " ", "there", "you"]
+    entity = [{"sent_id": 0, "type": "X", "pos": [0, 1]}]
+    document = {
+        **{"id": 1, "text": "Hi there you", "sents_char": [tokens]},
+        **{"vertex_char": [entity], "labels_char": []},
+    }
+    (doc,) = read_hacred(write(tmp_path / "train.json", document), Vocab())
+    assert doc.text == "Hi there you" and len(doc) == 4
+
+
 @pytest.mark.parametrize("text", [None, "另一个文本。", 7])
 def test_without_a_text_of_these_tokens(tmp_path: Path, text: Any) -> None:
     document: Dict[str, Any] = {**DOCUMENT, "text": text}
@@ -82,7 +93,7 @@ def test_test_documents_have_no_relations(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change, problem",
     [
-        ({"sents_char": "文"}, "line 2 .reading sents_char as sents.*field sents: "),
+        ({"sents_char": "文"}, "line 2 .reading id as title, sents_char as sents.*field sents: "),
         ({"labels_char": [{"r": "任职", "h": 0, "t": 9}]}, r"field labels\[0\].t: "),
         ({"vertex_char": [[]]}, "the entity has no mention"),
     ],

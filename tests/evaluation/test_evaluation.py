@@ -11,10 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spacy.vocab import Vocab
 
-from spacy_docre.evaluation.answers import read_answers
+from spacy_docre.corpora.docred import read_docred
+from spacy_docre.corpora.places import sentence_numbers
+from spacy_docre.corpora.writer import write_docs
+from spacy_docre.evaluation.answers import above, read_answers
 from spacy_docre.evaluation.evaluation import Evaluation
 from spacy_docre.evaluation.inputs import read_annotated, read_training_data
-from spacy_docre.scoring.gold import read_gold
+from spacy_docre.scoring.gold import facts_of, read_gold
 
 from ..scoring.official import evaluate_file, facts_of_records
 
@@ -190,8 +193,42 @@ def test_figures(evaluation: Evaluation) -> None:
         "training": 1,
     }
     assert figures["frequent_f"] == pytest.approx(2 / 5) and figures["long_tail_p"] == 0
-    assert (figures["best_f"], figures["best_threshold"]) == pytest.approx((1 / 2, 0.9))
+    assert (figures["best_f"], figures["best_threshold"]) == pytest.approx((1 / 2, 0.8))
     json.dumps(figures)
+
+
+def test_best_threshold_gives_the_best_f(evaluation: Evaluation) -> None:
+    figures = evaluation.figures
+    best = Evaluation(evaluation.documents, above(evaluation.answers, figures["best_threshold"]))
+    assert best.figures["rel_f"] == figures["best_f"] == 1 / 2
+
+
+def test_empty_sentences_are_counted(tmp_path: Path) -> None:
+    """Places of evidence are those of the file."""
+    document = {**DOCUMENT, "sents": [[], *DOCUMENT["sents"]]}  # type: ignore[misc]
+    document["vertexSet"] = [
+        [{**mention, "sent_id": mention["sent_id"] + 1, "name": "Ada"} for mention in mentions]
+        for mentions in DOCUMENT["vertexSet"]  # type: ignore[attr-defined]
+    ]
+    document["labels"] = [{"h": 0, "t": 1, "r": "P551", "evidence": [1]}]
+    answers = [{"title": "A", "h_idx": 0, "t_idx": 1, "r": "P551", "evidence": [1]}]
+    assert_official(tmp_path, [document], answers, [document], [document])
+    (doc,) = read_docred(tmp_path / "gold.json", Vocab())
+    assert sentence_numbers(doc) == [1] * 5 + [2] * 5
+    assert evaluate(tmp_path / "gold.json", tmp_path / "results.json").figures["evidence_f"] == 1
+
+
+@given(records("D"))
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_facts_of_json_are_those_of_its_docs(tmp_path: Path, record: Dict) -> None:
+    (tmp_path / "train.json").write_text(json.dumps([record]), encoding="utf8")
+    docs = list(read_docred(tmp_path / "train.json", Vocab()))
+    write_docs({tmp_path / "train.spacy": docs})
+    facts = {fact for doc in docs for fact in facts_of(doc)}
+    one, other = (read_training_data(tmp_path / f"train.{end}", facts) for end in ("json", "spacy"))
+    assert one == other and one.facts == facts
 
 
 def test_what_is_not_given_is_not_told(tmp_path: Path) -> None:
@@ -200,7 +237,11 @@ def test_what_is_not_given_is_not_told(tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text("[]")
     figures = evaluate(tmp_path / "gold.json", tmp_path / "result.json").figures
     assert figures["rel_f"] == 0
-    for name in ("rel_ign_f", "evidence_f", "frequent_f", "long_tail_f", "best_f"):
+    # Nothing is in two hops, or in two sentences.
+    for name in (
+        *("rel_ign_f", "evidence_f", "frequent_f", "long_tail_f", "best_f"),
+        *("infer_f", "inter_f"),
+    ):
         assert figures[name] is None
     assert "rel_ign_f_interval" not in figures
 

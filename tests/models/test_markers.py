@@ -50,20 +50,20 @@ def test_pieces_of_tokens(family: str, encoder: Callable, make_doc: Callable) ->
 
 
 def test_document_without_entities(encoder: Callable) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(encoder("bert"))
+    # It knows any character.
+    tokenizer = AutoTokenizer.from_pretrained(encoder("roberta"))
     doc = Doc(Vocab(), words=WORDS)
     _, wordpieces, _ = mark_mentions(tokenizer, [[doc[:]]], make_mention_markers())
-    assert "*" not in wordpieces.strings[0]
+    assert "*" in tokenizer.tokenize("*") and "*" not in wordpieces.strings[0]
 
 
 def test_entities_of_another_getter(encoder: Callable, make_doc: Callable) -> None:
     doc = make_doc(WORDS, ENTITIES)
     doc.spans["other"] = [doc[2:3]]
-    tokenizer = AutoTokenizer.from_pretrained(encoder("bert"))
+    tokenizer = AutoTokenizer.from_pretrained(encoder("roberta"))
     markers = make_mention_markers("#", make_span_group_entities("other"))
     _, wordpieces, _ = mark_mentions(tokenizer, [[doc[:]]], markers)
-    unknown = tokenizer.convert_ids_to_tokens(tokenizer("#")["input_ids"])[1]
-    assert wordpieces.strings[0].count(unknown) >= 2
+    assert wordpieces.strings[0].count("#") == 2
 
 
 def test_empty_marker() -> None:

@@ -16,9 +16,9 @@ from .strategies import triple_sets, triples
 )
 def test_points_are_those_of_the_scorer(gold: set, scores: dict) -> None:
     curve = precision_recall_curve(gold, scores)
-    assert list(curve.thresholds) == sorted(set(scores.values()), reverse=True)
+    assert list(curve.scores) == sorted(set(scores.values()), reverse=True)
     for place, threshold in enumerate(curve.thresholds):
-        above = {triple for triple, score in scores.items() if score >= threshold}
+        above = {triple for triple, score in scores.items() if score > threshold}
         score = score_triples(gold, above)
         assert curve.precision[place] == pytest.approx(score.precision)
         assert curve.recall[place] == pytest.approx(score.recall)

@@ -153,7 +153,7 @@ for (const root of document.querySelectorAll(".docre:not([data-ready])")) {
       const shown = rows.filter((row) => !row.hidden);
       const linked = new Set(shown.flatMap((row) => [row.dataset.head, row.dataset.tail]));
       for (const node of all(".node")) node.toggleAttribute("hidden", !linked.has(node.dataset.entity));
-      filters.querySelector(".shown").textContent = `${shown.length} of ${rows.length} relations`;
+      filters.querySelector(".shown").textContent = `${shown.length} of ${rows.length} ${filters.closest(".document").dataset.noun}`;
       restore();
     }
     filters.addEventListener("input", filter);
