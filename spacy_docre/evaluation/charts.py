@@ -15,8 +15,8 @@ _COLORS = {
 }
 # Of a bar in the chart of relations, and of what is around them, in pixels.
 _BAR = 18
-_AROUND = 140
-_ABOVE: Dict[str, Any] = {"orientation": "h", "yanchor": "bottom", "traceorder": "normal"}
+_AROUND = 160
+_LEGEND: Dict[str, Any] = {"orientation": "h", "traceorder": "normal"}
 # A curve of more points looks the same.
 _POINTS = 500
 # The threshold class TH has this probability (eq. 9).
@@ -81,14 +81,17 @@ def _relations(figures: Figures, names: Mapping[str, str]) -> str:
             (ErrorClass.correct, "correct"),
         )
     ]
+    bars_height = _BAR * max(len(labels), 4)
     layout: Dict[str, Any] = {
         "barmode": "stack",
-        "xaxis": {"title": "triples", "side": "top"},
+        "xaxis": {"side": "top"},
         "yaxis": {"autorange": "reversed", "dtick": 1, "automargin": True},
-        "legend": {**_ABOVE, "y": 1 + 70 / (_BAR * max(len(labels), 4))},
+        # Above the numbers of the axis.
+        "legend": {**_LEGEND, "yanchor": "bottom", "y": 1 + 24 / bars_height},
+        "margin": {"t": 100},
     }
-    height = _AROUND + _BAR * max(len(labels), 4)
-    return _html(bars, "Relations, most errors first", height=height, **layout)
+    title = "Triples of each relation, most errors first"
+    return _html(bars, title, height=_AROUND + bars_height, **layout)
 
 
 def _curve(evaluation: Evaluation) -> str:
@@ -133,7 +136,7 @@ def _curve(evaluation: Evaluation) -> str:
         "Precision and recall over the threshold",
         xaxis={"title": "recall", "range": [0, 1], "tickformat": ".0%"},
         yaxis={"title": "precision", "range": [0, 1.02], "tickformat": ".0%"},
-        legend={**_ABOVE, "y": 1},
+        legend={**_LEGEND, "yanchor": "top", "y": -0.2},
     )
 
 
@@ -189,11 +192,12 @@ def _group(scores: Figures, title: str) -> str:
 def _html(traces: List[Any], title: str, *, height: int = 380, **layout: Any) -> str:
     import plotly.graph_objects as plotly
 
+    margin = {"l": 60, "r": 20, "t": 60, "b": 50, **layout.pop("margin", {})}
     figure = plotly.Figure(traces)
     figure.update_layout(
-        title=title,
+        title={"text": title, "y": 1, "yanchor": "top", "pad": {"t": 16}},
         height=height,
-        margin={"l": 60, "r": 20, "t": 60, "b": 50},
+        margin=margin,
         template="plotly_white",
         **layout,
     )
