@@ -1,21 +1,18 @@
 """What several commands do."""
 
 from pathlib import Path
-from typing import Iterable, List, Optional, cast
+from typing import Iterable, Optional, cast
 
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.util import load_model
 from wasabi import msg
 
-RELATION_EXTRACTOR = "doc_relation_extractor"
+from ..factories import relation_extractors
 
 
 def load_extracting_pipeline(model: str, threshold: Optional[float]) -> Language:
     """Load a pipeline with a relation extractor; say so and exit where that fails.
-
-    The extractor is told by its factory: its class would bring transformers into every spaCy
-    command, which all load this package.
 
     model (str): A package or a folder.
     threshold (Optional[float]): The threshold to set; None to keep the pipeline's own.
@@ -23,21 +20,12 @@ def load_extracting_pipeline(model: str, threshold: Optional[float]) -> Language
     """
     try:
         nlp = load_model(model)
+        extractors = relation_extractors(nlp)
     except (OSError, ValueError) as error:
         msg.fail(f"Cannot load {model}", error, exits=1)
-    extractors: List[str] = [
-        name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory == RELATION_EXTRACTOR
-    ]
-    if not extractors:
-        msg.fail(
-            f"{model} has no relation extractor",
-            f"It has: {', '.join(nlp.pipe_names) or 'nothing'}. Name a pipeline with a "
-            f"{RELATION_EXTRACTOR}.",
-            exits=1,
-        )
     if threshold is not None:
-        for name in extractors:
-            cast(TrainablePipe, nlp.get_pipe(name)).cfg["threshold"] = threshold
+        for extractor in extractors:
+            cast(TrainablePipe, extractor).cfg["threshold"] = threshold
     return nlp
 
 

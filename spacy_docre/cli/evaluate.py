@@ -13,7 +13,6 @@ from wasabi import msg
 
 from ..corpora.docred import read_relation_names
 from ..corpora.reader import is_json
-from ..distillation.teacher import RELATION_EXTRACTOR, made_by
 from ..evaluation.answers import Answers, above, read_answers, write_answers
 from ..evaluation.evaluation import Evaluation
 from ..evaluation.inputs import (
@@ -25,6 +24,7 @@ from ..evaluation.inputs import (
 from ..evaluation.predict import predict_answers
 from ..evaluation.report import to_markdown, to_page
 from ..evaluation.tables import Table, comparison, summary
+from ..factories import relation_extractors
 from ..files import written_whole
 from ..scoring.gold import GoldDocument, read_gold
 from ._shared import load_extracting_pipeline, refuse_existing
@@ -185,7 +185,7 @@ def _answers(
             raise ValueError(f"{source} has answers without a score: leave --threshold out.")
         return above(given, threshold), given
     nlp = load_extracting_pipeline(source, threshold)
-    for extractor in made_by(nlp, RELATION_EXTRACTOR):
+    for extractor in relation_extractors(nlp):
         names.update(cast(Any, extractor).label_names)
     parts = predict_answers(nlp, docs, find_entities=find_entities, batch_size=batch_size)
     answers: Answers = {}

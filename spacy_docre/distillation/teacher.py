@@ -2,21 +2,16 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Iterator, List, Sequence, Tuple, Union, cast
+from typing import Any, Iterator, Sequence, Tuple, Union
 
 from spacy.language import Language
-from spacy.pipeline import Pipe
 from spacy.tokens import Span
 from spacy.util import load_model
 from thinc.api import to_numpy
 
 from ..entities import EntityDoc, copy_words, set_entity_spans
+from ..factories import TRANSFORMER, made_by, relation_extractors
 from .logits import TeacherLogits
-
-# Components are told by their factories: their classes would bring transformers into every
-# spaCy command, which all load this package.
-RELATION_EXTRACTOR = "doc_relation_extractor"
-TRANSFORMER = "transformer"
 
 
 class TeacherPipeline:
@@ -37,14 +32,9 @@ class TeacherPipeline:
         """
         try:
             nlp = load_model(self.path)
-        except OSError as error:
-            raise ValueError(f"The teacher {self.path} cannot be loaded: {error}") from error
-        if not made_by(nlp, RELATION_EXTRACTOR):
-            raise ValueError(
-                f"The teacher {self.path} has no relation extractor. It has: "
-                f"{', '.join(nlp.pipe_names) or 'nothing'}. Name a pipeline with a "
-                f"{RELATION_EXTRACTOR}."
-            )
+            relation_extractors(nlp)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"The teacher {self.path} cannot be used: {error}") from error
         return nlp
 
     @property
@@ -68,21 +58,7 @@ class TeacherPipeline:
 
     @property
     def _extractor(self) -> Any:
-        return made_by(self.nlp, RELATION_EXTRACTOR)[0]
-
-
-def made_by(nlp: Language, factory: str) -> List[Pipe]:
-    """The components of a pipeline that a factory has made.
-
-    nlp (Language): The pipeline.
-    factory (str): The factory's name.
-    RETURNS (List[Pipe]): The components, in order.
-    """
-    return [
-        cast(Pipe, component)
-        for name, component in nlp.pipeline
-        if nlp.get_pipe_meta(name).factory == factory
-    ]
+        return relation_extractors(self.nlp)[0]
 
 
 def _copy(document: EntityDoc) -> EntityDoc:

@@ -8,8 +8,8 @@ from spacy.training import Example
 
 from ..corpora.places import sentence_numbers
 from ..corpora.reader import make_example
-from ..distillation.teacher import RELATION_EXTRACTOR, TRANSFORMER, made_by
 from ..entities import make_default_entities
+from ..factories import TRANSFORMER, made_by, relation_extractors
 from ..scoring.gold import evidence_sentences
 from ..scoring.relations import ScoredTriple
 from ..scoring.scorer import places_in_gold
@@ -41,7 +41,7 @@ def predict_answers(
         with what is less probable than its threshold. An entity that is not in gold has a
         negative place.
     """
-    extractors: List[Any] = made_by(nlp, RELATION_EXTRACTOR)
+    extractors: List[Any] = relation_extractors(nlp)
     # The last one's relations are those that a document ends with.
     threshold = extractors[-1].cfg["threshold"]
     for extractor in extractors:

@@ -127,7 +127,7 @@ def test_teach_documents_without_entities(trained_folder: Path, make_doc: Callab
 
 def test_teach_without_a_teacher(tmp_path: Path) -> None:
     spacy.blank("en").to_disk("blank")
-    for model, problem in (("missing", "cannot be loaded"), ("blank", "no relation extractor")):
+    for model, problem in (("missing", "cannot be used"), ("blank", "no relation extractor")):
         result = run("teach", model, "unlabelled.spacy", "logits")
         assert result.exit_code == 1 and problem in output(result)
 

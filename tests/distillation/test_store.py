@@ -237,5 +237,5 @@ def test_teacher_without_extractor(tmp_path: Path) -> None:
 
 
 def test_teacher_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="cannot be loaded"):
+    with pytest.raises(ValueError, match="cannot be used"):
         list(TeacherPipeline(tmp_path / "missing").logits([]))
