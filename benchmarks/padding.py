@@ -28,6 +28,8 @@ def main(model: Path, path: Path, limit: int = 0) -> None:
     """
     nlp = load_model(model)
     extractor: Any = nlp.get_pipe("doc_relation_extractor")
+    # TH decides.
+    extractor.cfg["threshold"] = 0.5
     network = extractor.model.get_ref("pair_scorer").shims[0]._model
     examples = read_examples(path, nlp, limit)
     docs = [example.predicted for example in examples]
