@@ -136,6 +136,24 @@ def test_goes_on_as_if_it_had_not_stopped(
     assert not list((tmp_path / "parts").glob("checkpoint*"))
 
 
+def test_streamed_documents_come_in_the_same_order(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config["training"]["max_epochs"] = -1
+    config["corpora"]["train"]["shuffle"] = True
+    seen = batches_of(monkeypatch)
+    whole = weights(run(config, tmp_path / "whole"))
+    expected, seen[:] = list(seen), []
+    with killed_at(13, monkeypatch):
+        run(config, tmp_path / "parts")
+    assert seen == expected[:13] and seen[:4] != seen[4:8]
+    seen.clear()
+    resumed = weights(run(config, tmp_path / "parts"))
+    assert seen == expected[11:]
+    for key, values in whole.items():
+        numpy.testing.assert_allclose(resumed[key], values, rtol=1e-5, atol=1e-6, err_msg=key)
+
+
 def test_same_as_spacy_train(config: Config, tmp_path: Path) -> None:
     from spacy.training.loop import train as spacy_train
 
