@@ -105,6 +105,8 @@ def _interval(statistic: Statistic, counts: Sequence[NDArray], seed: int) -> Int
         paired=True,
         vectorized=True,
         n_resamples=RESAMPLES,
+        # At a time: all of them, of many documents, would take a gigabyte.
+        batch=RESAMPLES // 10,
         confidence_level=CONFIDENCE,
         method="percentile",
         random_state=numpy.random.default_rng(seed),
