@@ -2,7 +2,7 @@
 
 from typing import Dict, Iterator, Mapping, Tuple, cast
 
-from thinc.api import Model, get_torch_default_device, torch2xp, xp2torch
+from thinc.api import Model, torch2xp, xp2torch
 from thinc.shims import PyTorchShim
 from thinc.types import FloatsXd
 from torch import Tensor, nn
@@ -51,10 +51,9 @@ def set_weights(model: Model, weights: Mapping[str, Tensor], owner: str) -> None
         for name in node.param_names:
             if node.has_param(name):
                 value = torch2xp(weights[f"{layer}.{name}"].clone())
-                node.set_param(name, cast(FloatsXd, value))
+                node.set_param(name, cast(FloatsXd, node.ops.asarray(value)))
     for prefix, module in _torch_modules(model):
-        device = get_torch_default_device()
-        own = {name: weights[prefix + name].to(device) for name in module.state_dict()}
+        own = {name: weights[prefix + name] for name in module.state_dict()}
         load_weights(module, own, owner)
 
 
