@@ -6,13 +6,13 @@ from pathlib import Path
 import spacy
 import typer
 from common import with_mentions
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 from wasabi import msg
 
 from spacy_docre.corpora.reader import read_docs
-from spacy_docre.entities import DEFAULT_KEY, make_doc_ents_entities
+from spacy_docre.entities import make_doc_ents_entities, set_entity_spans
 from spacy_docre.scoring.clusters import METRICS, make_entity_cluster_scorer
 
 
@@ -44,11 +44,7 @@ def main(path: Path, mentions: int = 2000) -> None:
 
 
 def _group_by_text(doc: Doc) -> Doc:
-    doc.spans[DEFAULT_KEY] = [
-        Span(doc, mention.start, mention.end, label=mention.label, span_id=str(place))
-        for place, entity in enumerate(make_doc_ents_entities()(doc))
-        for mention in entity
-    ]
+    set_entity_spans(doc, make_doc_ents_entities()(doc))
     return doc
 
 

@@ -1,10 +1,10 @@
-"""Components of a pipeline, told by their factories: their classes would bring transformers into
-every spaCy command, which all load this package."""
+"""Components of a pipeline. Ours are told by their factories: their classes would bring
+transformers into every spaCy command, which all load this package."""
 
-from typing import List, cast
+from typing import Dict, List, cast
 
 from spacy.language import Language
-from spacy.pipeline import Pipe
+from spacy.pipeline import Pipe, TrainablePipe
 
 RELATION_EXTRACTOR = "doc_relation_extractor"
 TRANSFORMER = "transformer"
@@ -22,6 +22,17 @@ def made_by(nlp: Language, factory: str) -> List[Pipe]:
         for name, component in nlp.pipeline
         if nlp.get_pipe_meta(name).factory == factory
     ]
+
+
+def trainable_components(nlp: Language) -> Dict[str, TrainablePipe]:
+    """The components of a pipeline that have weights.
+
+    nlp (Language): The pipeline.
+    RETURNS (Dict[str, TrainablePipe]): The components, in order, by their names.
+    """
+    return {
+        name: component for name, component in nlp.pipeline if isinstance(component, TrainablePipe)
+    }
 
 
 def relation_extractors(nlp: Language) -> List[Pipe]:

@@ -46,12 +46,8 @@ def predict_answers(
     threshold = extractors[-1].cfg["threshold"]
     for extractor in extractors:
         extractor.cfg["threshold"] = min(LOWEST, threshold)
-        if not find_entities:
-            extractor.get_entities = make_default_entities()
-    for transformer in made_by(nlp, TRANSFORMER) if not find_entities else ():
-        markers = getattr(cast(Any, transformer).model, "mention_markers", None)
-        if markers is not None:
-            markers.entities = make_default_entities()
+    if not find_entities:
+        _read_given_entities(nlp)
     left_out = [] if find_entities else _set_entities(nlp)
     # Of the pipeline's own vocabulary, which knows how words are spelled.
     examples = {
@@ -67,6 +63,16 @@ def predict_answers(
         for (title, example), doc in zip(examples.items(), predicted):
             candidates = _answers(title, Example(doc, example.reference))
             yield above(candidates, threshold), candidates
+
+
+def _read_given_entities(nlp: Language) -> None:
+    """Let all that reads entities read the given ones."""
+    for extractor in relation_extractors(nlp):
+        cast(Any, extractor).get_entities = make_default_entities()
+    for transformer in made_by(nlp, TRANSFORMER):
+        markers = getattr(cast(Any, transformer).model, "mention_markers", None)
+        if markers is not None:
+            markers.entities = make_default_entities()
 
 
 def _set_entities(nlp: Language) -> List[str]:

@@ -7,6 +7,7 @@ from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.util import load_model
 
+from ..factories import trainable_components
 from ..models.weights import get_weights, set_weights
 
 
@@ -30,15 +31,11 @@ def make_weights_loader(path: Optional[Union[str, Path]] = None) -> Callable[[La
             start = load_model(path)
         except OSError as error:
             raise ValueError(f"{path}, to start from, cannot be loaded: {error}") from error
-        trained = {
-            name: component
-            for name, component in start.pipeline
-            if isinstance(component, TrainablePipe)
-        }
+        trained = trainable_components(start)
         pairs = [
             (name, component, trained[name])
-            for name, component in nlp.pipeline
-            if isinstance(component, TrainablePipe) and name in trained
+            for name, component in trainable_components(nlp).items()
+            if name in trained
         ]
         if not pairs:
             raise ValueError(

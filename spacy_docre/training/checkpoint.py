@@ -5,16 +5,16 @@ import random
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, cast
+from typing import Any, Dict, List, Optional, Sequence, cast
 
 import numpy
 import torch
 from safetensors.torch import load_file, save_file
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from thinc.optimizers import KeyT
 from thinc.shims import PyTorchShim
 
+from ..factories import trainable_components
 from ..models.weights import get_weights, set_weights
 from ..optimizers import AdamW
 
@@ -86,7 +86,7 @@ def save_checkpoint(
     unfinished.mkdir()
     weights = {
         f"{name}/{key}": weight
-        for name, component in _trainable(nlp)
+        for name, component in trainable_components(nlp).items()
         for key, weight in get_weights(component.model).items()
     }
     save_file(weights, unfinished / _WEIGHTS)
@@ -127,7 +127,7 @@ def restore(output: Path, nlp: Language, optimizer: AdamW) -> None:
     """
     folder = _folders(output)[-1]
     weights = load_file(folder / _WEIGHTS)
-    for name, component in _trainable(nlp):
+    for name, component in trainable_components(nlp).items():
         own = {
             key[len(name) + 1 :]: weight
             for key, weight in weights.items()
@@ -158,17 +158,11 @@ def _delete(folders: List[Path]) -> None:
         shutil.rmtree(folder.rename(unfinished))
 
 
-def _trainable(nlp: Language) -> Iterator[Tuple[str, TrainablePipe]]:
-    for name, component in nlp.pipeline:
-        if isinstance(component, TrainablePipe):
-            yield name, component
-
-
 def _parameter_names(nlp: Language) -> Dict[KeyT, str]:
     """Names for the parameters: the ids by which optimizers know their models differ in the
     next process."""
     names: Dict[KeyT, str] = {}
-    for pipe_name, component in _trainable(nlp):
+    for pipe_name, component in trainable_components(nlp).items():
         for place, node in enumerate(component.model.walk()):
             for name in node.param_names:
                 names[node.id, name] = f"{pipe_name}.{place}.{name}"
