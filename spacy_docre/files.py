@@ -1,9 +1,9 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and what tells whether they have changed."""
 
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterable, Iterator
+from typing import Dict, Iterable, Iterator, List, Tuple
 
 
 @contextmanager
@@ -25,3 +25,15 @@ def written_whole(paths: Iterable[Path]) -> Iterator[Dict[Path, Path]]:
     finally:
         for written in temporary.values():
             written.unlink(missing_ok=True)
+
+
+def file_stamps(path: Path) -> List[Tuple[str, int, int]]:
+    """Tell files from what they were before by size and time, however large they are.
+
+    path (Path): A file, or a folder.
+    RETURNS (List[Tuple[str, int, int]]): Path, bytes and time of the last change (nanoseconds) of
+        the file, or of each in the folder.
+    """
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    stats = [(file, file.stat()) for file in files if file.is_file()]
+    return [(str(file), stat.st_size, stat.st_mtime_ns) for file, stat in stats]

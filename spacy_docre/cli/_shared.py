@@ -5,7 +5,9 @@ from typing import Iterable, Optional, cast
 
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
 from spacy.util import load_model
+from tqdm import tqdm
 from wasabi import msg
 
 from ..factories import relation_extractors
@@ -38,3 +40,15 @@ def refuse_existing(outputs: Iterable[Path], force: bool) -> None:
     present = [str(path) for path in outputs if path.exists()]
     if present and not force:
         msg.fail(f"Already there: {', '.join(present)}", "Overwrite with --force.", exits=1)
+
+
+def with_progress(docs: Iterable[Doc], start: int) -> Iterable[Doc]:
+    """Show how many documents there are so far.
+
+    docs (Iterable[Doc]): The documents.
+    start (int): How many an earlier run has made.
+    RETURNS (Iterable[Doc]): The documents.
+    """
+    if start:
+        msg.info(f"{start:,} documents are there of a run that was broken off")
+    return tqdm(docs, initial=start, unit=" documents", leave=False)

@@ -3,8 +3,9 @@
 from collections import Counter
 from dataclasses import astuple, fields
 from enum import Enum
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, Dict, Iterator, List, Optional
+from typing import Annotated, Dict, Iterable, List, Optional
 from typing import Counter as CounterType
 
 import typer
@@ -20,7 +21,8 @@ from ..corpora.hacred import read_hacred
 from ..corpora.prodigy import ACCEPT, read_prodigy
 from ..corpora.validation import GZIP
 from ..corpora.writer import Counts, split_docs, write_corpus, write_docs
-from ._shared import refuse_existing
+from ..files import file_stamps
+from ._shared import refuse_existing, with_progress
 
 REST = "rest"
 
@@ -86,7 +88,7 @@ def convert_cli(
     It reads the JSON of DocRED and Re-DocRED, and the JSONL of Prodigy's rel.manual and of
     HacRED, also packed as .gz. To write several files: --split train=400 --split dev=rest. A data
     set of any size goes to an OUTPUT without the ending .spacy, a folder whose files are read as
-    one.
+    one: a run that is broken off goes on after the last of its files when it is started again.
     """
     sizes = _parse_sizes(split)
     if seed is not None and not sizes:
@@ -103,32 +105,45 @@ def convert_cli(
 
     answers: CounterType[str] = Counter()
     unused = 0
+
+    def read(start: int) -> Iterable[Doc]:
+        docs: Iterable[Doc]
+        if format == Format.docred:
+            docs = read_docred(input_path, Vocab(), names=names, lang=lang, start=start)
+        elif format == Format.hacred:
+            docs = islice(read_hacred(input_path, Vocab(), names=names), start, None)
+        else:
+            # With what is skipped, which is counted.
+            examples = read_prodigy(
+                input_path, Vocab(), names=names, coref_label=coref_label, answers=answers
+            )
+            docs = islice(examples, start, None)
+        return with_progress(docs, start)
+
     try:
         # A file does not hold its language; this is to find a mistyped one.
         get_lang_class(lang)
         names = read_relation_names(names_path) if names_path else {}
-        docs: Iterator[Doc]
-        if format == Format.docred:
-            docs = read_docred(input_path, Vocab(), names=names, lang=lang)
-        elif format == Format.hacred:
-            docs = read_hacred(input_path, Vocab(), names=names)
-        else:
-            docs = read_prodigy(
-                input_path, Vocab(), names=names, coref_label=coref_label, answers=answers
-            )
         if sizes:
-            all_docs = list(docs)
+            all_docs = list(read(0))
             parts = split_docs(all_docs, sizes, seed)
             unused = len(all_docs) - sum(map(len, parts.values()))
             counts = write_docs({outputs[name]: part for name, part in parts.items()})
         else:
-            counts = {output_path: write_corpus(output_path, docs)}
+            made_from = {
+                "input": file_stamps(input_path),
+                "format": format.value,
+                "names": names,
+                "lang": lang,
+                "coref_label": coref_label,
+            }
+            counts = {output_path: write_corpus(output_path, read, made_from)}
     except (ImportError, OSError, ValueError) as error:
         msg.fail(f"Cannot convert {input_path}", f"{error}{hint}", exits=1)
 
     msg.table(
         [(path, *astuple(count)) for path, count in counts.items()],
-        header=("File", *(field.name.title() for field in fields(Counts))),
+        header=("File", *(field.name.replace("_", " ").capitalize() for field in fields(Counts))),
         aligns=("l", *("r" for _ in fields(Counts))),
     )
     skipped = [f"{count} {answer}" for answer, count in answers.items() if answer != ACCEPT]

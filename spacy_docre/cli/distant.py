@@ -1,7 +1,7 @@
 """`python -m spacy docre distant`: documents labelled with the facts of a knowledge base."""
 
 from pathlib import Path
-from typing import Annotated, Dict, Iterable, Iterator, Optional
+from typing import Annotated, Dict, Iterator, Optional
 
 import typer
 from spacy.cli._util import Arg, Opt
@@ -14,7 +14,8 @@ from ..corpora.reader import read_docs
 from ..corpora.writer import Counts, write_corpus
 from ..distant.knowledge_base import KnowledgeBase
 from ..distant.readers import read_facts
-from ._shared import refuse_existing
+from ..files import file_stamps
+from ._shared import refuse_existing, with_progress
 
 
 def distant_cli(
@@ -50,18 +51,18 @@ def distant_cli(
     apart, or of the ids that an entity linker has set. Facts are lines of head, relation, tail:
     names in .csv and .tsv, whose first line names the columns (head, relation, tail; or head_id,
     relation, tail_id), and in .jsonl by the same keys; ids in .nt as of Wikidata.
+
+    Where OUT is a folder, a run that is broken off goes on after the last of its files when it is
+    started again.
     """
     if only_named and names_path is None:
         raise typer.BadParameter("--only-named needs --names, the relations to keep.")
     refuse_existing([output], force)
     counts = Counts()
-    empty = 0
 
-    def label(docs: Iterable[Doc]) -> Iterator[Doc]:
-        nonlocal empty
-        for doc in docs:
+    def read(start: int) -> Iterator[Doc]:
+        for doc in with_progress(read_docs(data, Vocab(), start), start):
             knowledge.align(doc, names)
-            empty += not doc._.relations
             yield doc
 
     try:
@@ -77,12 +78,20 @@ def distant_cli(
         else:
             knowledge = read_facts(facts, relations)
         names.update(given)
-        counts = write_corpus(output, label(read_docs(data, Vocab())))
+        made_from = {
+            "documents": file_stamps(data),
+            "facts": file_stamps(facts),
+            "names": given,
+            "only_named": only_named,
+        }
+        counts = write_corpus(output, read, made_from)
     except (OSError, ValueError) as error:
         msg.fail(f"Cannot label {data}", error, exits=1)
     msg.good(
         f"{output}: {counts.documents} documents, {counts.relations} relations by "
         f"{len(knowledge)} facts"
     )
-    if empty:
-        msg.info(f"Of {empty} documents no fact is known: they have no relations")
+    if counts.without_relations:
+        msg.info(
+            f"Of {counts.without_relations} documents no fact is known: they have no relations"
+        )

@@ -1,6 +1,6 @@
 """The JSON format of DocRED and Re-DocRED."""
 
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
@@ -69,6 +69,7 @@ def read_docred(
     *,
     names: Mapping[str, str] = {},
     lang: str = "en",
+    start: int = 0,
 ) -> Iterator[Doc]:
     """Read documents in DocRED's format, one after the other.
 
@@ -80,21 +81,23 @@ def read_docred(
     vocab (Vocab): The vocabulary of the documents.
     names (Mapping[str, str]): Readable names of the relations, by label.
     lang (str): The language, as a two-letter code.
+    start (int): The number of the first document to read.
     YIELDS (Doc): The documents, with gold entities and relations.
     RAISES (ValueError): If the file is malformed.
     """
-    for record in read_records(Path(path)):
+    for record in read_records(Path(path), start):
         yield make_doc(record, vocab, detokenize(record.sents, lang), names)
 
 
-def read_records(path: Path) -> Iterator[DocumentRecord]:
+def read_records(path: Path, start: int = 0) -> Iterator[DocumentRecord]:
     """Read and check documents in DocRED's format, one after the other.
 
     path (Path): The JSON file.
+    start (int): The number of the first document to read.
     YIELDS (DocumentRecord): The documents.
     RAISES (ValueError): If the file is malformed.
     """
-    for place, data in enumerate(parse_json_array(path)):
+    for place, data in islice(enumerate(parse_json_array(path)), start, None):
         yield check_document(data, f"{path}, document {place} ({_title(data)})")
 
 

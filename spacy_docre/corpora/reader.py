@@ -83,11 +83,12 @@ def make_example(reference: Doc) -> Example:
     return Example(predicted, reference)
 
 
-def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
+def read_docs(path: Path, vocab: Vocab, start: int = 0) -> Iterator[Doc]:
     """Read the documents of `.spacy` files, one after the other.
 
     path (Path): A file, or a folder with files.
     vocab (Vocab): The vocabulary of the documents.
+    start (int): The number of the first document to read.
     YIELDS (Doc): The documents.
     RAISES (ValueError): If a file is damaged, or no `.spacy` file.
     """
@@ -96,7 +97,9 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
             docs = DocBin().from_disk(file)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{file} is damaged, or no {FILE_TYPE} file. ({error})") from error
-        yield from docs.get_docs(vocab)
+        if start < len(docs):
+            yield from islice(docs.get_docs(vocab), start, None)
+        start = max(0, start - len(docs))
 
 
 def read_documents(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Doc]:

@@ -2,18 +2,22 @@
 
 import random
 import shutil
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+import srsly
 from spacy.tokens import Doc, DocBin
 from spacy.training.corpus import FILE_TYPE
 from spacy.util import minibatch
 
 from ..files import written_whole
 
-# Of a folder: some 100 MB of documents like DocRED's in memory at once.
+# Of a folder: some 100 MB of documents like DocRED's in memory at once, and what a run that is
+# broken off loses at most.
 DOCUMENTS_PER_FILE = 1000
+FILES = f"part-*{FILE_TYPE}"
+PROGRESS = "docre-progress.json"
 
 
 @dataclass
@@ -24,6 +28,8 @@ class Counts:
     entities: int = 0
     mentions: int = 0
     relations: int = 0
+    # Documents.
+    without_relations: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(ours + theirs for ours, theirs in zip(astuple(self), astuple(other))))
@@ -37,6 +43,7 @@ class Counts:
         self.entities += len(doc._.entities)
         self.mentions += sum(len(entity.mentions) for entity in doc._.entities)
         self.relations += len(doc._.relations)
+        self.without_relations += not doc._.relations
 
 
 def split_docs(
@@ -68,39 +75,76 @@ def split_docs(
     return parts
 
 
-def write_corpus(path: Path, docs: Iterable[Doc]) -> Counts:
+def write_corpus(
+    path: Path, read: Callable[[int], Iterable[Doc]], made_from: Mapping[str, Any]
+) -> Counts:
     """Write documents to one `.spacy` file or, where the path has no such ending, to a folder.
 
+    A folder takes any number of documents, in flat memory. Where that is broken off, the next call
+    goes on after the last file that was finished, if documents are made from the same.
+
     path (Path): The file or the folder.
-    docs (Iterable[Doc]): The documents.
+    read (Callable[[int], Iterable[Doc]]): Gives the documents from a number on, 0 for all.
+    made_from (Mapping[str, Any]): What tells these documents from others, down to the options;
+        plain data.
     RETURNS (Counts): What it holds.
+    RAISES (OSError): If it cannot be written.
     """
     if path.suffix == FILE_TYPE:
-        return write_docs({path: docs})[path]
-    return _write_folder(path, docs)
+        return write_docs({path: read(0)})[path]
+    return _write_folder(path, read, made_from)
 
 
-def _write_folder(folder: Path, docs: Iterable[Doc]) -> Counts:
-    """Write any number of documents in flat memory: an error leaves the folder as it was. Files
-    that an earlier call has written there are replaced."""
-    counts = Counts()
-    # Beside the folder, so that the file system can rename them, and that what a kill leaves
-    # behind is no part of it.
-    temporary = folder.with_name(f"{folder.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+def _write_folder(
+    folder: Path, read: Callable[[int], Iterable[Doc]], made_from: Mapping[str, Any]
+) -> Counts:
+    """An error leaves the folder as it was. Files that an earlier call has finished are replaced,
+    others stay."""
+    if folder.is_file():
+        raise FileExistsError(
+            f"{folder} is a file, where a folder is to be written. Name another, or a file with "
+            f"the ending {FILE_TYPE}."
+        )
+    # Beside the folder, so that the file system can rename it, and that what a kill leaves behind
+    # is no part of it.
+    unfinished = folder.with_name(f"{folder.name}.tmp")
+    identity = srsly.json_dumps(made_from, sort_keys=True)
+    finished, counts = _progress(unfinished, identity)
+    if not finished:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
     try:
-        temporary.mkdir(parents=True)
-        for number, batch in enumerate(minibatch(docs, DOCUMENTS_PER_FILE)):
-            (part,) = write_docs({temporary / f"part-{number:05}{FILE_TYPE}": batch}).values()
-            counts = counts + part
-        folder.mkdir(exist_ok=True)
-        for file in folder.glob(f"part-*{FILE_TYPE}"):
+        batches = minibatch(read(counts.documents), DOCUMENTS_PER_FILE)
+        for number, batch in enumerate(batches, start=finished):
+            file = unfinished / FILES.replace("*", f"{number:05}")
+            counts = counts + write_docs({file: batch})[file]
+            progress = {"made_from": identity, "files": number + 1, "counts": asdict(counts)}
+            with written_whole([unfinished / PROGRESS]) as written:
+                srsly.write_json(written[unfinished / PROGRESS], progress)
+    except ValueError:
+        # Of documents that have to be mended first.
+        shutil.rmtree(unfinished)
+        raise
+    for left in unfinished.glob("*.tmp"):
+        left.unlink()
+    if folder.exists():
+        for file in folder.glob(FILES):
             file.unlink()
-        for file in temporary.iterdir():
-            file.rename(folder / file.name)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        for file in folder.iterdir():
+            file.rename(unfinished / file.name)
+        folder.rmdir()
+    unfinished.rename(folder)
+    (folder / PROGRESS).unlink(missing_ok=True)
     return counts
+
+
+def _progress(unfinished: Path, identity: str) -> Tuple[int, Counts]:
+    """How many files a run that was broken off has finished, and what they hold."""
+    file = unfinished / PROGRESS
+    progress = srsly.read_json(file) if file.exists() else {}
+    if progress.get("made_from") != identity:
+        return 0, Counts()
+    return progress["files"], Counts(**progress["counts"])
 
 
 def write_docs(parts: Mapping[Path, Iterable[Doc]]) -> Dict[Path, Counts]:

@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Iterator, List
+from typing import Callable, Iterator, List
 
 import pytest
 from spacy.tokens import Doc, DocBin, Span
@@ -8,7 +8,7 @@ from spacy.vocab import Vocab
 from spacy_docre import Triple
 from spacy_docre.corpora import writer
 from spacy_docre.corpora.reader import read_docs
-from spacy_docre.corpora.writer import Counts, split_docs, write_docs
+from spacy_docre.corpora.writer import Counts, split_docs, write_corpus, write_docs
 
 VOCAB = Vocab()
 
@@ -69,25 +69,113 @@ def test_write(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*.*")) == sorted(paths)
 
 
-def test_killed_while_a_folder_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a kill leaves behind is no part of the folder, and the next run removes it."""
+class Killed(BaseException):
+    pass
+
+
+def reader(docs: List[Doc], starts: List[int], killed_after: int = 1000) -> Callable:
+    """Gives documents from a number on, and is killed after one of them."""
+
+    def read(start: int) -> Iterator[Doc]:
+        starts.append(start)
+        yield from docs[start:killed_after]
+        if killed_after < len(docs):
+            raise Killed
+
+    return read
+
+
+def write_folder(path: Path, number: int, of: str = "a", **settings: int) -> List[int]:
+    """Where the documents were read from."""
+    starts: List[int] = []
+    counts = write_corpus(path, reader(make_docs(number), starts, **settings), {"of": of})
+    assert counts == Counts(number, 2 * number, 3 * number, number)
+    assert numbers(list(read_docs(path, Vocab()))) == list(range(number))
+    return starts
+
+
+@pytest.fixture
+def two_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "DOCUMENTS_PER_FILE", 2)
 
-    class Killed(BaseException):
-        pass
 
-    def broken() -> Iterator[Doc]:
-        yield from make_docs(5)
-        raise Killed
+@pytest.mark.usefixtures("two_in_a_file")
+@pytest.mark.parametrize(
+    "killed_after, start", [(0, 0), (1, 0), (2, 2), (3, 2), (4, 4), (5, 4), (6, 6)]
+)
+@pytest.mark.parametrize("present", [False, True])
+def test_folder_goes_on_where_it_was_killed(
+    killed_after: int, start: int, present: bool, tmp_path: Path
+) -> None:
+    """What a kill leaves behind is no part of the folder, and the next run needs no more than
+    what was not finished."""
+    corpus = tmp_path / "corpus"
+    if present:
+        write_folder(corpus, 9)
+        (corpus / "notes.txt").write_text("mine")
+    with pytest.raises(Killed):
+        write_folder(corpus, 7, killed_after=killed_after)
+    (tmp_path / "corpus.tmp" / "part-00009.spacy.1.tmp").write_text("cut o")
+    assert len(list(read_docs(corpus, Vocab())) if present else []) == 9 * present
+    assert write_folder(corpus, 7) == [start]
+    names = {f"part-0000{place}.spacy" for place in range(4)} | (
+        {"notes.txt"} if present else set()
+    )
+    assert {file.name for file in corpus.iterdir()} == names
+    assert list(tmp_path.iterdir()) == [corpus]
+
+
+@pytest.mark.usefixtures("two_in_a_file")
+def test_folder_of_other_documents_begins_anew(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        write_folder(tmp_path / "corpus", 7, killed_after=5)
+    assert write_folder(tmp_path / "corpus", 3, of="b") == [0]
+
+
+@pytest.mark.usefixtures("two_in_a_file")
+@pytest.mark.parametrize("step", ["unlink", "rmdir", "rename"])
+def test_folder_killed_at_its_end(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is lost while the new files take the place of the old."""
+    corpus = tmp_path / "corpus"
+    write_folder(corpus, 5)
+    (corpus / "notes.txt").write_text("mine")
+    done = getattr(Path, step)
+
+    def kill(path: Path, *args: object, **settings: object) -> None:
+        if corpus in (path, path.parent):
+            done(path, *args, **settings)
+            raise Killed
+        done(path, *args, **settings)
 
     with monkeypatch.context() as context:
-        context.setattr(writer.shutil, "rmtree", lambda *args, **settings: None)
+        context.setattr(Path, step, kill)
         with pytest.raises(Killed):
-            writer.write_corpus(tmp_path / "corpus", broken())
-    assert not (tmp_path / "corpus").exists() and list(tmp_path.rglob("*.spacy"))
-    writer.write_corpus(tmp_path / "corpus", make_docs(3))
-    assert numbers(list(read_docs(tmp_path / "corpus", Vocab()))) == [0, 1, 2]
-    assert list(tmp_path.iterdir()) == [tmp_path / "corpus"]
+            write_folder(corpus, 3)
+    assert write_folder(corpus, 3) == [3]
+    assert (corpus / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("two_in_a_file")
+def test_folder_after_an_error(tmp_path: Path) -> None:
+    """Documents that have to be mended leave nothing behind."""
+
+    def read(start: int) -> Iterator[Doc]:
+        yield from make_docs(5)
+        raise ValueError("line 6")
+
+    with pytest.raises(ValueError, match="line 6"):
+        write_corpus(tmp_path / "corpus", read, {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_file_where_a_folder_is_to_be(tmp_path: Path) -> None:
+    (tmp_path / "corpus").write_text("mine")
+    starts: List[int] = []
+    with pytest.raises(OSError, match="is a file"):
+        write_corpus(tmp_path / "corpus", reader(make_docs(1), starts), {})
+    assert not starts and (tmp_path / "corpus").read_text() == "mine"
 
 
 def test_nothing_changes_after_an_error(tmp_path: Path) -> None:
