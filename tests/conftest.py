@@ -8,7 +8,7 @@ import random
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
 import pytest
 import sentencepiece
@@ -42,6 +42,7 @@ from transformers import (
 )
 
 from spacy_docre import Triple
+from spacy_docre.corpora import writer
 
 PEOPLE = ["Ada Lane", "Bruno Falk", "Clara Weiss", "Dario Conti", "Elin Berg", "Farid Amin"]
 CITIES = ["Oslo", "Porto", "Turin", "New Haven", "Lyon", "Graz"]
@@ -443,3 +444,26 @@ def _facts(choice: random.Random, make_example: Callable, vocab: Vocab) -> Examp
     return make_example(
         words, [mentions[place] for place in order], relations, vocab=vocab, sentences=sentences
     )
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable:
+    """Gives a context in which only so many files of a corpus can be written, two documents
+    each."""
+    write_docs = writer.write_docs
+    monkeypatch.setattr(writer, "DOCUMENTS_PER_FILE", 2)
+
+    @contextmanager
+    def full_after(files: int) -> Iterator[None]:
+        def write(parts: Mapping[Path, Iterable[Doc]]) -> Dict[Path, writer.Counts]:
+            nonlocal files
+            if not files:
+                raise OSError("No space left")
+            files -= 1
+            return write_docs(parts)
+
+        with monkeypatch.context() as context:
+            context.setattr(writer, "write_docs", write)
+            yield
+
+    return full_after

@@ -62,6 +62,12 @@ def prodigy(answer: str) -> Dict[str, Any]:
     }
 
 
+def hacred(place: int) -> Dict[str, Any]:
+    document = docred(place)
+    keys = {"sents": "sents_char", "vertexSet": "vertex_char", "labels": "labels_char"}
+    return {"id": place, **{theirs: document[ours] for ours, theirs in keys.items()}}
+
+
 def convert(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["docre", "convert", *arguments])
 
@@ -218,6 +224,36 @@ def test_folder_of_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "part-00000.spacy",
         "notes.txt",
     }
+
+
+@pytest.mark.parametrize("format", ["docred", "hacred", "prodigy"])
+def test_folder_goes_on_where_it_was_broken_off(
+    format: str, folder: Path, full_disk: Callable
+) -> None:
+    if format == "docred":
+        source = "docred.json"
+    else:
+        source = "lines.jsonl"
+        answers = ["reject", "accept", "accept", "ignore", *["accept"] * 5]
+        records = [
+            prodigy(answer) if format == "prodigy" else hacred(place)
+            for place, answer in enumerate(answers)
+        ]
+        Path(source).write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    whole = convert(source, "whole", "--format", format)
+    assert whole.exit_code == 0, whole.output
+    with full_disk(2):
+        result = convert(source, "corpus", "--format", format)
+    assert result.exit_code == 1 and "No space left" in output(result)
+    assert not Path("corpus").exists()
+    result = convert(source, "corpus", "--format", format)
+    assert "4 documents are there" in output(result)
+    # Counts are of all documents, and of the examples that are skipped.
+    assert output(result).split("corpus")[-1] == output(whole).split("whole")[-1]
+    again, at_once = (
+        [doc.to_bytes() for doc in read_docs(Path(name), Vocab())] for name in ("corpus", "whole")
+    )
+    assert again == at_once
 
 
 def test_folder_stays_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

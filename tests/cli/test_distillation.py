@@ -78,6 +78,30 @@ def test_labels_by_a_file_of_facts() -> None:
     assert relations and {relation.name for relation in relations} == {"is fond of"}
 
 
+def test_labelling_goes_on_where_it_was_broken_off(full_disk: Callable) -> None:
+    arguments = ("distant", "unlabelled.spacy", "train.spacy")
+    whole = run(*arguments, "whole", "--from-gold")
+    with full_disk(2):
+        assert run(*arguments, "out", "--from-gold").exit_code == 1
+    result = run(*arguments, "out", "--from-gold")
+    assert "4 documents are there" in output(result)
+    assert output(result).split("out:")[1] == output(whole).split("whole:")[1]
+    assert labels_of("out") == labels_of("whole")
+    assert any(labels_of("out"))
+
+
+def test_labels_by_other_facts_begin_anew(full_disk: Callable) -> None:
+    """Also where only the facts have changed."""
+    head, tail = next(read_docs(Path("unlabelled.spacy"), Vocab()))._.entities[:2]
+    kb = Path("kb.csv")
+    kb.write_text("head,relation,tail\nNobody,likes,this\n")
+    with full_disk(2):
+        assert run("distant", "unlabelled.spacy", kb, "out").exit_code == 1
+    kb.write_text(f"head,relation,tail\n{head.text},likes,{tail.text}\n")
+    assert run("distant", "unlabelled.spacy", kb, "out").exit_code == 0
+    assert "likes" in labels_of("out")[0]
+
+
 def test_names_of_human_data_are_kept(make_doc: Callable) -> None:
     doc = make_doc(["Ada", "likes", "Oslo"], [[(0, 1)], [(2, 3)]])
     doc._.entities = [[doc[0:1]], [doc[2:3]]]
