@@ -57,6 +57,8 @@ def distant_cli(
     """
     if only_named and names_path is None:
         raise typer.BadParameter("--only-named needs --names, the relations to keep.")
+    if data.is_dir() and data.resolve() in (output.resolve(), *output.resolve().parents):
+        raise typer.BadParameter("OUT is in the folder of DOCS, which would be lost. Name another.")
     refuse_existing([output], force)
     counts = Counts()
 

@@ -128,12 +128,14 @@ def _write_folder(
     for left in unfinished.glob("*.tmp"):
         left.unlink()
     if folder.exists():
+        # Files of others in it are not touched.
         for file in folder.glob(FILES):
             file.unlink()
-        for file in folder.iterdir():
-            file.rename(unfinished / file.name)
-        folder.rmdir()
-    unfinished.rename(folder)
+        for file in unfinished.glob(FILES):
+            file.rename(folder / file.name)
+        shutil.rmtree(unfinished)
+    else:
+        unfinished.rename(folder)
     (folder / PROGRESS).unlink(missing_ok=True)
     return counts
 
@@ -141,8 +143,13 @@ def _write_folder(
 def _progress(unfinished: Path, identity: str) -> Tuple[int, Counts]:
     """How many files a run that was broken off has finished, and what they hold."""
     file = unfinished / PROGRESS
-    progress = srsly.read_json(file) if file.exists() else {}
-    if progress.get("made_from") != identity:
+    try:
+        progress = srsly.read_json(file) if file.exists() else {}
+    except ValueError:
+        progress = {}
+    # Some are missing after a kill while they took the place of others.
+    there = len(list(unfinished.glob(FILES)))
+    if progress.get("made_from") != identity or there < progress["files"]:
         return 0, Counts()
     return progress["files"], Counts(**progress["counts"])
 

@@ -102,6 +102,14 @@ def test_labels_by_other_facts_begin_anew(full_disk: Callable) -> None:
     assert "likes" in labels_of("out")[0]
 
 
+@pytest.mark.parametrize("out", ["docs", "docs/out"])
+def test_labelling_in_place(out: str) -> None:
+    Path("docs").mkdir()
+    Path("unlabelled.spacy").rename("docs/part-00000.spacy")
+    result = run("distant", "docs", "train.spacy", out, "--from-gold", "--force")
+    assert result.exit_code == 2 and "Name another" in output(result)
+
+
 def test_names_of_human_data_are_kept(make_doc: Callable) -> None:
     doc = make_doc(["Ada", "likes", "Oslo"], [[(0, 1)], [(2, 3)]])
     doc._.entities = [[doc[0:1]], [doc[2:3]]]
