@@ -107,18 +107,17 @@ def convert_cli(
     unused = 0
 
     def read(start: int) -> Iterable[Doc]:
-        docs: Iterable[Doc]
         if format == Format.docred:
             docs = read_docred(input_path, Vocab(), names=names, lang=lang, start=start)
-        elif format == Format.hacred:
-            docs = islice(read_hacred(input_path, Vocab(), names=names), start, None)
+            return with_progress(docs, start)
+        if format == Format.hacred:
+            docs = read_hacred(input_path, Vocab(), names=names)
         else:
-            # With what is skipped, which is counted.
-            examples = read_prodigy(
+            docs = read_prodigy(
                 input_path, Vocab(), names=names, coref_label=coref_label, answers=answers
             )
-            docs = islice(examples, start, None)
-        return with_progress(docs, start)
+        # From the first on: these are small, and what Prodigy's users skipped is counted.
+        return with_progress(islice(docs, start, None), start)
 
     try:
         # A file does not hold its language; this is to find a mistyped one.

@@ -71,6 +71,13 @@ def distant_cli(
         names: Dict[str, str] = {}
         given = {} if names_path is None else read_relation_names(names_path)
         relations = given if only_named else None
+        # As they are before they are read.
+        made_from = {
+            "documents": file_stamps(data),
+            "facts": file_stamps(facts),
+            "names": given,
+            "only_named": only_named,
+        }
         if from_gold:
             knowledge = KnowledgeBase(relations)
             for doc in read_docs(facts, Vocab()):
@@ -80,12 +87,6 @@ def distant_cli(
         else:
             knowledge = read_facts(facts, relations)
         names.update(given)
-        made_from = {
-            "documents": file_stamps(data),
-            "facts": file_stamps(facts),
-            "names": given,
-            "only_named": only_named,
-        }
         counts = write_corpus(output, read, made_from)
     except (OSError, ValueError) as error:
         msg.fail(f"Cannot label {data}", error, exits=1)

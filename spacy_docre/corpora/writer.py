@@ -125,8 +125,6 @@ def _write_folder(
         # Of documents that have to be mended first.
         shutil.rmtree(unfinished)
         raise
-    for left in unfinished.glob("*.tmp"):
-        left.unlink()
     if folder.exists():
         # Files of others in it are not touched.
         for file in folder.glob(FILES):
@@ -135,6 +133,8 @@ def _write_folder(
             file.rename(folder / file.name)
         shutil.rmtree(unfinished)
     else:
+        for left in unfinished.glob("*.tmp"):
+            left.unlink()
         unfinished.rename(folder)
     (folder / PROGRESS).unlink(missing_ok=True)
     return counts
