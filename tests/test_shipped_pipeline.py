@@ -15,8 +15,7 @@ from typer.testing import CliRunner
 import spacy_docre.cli  # noqa: F401
 from spacy_docre.annotation.outputs import OUTPUTS
 
-ASSETS = Path(__file__).parent.parent / "assets"
-PIPELINE = ASSETS / "en_docre_wiki_sm"
+from .pinned import ASSETS, PINNED, PIPELINE, find_triples, load_in_float32
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +39,16 @@ def nlp() -> Language:
 def triples(nlp: Language, name: str) -> Set[Tuple[str, str, str]]:
     doc = nlp((ASSETS / "samples" / f"{name}.txt").read_text(encoding="utf8"))
     return {(r.head.text, r.name, r.tail.text) for r in doc._.relations}
+
+
+def test_triples_and_scores_are_the_pinned_ones() -> None:
+    pinned = json.loads(PINNED.read_text(encoding="utf8"))
+    found = find_triples(load_in_float32())
+    assert sum(map(len, pinned.values())) > 400
+    for name, triples in pinned.items():
+        assert [triple[:-1] for triple in found[name]] == [triple[:-1] for triple in triples]
+        scores = [triple[-1] for triple in triples]
+        assert [triple[-1] for triple in found[name]] == pytest.approx(scores, abs=1e-5)
 
 
 def test_size_and_meta(nlp: Language) -> None:
