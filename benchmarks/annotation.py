@@ -17,7 +17,7 @@ from spacy_transformers.util import batch_by_length
 from transformers import AutoModel
 from wasabi import msg
 
-from spacy_docre.models.pytorch.precision import Precision, autocast
+from spacy_docre.models.precision import Precision, autocast
 
 
 def main(

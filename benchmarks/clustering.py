@@ -11,9 +11,9 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from spacy_docre.corpora.reader import read_docs
-from spacy_docre.entities import make_doc_ents_entities, set_entity_spans
-from spacy_docre.scoring.clusters import METRICS, make_entity_cluster_scorer
+from spacy_docre.data.reading import read_docs
+from spacy_docre.entity_sources import make_doc_ents_entities, set_entity_spans
+from spacy_docre.evaluation.clusters import METRICS, make_entity_cluster_scorer
 
 
 def main(path: Path, mentions: int = 2000) -> None:

@@ -22,11 +22,11 @@ from spacy.util import minibatch
 from thinc.api import Optimizer
 from wasabi import msg
 
-from spacy_docre.corpora.reader import make_corpus, read_docs
+from spacy_docre.data.reading import make_corpus, read_docs
 from spacy_docre.distillation.objective import make_mse_distillation
-from spacy_docre.distillation.teach import teach
-from spacy_docre.distillation.teacher import TeacherPipeline
-from spacy_docre.optimizers import make_adamw
+from spacy_docre.distillation.storing import teach
+from spacy_docre.pipeline.teacher import TeacherPipeline
+from spacy_docre.training.optimizer import make_adamw
 
 
 def main(model: Path, path: Path, documents: int = 128, rounds: int = 5, batch: int = 4) -> None:

@@ -6,6 +6,7 @@ MODEL has `spacy_docre.PaddedAxialAttention.v1`; its weights are asked with that
 and with neither padding nor the diagonal of the table, as `spacy_docre.AxialAttention.v1` does.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Dict
 
@@ -16,7 +17,8 @@ from spacy.util import load_model
 from torch import nn
 from wasabi import msg
 
-from spacy_docre.models.pytorch.axial_attention import AxialAttention, PaddedAxialAttention
+from spacy_docre.compat.padded_table import PaddedAxialAttention
+from spacy_docre.models.kd_docre import AxialAttention, KDDocRE
 
 
 def main(model: Path, path: Path, limit: int = 0) -> None:
@@ -37,9 +39,11 @@ def main(model: Path, path: Path, limit: int = 0) -> None:
     padded = None
     for name, pair_encoder in forms(network.pair_encoder).items():
         network.pair_encoder = pair_encoder
+        if not pair_encoder.diagonal:
+            network.encode_pairs = partial(KDDocRE.encode_pairs, network)
         encoded = nlp.get_pipe("transformer").pipe(copies_of(docs), batch_size=32)
         logits = numpy.concatenate(
-            [prediction.scores.logits for doc in encoded for prediction in extractor.predict([doc])]
+            [scores.logits for doc in encoded for scores in extractor.predict([doc])]
         )
         padded = logits if padded is None else padded
         moved = numpy.abs(logits - padded)
@@ -63,15 +67,10 @@ def forms(padded: PaddedAxialAttention) -> Dict[str, nn.Module]:
     """The layer, the same weights without padding, and without the diagonal."""
     layer: Any = padded.layers[0]
     width, heads = layer.row.output.in_features, layer.row.heads
-    settings: Dict[str, Any] = {
-        "depth": len(padded.layers),
-        "heads": heads,
-        "order": "parallel",
-        "transform": True,
-    }
+    settings: Dict[str, Any] = {"depth": len(padded.layers), "heads": heads}
     others = {
         "n x n": PaddedAxialAttention(width, size=1, **settings),
-        "n (n - 1)": AxialAttention(width, **settings),
+        "n (n - 1)": AxialAttention(width, order="parallel", transform=True, **settings),
     }
     for other in others.values():
         other.load_state_dict(padded.state_dict())

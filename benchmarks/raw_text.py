@@ -13,9 +13,9 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from wasabi import msg
 
-from spacy_docre.corpora.reader import read_docs
-from spacy_docre.scoring.clusters import make_entity_cluster_scorer
-from spacy_docre.scoring.scorer import make_relation_scorer
+from spacy_docre.data.reading import read_docs
+from spacy_docre.evaluation.clusters import make_entity_cluster_scorer
+from spacy_docre.evaluation.scorer import make_relation_scorer
 
 FIGURES = {
     "sents_f": "sentences",

@@ -1,7 +1,7 @@
 """Document-level relation extraction for spaCy."""
 
 from . import display
-from .relations import Entity, Relation, Triple
+from .annotations import Entity, Relation, Triple
 
 __all__ = ["Entity", "Relation", "Triple", "display"]
 __version__ = "0.1.0"

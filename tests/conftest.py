@@ -42,7 +42,7 @@ from transformers import (
 )
 
 from spacy_docre import Triple
-from spacy_docre.corpora import writer
+from spacy_docre.data import writing as writer
 
 PEOPLE = ["Ada Lane", "Bruno Falk", "Clara Weiss", "Dario Conti", "Elin Berg", "Farid Amin"]
 CITIES = ["Oslo", "Porto", "Turin", "New Haven", "Lyon", "Graz"]

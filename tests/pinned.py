@@ -13,7 +13,7 @@ from spacy.language import Language
 
 ASSETS = Path(__file__).parent.parent / "assets"
 PIPELINE = ASSETS / "en_docre_wiki_sm"
-PINNED = Path(__file__).parent / "data" / "en_docre_wiki_sm.json"
+PINNED = Path(__file__).with_suffix(".json")
 # Below the pipeline's own threshold, so that many scores are compared.
 THRESHOLD = 0.1
 

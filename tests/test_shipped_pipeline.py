@@ -13,9 +13,8 @@ from spacy.language import Language
 from typer.testing import CliRunner
 
 import spacy_docre.cli  # noqa: F401
-from spacy_docre.annotation.outputs import OUTPUTS
-
-from .pinned import ASSETS, PINNED, PIPELINE, find_triples, load_in_float32
+from spacy_docre.annotate.outputs import OUTPUTS
+from tests.pinned import ASSETS, PINNED, PIPELINE, find_triples, load_in_float32
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from spacy.cli._util import Arg, Opt, setup_gpu
 from tqdm import tqdm
 from wasabi import msg
 
-from ..annotation.annotate import AnnotatedDocument, annotate
-from ..annotation.inputs import STDIN, Failure, list_files, read_inputs
-from ..annotation.outputs import OUTPUTS
+from ..annotate.engine import AnnotatedDocument, annotate
+from ..annotate.inputs import STDIN, Failure, list_files, read_inputs
+from ..annotate.outputs import OUTPUTS
 from ..files import written_whole
 from ._shared import load_extracting_pipeline, refuse_existing
 

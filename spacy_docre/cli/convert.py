@@ -16,11 +16,11 @@ from spacy.util import get_lang_class
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from ..corpora.docred import read_docred, read_relation_names
-from ..corpora.hacred import read_hacred
-from ..corpora.prodigy import ACCEPT, read_prodigy
-from ..corpora.validation import GZIP
-from ..corpora.writer import Counts, split_docs, write_corpus, write_docs
+from ..data.docred import read_docred, read_relation_names
+from ..data.hacred import read_hacred
+from ..data.prodigy import ACCEPT, read_prodigy
+from ..data.validation import GZIP
+from ..data.writing import Counts, split_docs, write_corpus, write_docs
 from ..files import file_stamps
 from ._shared import refuse_existing, with_progress
 

@@ -9,11 +9,11 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from ..corpora.docred import read_relation_names
-from ..corpora.reader import read_docs
-from ..corpora.writer import Counts, write_corpus
-from ..distant.knowledge_base import KnowledgeBase
-from ..distant.readers import read_facts
+from ..data.docred import read_relation_names
+from ..data.facts import read_facts
+from ..data.knowledge_base import KnowledgeBase
+from ..data.reading import read_docs
+from ..data.writing import Counts, write_corpus
 from ..files import file_stamps
 from ._shared import refuse_existing, with_progress
 

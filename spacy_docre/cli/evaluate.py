@@ -11,10 +11,11 @@ from spacy.vocab import Vocab
 from tqdm import tqdm
 from wasabi import msg
 
-from ..corpora.docred import read_relation_names
-from ..corpora.reader import is_json
+from ..data.docred import read_relation_names
+from ..data.reading import is_json
 from ..evaluation.answers import Answers, above, read_answers, write_answers
 from ..evaluation.evaluation import Evaluation
+from ..evaluation.gold import GoldDocument, read_gold
 from ..evaluation.inputs import (
     AnnotatedDocuments,
     TrainingData,
@@ -26,7 +27,6 @@ from ..evaluation.report import to_markdown, to_page
 from ..evaluation.tables import Table, comparison, summary
 from ..factories import relation_extractors
 from ..files import written_whole
-from ..scoring.gold import GoldDocument, read_gold
 from ._shared import load_extracting_pipeline, refuse_existing
 
 METRICS, MARKDOWN, PAGE, RESULT = "metrics.json", "report.md", "report.html", "result.json"

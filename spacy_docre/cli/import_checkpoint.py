@@ -6,7 +6,7 @@ from typing import Annotated, Optional
 from spacy.cli._util import Arg, Opt
 from wasabi import msg
 
-from ..corpora.docred import read_relation_names
+from ..data.docred import read_relation_names
 from ._shared import refuse_existing
 
 
@@ -40,7 +40,7 @@ def import_checkpoint_cli(
     around mentions.
     """
     # It brings torch into every spaCy command, which all load this package.
-    from ..pipeline.released import make_released_pipeline, read_relation_ids
+    from ..compat.pipeline import make_released_pipeline, read_relation_ids
 
     refuse_existing([output], force)
     try:

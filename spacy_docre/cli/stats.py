@@ -8,8 +8,8 @@ from spacy.cli._util import Arg, Opt
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from ..corpora.reader import read_documents
-from ..corpora.stats import Stats
+from ..data.reading import read_documents
+from ..data.stats import Stats
 from ..files import written_whole
 
 Figures = Dict[str, Union[int, float]]

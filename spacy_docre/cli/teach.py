@@ -9,9 +9,9 @@ from spacy.vocab import Vocab
 from tqdm import tqdm
 from wasabi import msg
 
-from ..corpora.reader import read_docs
-from ..distillation.teach import Progress, teach
-from ..distillation.teacher import TeacherPipeline
+from ..data.reading import read_docs
+from ..distillation.storing import Progress, teach
+from ..pipeline.teacher import TeacherPipeline
 
 # Of so many documents size and time are projected: DocRED's distant set has about as many.
 MANY = 100_000

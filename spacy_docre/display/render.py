@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from spacy.tokens import Doc
 from spacy.util import is_in_jupyter
 
-from ..relations import document_title, has_entities
+from ..annotations import document_title, has_entities
 from .options import read_options
 from .view import view_document
 

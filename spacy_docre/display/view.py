@@ -5,7 +5,7 @@ from typing import Container, Dict, List, Optional, Sequence, Set, Tuple
 
 from spacy.tokens import Doc
 
-from ..relations import Relation
+from ..annotations import Relation
 from .graph import Graph, draw_graph
 from .options import Options
 

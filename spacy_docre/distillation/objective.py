@@ -9,11 +9,13 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from torch import Tensor
 
-from ..entities import EntityDoc, gold_entities, match_entities, pair_row, project_entities
+from ..alignment import GoldAlignment
+from ..entity_sources import EntityDoc
 from ..losses import DistillationLoss, make_kl_loss, mse_loss
+from ..pairs import Pairs
+from ..pipeline.teacher import TeacherPipeline
 from .logits import TeacherLogits
 from .store import LogitsStore, store_of, title_of
-from .teacher import TeacherPipeline
 
 
 @dataclass
@@ -154,17 +156,13 @@ def _stored_pairs(example: Example, document: EntityDoc) -> Optional[TaughtPairs
     store = store_of(example.reference)
     if store is None:
         return None
-    entities = project_entities(gold_entities(example.reference), document.doc)
-    matches = match_entities(entities, document.entities)
-    theirs = _pair_rows(numpy.array([*matches], dtype=int), len(entities))
-    ours = _pair_rows(numpy.array([*matches.values()], dtype=int), len(document.entities))
-    return TaughtPairs(ours, store.read(example.reference).of_pairs(theirs))
-
-
-def _pair_rows(places: numpy.ndarray, number: int) -> numpy.ndarray:
-    """The places of all pairs of some of the entities of a document."""
-    heads, tails = numpy.meshgrid(places, places, indexing="ij")
-    return pair_row(heads, tails, number)[heads != tails]
+    alignment = GoldAlignment(example, document.entities)
+    theirs = [*alignment.to_predicted]
+    ours = [*alignment.to_predicted.values()]
+    return TaughtPairs(
+        Pairs.rows_between(ours, len(document.entities)),
+        store.read(example.reference).of_pairs(Pairs.rows_between(theirs, len(alignment.gold))),
+    )
 
 
 def make_mse_distillation(

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from spacy.tokens import Doc, Span
 
-from ..entities import mention_places
+from ..alignment import mention_indices
 from ..files import written_whole
 from .logits import TeacherLogits
 
@@ -122,7 +122,7 @@ def document_name(doc: Doc, entities: Iterable[Iterable[Span]]) -> str:
     RETURNS (str): Hexadecimal digits: of the words, and after a "-" of the entities.
     """
     words = [(token.text, bool(token.whitespace_)) for token in doc]
-    places = [sorted(mention_places(mentions)) for mentions in entities]
+    places = [sorted(mention_indices(mentions)) for mentions in entities]
     return f"{_digest(words)}-{_digest(places)}"
 
 

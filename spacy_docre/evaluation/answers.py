@@ -7,8 +7,8 @@ from typing import Annotated, Dict, FrozenSet, List, Optional
 
 from pydantic import BaseModel, Field, StrictFloat, StrictInt
 
-from ..corpora.validation import Label, Text, parse_json_array, validate
-from ..scoring.relations import ScoredTriple
+from ..data.validation import Label, Text, parse_json_array, validate
+from .relations import ScoredTriple
 
 FIELDS = {
     "title": "the document's title, a string",

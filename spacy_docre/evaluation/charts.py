@@ -3,7 +3,7 @@
 import html
 from typing import Any, Dict, List, Mapping
 
-from ..scoring.errors import ErrorClass
+from .errors import ErrorClass
 from .evaluation import Evaluation, Figures
 from .tables import ERRORS, GROUPS, most_errors_first, relation_title
 

@@ -8,28 +8,28 @@ from typing import Counter as CounterType
 
 from spacy.scorer import PRFScore
 
-from ..corpora.stats import FAR
-from ..scoring.bootstrap import (
+from ..data.stats import FAR
+from .answers import Answers
+from .bootstrap import (
     Counts,
     Interval,
     bootstrap,
     count_by_document,
     paired_bootstrap,
 )
-from ..scoring.curve import Curve, precision_recall_curve
-from ..scoring.errors import ErrorClass, Outcome, classify, confusions, count_classes, score_pairs
-from ..scoring.evidence import score_evidence
-from ..scoring.gold import Fact, GoldDocument
-from ..scoring.relations import (
+from .curve import Curve, precision_recall_curve
+from .errors import ErrorClass, Outcome, classify, confusions, count_classes, score_pairs
+from .evidence import score_evidence
+from .gold import Fact, GoldDocument
+from .inputs import TrainingData
+from .relations import (
     ScoredTriple,
     ignore_known_f,
     score_groups,
     score_per_label,
     score_triples,
 )
-from ..scoring.subsets import frequent_labels, pair_of, size_class, size_classes, two_hop_pairs
-from .answers import Answers
-from .inputs import TrainingData
+from .subsets import frequent_labels, pair_of, size_class, size_classes, two_hop_pairs
 
 # The largest size of each class but the last.
 ENTITIES = (10, 15, 20, 25)

@@ -9,11 +9,11 @@ from typing import Counter as CounterType
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..corpora.annotation import entity_names
-from ..corpora.docred import names_of_entities, read_records
-from ..corpora.reader import is_json, read_docs, read_documents
-from ..relations import document_title, has_relations
-from ..scoring.gold import Fact
+from ..annotations import document_title, has_relations
+from ..data.annotation import entity_names
+from ..data.docred import names_of_entities, read_records
+from ..data.reading import is_json, read_docs, read_documents
+from .gold import Fact
 
 
 @dataclass

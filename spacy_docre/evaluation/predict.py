@@ -6,14 +6,14 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..corpora.places import sentence_numbers
-from ..corpora.reader import make_example
-from ..entities import make_default_entities
+from ..data.reading import make_example
+from ..data.sentences import sentence_numbers
+from ..entity_sources import make_default_entities
 from ..factories import TRANSFORMER, made_by, relation_extractors
-from ..scoring.gold import evidence_sentences
-from ..scoring.relations import ScoredTriple
-from ..scoring.scorer import places_in_gold
 from .answers import Answer, Answers, above
+from .gold import evidence_sentences
+from .relations import ScoredTriple
+from .scorer import places_in_gold
 
 # What sets these would put other entities in the place of the given ones.
 _ENTITIES = ("doc.ents", "doc.spans")

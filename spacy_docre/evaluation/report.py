@@ -7,13 +7,13 @@ from typing import Dict, Iterator, List, Literal, Mapping, Optional, Sequence
 from spacy.tokens import Doc
 from wasabi import MarkdownRenderer
 
-from ..corpora.places import numbered_sentences
+from ..annotations import Triple, set_relations
+from ..data.sentences import numbered_sentences
 from ..display.options import Options
 from ..display.render import fill_template
 from ..display.view import DocumentView, view_document
-from ..relations import Triple, set_relations
-from ..scoring.errors import ErrorClass, Outcome
 from . import charts
+from .errors import ErrorClass, Outcome
 from .evaluation import Evaluation
 from .tables import ERRORS, Table, relation_title, summary, tables, to_annotate
 

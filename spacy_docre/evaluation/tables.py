@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..scoring.bootstrap import CONFIDENCE, RESAMPLES, Interval
-from ..scoring.errors import ErrorClass
-from ..scoring.subsets import FREQUENT
+from .bootstrap import CONFIDENCE, RESAMPLES, Interval
+from .errors import ErrorClass
 from .evaluation import Evaluation, Figures
+from .subsets import FREQUENT
 
 # So many relations are named as those to annotate more of.
 TO_ANNOTATE = 3

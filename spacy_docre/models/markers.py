@@ -13,7 +13,7 @@ from spacy_transformers.data_classes import WordpieceBatch
 from thinc.types import Floats2d, Ints2d, Ragged
 from transformers import PreTrainedTokenizerBase
 
-from ..entities import EntityGetter, MissingEntities, make_default_entities
+from ..entity_sources import EntityGetter, MissingEntities, make_default_entities
 
 Boundaries = Tuple[Set[int], Set[int]]
 

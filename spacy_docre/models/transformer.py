@@ -34,7 +34,7 @@ from transformers.modeling_utils import no_init_weights
 
 from .learn_rates import check_learn_rate_factor, scale_learn_rate
 from .markers import MentionMarkers, mark_mentions
-from .pytorch.precision import Precision, autocast
+from .precision import Precision, autocast
 from .serialization import (
     StoredPrecision,
     check_stored_precision,

@@ -31,7 +31,6 @@ from spacy.util import minibatch
 from spacy.vocab import Vocab
 from thinc.api import (
     Config,
-    Model,
     NumpyOps,
     Optimizer,
     set_dropout_rate,
@@ -42,26 +41,24 @@ from thinc.api import (
 from thinc.types import Floats2d
 from torch import Tensor
 
+from ..alignment import GoldAlignment, align_mentions
+from ..annotations import Triple, has_relations
 from ..distillation.objective import Distillation
-from ..entities import (
+from ..entity_sources import (
     EntityDoc,
     EntityGetter,
     Mentions,
     MissingEntities,
-    match_entities,
-    pair_row,
-    project_entities,
     reference_entities,
 )
 from ..losses import Loss
-from ..models.doc_relation_model import DocScores, gradient_of
+from ..models.extractor import ExtractorModel, PairScores
 from ..models.learn_rates import check_learn_rate_factor, scale_learn_rate
-from ..models.pytorch.documents import document_layout
+from ..models.pieces import sentence_boundaries
 from ..models.serialization import readable
 from ..models.transformer import release_attention
-from ..models.windows import sentence_boundaries
-from ..relations import Triple, has_relations
-from .transformer_attention import provide_attention
+from ..pairs import Pairs
+from .attention import provide_attention
 
 DEFAULT_CONFIG = Config().from_str(
     """
@@ -87,8 +84,20 @@ distillation = null
 [doc_relation_extractor.model.tok2vec]
 @architectures = "spacy_docre.TransformerListener.v1"
 
+[doc_relation_extractor.model.entity_pooling]
+@layers = "spacy_docre.LogSumExpPooling.v1"
+
+[doc_relation_extractor.model.context_pooling]
+@layers = "spacy_docre.LocalizedContextPooling.v1"
+
+[doc_relation_extractor.model.pair_features]
+@layers = "spacy_docre.GroupedBilinear.v1"
+
 [doc_relation_extractor.model.pair_encoder]
 @layers = "spacy_docre.AxialAttention.v1"
+
+[doc_relation_extractor.model.classifier]
+@layers = "spacy_docre.LinearClassifier.v1"
 """
 )
 
@@ -113,7 +122,7 @@ EVIDENCE_SHARE = 0.3
 def make_doc_relation_extractor(
     nlp: Language,
     name: str,
-    model: Model[List[EntityDoc], List[DocScores]],
+    model: ExtractorModel,
     entities: EntityGetter,
     loss: Loss,
     threshold: float,
@@ -159,19 +168,11 @@ class _Survey:
     taught: Dict[Tuple[str, ...], Doc]
 
 
-@dataclass
-class Prediction:
-    """A Doc, its entities, and the scores of their pairs."""
-
-    document: EntityDoc
-    scores: DocScores
-
-
 class DocRelationExtractor(TrainablePipe):
     """Extract relations between the entities of whole documents.
 
     vocab (Vocab): The shared vocabulary.
-    model (Model[List[EntityDoc], List[DocScores]]): The model.
+    model (ExtractorModel): The model.
     name (str): The name of the component instance.
     entities (EntityGetter): Where the entities of a Doc come from.
     loss (Loss): The training loss, on logits and labels.
@@ -191,7 +192,7 @@ class DocRelationExtractor(TrainablePipe):
     def __init__(
         self,
         vocab: Vocab,
-        model: Model[List[EntityDoc], List[DocScores]],
+        model: ExtractorModel,
         name: str = "doc_relation_extractor",
         *,
         entities: EntityGetter,
@@ -356,13 +357,13 @@ class DocRelationExtractor(TrainablePipe):
         RAISES (MissingEntities): If the reference has none either.
         """
         entities = reference_entities(example.reference, self.get_entities)
-        return project_entities(entities, example.predicted)
+        return align_mentions(example, entities)
 
-    def predict(self, docs: Iterable[Doc]) -> List[Prediction]:
+    def predict(self, docs: Iterable[Doc]) -> List[PairScores]:
         """Score the entity pairs of Docs without changing them.
 
         docs (Iterable[Doc]): The documents.
-        RETURNS (List[Prediction]): The scores, a Doc each. A Doc with fewer than two
+        RETURNS (List[PairScores]): The scores, a Doc each. A Doc with fewer than two
             entities has none; where nothing has set entities, a warning says what to add.
         """
         documents = [EntityDoc(doc, self._entities_or_warn(doc)) for doc in docs]
@@ -375,18 +376,19 @@ class DocRelationExtractor(TrainablePipe):
             warnings.warn(f"'{self.name}' finds no relations. {error}", stacklevel=2)
             return []
 
-    def score_pairs(self, documents: List[EntityDoc]) -> List[Prediction]:
+    def score_pairs(self, documents: List[EntityDoc]) -> List[PairScores]:
         """Score the pairs of given entities, whatever the setting `entities` would find.
 
         documents (List[EntityDoc]): The documents, which the transformer has seen, and their
             entities.
-        RETURNS (List[Prediction]): The scores, a document each.
+        RETURNS (List[PairScores]): The scores, a document each.
         """
         self._require_initialized()
-        scores = [
-            score for batch in _minibatch_by_pairs(documents) for score in self.model.predict(batch)
+        return [
+            scores
+            for batch in _minibatch_by_pairs(documents)
+            for scores in self.model.predict(batch)
         ]
-        return [Prediction(document, score) for document, score in zip(documents, scores)]
 
     def _require_initialized(self) -> None:
         if not self.model.has_dim("nO"):
@@ -395,11 +397,11 @@ class DocRelationExtractor(TrainablePipe):
                 "trained pipeline, or train this one with 'spacy train' or nlp.initialize()."
             )
 
-    def set_annotations(self, docs: Iterable[Doc], predictions: Sequence[Prediction]) -> None:
+    def set_annotations(self, docs: Iterable[Doc], predictions: Sequence[PairScores]) -> None:
         """Set `doc._.entities` and `doc._.relations`.
 
         docs (Iterable[Doc]): The documents.
-        predictions (Sequence[Prediction]): What `predict` gave for them.
+        predictions (Sequence[PairScores]): What `predict` gave for them.
         """
         for doc, prediction in zip(docs, predictions):
             doc._.entities = prediction.document.entities
@@ -408,9 +410,9 @@ class DocRelationExtractor(TrainablePipe):
             if prediction.document.entities or not self._lacks_entities(doc):
                 release_attention(doc)
 
-    def _triples(self, prediction: Prediction) -> List[Triple]:
-        logits = to_numpy(prediction.scores.logits)
-        evidence = to_numpy(prediction.scores.evidence)
+    def _triples(self, prediction: PairScores) -> List[Triple]:
+        logits = to_numpy(prediction.logits)
+        evidence = to_numpy(prediction.evidence)
         # Eq. 9, in float64: in float32 a sure relation would have probability 1.
         margins = (logits[:, 1:] - logits[:, :1]).astype("float64")
         probabilities = NumpyOps().sigmoid(margins)
@@ -419,7 +421,10 @@ class DocRelationExtractor(TrainablePipe):
             worst_first = margins.argsort(axis=1)
             rest = worst_first[:, : annotated.shape[1] - self.cfg["top_k"]]
             numpy.put_along_axis(annotated, rest, False, axis=1)
-        heads, tails, contexts, _ = document_layout(len(prediction.document.entities)).numpy()
+        pairs = Pairs.of([len(prediction.document.entities)])
+        heads, tails, unordered = (
+            indices.numpy() for indices in (pairs.heads, pairs.tails, pairs.unordered)
+        )
         doc = prediction.document.doc
         sentences = sentence_boundaries(doc) if doc.has_annotation("SENT_START") else []
         triples = []
@@ -432,7 +437,7 @@ class DocRelationExtractor(TrainablePipe):
                     label=label,
                     score=probabilities[pair, relation],
                     name=self.label_names.get(label, ""),
-                    evidence=_evidence(evidence[contexts[pair]], sentences),
+                    evidence=_evidence(evidence[unordered[pair]], sentences),
                 )
             )
         return triples
@@ -468,8 +473,7 @@ class DocRelationExtractor(TrainablePipe):
         set_dropout_rate(self.model, drop)
         documents = [self._document_to_learn_from(example) for example in examples]
         scores, backprop = self.model.begin_update(documents)
-        predictions = [Prediction(document, score) for document, score in zip(documents, scores)]
-        loss, d_logits = self.get_loss(examples, predictions)
+        loss, d_logits = self.get_loss(examples, scores)
         cast(Callable, backprop)(d_logits)
         if sgd is not None:
             self.finish_update(sgd)
@@ -477,21 +481,21 @@ class DocRelationExtractor(TrainablePipe):
         return losses
 
     def get_loss(
-        self, examples: Iterable[Example], scores: Sequence[Prediction]
+        self, examples: Iterable[Example], scores: Sequence[PairScores]
     ) -> Tuple[float, List[Floats2d]]:
         """The loss of a batch, and its gradient: that on the gold relations (eq. 11), where
         those of the reference have been set, and that on the teacher's logits (eq. 12), where
         there is a teacher.
 
         examples (Iterable[Example]): The examples.
-        scores (Sequence[Prediction]): The scores of their pairs.
+        scores (Sequence[PairScores]): The scores of their pairs.
         RETURNS (Tuple[float, List[Floats2d]]): The loss, and for each Doc the gradient of
             its logits, shape (pairs, 1 + relations).
         RAISES (ValueError): If an example holds an unknown relation, or the relations of its
             teacher are others.
         """
         examples = list(examples)
-        logits = [xp2torch(prediction.scores.logits).requires_grad_() for prediction in scores]
+        logits = [xp2torch(prediction.logits).requires_grad_() for prediction in scores]
         loss = self._relation_loss(examples, scores, logits)
         if self.distillation is not None:
             for example in examples:
@@ -501,10 +505,10 @@ class DocRelationExtractor(TrainablePipe):
                 logits, self.distillation.taught_pairs(examples, documents)
             )
         loss.backward()
-        return loss.item(), [cast(Floats2d, torch2xp(gradient_of(rows))) for rows in logits]
+        return loss.item(), [cast(Floats2d, torch2xp(_gradient_of(rows))) for rows in logits]
 
     def _relation_loss(
-        self, examples: List[Example], scores: Sequence[Prediction], logits: List[Tensor]
+        self, examples: List[Example], scores: Sequence[PairScores], logits: List[Tensor]
     ) -> Tensor:
         """The loss on the gold relations. Documents whose relations nobody has annotated teach
         nothing."""
@@ -519,11 +523,11 @@ class DocRelationExtractor(TrainablePipe):
         variable = torch.cat([logits[place] for place in annotated])
         return self.loss(variable, torch.as_tensor(labels, device=variable.device))
 
-    def _gold_labels(self, example: Example, prediction: Prediction) -> numpy.ndarray:
+    def _gold_labels(self, example: Example, prediction: PairScores) -> numpy.ndarray:
         """The gold relations of each pair, shape (pairs, relations), booleans."""
         number = len(prediction.document.entities)
-        labels = numpy.zeros((number * (number - 1), len(self.labels)), dtype=bool)
-        ours = self._gold_to_ours(example, prediction)
+        labels = numpy.zeros((Pairs.count(number), len(self.labels)), dtype=bool)
+        ours = GoldAlignment(example, prediction.document.entities).to_predicted
         columns = {label: column for column, label in enumerate(self.labels)}
         for relation in example.reference._.relations:
             triple = relation.triple
@@ -535,15 +539,8 @@ class DocRelationExtractor(TrainablePipe):
                 )
             head, tail = ours.get(triple.head), ours.get(triple.tail)
             if head is not None and tail is not None and head != tail:
-                labels[pair_row(head, tail, number), columns[triple.label]] = True
+                labels[Pairs.row(head, tail, number), columns[triple.label]] = True
         return labels
-
-    def _gold_to_ours(self, example: Example, prediction: Prediction) -> Dict[int, int]:
-        """The place among the Doc's entities of each entity of the reference."""
-        gold = project_entities(
-            [entity.mentions for entity in example.reference._.entities], example.predicted
-        )
-        return match_entities(gold, prediction.document.entities)
 
     def finish_update(self, sgd: Optimizer) -> None:
         """Update the weights, the component's own with `learn_rate_factor`.
@@ -647,6 +644,11 @@ class DocRelationExtractor(TrainablePipe):
         _check_decision(self.cfg["threshold"], self.cfg["top_k"])
 
 
+def _gradient_of(logits: Tensor) -> Tensor:
+    """The gradient that has reached logits; zeros if none has."""
+    return torch.zeros_like(logits) if logits.grad is None else logits.grad
+
+
 def _check_decision(threshold: float, top_k: Optional[int]) -> None:
     for name, value in (("threshold", threshold), ("top_k", 1 if top_k is None else top_k)):
         if not isinstance(value, (int, float)):
@@ -673,7 +675,7 @@ def _minibatch_by_pairs(documents: Iterable[EntityDoc]) -> Iterator[List[EntityD
     batch: List[EntityDoc] = []
     total = 0
     for document in documents:
-        pairs = len(document.entities) * (len(document.entities) - 1)
+        pairs = Pairs.count(len(document.entities))
         if batch and total + pairs > MAX_PAIRS:
             yield batch
             batch, total = [], 0

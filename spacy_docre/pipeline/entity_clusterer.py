@@ -7,8 +7,8 @@ from spacy.language import Language
 from spacy.pipeline import Pipe
 from spacy.tokens import Doc, Span
 
-from ..entities import DEFAULT_KEY, coref_keys, linked_id
-from ..names import NameKey, NameRules
+from ..entity_sources import DEFAULT_KEY, coref_keys, linked_id
+from .names import NameKey, NameRules
 
 
 @Language.factory(

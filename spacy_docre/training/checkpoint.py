@@ -16,7 +16,7 @@ from thinc.shims import PyTorchShim
 
 from ..factories import trainable_components
 from ..models.weights import get_weights, set_weights
-from ..optimizers import AdamW
+from .optimizer import AdamW
 
 _NAME = "checkpoint-"
 _UNFINISHED = ".tmp"

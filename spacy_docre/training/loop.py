@@ -30,7 +30,6 @@ from spacy.util import registry, resolve_dot_names
 from thinc.api import Config, fix_random_seed, set_gpu_allocator
 from weasel.util.hashing import get_checksum
 
-from ..optimizers import AdamW
 from .checkpoint import (
     Checkpoint,
     Evaluation,
@@ -41,6 +40,7 @@ from .checkpoint import (
     restore_random_states,
     save_checkpoint,
 )
+from .optimizer import AdamW
 
 Batch = Tuple[int, List[Example]]
 Evaluate = Callable[[], Tuple[float, Dict[str, Any]]]

@@ -224,7 +224,7 @@ def test_nothing_half_written(model: Path, monkeypatch: pytest.MonkeyPatch) -> N
     def stop(self, document):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("spacy_docre.annotation.outputs.Csv.write", stop)
+    monkeypatch.setattr("spacy_docre.annotate.outputs.Csv.write", stop)
     assert run(model, "texts.jsonl", "-o", "out.csv", "--force").exit_code != 0
     assert Path("out.csv").read_text() == "precious"
     assert sorted(path.name for path in Path().iterdir()) == ["out.csv", "texts.jsonl"]

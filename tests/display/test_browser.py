@@ -14,8 +14,7 @@ from spacy.tokens import Doc
 from spacy_docre import Triple
 from spacy_docre.display import render
 from spacy_docre.display.server import make_app
-
-from ..conftest import open_page
+from tests.conftest import open_page
 
 
 @pytest.fixture

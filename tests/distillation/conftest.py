@@ -7,10 +7,10 @@ import pytest
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from spacy_docre.corpora.reader import read_docs
-from spacy_docre.corpora.writer import write_docs
-from spacy_docre.distillation.teach import teach
-from spacy_docre.distillation.teacher import TeacherPipeline
+from spacy_docre.data.reading import read_docs
+from spacy_docre.data.writing import write_docs
+from spacy_docre.distillation.storing import teach
+from spacy_docre.pipeline.teacher import TeacherPipeline
 
 
 @pytest.fixture(scope="session")

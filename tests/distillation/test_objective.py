@@ -10,8 +10,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam
 
-from spacy_docre.corpora.reader import make_corpus
-from spacy_docre.corpora.writer import write_docs
+from spacy_docre.annotations import set_relations
+from spacy_docre.data.writing import write_docs
 from spacy_docre.distillation.logits import TeacherLogits
 from spacy_docre.distillation.objective import (
     Distillation,
@@ -20,9 +20,9 @@ from spacy_docre.distillation.objective import (
     make_mse_distillation,
 )
 from spacy_docre.distillation.store import LogitsStore
-from spacy_docre.distillation.teach import teach
-from spacy_docre.distillation.teacher import TeacherPipeline
-from spacy_docre.relations import set_relations
+from spacy_docre.distillation.storing import teach
+from spacy_docre.pipeline.teacher import TeacherPipeline
+from spacy_docre.training.corpus import make_corpus
 
 EXTRACTOR = "doc_relation_extractor"
 MSE = {"@misc": "spacy_docre.MSEDistillation.v1"}

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from spacy.tokens import Doc
 
-from spacy_docre.corpora.reader import make_example
-from spacy_docre.distillation import teach as teach_module
+from spacy_docre.data.reading import make_example
+from spacy_docre.distillation import storing as teach_module
 from spacy_docre.distillation.logits import TeacherLogits
 from spacy_docre.distillation.store import LogitsStore, open_store, store_of
-from spacy_docre.distillation.teach import Progress, teach
-from spacy_docre.distillation.teacher import TeacherPipeline
-from spacy_docre.entities import EntityDoc, gold_entities
+from spacy_docre.distillation.storing import Progress, teach
+from spacy_docre.entity_sources import EntityDoc, gold_entities
+from spacy_docre.pipeline.teacher import TeacherPipeline
 
 
 def stored_logits(path: Path, docs: List[Doc]) -> List[TeacherLogits]:
@@ -196,7 +196,7 @@ def test_teacher_that_marks_mentions(
     (own,) = extractor.predict([nlp.get_pipe("transformer")(doc)])
     document = EntityDoc(docs[0], gold_entities(docs[0]))
     (logits,) = TeacherPipeline(tmp_path).logits([document])
-    numpy.testing.assert_allclose(logits.values, own.scores.logits, atol=1e-4)
+    numpy.testing.assert_allclose(logits.values, own.logits, atol=1e-4)
 
 
 def test_no_store(tmp_path: Path) -> None:

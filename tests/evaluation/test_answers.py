@@ -10,12 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spacy.vocab import Vocab
 
-from spacy_docre.corpora.writer import write_docs
+from spacy_docre.data.writing import write_docs
 from spacy_docre.evaluation.answers import Answer, read_answers, write_answers
 from spacy_docre.evaluation.inputs import read_annotated, read_training_data
-from spacy_docre.scoring.relations import ScoredTriple
-
-from ..scoring.strategies import triples
+from spacy_docre.evaluation.relations import ScoredTriple
+from tests.evaluation.strategies import triples
 
 ANSWER = {"title": "A", "h_idx": 0, "t_idx": 1, "r": "P19"}
 answers = st.dictionaries(

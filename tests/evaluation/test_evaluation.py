@@ -11,15 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spacy.vocab import Vocab
 
-from spacy_docre.corpora.docred import read_docred
-from spacy_docre.corpora.places import sentence_numbers
-from spacy_docre.corpora.writer import write_docs
+from spacy_docre.data.docred import read_docred
+from spacy_docre.data.sentences import sentence_numbers
+from spacy_docre.data.writing import write_docs
 from spacy_docre.evaluation.answers import above, read_answers
 from spacy_docre.evaluation.evaluation import Evaluation
+from spacy_docre.evaluation.gold import facts_of, read_gold
 from spacy_docre.evaluation.inputs import read_annotated, read_training_data
-from spacy_docre.scoring.gold import facts_of, read_gold
-
-from ..scoring.official import evaluate_file, facts_of_records
+from tests.evaluation.official import evaluate_file, facts_of_records
 
 DATA = os.environ.get("SPACY_DOCRE_DATA")
 TITLES = ["A", "B", "C"]

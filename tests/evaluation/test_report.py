@@ -10,16 +10,15 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from spacy_docre import Triple
-from spacy_docre.corpora.annotation import annotate
+from spacy_docre.data.annotation import annotate
 from spacy_docre.evaluation.answers import Answer, Answers
 from spacy_docre.evaluation.evaluation import Evaluation
+from spacy_docre.evaluation.gold import read_gold
 from spacy_docre.evaluation.inputs import TrainingData
+from spacy_docre.evaluation.relations import ScoredTriple
 from spacy_docre.evaluation.report import to_markdown, to_page
 from spacy_docre.evaluation.tables import comparison, to_annotate
-from spacy_docre.scoring.gold import read_gold
-from spacy_docre.scoring.relations import ScoredTriple
-
-from ..conftest import open_page
+from tests.conftest import open_page
 
 NAMES = {"P19": "place of birth", "P17": "country | state", "P1": "<b>bold</b>"}
 WORDS = "Ada saw Oslo . Norway <script>alert(1)</script> .".split()

@@ -15,9 +15,9 @@ from spacy.vocab import Vocab
 from thinc.api import Adam
 from transformers import AutoTokenizer
 
-from spacy_docre.entities import EntityDoc, make_span_group_entities
+from spacy_docre.entity_sources import EntityDoc, make_span_group_entities
 from spacy_docre.models.markers import _fit, make_mention_markers, mark_mentions
-from spacy_docre.models.windows import encode_document
+from spacy_docre.models.pieces import encode_document
 
 WORDS = "Ada Lane was born in New Haven . Acme Works was based in Oslo .".split()
 # One mention within another, and one of a single token.

@@ -4,7 +4,6 @@ import itertools
 import logging
 import pickle
 from copy import deepcopy
-from dataclasses import replace
 from typing import Callable, Dict, List, Sequence
 
 import numpy
@@ -20,10 +19,10 @@ from thinc.api import SGD
 from transformers import AutoModel
 from transformers.utils import logging as transformers_logging
 
-from spacy_docre.entities import EntityDoc
-from spacy_docre.models import doc_relation_model
+from spacy_docre.entity_sources import EntityDoc
+from spacy_docre.models import extractor as extractor_module
+from spacy_docre.models.pieces import encode_document
 from spacy_docre.models.transformer import attention_of
-from spacy_docre.models.windows import encode_document
 
 FAMILIES = ["bert", "roberta", "xlm-roberta", "electra", "mpnet", "deberta-v2"]
 WITH_SDPA = ["bert", "roberta", "xlm-roberta"]
@@ -238,8 +237,7 @@ def plain_backward(
             is_train=False,
         )
         encoded.append(
-            replace(
-                document,
+            document._replace(
                 hidden=output.last_hidden_state[windows],
                 attention=output.attentions[-1][windows],
             )
@@ -297,7 +295,7 @@ class TestGradients:
         nlp.update(examples, sgd=False)
         with_attention = encoder_gradients(nlp)
         constant = make_pipeline(examples=examples)
-        monkeypatch.setattr(doc_relation_model, "leave_attention_gradient", lambda *_: None)
+        monkeypatch.setattr(extractor_module, "leave_attention_gradient", lambda *_: None)
         constant.update(examples, sgd=False)
         name = "encoder.layer.2.attention.self.query.weight"
         difference = with_attention[name] - encoder_gradients(constant)[name]

@@ -21,8 +21,8 @@ from spacy.training import Example
 from thinc.api import SGD, Adam
 
 from spacy_docre import Triple
+from spacy_docre.annotations import has_relations
 from spacy_docre.pipeline import doc_relation_extractor
-from spacy_docre.relations import has_relations
 
 EXTRACTOR = "doc_relation_extractor"
 LABELS = ("based in", "born in", "works for")
@@ -465,9 +465,7 @@ class TestSettings:
             extractor.set_annotations([doc], [prediction])
             expected = {
                 (head, tail, LABELS[label])
-                for (head, tail), logits in zip(
-                    permutations(range(number), 2), prediction.scores.logits
-                )
+                for (head, tail), logits in zip(permutations(range(number), 2), prediction.logits)
                 for label in (-logits[1:]).argsort()[:top_k]
             }
             assert set(scores_of(doc)) == expected
@@ -804,7 +802,7 @@ class TestEvidence:
             (prediction,) = all_scores.get_pipe(EXTRACTOR).predict(
                 [all_scores.get_pipe("transformer")(doc.copy())]
             )
-            evidence = prediction.scores.evidence
+            evidence = prediction.evidence
             # Entities that share no window share no attention.
             assert set(evidence.sum(axis=1).round(4)) <= {0, 1}
             sentences = list(doc.sents)

@@ -11,7 +11,7 @@ from spacy.cli.find_threshold import find_threshold
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
-from ..conftest import as_stock
+from tests.conftest import as_stock
 
 EXTRACTOR = "doc_relation_extractor"
 LABELS = ["based in", "born in", "works for"]

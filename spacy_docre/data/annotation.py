@@ -1,0 +1,87 @@
+"""How the entities and relations of an annotated corpus are written to a Doc."""
+
+from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
+
+from spacy.tokens import Doc, Span
+from spacy.util import filter_spans
+
+from ..annotations import Entity, Triple, set_entities, set_relations
+from ..entity_sources import DEFAULT_KEY
+
+Mention = Tuple[int, int, str]
+_NAMES = "docre_mention_names"
+
+
+def annotate(
+    doc: Doc, entities: Sequence[Sequence[Mention]], relations: Optional[Iterable[Triple]]
+) -> None:
+    """Write gold entities and relations to a Doc.
+
+    The mentions go to `doc.spans["entities"]` and, as far as they have a label and do not
+    overlap, to `doc.ents`. The id of each is the place of its entity in `doc._.entities`.
+
+    doc (Doc): The document.
+    entities (Sequence[Sequence[Mention]]): First token, end token and label of each mention
+        of each entity. A mention that an entity has twice counts once.
+    relations (Optional[Iterable[Triple]]): The relations; None where nobody has annotated them.
+    """
+    spans: List[List[Span]] = []
+    for place, mentions in enumerate(entities):
+        labels: Dict[Tuple[int, int], str] = {}
+        for start, end, label in mentions:
+            labels.setdefault((start, end), label)
+        spans.append(
+            [
+                Span(doc, start, end, label=label, span_id=str(place))
+                for (start, end), label in labels.items()
+            ]
+        )
+    # Entity by entity, so that their first appearance in the group is in order, too.
+    doc.spans[DEFAULT_KEY] = [span for mentions in spans for span in mentions]
+    # In doc.ents, a span without a label would say that there is no entity.
+    doc.ents = filter_spans(span for span in doc.spans[DEFAULT_KEY] if span.label)
+    set_entities(doc, spans)
+    if relations is not None:
+        set_relations(doc, relations)
+
+
+def set_mention_names(doc: Doc, names: Iterable[Tuple[int, int, int, str]]) -> None:
+    """Keep the names that an annotated file gives to mentions, where they are not their tokens
+    with spaces between: facts of the training data are told by them (Ign F1).
+
+    doc (Doc): The document.
+    names (Iterable[Tuple[int, int, int, str]]): The place of the entity, first token, end token
+        and name of each mention.
+    """
+    stored: Dict[str, List[str]] = {}
+    for entity, start, end, name in names:
+        known = stored.setdefault(f"{entity}:{start}:{end}", [])
+        if name not in known:
+            known.append(name)
+    doc.user_data[_NAMES] = {
+        place: known
+        for place, known in stored.items()
+        if known != [_tokens(doc, *map(int, place.split(":")[1:]))]
+    }
+
+
+def entity_names(entity: Entity) -> Set[str]:
+    """The names of an entity's mentions: those that `set_mention_names` has kept, else their
+    tokens with spaces between, the same however the document is spaced.
+
+    entity (Entity): The entity.
+    RETURNS (Set[str]): The names.
+    """
+    names = entity.doc.user_data.get(_NAMES, {})
+    return {
+        name
+        for span in entity.mentions
+        for name in names.get(
+            f"{entity.index}:{span.start}:{span.end}",
+            [_tokens(entity.doc, span.start, span.end)],
+        )
+    }
+
+
+def _tokens(doc: Doc, start: int, end: int) -> str:
+    return " ".join(token.text for token in doc[start:end])

@@ -1,0 +1,259 @@
+"""The JSON format of DocRED and Re-DocRED."""
+
+from itertools import accumulate, islice
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
+
+from pydantic import BaseModel, StrictInt, TypeAdapter, ValidationError
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from ..annotations import Triple
+from .annotation import annotate, set_mention_names
+from .detokenization import detokenize
+from .sentences import set_sentence_numbers
+from .validation import (
+    FieldPath,
+    Label,
+    Text,
+    invalid,
+    parse_json,
+    parse_json_array,
+    read_text,
+    validate,
+)
+
+FIELDS = {
+    "title": "the document's title, a string",
+    "sents": "a list of sentences, each a list of tokens (strings that are not empty)",
+    "vertexSet": "a list of entities, each a list of one mention or more",
+    "pos": "[first token, end token], counted within the sentence",
+    "sent_id": "the place of the mention's sentence in sents",
+    "type": "the mention's label, a string",
+    "name": "the mention's name, a string; leave it out where it is what the text says",
+    "labels": "a list of relations; leave it out where they are unknown",
+    "h": "the place of the head entity in vertexSet",
+    "t": "the place of the tail entity in vertexSet, which is not the head",
+    "r": "the relation's label, a string of one character or more",
+    "evidence": "a list of places of sentences in sents",
+}
+
+
+_NAME: TypeAdapter = TypeAdapter(Text)
+
+
+class MentionRecord(BaseModel):
+    pos: Tuple[StrictInt, StrictInt]
+    sent_id: StrictInt
+    type: Text
+    name: Optional[Text] = None
+
+
+class LabelRecord(BaseModel):
+    h: StrictInt
+    t: StrictInt
+    r: Label
+    evidence: List[StrictInt] = []
+
+
+class DocumentRecord(BaseModel):
+    title: Text
+    sents: List[List[Text]]
+    vertexSet: List[List[MentionRecord]]
+    labels: Optional[List[LabelRecord]] = None
+
+
+def read_docred(
+    path: Union[str, Path],
+    vocab: Vocab,
+    *,
+    names: Mapping[str, str] = {},
+    lang: str = "en",
+    start: int = 0,
+) -> Iterator[Doc]:
+    """Read documents in DocRED's format, one after the other.
+
+    Their tokens are those of the file, spaced as prose. `doc._.entities` are in the order of
+    the file's vertexSet; the title is in `doc.user_data["title"]`. Names of mentions are kept, see
+    `set_mention_names`.
+
+    path (Union[str, Path]): The JSON file.
+    vocab (Vocab): The vocabulary of the documents.
+    names (Mapping[str, str]): Readable names of the relations, by label.
+    lang (str): The language, as a two-letter code.
+    start (int): The number of the first document to read.
+    YIELDS (Doc): The documents, with gold entities and relations.
+    RAISES (ValueError): If the file is malformed.
+    """
+    for record in read_records(Path(path), start):
+        yield make_doc(record, vocab, detokenize(record.sents, lang), names)
+
+
+def read_records(path: Path, start: int = 0) -> Iterator[DocumentRecord]:
+    """Read and check documents in DocRED's format, one after the other.
+
+    path (Path): The JSON file.
+    start (int): The number of the first document to read.
+    YIELDS (DocumentRecord): The documents.
+    RAISES (ValueError): If the file is malformed.
+    """
+    for place, data in islice(enumerate(parse_json_array(path)), start, None):
+        yield check_document(data, f"{path}, document {place} ({_title(data)})")
+
+
+def names_of_entities(record: DocumentRecord) -> List[Set[str]]:
+    """The names of each entity's mentions, as `entity_names` gives them for a Doc.
+
+    record (DocumentRecord): The document.
+    RETURNS (List[Set[str]]): The names.
+    """
+    return [
+        {
+            mention.name or " ".join(record.sents[mention.sent_id][slice(*mention.pos)])
+            for mention in mentions
+        }
+        for mentions in record.vertexSet
+    ]
+
+
+def check_document(data: Any, where: str) -> DocumentRecord:
+    """Check a document.
+
+    data (Any): The document, as parsed from JSON.
+    where (str): What to call it in an error.
+    RETURNS (DocumentRecord): The document.
+    RAISES (ValueError): If it is malformed.
+    """
+    record = validate(DocumentRecord, data, where, FIELDS)
+    for field, problem in _problems(record):
+        raise invalid(where, field, problem, FIELDS)
+    return record
+
+
+def read_relation_names(path: Union[str, Path]) -> Dict[str, str]:
+    """Read the readable names of relations.
+
+    path (Union[str, Path]): A JSON file, {"P19": {"name": "place of birth"}} or
+        {"P19": "place of birth"}.
+    RETURNS (Dict[str, str]): The names, by label.
+    RAISES (ValueError): If the file is malformed.
+    """
+    path = Path(path)
+    data = parse_json(read_text(path), str(path))
+    if not isinstance(data, dict):
+        raise ValueError(f'{path} should be an object: {{"P19": "place of birth"}}.')
+    names = {}
+    for label, entry in data.items():
+        name = entry.get("name") if isinstance(entry, dict) else entry
+        try:
+            names[label] = _NAME.validate_python(name)
+        except ValidationError:
+            raise ValueError(
+                f"{path}, field {label}: it should be the relation's name, or an object whose "
+                '"name" is that.'
+            ) from None
+    return names
+
+
+def make_doc(
+    record: DocumentRecord, vocab: Vocab, spaces: List[bool], names: Mapping[str, str]
+) -> Doc:
+    """Make a Doc of a document.
+
+    record (DocumentRecord): The document.
+    vocab (Vocab): The vocabulary.
+    spaces (List[bool]): Whether a space follows, for each token.
+    names (Mapping[str, str]): Readable names of the relations, by label.
+    RETURNS (Doc): The Doc, with gold entities and relations.
+    """
+    doc = Doc(
+        vocab,
+        words=[token for tokens in record.sents for token in tokens],
+        spaces=spaces,
+        sent_starts=[place == 0 for tokens in record.sents for place in range(len(tokens))],
+        user_data={"title": record.title},
+    )
+    ends = list(accumulate(map(len, record.sents)))
+    starts = [0, *ends]
+    entities = [
+        [
+            (
+                starts[mention.sent_id] + mention.pos[0],
+                starts[mention.sent_id] + mention.pos[1],
+                mention.type,
+            )
+            for mention in mentions
+        ]
+        for mentions in record.vertexSet
+    ]
+    # A relation that is there twice has the evidence of both, without sentences of no token.
+    evidence: Dict[Tuple[int, int, str], List[int]] = {}
+    for label in record.labels or ():
+        evidence.setdefault((label.h, label.t, label.r), []).extend(label.evidence)
+    relations = [
+        Triple(
+            head,
+            tail,
+            label,
+            name=names.get(label, ""),
+            evidence=tuple(
+                (starts[place], ends[place])
+                for place in dict.fromkeys(places)
+                if record.sents[place]
+            ),
+        )
+        for (head, tail, label), places in evidence.items()
+    ]
+    annotate(doc, entities, None if record.labels is None else relations)
+    set_sentence_numbers(doc, [place for place, tokens in enumerate(record.sents) if tokens])
+    set_mention_names(
+        doc,
+        (
+            (number, start, end, mention.name)
+            for number, mentions in enumerate(record.vertexSet)
+            for (start, end, _), mention in zip(entities[number], mentions)
+            if mention.name
+        ),
+    )
+    return doc
+
+
+def _title(data: Any) -> str:
+    title = data.get("title") if isinstance(data, dict) else None
+    return repr(title) if isinstance(title, str) else "without a title"
+
+
+def _problems(record: DocumentRecord) -> Iterator[Tuple[FieldPath, str]]:
+    """The fields that are of the right type and still cannot be right."""
+    for i, tokens in enumerate(record.sents):
+        for j, token in enumerate(tokens):
+            if not token:
+                yield ("sents", i, j), "the token is empty"
+    for i, mentions in enumerate(record.vertexSet):
+        if not mentions:
+            yield ("vertexSet", i), "the entity has no mention"
+        for j, mention in enumerate(mentions):
+            if not 0 <= mention.sent_id < len(record.sents):
+                yield ("vertexSet", i, j, "sent_id"), _outside(mention.sent_id, record.sents)
+                continue
+            start, end = mention.pos
+            length = len(record.sents[mention.sent_id])
+            if not 0 <= start < end <= length:
+                yield (
+                    ("vertexSet", i, j, "pos"),
+                    f"{[start, end]} is no part of sentence {mention.sent_id}, which has "
+                    f"{length} tokens",
+                )
+    for i, label in enumerate(record.labels or ()):
+        for role, place in (("h", label.h), ("t", label.t)):
+            if not 0 <= place < len(record.vertexSet):
+                yield ("labels", i, role), _outside(place, record.vertexSet)
+        if label.h == label.t:
+            yield ("labels", i, "t"), f"head and tail are the same entity, {label.t}"
+        for j, place in enumerate(label.evidence):
+            if not 0 <= place < len(record.sents):
+                yield ("labels", i, "evidence", j), _outside(place, record.sents)
+
+
+def _outside(place: int, items: Sequence[object]) -> str:
+    return f"there is no place {place} in a list of {len(items)}"

@@ -1,0 +1,163 @@
+"""Files of facts: CSV, JSON lines, and the triples of Wikidata."""
+
+import csv
+import io
+import re
+from pathlib import Path
+from typing import (
+    Any,
+    Callable,
+    Container,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    TextIO,
+    cast,
+)
+
+from .knowledge_base import KnowledgeBase
+from .validation import GZIP, parse_json, unpacked
+
+BY_NAME = ("head", "relation", "tail")
+BY_ID = ("head_id", "relation", "tail_id")
+
+
+class Fact(NamedTuple):
+    """A fact of a knowledge base.
+
+    head (str): The head: a name or an id.
+    relation (str): The relation.
+    tail (str): The tail, likewise.
+    by_id (bool): Whether head and tail are ids.
+    """
+
+    head: str
+    relation: str
+    tail: str
+    by_id: bool
+
+
+def read_facts(path: Path, relations: Optional[Container[str]] = None) -> KnowledgeBase:
+    """Read a knowledge base.
+
+    path (Path): A file, packed if its name ends in ".gz": `.csv` or `.tsv`, whose first line
+        names the columns (head, relation, tail, or head_id, relation, tail_id; others are left
+        aside); `.jsonl`, with objects of the same keys; `.tsv` or `.txt` without such a line,
+        as Wikidata5M is (Q76, P26, Q13133, in this order); or `.nt`, the triples of Wikidata.
+    relations (Optional[Container[str]]): The relations whose facts are kept; None for all.
+    RETURNS (KnowledgeBase): Its facts.
+    RAISES (ValueError): If the file is of none of these kinds, or malformed.
+    """
+    kind = path.with_suffix("").suffix if path.suffix == GZIP else path.suffix
+    if kind not in _READERS:
+        raise ValueError(
+            f"{path} is of no known kind: name a file of {', '.join(_READERS)}, or for annotated "
+            ".spacy documents set --from-gold."
+        )
+    knowledge = KnowledgeBase(relations)
+    with unpacked(path) as stream:
+        lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+        try:
+            for fact in _READERS[kind](lines, str(path)):
+                add = knowledge.add_by_id if fact.by_id else knowledge.add_by_name
+                add(fact.head, fact.relation, fact.tail)
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} is not UTF-8: {error.reason}. Save it as UTF-8.") from None
+    return knowledge
+
+
+def _read_csv(lines: Iterable[str], name: str) -> Iterator[Fact]:
+    return _read_rows(csv.reader(lines), name, ",")
+
+
+def _read_tsv(lines: Iterable[str], name: str) -> Iterator[Fact]:
+    # Quotes are letters here, as in David Bowie's "Heroes".
+    rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    return _read_rows(rows, name, "\t")
+
+
+def _read_rows(rows: Any, name: str, delimiter: str) -> Iterator[Fact]:
+    """The facts of what csv.reader gives."""
+    try:
+        header: List[str] = next(rows, [])
+        if _is_wikidata(header):
+            header, first = list(BY_ID), header
+            yield _fact(dict(zip(header, first)), f"{name}, line 1")
+        elif not (set(BY_NAME) <= set(header) or set(BY_ID) <= set(header)):
+            raise ValueError(
+                f"{name}: the first line should name the columns {', '.join(BY_NAME)}, or "
+                f"{', '.join(BY_ID)}. It is {delimiter.join(header)!r}."
+            )
+        for row in rows:
+            where = f"{name}, line {rows.line_num}"
+            if len(row) > len(header):
+                raise ValueError(
+                    f"{where} has {len(row)} columns, and the first line {len(header)}. In .csv, "
+                    "put values with a comma in quotes."
+                )
+            if row:
+                yield _fact(dict(zip(header, row)), where)
+    except csv.Error as error:
+        raise ValueError(f"{name}, line {rows.line_num}: {error}.") from None
+
+
+def _is_wikidata(row: Iterable[str]) -> bool:
+    """Whether a first line is a fact: Q76, P26, Q13133."""
+    return [re.sub(r"\d+", "", value) for value in row] == ["Q", "P", "Q"]
+
+
+def _read_json_lines(lines: Iterable[str], name: str) -> Iterator[Fact]:
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            where = f"{name}, line {number}"
+            yield _fact(parse_json(line, where), where)
+
+
+def _fact(record: Any, where: str) -> Fact:
+    """A fact over names, or where there are ids, over these."""
+    record = record if isinstance(record, dict) else {}
+    for keys, by_id in ((BY_ID, True), (BY_NAME, False)):
+        head, relation, tail = (record.get(key) for key in keys)
+        if all(isinstance(value, str) and value.strip() for value in (head, relation, tail)):
+            return Fact(head.strip(), relation.strip(), tail.strip(), by_id)
+    raise ValueError(
+        f"{where} is no fact: it should have {', '.join(BY_NAME)}, or {', '.join(BY_ID)}, each a "
+        "string of one character or more."
+    )
+
+
+def _read_n_triples(lines: TextIO, name: str) -> Iterator[Fact]:
+    """Triples of URIs; what ends them is the id. Literals are no entities, and left aside."""
+    # It is large, and of all commands only this one needs it.
+    from rdflib import URIRef
+    from rdflib.plugins.parsers.ntriples import DummySink, ParseError, W3CNTriplesParser
+
+    class Sink:
+        """What the parser hands its triples to."""
+
+        def __init__(self) -> None:
+            self.facts: List[Fact] = []
+
+        def triple(self, *terms: object) -> None:
+            if all(isinstance(term, URIRef) for term in terms):
+                head, relation, tail = (re.split("[/#]", str(term))[-1] for term in terms)
+                self.facts.append(Fact(head, relation, tail, by_id=True))
+
+    sink = Sink()
+    try:
+        W3CNTriplesParser(cast(DummySink, sink)).parse(lines)
+    except ParseError as error:
+        raise ValueError(f"{name} holds a line that is no N-triple: {error}.") from None
+    yield from sink.facts
+
+
+_READERS: Dict[str, Callable[[TextIO, str], Iterator[Fact]]] = {
+    ".csv": _read_csv,
+    ".tsv": _read_tsv,
+    ".txt": _read_tsv,
+    ".jsonl": _read_json_lines,
+    ".nt": _read_n_triples,
+}

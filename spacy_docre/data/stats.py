@@ -1,0 +1,105 @@
+"""What a data set holds, as in Table 1 of the paper and beyond."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Counter as CounterType
+from typing import Dict, List, Set, Tuple, Union
+
+from spacy.tokens import Doc
+
+from ..annotations import has_relations
+from .sentences import sentence_distance, sentences_of_entities
+from .writing import Counts
+
+# Distances of this many sentences and more are counted together.
+FAR = 4
+
+
+@dataclass
+class Stats(Counts):
+    """More counts over documents; see `to_dict` for what follows from them.
+
+    annotated_documents (int): Those whose relations have been annotated, be it that there
+        are none.
+    tokens (int): Tokens.
+    related_pairs (int): Ordered pairs of entities with one relation or more.
+    multi_label_pairs (int): Those with two or more.
+    labels (CounterType[str]): Triples of each relation.
+    distances (CounterType[int]): Triples by the number of sentences from a mention of the
+        head to one of the tail, where they are nearest; 0 in the same sentence, `FAR` for
+        `FAR` and more. Documents without sentence boundaries are left out.
+    two_hop (int): Triples of distance 1 or more whose head and tail each share a sentence
+        with the same third entity.
+    """
+
+    annotated_documents: int = 0
+    tokens: int = 0
+    related_pairs: int = 0
+    multi_label_pairs: int = 0
+    labels: CounterType[str] = field(default_factory=Counter)
+    distances: CounterType[int] = field(default_factory=Counter)
+    two_hop: int = 0
+
+    def add(self, doc: Doc) -> None:
+        """Count a document.
+
+        doc (Doc): The document.
+        """
+        super().add(doc)
+        relations = [relation.triple for relation in doc._.relations]
+        self.annotated_documents += has_relations(doc)
+        self.tokens += len(doc)
+        self.labels.update(triple.label for triple in relations)
+        labels_by_pair: Dict[Tuple[int, int], Set[str]] = defaultdict(set)
+        for triple in relations:
+            labels_by_pair[triple.head, triple.tail].add(triple.label)
+        self.related_pairs += len(labels_by_pair)
+        self.multi_label_pairs += sum(len(labels) > 1 for labels in labels_by_pair.values())
+        if relations and doc.has_annotation("SENT_START"):
+            sentences = sentences_of_entities(doc)
+            for triple in relations:
+                distance = sentence_distance(sentences[triple.head], sentences[triple.tail])
+                self.distances[min(distance, FAR)] += 1
+                self.two_hop += distance > 0 and _are_bridged(sentences, triple.head, triple.tail)
+
+    def to_dict(self) -> Dict[str, Union[int, float]]:
+        """The figures of the paper's Table 1, and others, by their readable name.
+
+        RETURNS (Dict[str, Union[int, float]]): The figures; shares are in 0 to 1.
+        """
+        located = sum(self.distances.values())
+        figures: Dict[str, Union[int, float]] = {
+            "documents": self.documents,
+            "documents with relations annotated": self.annotated_documents,
+            "relation types": len(self.labels),
+            "entities": self.entities,
+            "mentions": self.mentions,
+            "relations": self.relations,
+            "tokens per document": _ratio(self.tokens, self.documents),
+            "entities per document": _ratio(self.entities, self.documents),
+            "mentions per entity": _ratio(self.mentions, self.entities),
+            "relations per annotated document": _ratio(self.relations, self.annotated_documents),
+            "related pairs with several relations": _ratio(
+                self.multi_label_pairs, self.related_pairs
+            ),
+            "relations across sentences": _ratio(located - self.distances[0], located),
+            "relations in two hops": _ratio(self.two_hop, located),
+        }
+        for distance in range(FAR + 1):
+            more = " or more" if distance == FAR else ""
+            name = f"relations at a distance of {distance}{more}"
+            figures[name] = _ratio(self.distances[distance], located)
+        return figures
+
+
+def _are_bridged(sentences: List[Set[int]], head: int, tail: int) -> bool:
+    """Whether a third entity shares a sentence with each of two."""
+    return any(
+        other & sentences[head] and other & sentences[tail]
+        for place, other in enumerate(sentences)
+        if place not in (head, tail)
+    )
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0

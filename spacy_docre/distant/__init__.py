@@ -1,1 +1,0 @@
-"""Distant supervision: documents labelled with the facts of a knowledge base."""

@@ -1,0 +1,120 @@
+"""Store a teacher's logits for a set of documents."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterable, Iterator, Optional, Set
+
+from spacy.tokens import Doc
+from spacy.util import minibatch
+from weasel.util.hashing import get_checksum
+
+from ..entity_sources import EntityDoc, gold_entities
+from ..pipeline.teacher import TeacherPipeline
+from .logits import TeacherLogits
+from .store import (
+    DOCUMENTS_PER_FILE,
+    document_name,
+    documents_in,
+    logits_files,
+    read_index,
+    write_index,
+    write_logits,
+)
+
+# Documents that the teacher sees at once; their attention is held in memory.
+BATCH_SIZE = 32
+
+
+@dataclass
+class Progress:
+    """What has been stored.
+
+    documents (int): Documents of which there are logits now.
+    known (int): Those of which there were before, from an earlier run.
+    new (int): Those of which this run has asked the teacher.
+    without_pairs (int): Those with fewer than two entities, of which there is nothing to say.
+    repeated (int): Documents that are the same as another, whose logits are stored once.
+    bytes (int): Size of what this run has written.
+    """
+
+    documents: int = 0
+    known: int = 0
+    new: int = 0
+    without_pairs: int = 0
+    repeated: int = 0
+    bytes: int = 0
+
+
+def teach(
+    teacher: TeacherPipeline,
+    docs: Iterable[Doc],
+    path: Path,
+    *,
+    top_k: Optional[int] = None,
+    force: bool = False,
+) -> Iterator[Progress]:
+    """Store a teacher's logits, one file after the other; those that an earlier run has stored
+    are left as they are.
+
+    teacher (TeacherPipeline): The teacher.
+    docs (Iterable[Doc]): The documents, with entities; they are read once.
+    path (Path): The folder to write to.
+    top_k (Optional[int]): Store TH and so many relations of each pair, the best; None for all.
+    force (bool): Whether to begin anew where the folder holds logits of another teacher or with
+        another `top_k`.
+    YIELDS (Progress): What has been stored so far, again and again.
+    RAISES (ValueError): If the folder holds such logits and `force` is not set, or if a file of it
+        is damaged.
+    """
+    _begin(teacher, path, top_k, force)
+    files = logits_files(path)
+    known: Set[str] = {name for file in files for name in documents_in(file)}
+    number = 1 + max((int(file.stem) for file in files), default=-1)
+    progress = Progress()
+    seen: Set[str] = set()
+    waiting: Dict[str, TeacherLogits] = {}
+    for batch in minibatch(docs, BATCH_SIZE):
+        documents = {}
+        for document in (EntityDoc(doc, gold_entities(doc)) for doc in batch):
+            name = document_name(document.doc, document.entities)
+            progress.documents += 1
+            progress.without_pairs += len(document.entities) < 2
+            if name in seen:
+                progress.repeated += 1
+            elif name in known:
+                progress.known += 1
+            else:
+                progress.new += 1
+                documents[name] = document
+            seen.add(name)
+        for name, logits in zip(documents, teacher.logits(list(documents.values()))):
+            waiting[name] = logits if top_k is None else logits.best(top_k)
+        if len(waiting) >= DOCUMENTS_PER_FILE:
+            progress.bytes += write_logits(path, number, waiting).stat().st_size
+            number += 1
+            waiting = {}
+        yield progress
+    if waiting:
+        progress.bytes += write_logits(path, number, waiting).stat().st_size
+    yield progress
+
+
+def _begin(teacher: TeacherPipeline, path: Path, top_k: Optional[int], force: bool) -> None:
+    """Write the index of a new store, or see that the old one's is the same."""
+    index: Dict[str, Any] = {
+        "labels": list(teacher.labels),
+        "top_k": top_k,
+        "teacher": get_checksum(teacher.nlp.path),
+    }
+    earlier = read_index(path)
+    if earlier == index:
+        return
+    if logits_files(path) and not force:
+        same_teacher = earlier is not None and {**earlier, "top_k": top_k} == index
+        other = "with another top_k" if same_teacher else "of another teacher"
+        raise ValueError(
+            f"{path} holds logits {other}. Begin anew with --force, or name another folder."
+        )
+    for file in logits_files(path):
+        file.unlink()
+    write_index(path, index)

@@ -1,0 +1,152 @@
+"""How well mentions are grouped into entities: B³, CEAF-e and LEA, and the registered scorer."""
+
+from dataclasses import dataclass
+from functools import partial
+from math import comb
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Sequence, Tuple
+
+import numpy
+from spacy.tokens import Span
+from spacy.training import Example
+
+from ..alignment import GoldAlignment, mention_indices
+from ..entity_sources import (
+    DEFAULT_KEY,
+    MissingEntities,
+    make_default_entities,
+    make_span_group_entities,
+    reference_entities,
+)
+from .scorer import Scorer
+
+Cluster = FrozenSet[Tuple[int, int]]
+
+
+@dataclass
+class ClusterScore:
+    """How much of one document's gold entities is found.
+
+    found (float): Mentions, or entities, that are found, in parts.
+    total (int): Mentions, or entities, that there are.
+    """
+
+    found: float
+    total: int
+
+    @property
+    def recall(self) -> float:
+        """RETURNS (float): The part that is found, in 0 to 1; 0 where there is nothing."""
+        return self.found / self.total if self.total else 0.0
+
+
+Metric = Callable[[Sequence[Cluster], Sequence[Cluster]], ClusterScore]
+
+
+def score_b3(gold: Sequence[Cluster], predicted: Sequence[Cluster]) -> ClusterScore:
+    """B³ (Bagga and Baldwin 1998). Precision is the recall of gold in predicted.
+
+    gold (Sequence[Cluster]): The mentions of each entity.
+    predicted (Sequence[Cluster]): The mentions of each predicted entity.
+    RETURNS (ClusterScore): What is found of gold.
+    """
+    found = sum(len(entity & other) ** 2 / len(entity) for entity in gold for other in predicted)
+    return ClusterScore(found, _num_mentions(gold))
+
+
+def score_ceafe(gold: Sequence[Cluster], predicted: Sequence[Cluster]) -> ClusterScore:
+    """CEAF-e (Luo 2005), entities matched one to one by the part of mentions they share.
+    Arguments as in `score_b3`.
+    """
+    # Imported late: every pipeline with a clusterer loads this module.
+    from scipy.optimize import linear_sum_assignment
+
+    shared = numpy.array(
+        [
+            [2 * len(entity & other) / (len(entity) + len(other)) for other in predicted]
+            for entity in gold
+        ]
+    ).reshape(len(gold), len(predicted))
+    found = float(shared[linear_sum_assignment(shared, maximize=True)].sum())
+    return ClusterScore(found, len(gold))
+
+
+def score_lea(gold: Sequence[Cluster], predicted: Sequence[Cluster]) -> ClusterScore:
+    """LEA (Moosavi and Strube 2016): the share of an entity's links that are found, where an
+    entity of one mention is a link to itself, weighted by its size. Arguments as in `score_b3`.
+    """
+    found = 0.0
+    for entity in gold:
+        if len(entity) == 1:
+            found += entity in predicted
+        else:
+            links = sum(comb(len(entity & other), 2) for other in predicted)
+            found += len(entity) * links / comb(len(entity), 2)
+    return ClusterScore(found, _num_mentions(gold))
+
+
+METRICS: Dict[str, Metric] = {"b3": score_b3, "ceafe": score_ceafe, "lea": score_lea}
+
+
+def score_clusters(
+    documents: Iterable[Tuple[Sequence[Cluster], Sequence[Cluster]]],
+) -> Dict[str, float]:
+    """Score the entities of documents, as if all were one document.
+
+    documents (Iterable[Tuple[Sequence[Cluster], Sequence[Cluster]]]): Gold and predicted
+        entities of each document.
+    RETURNS (Dict[str, float]): `cluster_b3_p`, `_r`, `_f`, and the same of `ceafe` and `lea`.
+    """
+    pairs = list(documents)
+    scores = {}
+    for name, metric in METRICS.items():
+        recall = _sum(metric(gold, predicted) for gold, predicted in pairs).recall
+        precision = _sum(metric(predicted, gold) for gold, predicted in pairs).recall
+        both = precision + recall
+        scores[f"cluster_{name}_p"] = precision
+        scores[f"cluster_{name}_r"] = recall
+        scores[f"cluster_{name}_f"] = 2 * precision * recall / both if both else 0.0
+    return scores
+
+
+def make_entity_cluster_scorer(key: str = DEFAULT_KEY) -> Scorer:
+    """`spacy_docre.entity_cluster_scorer.v1`: score how mentions are grouped into entities.
+
+    A mention that is not found, or found where none is, lowers the scores. Documents whose
+    reference has no entities are left out.
+
+    key (str): The key of the group in `doc.spans` that holds the predicted entities.
+    RETURNS (Scorer): The scorer. It gives what `score_clusters` gives.
+    """
+    return partial(_score_entity_clusters, key=key)
+
+
+def _score_entity_clusters(
+    examples: Iterable[Example], *, key: str, **settings: Any
+) -> Dict[str, float]:
+    get_gold, get_predicted = make_default_entities(key), make_span_group_entities(key)
+    documents = []
+    for example in examples:
+        try:
+            gold = reference_entities(example.reference, get_gold)
+        except MissingEntities:
+            continue
+        predicted = get_predicted(example.predicted) if key in example.predicted.spans else []
+        alignment = GoldAlignment(example, predicted, gold)
+        documents.append((_clusters(alignment.gold), _clusters(alignment.predicted)))
+    return score_clusters(documents)
+
+
+def _clusters(entities: Iterable[Sequence[Span]]) -> List[Cluster]:
+    return [mention_indices(mentions) for mentions in entities]
+
+
+def _num_mentions(clusters: Sequence[Cluster]) -> int:
+    return sum(map(len, clusters))
+
+
+def _sum(scores: Iterable[ClusterScore]) -> ClusterScore:
+    total = ClusterScore(0.0, 0)
+    for score in scores:
+        total.found += score.found
+        total.total += score.total
+    return total

@@ -1,0 +1,200 @@
+"""Every registered architecture and layer: what the names in a config stand for."""
+
+from functools import partial
+from typing import List, Literal, Optional
+
+from spacy.tokens import Doc
+from spacy_transformers.data_classes import TransformerData
+from thinc.api import Model
+
+from .extractor import ExtractorModel, make_extractor
+from .kd_docre import (
+    AxialAttention,
+    GroupedBilinear,
+    KDDocRE,
+    LinearClassifier,
+    LocalizedContextPooling,
+    LogSumExpPooling,
+    Order,
+    PrintedAxialAttention,
+)
+from .pieces import MentionPooling
+from .precision import Precision
+from .serialization import StoredPrecision
+from .slots import (
+    MakeClassifier,
+    MakeContextPooling,
+    MakeEntityPooling,
+    MakePairEncoder,
+    MakePairFeatures,
+    require_positive,
+)
+from .systems.docunet import UNetPairEncoder
+
+Form = Literal["multihead", "printed"]
+
+
+def make_doc_relation_model(
+    tok2vec: Model[List[Doc], List[TransformerData]],
+    entity_pooling: MakeEntityPooling,
+    context_pooling: Optional[MakeContextPooling],
+    pair_features: MakePairFeatures,
+    pair_encoder: Optional[MakePairEncoder],
+    classifier: MakeClassifier,
+    width: int = 384,
+    block_size: int = 16,
+    pair_width: int = 256,
+    dropout: float = 0.1,
+    precision: Precision = "float32",
+    stored_precision: StoredPrecision = "float32",
+    mention_pooling: MentionPooling = "mean",
+    special_tokens: bool = False,
+    smoothing: float = 0.0,
+) -> ExtractorModel:
+    """`spacy_docre.DocRelationModel.v1`: KD-DocRE over a transformer.
+
+    tok2vec (Model[List[Doc], List[TransformerData]]): The encoder, usually
+        `spacy_docre.TransformerListener.v1`.
+    entity_pooling (MakeEntityPooling): The layer from mentions to entities (eq. 2), e.g.
+        `spacy_docre.LogSumExpPooling.v1`.
+    context_pooling (Optional[MakeContextPooling]): The layer that finds the context of a pair
+        (eq. 2 to 4), e.g. `spacy_docre.LocalizedContextPooling.v1`; None for no context.
+    pair_features (MakePairFeatures): The layer from head and tail to the features of a pair
+        (eq. 6), e.g. `spacy_docre.GroupedBilinear.v1`.
+    pair_encoder (Optional[MakePairEncoder]): The layer over the table of entity pairs (eq. 7),
+        e.g. `spacy_docre.AxialAttention.v1`; None for none, the paper's "w/o Axial".
+    classifier (MakeClassifier): The layer from a pair to its logits (eq. 8), e.g.
+        `spacy_docre.LinearClassifier.v1`.
+    width (int): Width of the head and tail embeddings z_s and z_o (eq. 5).
+    block_size (int): Width of a block of the bilinear product (eq. 6); divides `width`.
+    pair_width (int): Width of the pair features g and r (eq. 6 and 7).
+    dropout (float): Dropout on head and tail embeddings and on r.
+    precision (Precision): Precision of the matrix products: "float32", "bfloat16", or
+        "auto" for bfloat16 where the processor has it in hardware. The encoder has a
+        setting of its own.
+    stored_precision (StoredPrecision): Precision of the weights on disk, "float32" or
+        "float16", compressed, for less than half the size; in memory they are float32.
+    mention_pooling (MentionPooling): What a mention is embedded and attends by: "mean" for
+        the mean of its word pieces, "first" for the first of them, which is the marker where
+        the transformer has `mention_markers`, as in the released code.
+    special_tokens (bool): Whether the attention on special tokens, e.g. [CLS], is part of the
+        context (eq. 3), as in the released code.
+    smoothing (float): Added to the sum by which the attention of a pair is divided (eq. 3); 1e-5
+        in ATLOP's code.
+    RETURNS (ExtractorModel): The model.
+    RAISES (ValueError): If a width, `dropout` or `smoothing` is out of its range.
+    """
+    require_positive(width=width, block_size=block_size, pair_width=pair_width)
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout = {dropout} should be in 0 to 1, and less than 1.")
+    if smoothing < 0:
+        raise ValueError(f"smoothing = {smoothing} should be 0 or more.")
+    build_network = partial(
+        getattr(pair_encoder, "network", KDDocRE),
+        width=width,
+        block_size=block_size,
+        pair_width=pair_width,
+        entity_pooling=entity_pooling,
+        context_pooling=context_pooling,
+        pair_features=pair_features,
+        pair_encoder=pair_encoder,
+        classifier=classifier,
+        dropout=dropout,
+        precision=precision,
+        smoothing=smoothing,
+    )
+    return make_extractor(
+        tok2vec,
+        build_network,
+        stored_precision=stored_precision,
+        mention_pooling=mention_pooling,
+        special_tokens=special_tokens,
+    )
+
+
+def make_logsumexp_pooling() -> MakeEntityPooling:
+    """`spacy_docre.LogSumExpPooling.v1`: an entity is the log sum exp of its mentions (eq. 2).
+
+    RETURNS (MakeEntityPooling): Makes the layer.
+    """
+    return LogSumExpPooling
+
+
+def make_localized_context_pooling() -> MakeContextPooling:
+    """`spacy_docre.LocalizedContextPooling.v1`: the context that both entities of a pair attend
+    to, by the encoder's own attention (eq. 2 to 4).
+
+    RETURNS (MakeContextPooling): Makes the layer for a smoothing.
+    """
+    return LocalizedContextPooling
+
+
+def make_grouped_bilinear() -> MakePairFeatures:
+    """`spacy_docre.GroupedBilinear.v1`: the grouped bilinear product of head and tail (eq. 6).
+
+    RETURNS (MakePairFeatures): Makes the layer for width, pair width and block size.
+    """
+    return GroupedBilinear
+
+
+def make_linear_classifier() -> MakeClassifier:
+    """`spacy_docre.LinearClassifier.v1`: a linear map to the logits (eq. 8).
+
+    RETURNS (MakeClassifier): Makes the layer for pair width and number of relations.
+    """
+    return LinearClassifier
+
+
+def make_axial_attention(
+    depth: int = 1,
+    heads: int = 1,
+    order: Order = "sequential",
+    transform: bool = False,
+    form: Form = "multihead",
+) -> MakePairEncoder:
+    """`spacy_docre.AxialAttention.v1`: axial attention (eq. 7).
+
+    The form "multihead" is multi-head attention in the manner of the Transformer: by default the
+    row step reads the result of the column step, each axis has maps of its own, products are
+    scaled, a linear map joins the heads, and the diagonal takes no part. The form "printed" is
+    eq. 7 to the letter: one head, maps that both axes share, no scale, no map after it, both sums
+    over g, and the diagonal included. The authors' released code has depth 6, heads 8, order
+    "parallel", and transform.
+
+    depth (int): Number of layers, each a column and a row.
+    heads (int): Attention heads; must divide the width of the pair table.
+    order (Order): "sequential" (column, then row) or "parallel" (both at once).
+    transform (bool): End each layer with a linear map and layer normalisation, and add
+        the table that came in at the very end.
+    form (Form): "multihead" or "printed". The latter has the one setting `depth`.
+    RETURNS (MakePairEncoder): Makes the layer for a width.
+    RAISES (ValueError): If `depth` or `heads` is less than 1, or if `form` is "printed" and another
+        setting than `depth` is not the default.
+    """
+    require_positive(depth=depth, heads=heads)
+    if form == "multihead":
+        return partial(AxialAttention, depth=depth, heads=heads, order=order, transform=transform)
+    if (heads, order, transform) != (1, "sequential", False):
+        raise ValueError(
+            'form = "printed" has one head, both axes at once and no transform: leave out heads, '
+            'order and transform, or set form = "multihead".'
+        )
+    return partial(PrintedAxialAttention, depth=depth)
+
+
+def make_no_pair_encoder() -> None:
+    """`spacy_docre.NoPairEncoder.v1`: pair_encoder = null under the name of earlier configs.
+
+    RETURNS (None): No layer.
+    """
+
+
+def make_unet_pair_encoder(channels: int = 32) -> MakePairEncoder:
+    """`spacy_docre.UNetPairEncoder.v1`: a U-Net over the pair table, after DocuNet.
+
+    channels (int): Channels at the top level; each of the two below has twice as many.
+    RETURNS (MakePairEncoder): Makes the layer for a width.
+    RAISES (ValueError): If `channels` is less than 1.
+    """
+    require_positive(channels=channels)
+    return partial(UNetPairEncoder, channels=channels)

@@ -1,0 +1,94 @@
+"""The grouped bilinear product of eq. 6, in chunks that fit a processor's cache."""
+
+import math
+from typing import Any, Iterator, Tuple
+
+import torch
+from torch import Tensor
+
+
+def grouped_bilinear(heads: Tensor, tails: Tensor, weight: Tensor) -> Tensor:
+    """Sum over blocks j of z_s^j W^j z_o^j, in the precision of autocast.
+
+    The outer products of all pairs and blocks are never held at once, neither in the forward nor
+    in the backward pass.
+
+    heads (Tensor): z_s, shape (pairs, width).
+    tails (Tensor): z_o, shape (pairs, width).
+    weight (Tensor): W, shape (blocks, block size ** 2, pair width).
+    RETURNS (Tensor): The products, float32, shape (pairs, pair width).
+    """
+    # Autocast does not see inside a custom Function.
+    device = heads.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+    return _GroupedBilinear.apply(
+        heads.float(), tails.float(), weight.to(dtype) if dtype else weight
+    )
+
+
+class _GroupedBilinear(torch.autograd.Function):
+    """The product, a chunk of the outer products at a time."""
+
+    @staticmethod
+    def forward(ctx: Any, heads: Tensor, tails: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(heads, tails, weight)
+        output = torch.zeros(len(heads), weight.shape[2], dtype=torch.float32, device=heads.device)
+        for rows, blocks in _chunks(heads, weight):
+            outer = _outer(heads, tails, weight, rows, blocks)
+            output[rows] += outer @ weight[blocks].flatten(0, 1)
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, *d_outputs: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+        heads, tails, weight = ctx.saved_tensors
+        d_output = d_outputs[0].to(weight.dtype)
+        size = math.isqrt(weight.shape[1])
+        d_heads, d_tails = torch.empty_like(heads), torch.empty_like(tails)
+        d_weight = torch.zeros_like(weight, dtype=torch.float32)
+        for rows, blocks in _chunks(heads, weight):
+            outer = _outer(heads, tails, weight, rows, blocks)
+            d_weight[blocks] += (outer.T @ d_output[rows]).view_as(weight[blocks])
+            d_outer = (d_output[rows] @ weight[blocks].flatten(0, 1).T).float()
+            d_outer = d_outer.view(-1, size, size)
+            columns = slice(blocks.start * size, blocks.stop * size)
+            head = heads[rows, columns].reshape(-1, size)
+            tail = tails[rows, columns].reshape(-1, size)
+            d_heads[rows, columns] = torch.bmm(d_outer, tail.unsqueeze(2)).view_as(
+                heads[rows, columns]
+            )
+            d_tails[rows, columns] = torch.bmm(head.unsqueeze(1), d_outer).view_as(
+                tails[rows, columns]
+            )
+        return d_heads, d_tails, d_weight.to(weight.dtype)
+
+
+# Values of the outer product held at once: small enough for a processor's cache.
+_CHUNK = 2**21
+# Columns of the outer product multiplied at once, if the blocks are smaller than that.
+_COLUMNS = 4096
+
+
+def _chunks(heads: Tensor, weight: Tensor) -> Iterator[Tuple[slice, slice]]:
+    """Walk over the outer products in slices of pairs and of blocks."""
+    num_blocks, squared, _ = weight.shape
+    block_step = min(num_blocks, max(1, _COLUMNS // squared))
+    row_step = max(1, _CHUNK // (block_step * squared))
+    for block in range(0, num_blocks, block_step):
+        for row in range(0, len(heads), row_step):
+            yield (
+                slice(row, min(row + row_step, len(heads))),
+                slice(block, min(block + block_step, num_blocks)),
+            )
+
+
+def _outer(heads: Tensor, tails: Tensor, weight: Tensor, rows: slice, blocks: slice) -> Tensor:
+    """The outer products of some blocks of some pairs, shape (pairs, columns).
+
+    They are multiplied in float32 and rounded after: in bfloat16 that is faster, too.
+    """
+    size = math.isqrt(weight.shape[1])
+    columns = slice(blocks.start * size, blocks.stop * size)
+    num_blocks = blocks.stop - blocks.start
+    head = heads[rows, columns].unflatten(1, (num_blocks, size, 1))
+    tail = tails[rows, columns].unflatten(1, (num_blocks, 1, size))
+    return (head * tail).flatten(1).to(weight.dtype)

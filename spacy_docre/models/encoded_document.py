@@ -1,0 +1,103 @@
+"""What the encoder says of one document (eq. 1), and which word piece belongs where."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class EncodedDocument(NamedTuple):
+    """The encoder's windows of one document, and what their pieces belong to.
+
+    A *position* is a word piece of the document. Overlapping windows hold the same position more
+    than once; pieces that belong to no token (padding, and special tokens where they are left
+    out) hold none. It is a tuple, so that thinc finds the tensors whose gradient is wanted.
+
+    hidden (Tensor): Last hidden states, shape (windows, pieces, width).
+    attention (Tensor): The last layer's attention probabilities, shape
+        (windows, heads, pieces, pieces).
+    piece_positions (Tensor): The document position of each piece, -1 for none, shape
+        (windows * pieces,).
+    num_positions (int): The number of positions in the document.
+    mention_pieces (Tensor): The pieces of all mentions, one mention after the other, as indices
+        into the flattened windows, shape (mention pieces,).
+    piece_mentions (Tensor): The mention each of `mention_pieces` belongs to, shape
+        (mention pieces,).
+    mention_entities (Tensor): The entity each mention belongs to, shape (mentions,).
+    num_entities (int): The number of entities.
+    position_sentences (Tensor): The sentence of each position, -1 for a special token, shape
+        (positions,).
+    num_sentences (int): The number of sentences.
+    """
+
+    hidden: Tensor
+    attention: Tensor
+    piece_positions: Tensor
+    num_positions: int
+    mention_pieces: Tensor
+    piece_mentions: Tensor
+    mention_entities: Tensor
+    num_entities: int
+    position_sentences: Tensor
+    num_sentences: int
+
+
+def merge_windows(document: EncodedDocument) -> Tensor:
+    """H of eq. 1: the hidden states, averaged where windows overlap.
+
+    document (EncodedDocument): The document.
+    RETURNS (Tensor): One row for each position, shape (positions, width).
+    """
+    kept = document.piece_positions >= 0
+    positions = document.piece_positions[kept]
+    rows = document.hidden.flatten(0, 1)[kept]  # (kept pieces, width)
+    total = rows.new_zeros(document.num_positions, rows.shape[1]).index_add(0, positions, rows)
+    if len(document.hidden) == 1:
+        return total
+    count = torch.bincount(positions, minlength=document.num_positions)
+    return total / count.unsqueeze(1)  # (positions, width)
+
+
+def entity_attention(document: EncodedDocument) -> Tensor:
+    """A_e of every entity (eq. 2): the sum over its mentions, windows merged.
+
+    A mention's attention is the mean over its pieces, in every window that holds them. What falls
+    on special tokens is left out.
+
+    document (EncodedDocument): The document.
+    RETURNS (Tensor): A, shape (positions, entities, heads).
+    """
+    windows, heads, pieces, _ = document.attention.shape
+    entities = document.mention_entities[document.piece_mentions]
+    length = torch.bincount(document.piece_mentions, minlength=len(document.mention_entities))
+    membership = document.attention.new_zeros(document.num_entities, windows * pieces)
+    membership.index_put_(
+        (entities, document.mention_pieces),
+        1.0 / length[document.piece_mentions].to(membership.dtype),
+        accumulate=True,
+    )
+    membership = membership.view(document.num_entities, windows, pieces).transpose(0, 1)
+    # (windows, 1, entities, pieces) @ (windows, heads, pieces, pieces)
+    rows = torch.matmul(membership.unsqueeze(1), document.attention)
+    rows = rows.permute(0, 3, 2, 1).flatten(0, 1)  # (windows * pieces, entities, heads)
+    kept = document.piece_positions >= 0
+    return rows.new_zeros(document.num_positions, *rows.shape[1:]).index_add(
+        0, document.piece_positions[kept], rows[kept]
+    )  # (positions, entities, heads)
+
+
+def segment_logsumexp(rows: Tensor, segments: Tensor, num_segments: int) -> Tensor:
+    """log sum exp over the rows of each segment; zeros for a segment without rows.
+
+    rows (Tensor): The values, shape (rows, width).
+    segments (Tensor): The segment of each row, shape (rows,).
+    num_segments (int): The number of segments.
+    RETURNS (Tensor): One row for each segment, shape (segments, width).
+    """
+    index = segments.unsqueeze(1).expand_as(rows)
+    largest = rows.new_zeros(num_segments, rows.shape[1]).scatter_reduce(
+        0, index, rows.detach(), "amax", include_self=False
+    )  # (segments, width)
+    total = torch.zeros_like(largest).index_add(0, segments, (rows - largest[segments]).exp())
+    empty = total == 0
+    return largest + total.masked_fill(empty, 1.0).log()  # (segments, width)

@@ -1,0 +1,283 @@
+"""The model of the component: Docs and their entities in, scores of all pairs out."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Callable, List, Optional, Tuple, cast
+
+import torch
+from spacy.tokens import Doc
+from spacy_transformers.data_classes import TransformerData
+from thinc.api import (
+    ArgsKwargs,
+    Model,
+    PyTorchWrapper_v3,
+    get_torch_default_device,
+    torch2xp,
+    xp2torch,
+)
+from thinc.shims import PyTorchShim
+from thinc.types import Floats2d, Floats3d, Floats4d
+from torch import nn
+from transformers.file_utils import ModelOutput
+
+from ..entity_sources import EntityDoc
+from .encoded_document import EncodedDocument
+from .kd_docre import KDDocRE
+from .pieces import MentionPooling, encode_document
+from .serialization import StoredPrecision, load_weights, pack, read_weights, save_weights, unpack
+from .slots import BatchScores
+from .transformer import leave_attention_gradient
+
+BuildNetwork = Callable[..., KDDocRE]
+ExtractorModel = Model[List[EntityDoc], List["PairScores"]]
+
+
+@dataclass
+class PairScores:
+    """What the model says of the pairs of one document, in the order of `Pairs`.
+
+    document (EntityDoc): The Doc and its entities.
+    logits (Floats2d): TH in column 0, the relations after it, shape (pairs, 1 + relations).
+    evidence (Floats2d): Share of the attention of each unordered pair on each sentence, shape
+        (unordered pairs, sentences).
+    """
+
+    document: EntityDoc
+    logits: Floats2d
+    evidence: Floats2d
+
+
+def make_extractor(
+    tok2vec: Model[List[Doc], List[TransformerData]],
+    build_network: BuildNetwork,
+    *,
+    stored_precision: StoredPrecision,
+    mention_pooling: MentionPooling,
+    special_tokens: bool,
+) -> ExtractorModel:
+    """Put a network over an encoder.
+
+    tok2vec (Model[List[Doc], List[TransformerData]]): The encoder.
+    build_network (BuildNetwork): Makes the network for `hidden_width` and `num_relations`.
+    stored_precision (StoredPrecision): Precision of the weights on disk.
+    mention_pooling (MentionPooling): Whether a mention has all its pieces, or the first.
+    special_tokens (bool): Whether special tokens are positions, too.
+    RETURNS (ExtractorModel): The model.
+    """
+    pair_scorer: Model[List[EncodedDocument], BatchScores] = PyTorchWrapper_v3(
+        # Built when the widths are known: at initialisation, or with the weights.
+        cast(nn.Module, None),
+        convert_inputs=_convert_inputs,
+        convert_outputs=_convert_outputs,
+        serialize_model=partial(_serialize, precision=stored_precision),
+        deserialize_model=partial(_deserialize, build_network),
+    )
+    return Model(
+        "doc_relation_model",
+        partial(forward, mention_pooling=mention_pooling, special_tokens=special_tokens),
+        init=partial(initialize, build_network=build_network),
+        layers=[tok2vec, pair_scorer],
+        refs={"tok2vec": tok2vec, "pair_scorer": pair_scorer},
+        dims={"nO": None},
+        attrs={"resize_output": set_num_relations},
+    )
+
+
+def initialize(
+    model: ExtractorModel,
+    X: Optional[List[EntityDoc]] = None,
+    Y: Optional[object] = None,
+    *,
+    build_network: BuildNetwork,
+) -> None:
+    """Build the network. `nO`, the number of relations, has been set by the component."""
+    tok2vec = model.get_ref("tok2vec")
+    shim = model.get_ref("pair_scorer").shims[0]
+    tok2vec.initialize(X=None if X is None else [document.doc for document in X])
+    if shim._model is None:
+        network = build_network(
+            hidden_width=_hidden_width(tok2vec), num_relations=model.get_dim("nO")
+        )
+        shim._model = network.to(get_torch_default_device())
+
+
+def _hidden_width(tok2vec: Model) -> int:
+    """The width of the encoder: a listener knows it, an unshared encoder's model does."""
+    for node in tok2vec.walk():
+        if node.has_dim("nO"):
+            return node.get_dim("nO")
+    raise ValueError(
+        "The width of the encoder is not known: the relation extractor has found no "
+        "'transformer' component to listen to. Add one before it: "
+        'nlp.add_pipe("transformer").'
+    )
+
+
+def set_num_relations(model: ExtractorModel, number: int) -> None:
+    """Set the number of relations. A network that is built already keeps what it knows of those
+    it has.
+
+    model (ExtractorModel): The model.
+    number (int): The new number of relations.
+    RAISES (ValueError): If it is smaller than the number of those the network knows.
+    """
+    network = model.get_ref("pair_scorer").shims[0]._model
+    if network is not None:
+        network.classifier = grow_classifier(network.classifier, number)
+    model.set_dim("nO", number, force=True)
+
+
+def grow_classifier(classifier: nn.Linear, num_relations: int) -> nn.Linear:
+    """Make room for more relations, keeping what is known of those there are.
+
+    classifier (nn.Linear): The layer of eq. 8.
+    num_relations (int): The new number of relations.
+    RETURNS (nn.Linear): The larger layer.
+    RAISES (ValueError): If there are more relations already.
+    """
+    known = classifier.out_features - 1
+    if num_relations < known:
+        raise ValueError(
+            f"The network knows {known} relations and cannot be cut to {num_relations}: "
+            "it does not know which to forget. Train one anew for fewer relations."
+        )
+    grown = nn.Linear(classifier.in_features, 1 + num_relations).to(classifier.weight.device)
+    with torch.no_grad():
+        grown.weight[: 1 + known] = classifier.weight
+        grown.bias[: 1 + known] = classifier.bias
+    return grown
+
+
+def forward(
+    model: ExtractorModel,
+    documents: List[EntityDoc],
+    is_train: bool,
+    *,
+    mention_pooling: MentionPooling,
+    special_tokens: bool,
+) -> Tuple[List[PairScores], Callable[[List[Floats2d]], List[EntityDoc]]]:
+    """Score the pairs of a batch.
+
+    documents (List[EntityDoc]): The Docs and their entities.
+    is_train (bool): Whether it is a training step.
+    mention_pooling (MentionPooling): As in `make_extractor`.
+    special_tokens (bool): Likewise.
+    RETURNS (Tuple[List[PairScores], Callable]): The scores, and the backward pass from the
+        gradients of each document's logits.
+    """
+    pair_scorer = model.get_ref("pair_scorer")
+    encodings, backprop_tok2vec = model.get_ref("tok2vec")(
+        [document.doc for document in documents], is_train
+    )
+    # The network takes no document without pairs.
+    with_pairs = [index for index, document in enumerate(documents) if len(document.entities) > 1]
+    device = cast(PyTorchShim, pair_scorer.shims[0]).device
+    encoded = [
+        encode_document(
+            documents[index],
+            encodings[index],
+            device=device,
+            is_train=is_train,
+            mention_pooling=mention_pooling,
+            special_tokens=special_tokens,
+        )
+        for index in with_pairs
+    ]
+    alloc = model.ops.alloc2f
+    scores = [
+        PairScores(document, alloc(0, 1 + model.get_dim("nO")), alloc(0, 1))
+        for document in documents
+    ]
+    if encoded:
+        found, backprop_scores = pair_scorer(encoded, is_train)
+        for index, (logits, evidence) in zip(with_pairs, found):
+            scores[index] = PairScores(documents[index], logits, evidence)
+
+    def backprop(d_logits: List[Floats2d]) -> List[EntityDoc]:
+        d_hidden: List[Optional[Floats3d]] = [None] * len(documents)
+        if encoded:
+            gradients = backprop_scores([d_logits[index] for index in with_pairs])
+            for index, (d_hidden[index], d_attention) in zip(with_pairs, gradients):
+                leave_attention_gradient(encodings[index], d_attention)
+        backprop_tok2vec(
+            [
+                _hidden_gradient(model, data, gradient)
+                for data, gradient in zip(encodings, d_hidden)
+                # The transformer has seen no document without tokens.
+                if "last_hidden_state" in data.model_output
+            ]
+        )
+        return documents
+
+    return scores, backprop
+
+
+def _hidden_gradient(
+    model: Model, data: TransformerData, gradient: Optional[Floats3d]
+) -> TransformerData:
+    """The gradient of a Doc's hidden states; zeros for a Doc without pairs."""
+    if gradient is None:
+        hidden = data.model_output["last_hidden_state"]
+        gradient = model.ops.alloc(hidden.shape, dtype=hidden.dtype)
+    return TransformerData(
+        wordpieces=data.wordpieces,
+        model_output=ModelOutput(last_hidden_state=gradient),
+        align=data.align,
+    )
+
+
+def _convert_inputs(
+    model: Model, documents: List[EncodedDocument], is_train: bool
+) -> Tuple[ArgsKwargs, Callable[[ArgsKwargs], List[Tuple[Floats3d, Floats4d]]]]:
+    def backprop(d_inputs: ArgsKwargs) -> List[Tuple[Floats3d, Floats4d]]:
+        """The gradients of each document's hidden states and attention."""
+        return [
+            (
+                cast(Floats3d, _gradient(document.hidden, d_document[0])),
+                cast(Floats4d, _gradient(document.attention, d_document[1])),
+            )
+            for document, d_document in zip(documents, d_inputs.args[0])
+        ]
+
+    return ArgsKwargs(args=(documents,), kwargs={}), backprop
+
+
+def _gradient(tensor: torch.Tensor, gradient: Optional[torch.Tensor]) -> object:
+    """A gradient for thinc; zeros if none has reached the tensor."""
+    return torch2xp(torch.zeros_like(tensor) if gradient is None else gradient)
+
+
+def _convert_outputs(
+    model: Model, inputs_outputs: Tuple[List[EncodedDocument], BatchScores], is_train: bool
+) -> Tuple[List[Tuple[Floats2d, Floats2d]], Callable[[List[Floats2d]], ArgsKwargs]]:
+    _, scores = inputs_outputs
+
+    def backprop(d_logits: List[Floats2d]) -> ArgsKwargs:
+        gradient = xp2torch(model.ops.xp.concatenate(d_logits), device=scores.logits.device)
+        return ArgsKwargs(args=((scores.logits,),), kwargs={"grad_tensors": [gradient]})
+
+    documents = scores.logits.detach().split(scores.pairs.num_pairs)
+    return [
+        (cast(Floats2d, torch2xp(logits)), cast(Floats2d, torch2xp(evidence)))
+        for logits, evidence in zip(documents, scores.evidence)
+    ], backprop
+
+
+def _serialize(network: Optional[KDDocRE], precision: StoredPrecision) -> bytes:
+    """The weights of the network; nothing where it has not been built."""
+    return b"" if network is None else pack(save_weights(network, precision), precision)
+
+
+def _deserialize(
+    build_network: BuildNetwork, model: Optional[KDDocRE], data: bytes, device: torch.device
+) -> Optional[KDDocRE]:
+    """Build the network that weights belong to, and load them."""
+    if not data:
+        return None
+    weights = read_weights(unpack(data, "relation extractor"), "relation extractor")
+    network = build_network(
+        hidden_width=weights["head_entity.weight"].shape[1],
+        num_relations=weights["classifier.weight"].shape[0] - 1,
+    )
+    load_weights(network, weights, "relation extractor")
+    return network.to(device)

@@ -1,0 +1,404 @@
+"""KD-DocRE between the encoder and the logits: eq. 2 to 8 of Tan et al. (2022), *Document-Level
+Relation Extraction with Adaptive Focal Loss and Knowledge Distillation*, in the paper's order.
+
+Eq. 1 is in `transformer.py`, eq. 9 to 13 are in `losses.py`. Symbols: H, hidden states; A,
+attention; s and o, head and tail of a pair; h, entity embedding; q, attention of a pair; c,
+context; z, head or tail in context; g, features of a pair; r, features of a pair among the others;
+l, logits; TH, the threshold class.
+"""
+
+import math
+from typing import List, Literal, Optional, Tuple
+
+import torch
+from torch import Tensor, nn
+
+from ..pairs import Pairs
+from . import slots
+from .bilinear_kernel import grouped_bilinear
+from .encoded_document import (
+    EncodedDocument,
+    entity_attention,
+    merge_windows,
+    segment_logsumexp,
+)
+from .precision import Precision, autocast
+from .slots import BatchScores, PairEncoder
+
+Order = Literal["sequential", "parallel"]
+
+_TABLE_ROWS = 4096  # Unordered pairs whose attention is held at once.
+_SMALLEST = 1e-10  # Divides the attention of entities that share none, so that it stays zero.
+
+
+class LogSumExpPooling(nn.Module):
+    """Eq. 2, entities: h_e = log sum over mentions j of exp(h_mj).
+
+    A mention is the mean of its positions. An entity of which no piece reached the encoder is
+    embedded as zeros.
+    """
+
+    def forward(self, hidden: Tensor, document: EncodedDocument) -> Tensor:
+        """Embed the entities of one document.
+
+        hidden (Tensor): H, shape (positions, hidden width).
+        document (EncodedDocument): The document.
+        RETURNS (Tensor): h, shape (entities, hidden width).
+        """
+        num_mentions = len(document.mention_entities)
+        # A piece that two windows hold is one position, and counts once.
+        mention, position = torch.stack(
+            [document.piece_mentions, document.piece_positions[document.mention_pieces]]
+        ).unique(dim=1)  # 2 x (mention positions,)
+        length = torch.bincount(mention, minlength=num_mentions)  # (mentions,)
+        total = hidden.new_zeros(num_mentions, hidden.shape[1])
+        total = total.index_add(0, mention, hidden[position])  # (mentions, hidden width)
+        present = length > 0
+        return segment_logsumexp(
+            total[present] / length[present].unsqueeze(1),
+            document.mention_entities[present],
+            document.num_entities,
+        )  # (entities, hidden width)
+
+
+class LocalizedContextPooling(nn.Module):
+    """Eq. 2 (attention) to 4: the context to which both entities of a pair attend.
+
+    A_e is the sum of the attention of the entity's mentions (eq. 2). q(s, o) = sum over heads of
+    A_s * A_o (eq. 3), normalised over the positions, as the released code does and the paper does
+    not say. c(s, o) = H^T q(s, o) (eq. 4). q is symmetric, and computed once for (s, o) and (o, s).
+
+    smoothing (float): Added to the sum that q is divided by, where A_e is the mean over mentions
+        and q the mean over heads. ATLOP's code has 1e-5.
+    """
+
+    def __init__(self, smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.smoothing = smoothing
+
+    def forward(
+        self, hidden: Tensor, document: EncodedDocument, diagonal: bool = False
+    ) -> Tuple[Tensor, Tensor]:
+        """Pool the contexts of one document.
+
+        hidden (Tensor): H, shape (positions, hidden width).
+        document (EncodedDocument): The document, with at least two entities.
+        diagonal (bool): Whether each entity has a context with itself, too.
+        RETURNS (Tuple[Tensor, Tensor]): c of the unordered pairs, shape
+            (unordered pairs, hidden width), and the share of q on each sentence, of pairs of two
+            different entities, shape (unordered pairs, sentences).
+        """
+        n, attention, added = document.num_entities, entity_attention(document), 0.0
+        if self.smoothing:
+            mentions = torch.bincount(document.mention_entities, minlength=n)
+            attention = attention / mentions.unsqueeze(1)  # (positions, entities, heads)
+            added = self.smoothing * attention.shape[2]
+        # Special tokens lie in no sentence.
+        sentences = nn.functional.one_hot(
+            document.position_sentences + 1, 1 + document.num_sentences
+        )[:, 1:].to(hidden.dtype)  # (positions, sentences)
+        contexts, shares = [], []
+        # Few entities at a time, so that the (heads x pairs x positions) table stays small.
+        step = max(1, _TABLE_ROWS // n)
+        for start in range(0, n, step):
+            q = pair_attention(attention, start, start + step, added, diagonal)
+            contexts.append(q @ hidden)  # eq. 4: (unordered pairs, hidden width)
+            shares.append(q.detach() @ sentences)  # (unordered pairs, sentences)
+        s, o = Pairs.unordered_between(n, 0, n, diagonal, hidden.device)
+        return torch.cat(contexts), torch.cat(shares)[s != o]
+
+
+def pair_attention(
+    attention: Tensor, start: int, end: int, added: float = 0.0, diagonal: bool = False
+) -> Tensor:
+    """q(s, o) of the unordered pairs with start <= s < end (eq. 3), normalised.
+
+    attention (Tensor): A, shape (positions, entities, heads).
+    start (int): The first s.
+    end (int): The s to stop before.
+    added (float): Added to the sum that each row is divided by.
+    diagonal (bool): Whether the pairs (s, s) are among them.
+    RETURNS (Tensor): q, shape (unordered pairs, positions).
+    """
+    products = torch.bmm(attention[:, start:end], attention.transpose(1, 2))
+    s, o = Pairs.unordered_between(attention.shape[1], start, end, diagonal, attention.device)
+    shared = products[:, s - start, o].T  # (unordered pairs, positions)
+    return shared / (shared.sum(1, keepdim=True) + added).clamp_min(_SMALLEST)
+
+
+class GroupedBilinear(nn.Module):
+    """Eq. 6: g_i = sum over blocks j of z_s^j W_i^j z_o^j + b_i.
+
+    Head and tail are split into `width / block_size` blocks, and only values of the same block
+    meet.
+
+    width (int): Width of z_s and z_o.
+    pair_width (int): Width of g.
+    block_size (int): Width of a block; must divide `width`.
+    RAISES (ValueError): If `block_size` does not divide `width`.
+    """
+
+    def __init__(self, width: int, pair_width: int, block_size: int) -> None:
+        super().__init__()
+        if width % block_size != 0:
+            raise ValueError(
+                f"block_size = {block_size} does not divide width = {width}. Set a "
+                "block_size that does, for instance a power of two."
+            )
+        self.block_size = block_size
+        self.weight = nn.Parameter(torch.empty(width // block_size, block_size**2, pair_width))
+        self.bias = nn.Parameter(torch.zeros(pair_width))
+        bound = 1.0 / math.sqrt(width * block_size)
+        nn.init.uniform_(self.weight, -bound, bound)
+
+    def forward(self, heads: Tensor, tails: Tensor) -> Tensor:
+        """Multiply heads and tails.
+
+        heads (Tensor): z_s, shape (pairs, width).
+        tails (Tensor): z_o, shape (pairs, width).
+        RETURNS (Tensor): g, float32, shape (pairs, pair width).
+        """
+        return grouped_bilinear(heads, tails, self.weight) + self.bias
+
+
+class AxialAttention(PairEncoder):
+    """Eq. 7 as multi-head attention: each pair (s, o) attends to those with its tail or its head.
+
+    First along the column, r' = g + sum over p of softmax_p(q_(s,o) . k_(p,o)) v_(p,o), then along
+    the row, r = r' + sum over p of softmax_p(q'_(s,o) . k'_(s,p)) v'_(s,p), with q', k', v' of r'.
+    Five things are not as printed (see `PrintedAxialAttention`): this sequence, maps for each axis,
+    the root of a head's width that divides q . k, a linear map that joins the heads, and the
+    diagonal (s, s), which is no pair and takes no part.
+
+    width (int): Width of g.
+    depth (int): Number of layers, each a column and a row.
+    heads (int): Attention heads; must divide `width`.
+    order (Order): "sequential", or "parallel" where both axes attend to g, as in released code.
+    transform (bool): End each layer with a linear map and layer normalisation, and add g at the
+        very end, as in the released code.
+    RAISES (ValueError): If `heads` does not divide `width`.
+    """
+
+    def __init__(
+        self, width: int, *, depth: int, heads: int, order: Order, transform: bool
+    ) -> None:
+        super().__init__()
+        self.adds_input = transform
+        self.layers = nn.ModuleList(
+            AxialLayer(width, heads, order, transform) for _ in range(depth)
+        )
+
+    def forward(self, table: Tensor, pairs: Pairs) -> Tensor:
+        """Attend. Arguments and result as in `PairEncoder`."""
+        output = table
+        for layer in self.layers:
+            output = layer(output, pairs)  # (pairs, pair width)
+        return output + table if self.adds_input else output
+
+
+class AxialLayer(nn.Module):
+    """One column attention and one row attention."""
+
+    def __init__(self, width: int, heads: int, order: Order, transform: bool) -> None:
+        super().__init__()
+        self.order = order
+        self.column = LineAttention(width, heads)
+        self.row = LineAttention(width, heads)
+        self.transform = (
+            nn.Sequential(nn.Linear(width, width), nn.LayerNorm(width)) if transform else None
+        )
+
+    def forward(self, table: Tensor, pairs: Pairs) -> Tensor:
+        """Attend along both axes. Arguments and result as in `PairEncoder`."""
+        # Tail by tail, the columns are lines, too.
+        column = self.column(table[pairs.transposed], pairs)[pairs.transposed]
+        if self.order == "sequential":
+            table = table + column  # r'
+            table = table + self.row(table, pairs)
+        else:
+            table = table + column + self.row(table, pairs)
+        return table if self.transform is None else self.transform(table)
+
+
+class LineAttention(nn.Module):
+    """Multi-head attention within each line (row or column) of the pair tables."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        if width % heads != 0:
+            raise ValueError(
+                f"heads = {heads} does not divide the width of the pair table, {width}."
+            )
+        self.heads = heads
+        self.query_key_value = nn.Linear(width, 3 * width, bias=False)
+        self.output = nn.Linear(width, width)
+
+    def forward(self, table: Tensor, pairs: Pairs) -> Tensor:
+        """Attend. Arguments and result as in `PairEncoder`."""
+        return self.output(attend_in_lines(self.query_key_value(table), pairs, self.heads))
+
+
+class PrintedAxialAttention(PairEncoder):
+    """Eq. 7 to the letter: r(s, o) = g(s, o) + sum over p of softmax_p(q_(s,o) . k_(p,o)) v_(p,o)
+    + sum over p of softmax_p(q_(s,o) . k_(s,p)) v_(s,p).
+
+    q, k and v are W_Q g, W_K g and W_V g, for both axes; p runs over 1 ... n, the diagonal
+    included.
+
+    width (int): Width of g.
+    depth (int): Number of layers.
+    """
+
+    diagonal = True
+
+    def __init__(self, width: int, *, depth: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(width, 3 * width, bias=False) for _ in range(depth))
+
+    def forward(self, table: Tensor, pairs: Pairs) -> Tensor:
+        """Attend. Arguments and result as in `PairEncoder`."""
+        for layer in self.layers:
+            projected = layer(table)  # (pairs, 3 * pair width)
+            column = attend_in_lines(projected[pairs.transposed], pairs, heads=1, scale=1.0)
+            row = attend_in_lines(projected, pairs, heads=1, scale=1.0)
+            table = table + column[pairs.transposed] + row  # (pairs, pair width)
+        return table
+
+
+def attend_in_lines(
+    projected: Tensor, pairs: Pairs, heads: int, scale: Optional[float] = None
+) -> Tensor:
+    """What each pair gathers from the pairs of its line.
+
+    projected (Tensor): Queries, keys and values, shape (pairs, 3 * pair width).
+    pairs (Pairs): Which row is which pair.
+    heads (int): Attention heads.
+    scale (Optional[float]): Factor on q . k; None for 1 / root of a head's width.
+    RETURNS (Tensor): The sums over the lines, shape (pairs, pair width).
+    """
+    gathered = []
+    for lines in pairs.lines(projected):
+        # (lines, length, 3 * width) to 3 x (lines, heads, length, head width)
+        q, k, v = lines.unflatten(2, (3, heads, -1)).permute(2, 0, 3, 1, 4)
+        line = nn.functional.scaled_dot_product_attention(q, k, v, scale=scale)
+        gathered.append(line.transpose(1, 2).flatten(2).flatten(0, 1))  # (pairs, width)
+    return torch.cat(gathered)
+
+
+class LinearClassifier(nn.Linear):
+    """Eq. 8: l = W_l r + b_l, with TH in column 0 and the relations after it.
+
+    It starts from P(r) = 0.01, about as rare as relations are: else the first steps go into lifting
+    TH above the rest (Lin et al., *Focal Loss for Dense Object Detection*, 2017).
+
+    pair_width (int): Width of r.
+    num_relations (int): Number of relations, without TH.
+    """
+
+    def __init__(self, pair_width: int, num_relations: int) -> None:
+        super().__init__(pair_width, 1 + num_relations)
+        nn.init.zeros_(self.bias)
+        nn.init.constant_(self.bias[0], math.log(0.99 / 0.01))
+
+
+class KDDocRE(nn.Module):
+    """Eq. 2 to 8: score every ordered pair of entities in every relation.
+
+    hidden_width, width, pair_width (int): Width of H, of z_s and z_o, and of g and r.
+    num_relations (int): Number of relations, without TH.
+    block_size (int): Width of a block of the bilinear product.
+    entity_pooling, context_pooling, pair_features, pair_encoder, classifier (Callable): Make the
+        layers of eq. 2, of 3 and 4, of 6, 7 and 8 (see `slots.py`). None for the second: z without
+        a context; for the fourth: r = g, the paper's "w/o Axial".
+    dropout (float): Dropout on z_s, z_o and r.
+    precision (Precision): Precision of the matrix products of eq. 5 to 8.
+    smoothing (float): As in `LocalizedContextPooling`.
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden_width: int,
+        num_relations: int,
+        width: int,
+        block_size: int,
+        pair_width: int,
+        entity_pooling: slots.MakeEntityPooling,
+        context_pooling: Optional[slots.MakeContextPooling],
+        pair_features: slots.MakePairFeatures,
+        pair_encoder: Optional[slots.MakePairEncoder],
+        classifier: slots.MakeClassifier,
+        dropout: float,
+        precision: Precision,
+        smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.precision = precision
+        self.entity_pooling = entity_pooling()
+        self.context_pooling = None if context_pooling is None else context_pooling(smoothing)
+        self.head_entity = nn.Linear(hidden_width, width)
+        if context_pooling is not None:
+            self.head_context = nn.Linear(hidden_width, width, bias=False)
+        self.tail_entity = nn.Linear(hidden_width, width)
+        if context_pooling is not None:
+            self.tail_context = nn.Linear(hidden_width, width, bias=False)
+        # Not self.pair_features: stored weights have this name.
+        self.bilinear = pair_features(width, pair_width, block_size)
+        self.pair_encoder = None if pair_encoder is None else pair_encoder(pair_width)
+        self.classifier = classifier(pair_width, num_relations)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, documents: List[EncodedDocument]) -> BatchScores:
+        """Score the pairs of a batch of documents, each as if it were alone.
+
+        documents (List[EncodedDocument]): The documents; at least one, each with at least two
+            entities.
+        RETURNS (BatchScores): Logits and evidence.
+        """
+        device = documents[0].hidden.device
+        sizes = [document.num_entities for document in documents]
+        diagonal = self.pair_encoder is not None and self.pair_encoder.diagonal
+        pairs = Pairs.of(sizes, diagonal=diagonal, device=device)
+        entities, contexts, evidence = [], [], []
+        for document in documents:
+            hidden = merge_windows(document)  # eq. 1: (positions, hidden width)
+            entities.append(self.entity_pooling(hidden, document))  # eq. 2
+            if self.context_pooling is not None:
+                context, shares = self.context_pooling(hidden, document, diagonal)  # eq. 3, 4
+                contexts.append(context)
+            else:
+                number = Pairs.count_unordered(document.num_entities)
+                shares = hidden.new_zeros(number, document.num_sentences)
+            evidence.append(shares)
+        with autocast(self.precision, device):
+            heads, tails = self.embed_pairs(torch.cat(entities), contexts, pairs)  # eq. 5
+            features = self.bilinear(heads, tails)  # eq. 6: (pairs, pair width)
+            features = self.encode_pairs(features, pairs)  # eq. 7: (pairs, pair width)
+            logits = self.classifier(self.dropout(features))  # eq. 8: (pairs, 1 + relations)
+        if diagonal:
+            logits, pairs = logits[pairs.off_diagonal], Pairs.of(sizes, device=device)
+        return BatchScores(logits.float(), evidence, pairs)
+
+    def embed_pairs(
+        self, entities: Tensor, contexts: List[Tensor], pairs: Pairs
+    ) -> Tuple[Tensor, Tensor]:
+        """Eq. 5: z_s = tanh(W_s [h_s; c]) and z_o = tanh(W_o [h_o; c]).
+
+        entities (Tensor): h, shape (entities, hidden width).
+        contexts (List[Tensor]): c of each document, shape (unordered pairs, hidden width); empty
+            without context pooling.
+        pairs (Pairs): Which row is which pair.
+        RETURNS (Tuple[Tensor, Tensor]): z_s and z_o, both of shape (pairs, width).
+        """
+        # W [h; c] = W_h h + W_c c: once for each entity, and once for each unordered pair.
+        heads = self.head_entity(entities)[pairs.heads]  # (pairs, width)
+        tails = self.tail_entity(entities)[pairs.tails]
+        if contexts:
+            context = torch.cat(contexts)  # (unordered pairs, hidden width)
+            heads = heads + self.head_context(context)[pairs.unordered]
+            tails = tails + self.tail_context(context)[pairs.unordered]
+        return self.dropout(torch.tanh(heads)), self.dropout(torch.tanh(tails))
+
+    def encode_pairs(self, features: Tensor, pairs: Pairs) -> Tensor:
+        """Eq. 7. Arguments and result as in `PairEncoder`."""
+        return features if self.pair_encoder is None else self.pair_encoder(features, pairs)

@@ -1,0 +1,160 @@
+"""The ordered pairs of a document's entities: the only place that knows their order."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import List, Sequence, Tuple, TypeVar, Union
+
+import numpy
+import torch
+from torch import Tensor
+
+IndexT = TypeVar("IndexT", int, numpy.ndarray, Tensor)
+Device = Union[str, torch.device]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The ordered pairs of the entities of a batch of documents, as rows of one flat table.
+
+    A document with n entities has n * (n - 1) pairs (head, tail), head by head, the tails in
+    order; with the diagonal (s, s) it has n * n. The documents follow one another.
+
+    num_entities (Tuple[int, ...]): The number of entities of each document.
+    diagonal (bool): Whether each entity is paired with itself, too.
+    heads (Tensor): Index of each pair's head among all entities of the batch, shape (pairs,).
+    tails (Tensor): Index of each pair's tail among all entities of the batch, shape (pairs,).
+    unordered (Tensor): Index of {head, tail} among the unordered pairs of the batch, which
+        (head, tail) and (tail, head) share, shape (pairs,).
+    transposed (Tensor): Row of (tail, head) for each pair (head, tail): the permutation that
+        sorts the pairs of each document tail by tail, and back, shape (pairs,).
+    """
+
+    num_entities: Tuple[int, ...]
+    diagonal: bool
+    heads: Tensor
+    tails: Tensor
+    unordered: Tensor
+    transposed: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        num_entities: Sequence[int],
+        *,
+        diagonal: bool = False,
+        device: Device = "cpu",
+    ) -> "Pairs":
+        """Lay out the pairs of a batch.
+
+        num_entities (Sequence[int]): The number of entities of each document.
+        diagonal (bool): Whether each entity is paired with itself, too.
+        device (Device): Where the index tensors are wanted.
+        RETURNS (Pairs): The pairs.
+        """
+        columns: List[Tensor] = [torch.empty(4, 0, dtype=torch.long)]
+        entities = unordered = rows = 0
+        for n in num_entities:
+            offsets = torch.tensor([entities, entities, unordered, rows]).unsqueeze(1)
+            columns.append(_document(n, diagonal) + offsets)  # (4, pairs of the document)
+            entities += n
+            unordered += cls.count_unordered(n, diagonal)
+            rows += cls.count(n, diagonal)
+        return cls(tuple(num_entities), diagonal, *torch.cat(columns, 1).to(device))
+
+    @staticmethod
+    def count(num_entities: int, diagonal: bool = False) -> int:
+        """The number of pairs of one document.
+
+        num_entities (int): The number of its entities.
+        diagonal (bool): Whether each is paired with itself, too.
+        RETURNS (int): The number of pairs.
+        """
+        return num_entities * (num_entities - (not diagonal))
+
+    @staticmethod
+    def count_unordered(num_entities: int, diagonal: bool = False) -> int:
+        """The number of unordered pairs of one document. Arguments as in `count`."""
+        return num_entities * (num_entities - 1) // 2 + num_entities * diagonal
+
+    @staticmethod
+    def row(head: IndexT, tail: IndexT, num_entities: int) -> IndexT:
+        """The row of a pair of one document without the diagonal.
+
+        head (Union[int, numpy.ndarray, Tensor]): Index of the head, or of several.
+        tail (Union[int, numpy.ndarray, Tensor]): Index of the tail, another entity.
+        num_entities (int): The number of entities.
+        RETURNS (Union[int, numpy.ndarray, Tensor]): The row.
+        """
+        return head * (num_entities - 1) + tail - (tail > head)
+
+    @classmethod
+    def rows_between(cls, entities: Sequence[int], num_entities: int) -> numpy.ndarray:
+        """The rows of all pairs between some entities of one document, in the order of the pairs
+        of these alone.
+
+        entities (Sequence[int]): The indices of the entities.
+        num_entities (int): The number of all entities.
+        RETURNS (numpy.ndarray): The rows, shape (pairs between them,).
+        """
+        chosen = cls.of([len(entities)])
+        indices = numpy.asarray(entities, dtype="int64")
+        return cls.row(indices[chosen.heads.numpy()], indices[chosen.tails.numpy()], num_entities)
+
+    @staticmethod
+    def unordered_between(
+        num_entities: int,
+        start: int,
+        end: int,
+        diagonal: bool = False,
+        device: Device = "cpu",
+    ) -> Tuple[Tensor, Tensor]:
+        """The unordered pairs {s, o} of one document with start <= s < end and s < o, in order.
+
+        num_entities (int): The number of entities.
+        start (int): The first s.
+        end (int): The s to stop before.
+        diagonal (bool): Whether the pairs {s, s} are among them.
+        device (Device): Where the index tensors are wanted.
+        RETURNS (Tuple[Tensor, Tensor]): s and o, each of shape (unordered pairs,).
+        """
+        lines = min(end, num_entities) - start
+        s, o = torch.triu_indices(
+            lines, num_entities, offset=start + (not diagonal), device=torch.device(device)
+        )
+        return s + start, o
+
+    @property
+    def num_pairs(self) -> List[int]:
+        """RETURNS (List[int]): The number of pairs of each document."""
+        return [self.count(n, self.diagonal) for n in self.num_entities]
+
+    @property
+    def off_diagonal(self) -> Tensor:
+        """RETURNS (Tensor): The rows of pairs of two different entities, shape (rows,)."""
+        return (self.heads != self.tails).nonzero().squeeze(1)
+
+    def lines(self, table: Tensor) -> List[Tensor]:
+        """Split a table of pairs into the documents, and these into one line for each head.
+
+        table (Tensor): A row for each pair, shape (pairs, width).
+        RETURNS (List[Tensor]): The lines of each document, shape (entities, tails, width).
+        """
+        return [
+            rows.unflatten(0, (n, len(rows) // max(n, 1)))
+            for n, rows in zip(self.num_entities, table.split(self.num_pairs))
+        ]
+
+
+@lru_cache(maxsize=64)
+def _document(n: int, diagonal: bool) -> Tensor:
+    """Heads, tails, unordered and transposed of one document, shape (4, pairs)."""
+    heads, tails = torch.meshgrid(torch.arange(n), torch.arange(n), indexing="ij")
+    real = torch.ones(n, n, dtype=torch.bool) if diagonal else ~torch.eye(n, dtype=torch.bool)
+    rows = torch.zeros(n, n, dtype=torch.long)
+    rows[real] = torch.arange(int(real.sum()))
+    lower, upper = torch.minimum(heads, tails), torch.maximum(heads, tails)
+    # Before the line of `lower` there are as many as in the lines above it.
+    skipped = 0 if diagonal else 1
+    before = lower * n - lower * (lower + 1) // 2 + lower * (1 - skipped)
+    unordered = before + upper - lower - skipped
+    return torch.stack([table[real] for table in (heads, tails, unordered, rows.T)])

@@ -1,0 +1,72 @@
+"""A trained pipeline as teacher."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Iterator, Sequence, Tuple, Union
+
+from spacy.language import Language
+from spacy.tokens import Span
+from spacy.util import load_model
+from thinc.api import to_numpy
+
+from ..distillation.logits import TeacherLogits
+from ..entity_sources import EntityDoc, copy_words, set_entity_spans
+from ..factories import TRANSFORMER, made_by, relation_extractors
+
+
+class TeacherPipeline:
+    """`spacy_docre.TeacherPipeline.v1`: the relation extractor of a trained pipeline, asked for
+    its logits. The pipeline is loaded when it is first asked, so that a trained student can be
+    used where its teacher is not.
+
+    path (Union[str, Path]): The pipeline: a folder, or a package.
+    """
+
+    def __init__(self, path: Union[str, Path]) -> None:
+        self.path = path
+
+    @cached_property
+    def nlp(self) -> Language:
+        """RETURNS (Language): The pipeline.
+        RAISES (ValueError): If there is none, or it has no trained relation extractor.
+        """
+        try:
+            nlp = load_model(self.path)
+            relation_extractors(nlp)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"The teacher {self.path} cannot be used: {error}") from error
+        return nlp
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): Its relations, in the order of its logits."""
+        return self._extractor.labels
+
+    def logits(self, documents: Sequence[EntityDoc]) -> Iterator[TeacherLogits]:
+        """The logits of documents, whatever entities the teacher itself would find in them.
+
+        documents (Sequence[EntityDoc]): The documents and their entities; they stay as they are.
+        YIELDS (TeacherLogits): The logits of each.
+        """
+        # The teacher's encoding must not stand where the student's own does.
+        copies = [_copy(document) for document in documents]
+        docs = [copied.doc for copied in copies]
+        for transformer in made_by(self.nlp, TRANSFORMER):
+            docs = list(transformer.pipe(docs, batch_size=len(docs)))
+        for prediction in self._extractor.score_pairs(copies):
+            yield TeacherLogits(to_numpy(prediction.logits))
+
+    @property
+    def _extractor(self) -> Any:
+        return relation_extractors(self.nlp)[0]
+
+
+def _copy(document: EntityDoc) -> EntityDoc:
+    doc = copy_words(document.doc)
+    entities = [
+        [Span(doc, mention.start, mention.end, label=mention.label) for mention in mentions]
+        for mentions in document.entities
+    ]
+    # For a transformer that marks mentions.
+    set_entity_spans(doc, entities)
+    return EntityDoc(doc, entities)

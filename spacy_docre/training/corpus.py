@@ -1,0 +1,68 @@
+"""The corpus that training reads."""
+
+import random
+from itertools import islice
+from pathlib import Path
+from typing import Callable, Iterable, Iterator, Optional, Union
+
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.training.corpus import FILE_TYPE, walk_corpus
+from spacy.vocab import Vocab
+
+from ..data.reading import make_example, read_docs
+from ..distillation.store import open_store
+from ..entity_sources import gold_entities
+
+
+def make_corpus(
+    path: Optional[Union[str, Path]],
+    limit: int = 0,
+    shuffle: bool = False,
+    teacher_logits: Optional[Union[str, Path]] = None,
+) -> Callable[[Language], Iterable[Example]]:
+    """Read `.spacy` files, for training and evaluation with gold entities.
+
+    Other than spaCy's own corpus it gives the predicted documents the gold entities, keeps
+    empty documents, and never splits a document, since relations cross sentences.
+
+    path (Optional[Union[str, Path]]): A file, or a folder with files.
+    limit (int): The number of documents to read; 0 for all.
+    shuffle (bool): Whether to shuffle the files of a folder, and the documents within each file,
+        anew in each epoch: with [training] max_epochs = -1, one file at a time is in memory.
+    teacher_logits (Optional[Union[str, Path]]): What `python -m spacy docre teach` wrote for
+        these documents, for a component with the setting `distillation`.
+    RETURNS (Callable[[Language], Iterable[Example]]): Gives the examples.
+    RAISES (ValueError): If there is no path; while it reads, if a document's teacher logits
+        are missing, or are of other entities.
+    """
+    if path is None:
+        raise ValueError(Errors.E913)
+    folder = Path(path)
+
+    def corpus(nlp: Language) -> Iterator[Example]:
+        read = _read_shuffled if shuffle else _read_in_order
+        references = read(folder, nlp.vocab, limit or None)
+        store = None if teacher_logits is None else open_store(str(teacher_logits))
+        for reference in references:
+            if store is not None:
+                store.tie(reference, gold_entities(reference))
+            yield make_example(reference)
+
+    return corpus
+
+
+def _read_in_order(path: Path, vocab: Vocab, limit: Optional[int]) -> Iterator[Doc]:
+    return islice(read_docs(path, vocab), limit)
+
+
+def _read_shuffled(path: Path, vocab: Vocab, limit: Optional[int]) -> Iterator[Doc]:
+    """With a limit it is the first documents that are shuffled."""
+    files = [path] if limit else [*walk_corpus(path, FILE_TYPE)]
+    random.shuffle(files)
+    for file in files:
+        docs = list(_read_in_order(file, vocab, limit))
+        random.shuffle(docs)
+        yield from docs

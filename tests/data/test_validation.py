@@ -1,0 +1,83 @@
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spacy_docre.data import validation
+from spacy_docre.data.validation import parse_json_array
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(VALUES, max_size=5), st.sampled_from([None, 1, "\t"]), st.integers(1, 9))
+def test_items_are_those_of_the_array(
+    tmp_path: Path, items: Any, indent: Any, characters: int
+) -> None:
+    """However the file is cut into what is read at once."""
+    path = tmp_path / "items.json"
+    path.write_text(f" {json.dumps(items, indent=indent)}\n")
+    with pytest.MonkeyPatch.context() as context:
+        context.setattr(validation, "_CHARACTERS", characters)
+        assert list(parse_json_array(path)) == items
+
+
+def test_numbers_across_a_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validation, "_CHARACTERS", 1)
+    (tmp_path / "items.json").write_text("[123456, -1.5e10, 7]")
+    assert list(parse_json_array(tmp_path / "items.json")) == [123456, -1.5e10, 7]
+
+
+def test_first_item_is_there_before_the_last_is_read(tmp_path: Path) -> None:
+    text = json.dumps([{"title": "x" * 1000}] * 2000)
+    (tmp_path / "items.json").write_text(text[:-500_000])
+    items = parse_json_array(tmp_path / "items.json")
+    assert next(items) == {"title": "x" * 1000}
+    with pytest.raises(ValueError, match="items.json is not JSON.*in item 15"):
+        list(items)
+
+
+@pytest.mark.parametrize(
+    "text, problem",
+    [
+        ("[1] [2]", "follows the list"),
+        ("[1]]", "follows the list"),
+        ("[1 2]", "misses a comma"),
+        ("[1", "has no end"),
+        ("[1,", "is not JSON"),
+        ("[1,]", "is not JSON"),
+        ("[,1]", "is not JSON"),
+        ("[", "is not JSON"),
+        ("", "is not JSON"),
+        ('{"a": 1}', "should be a list"),
+        ("{", "is not JSON"),
+        ('["a]', "is not JSON"),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_malformed(text: str, problem: str, packed: bool, tmp_path: Path) -> None:
+    path = tmp_path / ("items.json.gz" if packed else "items.json")
+    path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+    with pytest.raises(ValueError, match=problem):
+        list(parse_json_array(path))
+
+
+def test_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / "items.json").write_bytes(b'["\xff"]')
+    with pytest.raises(ValueError, match="items.json is not UTF-8"):
+        list(parse_json_array(tmp_path / "items.json"))
+
+
+def test_cut_off_while_it_is_read(tmp_path: Path) -> None:
+    packed = gzip.compress(json.dumps([str(number) for number in range(5000)]).encode())
+    (tmp_path / "items.json.gz").write_bytes(packed[:-30])
+    with pytest.raises(ValueError, match="cannot be unpacked"):
+        list(parse_json_array(tmp_path / "items.json.gz"))

@@ -1,0 +1,209 @@
+from pathlib import Path
+from typing import Callable, Iterator, List
+
+import pytest
+from spacy.tokens import Doc, DocBin, Span
+from spacy.vocab import Vocab
+
+from spacy_docre import Triple
+from spacy_docre.data import writing as writer
+from spacy_docre.data.reading import read_docs
+from spacy_docre.data.writing import Counts, split_docs, write_corpus, write_docs
+
+VOCAB = Vocab()
+
+
+def make_docs(number: int) -> List[Doc]:
+    docs = []
+    for place in range(number):
+        doc = Doc(VOCAB, words=[str(place), "x"])
+        doc._.entities = [[Span(doc, 0, 1), Span(doc, 1, 2)], [Span(doc, 0, 2)]]
+        doc._.relations = [Triple(0, 1, "P1")]
+        docs.append(doc)
+    return docs
+
+
+def numbers(docs: List[Doc]) -> List[int]:
+    return [int(doc[0].text) for doc in docs]
+
+
+def test_split_in_order() -> None:
+    parts = split_docs(make_docs(6), {"train": 3, "dev": 1})
+    assert {name: numbers(part) for name, part in parts.items()} == {
+        "train": [0, 1, 2],
+        "dev": [3],
+    }
+
+
+@pytest.mark.parametrize("size, rest", [(4, [0, 1]), (6, []), (0, [0, 1, 2, 3, 4, 5])])
+def test_split_rest(size: int, rest: List[int]) -> None:
+    parts = split_docs(make_docs(6), {"train": None, "dev": size})
+    assert numbers(parts["train"]) == rest
+    assert len(parts["dev"]) == size
+
+
+def test_split_shuffled() -> None:
+    docs = make_docs(20)
+    sizes = {"train": None, "dev": 5}
+    first, again = split_docs(docs, sizes, seed=1), split_docs(docs, sizes, seed=1)
+    assert first == again
+    assert first != split_docs(docs, sizes, seed=2)
+    assert sorted(numbers(first["train"] + first["dev"])) == list(range(20))
+    assert numbers(first["train"]) != list(range(15))
+    assert numbers(docs) == list(range(20))
+
+
+def test_split_of_too_many() -> None:
+    with pytest.raises(ValueError, match="7 documents, but there are 6"):
+        split_docs(make_docs(6), {"train": 5, "dev": 2, "test": None})
+
+
+def test_write(tmp_path: Path) -> None:
+    docs = make_docs(3)
+    paths = [tmp_path / "new" / "folder" / "train.spacy", tmp_path / "dev.spacy"]
+    counts = write_docs({paths[0]: docs, paths[1]: iter([])})
+    assert counts == {paths[0]: Counts(3, 6, 9, 3), paths[1]: Counts()}
+    written = list(DocBin().from_disk(paths[0]).get_docs(Vocab()))
+    assert [doc._.relations[0].triple for doc in written] == [Triple(0, 1, "P1")] * 3
+    assert len(DocBin().from_disk(paths[1])) == 0
+    assert sorted(tmp_path.rglob("*.*")) == sorted(paths)
+
+
+class Killed(BaseException):
+    pass
+
+
+def reader(docs: List[Doc], starts: List[int], killed_after: int = 1000) -> Callable:
+    """Gives documents from a number on, and is killed after one of them."""
+
+    def read(start: int) -> Iterator[Doc]:
+        starts.append(start)
+        yield from docs[start:killed_after]
+        if killed_after < len(docs):
+            raise Killed
+
+    return read
+
+
+def write_folder(path: Path, number: int, of: str = "a", **settings: int) -> List[int]:
+    """Where the documents were read from."""
+    starts: List[int] = []
+    counts = write_corpus(path, reader(make_docs(number), starts, **settings), {"of": of})
+    assert counts == Counts(number, 2 * number, 3 * number, number)
+    assert numbers(list(read_docs(path, Vocab()))) == list(range(number))
+    return starts
+
+
+@pytest.fixture
+def two_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "DOCUMENTS_PER_FILE", 2)
+
+
+@pytest.mark.usefixtures("two_in_a_file")
+@pytest.mark.parametrize(
+    "killed_after, start", [(0, 0), (1, 0), (2, 2), (3, 2), (4, 4), (5, 4), (6, 6)]
+)
+@pytest.mark.parametrize("present", [False, True])
+def test_folder_goes_on_where_it_was_killed(
+    killed_after: int, start: int, present: bool, tmp_path: Path
+) -> None:
+    """What a kill leaves behind is no part of the folder, and the next run needs no more than
+    what was not finished."""
+    corpus = tmp_path / "corpus"
+    if present:
+        write_folder(corpus, 9)
+        (corpus / "notes.txt").write_text("mine")
+    with pytest.raises(Killed):
+        write_folder(corpus, 7, killed_after=killed_after)
+    (tmp_path / "corpus.tmp" / "part-00009.spacy.1.tmp").write_text("cut o")
+    assert len(list(read_docs(corpus, Vocab())) if present else []) == 9 * present
+    assert write_folder(corpus, 7) == [start]
+    names = {f"part-0000{place}.spacy" for place in range(4)} | (
+        {"notes.txt"} if present else set()
+    )
+    assert {file.name for file in corpus.iterdir()} == names
+    assert list(tmp_path.iterdir()) == [corpus]
+
+
+@pytest.mark.usefixtures("two_in_a_file")
+def test_folder_of_other_documents_begins_anew(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        write_folder(tmp_path / "corpus", 7, killed_after=5)
+    assert write_folder(tmp_path / "corpus", 3, of="b") == [0]
+
+
+@pytest.mark.usefixtures("two_in_a_file")
+@pytest.mark.parametrize("step", ["unlink", "rename"])
+def test_folder_killed_at_its_end(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the new files take the place of the old: the next run makes what is missing."""
+    corpus = tmp_path / "corpus"
+    write_folder(corpus, 5)
+    (corpus / "notes.txt").write_text("mine")
+    done = getattr(Path, step)
+
+    def kill(path: Path, *args: object, **settings: object) -> None:
+        if path.parent == corpus or (args and Path(str(args[0])).parent == corpus):
+            done(path, *args, **settings)
+            raise Killed
+        done(path, *args, **settings)
+
+    with monkeypatch.context() as context:
+        context.setattr(Path, step, kill)
+        with pytest.raises(Killed):
+            write_folder(corpus, 3)
+    assert write_folder(corpus, 3) == [3 if step == "unlink" else 0]
+    assert (corpus / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("two_in_a_file")
+def test_folder_after_an_error(tmp_path: Path) -> None:
+    """Documents that have to be mended leave nothing behind."""
+
+    def read(start: int) -> Iterator[Doc]:
+        yield from make_docs(5)
+        raise ValueError("line 6")
+
+    with pytest.raises(ValueError, match="line 6"):
+        write_corpus(tmp_path / "corpus", read, {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_link_to_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "notes.txt").write_text("mine")
+    (tmp_path / "corpus").symlink_to(tmp_path / "real")
+    write_folder(tmp_path / "corpus", 3)
+    assert (tmp_path / "real" / "notes.txt").read_text() == "mine"
+    assert not (tmp_path / "corpus.tmp").exists()
+
+
+@pytest.mark.usefixtures("two_in_a_file")
+def test_damaged_progress(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        write_folder(tmp_path / "corpus", 7, killed_after=5)
+    (tmp_path / "corpus.tmp" / writer.PROGRESS).write_text("")
+    assert write_folder(tmp_path / "corpus", 7) == [0]
+
+
+def test_file_where_a_folder_is_to_be(tmp_path: Path) -> None:
+    (tmp_path / "corpus").write_text("mine")
+    starts: List[int] = []
+    with pytest.raises(OSError, match="is a file"):
+        write_corpus(tmp_path / "corpus", reader(make_docs(1), starts), {})
+    assert not starts and (tmp_path / "corpus").read_text() == "mine"
+
+
+def test_nothing_changes_after_an_error(tmp_path: Path) -> None:
+    paths = [tmp_path / "train.spacy", tmp_path / "dev.spacy"]
+    paths[0].write_text("old")
+
+    def broken() -> Iterator[Doc]:
+        yield from make_docs(2)
+        raise ValueError("line 3")
+
+    with pytest.raises(ValueError, match="line 3"):
+        write_docs({paths[0]: make_docs(2), paths[1]: broken()})
+    assert paths[0].read_text() == "old"
+    assert list(tmp_path.iterdir()) == [paths[0]]

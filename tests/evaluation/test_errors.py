@@ -1,0 +1,74 @@
+"""What a model gets wrong."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+
+from spacy_docre.evaluation.errors import (
+    ErrorClass,
+    Outcome,
+    classify,
+    confusions,
+    count_classes,
+    score_pairs,
+)
+from spacy_docre.evaluation.relations import ScoredTriple
+from spacy_docre.evaluation.subsets import pair_of
+from tests.evaluation.strategies import triple_sets
+
+
+def triple(label: str, tail: int = 1, document: str = "A") -> ScoredTriple:
+    return ScoredTriple(document, 0, tail, label)
+
+
+@given(triple_sets, triple_sets)
+def test_classes_add_up(gold: set, predicted: set) -> None:
+    outcomes = classify(gold, predicted)
+    counts = count_classes(outcomes)
+    assert counts["C"] == len(gold & predicted)
+    assert counts["C"] + counts["W"] + counts["MR"] == len(gold)
+    assert counts["C"] + counts["W"] + counts["MS"] == len(predicted)
+    assert Counter(outcome.gold for outcome in outcomes if outcome.gold) == Counter(gold)
+    found = Counter(outcome.predicted for outcome in outcomes if outcome.predicted)
+    assert found == Counter(predicted)
+    for outcome in outcomes:
+        if outcome.kind is ErrorClass.wrong:
+            assert pair_of(outcome.gold) == pair_of(outcome.predicted)
+            assert outcome.gold not in predicted and outcome.predicted not in gold
+
+
+@given(triple_sets, triple_sets)
+def test_no_pair_has_both_a_missed_and_a_spurious_relation(gold: set, predicted: set) -> None:
+    kinds: dict = {}
+    for outcome in classify(gold, predicted):
+        kinds.setdefault(pair_of(outcome.triple), set()).add(outcome.kind)
+    assert not any({ErrorClass.missed, ErrorClass.spurious} <= kind for kind in kinds.values())
+
+
+def test_each_class() -> None:
+    gold = {triple("P17"), triple("P19"), triple("P27", 2), triple("P1", 3)}
+    predicted = {triple("P17"), triple("P20"), triple("P21"), triple("P1", 2), triple("P1", 4)}
+    assert classify(gold, predicted) == [
+        Outcome(ErrorClass.correct, triple("P17"), triple("P17")),
+        Outcome(ErrorClass.wrong, triple("P19"), triple("P20")),
+        Outcome(ErrorClass.spurious, None, triple("P21")),
+        Outcome(ErrorClass.wrong, triple("P27", 2), triple("P1", 2)),
+        Outcome(ErrorClass.missed, triple("P1", 3), None),
+        Outcome(ErrorClass.spurious, None, triple("P1", 4)),
+    ]
+
+
+def test_confusions() -> None:
+    gold = {triple("P17"), triple("P17", 2), triple("P19", 3), triple("P19", 4)}
+    predicted = {triple("P19"), triple("P19", 2), triple("P17", 3), triple("P19", 5)}
+    counts = confusions(classify(gold, predicted))
+    assert counts == {("P17", "P19"): 2, ("P19", "P17"): 1}
+
+
+def test_related_pairs() -> None:
+    gold = {triple("P17"), triple("P19"), triple("P27", 2), triple("P1", 3)}
+    predicted = {triple("P1"), triple("P1", 2), triple("P2", 2), triple("P1", 4)}
+    score = score_pairs(gold, predicted)
+    assert score.precision == pytest.approx(2 / 3)
+    assert score.recall == pytest.approx(2 / 3)

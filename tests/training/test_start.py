@@ -1,0 +1,71 @@
+"""Trainings that start from the weights of another."""
+
+from pathlib import Path
+from typing import Callable
+
+import pytest
+import spacy
+from spacy.language import Language
+
+from spacy_docre.models.weights import get_weights
+from spacy_docre.training.start import make_weights_loader
+
+SHIPPED = Path(__file__).parents[2] / "assets" / "en_docre_wiki_sm"
+
+
+def test_weights_are_those_it_starts_from(
+    make_pipeline: Callable, make_examples: Callable, trained: Language, trained_folder: Path
+) -> None:
+    settings = {"hidden_dropout_prob": 0.4, "attn_implementation": "eager"}
+    nlp = make_pipeline(
+        examples=make_examples(10), transformer={"transformer_config": settings}, threshold=0.2
+    )
+    make_weights_loader(trained_folder)(nlp)
+    for name, component in nlp.pipeline:
+        expected = get_weights(trained.get_pipe(name).model)  # type: ignore[attr-defined]
+        found = get_weights(component.model)  # type: ignore[attr-defined]
+        assert found.keys() == expected.keys()
+        for key, weight in found.items():
+            assert weight.equal(expected[key]), key
+    # All else is as in the new config.
+    transformer = nlp.get_pipe("transformer").model.transformer
+    assert transformer.config._attn_implementation == "eager"
+    assert transformer.encoder.layer[0].output.dropout.p == 0.4
+    assert nlp.get_pipe("doc_relation_extractor").cfg["threshold"] == 0.2
+
+
+def test_other_sizes(
+    make_pipeline: Callable, make_examples: Callable, trained_folder: Path
+) -> None:
+    nlp = make_pipeline(
+        examples=make_examples(10),
+        transformer={"transformer_config": {"num_hidden_layers": 2}},
+    )
+    with pytest.raises(ValueError, match="component 'transformer' of .* do not fit.*is missing"):
+        make_weights_loader(trained_folder)(nlp)
+    nlp = make_pipeline(examples=make_examples(10), model={"pair_width": 16})
+    with pytest.raises(ValueError, match="'doc_relation_extractor'.*is 16 there, and 32 in"):
+        make_weights_loader(trained_folder)(nlp)
+
+
+def test_components_of_any_kind() -> None:
+    """The shipped pipeline has a senter, which keeps no labels, and ner."""
+    nlp, shipped = spacy.load(SHIPPED), spacy.load(SHIPPED)
+    for name in ("senter", "ner"):
+        for node in nlp.get_pipe(name).model.walk():  # type: ignore[attr-defined]
+            for key in node.param_names:
+                if node.has_param(key):
+                    node.set_param(key, node.get_param(key) + 1)
+    make_weights_loader(SHIPPED)(nlp)
+    for name in ("senter", "ner"):
+        expected = get_weights(shipped.get_pipe(name).model)  # type: ignore[attr-defined]
+        for key, weight in get_weights(nlp.get_pipe(name).model).items():  # type: ignore[attr-defined]
+            assert weight.equal(expected[key]), key
+
+
+def test_nothing_to_start_from(trained: Language, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="missing, to start from, cannot be loaded"):
+        make_weights_loader(tmp_path / "missing")(trained)
+    spacy.blank("en").to_disk(tmp_path / "blank")
+    with pytest.raises(ValueError, match="no component to start from"):
+        make_weights_loader(tmp_path / "blank")(trained)
