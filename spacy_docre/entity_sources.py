@@ -13,6 +13,7 @@ Mentions = List[Span]
 EntityGetter = Callable[[Doc], List[Mentions]]
 
 DEFAULT_KEY = "entities"
+_GIVEN = "docre_given_entities"
 
 
 class MissingEntities(ValueError):
@@ -54,6 +55,37 @@ def set_entity_spans(doc: Doc, entities: Iterable[Iterable[Span]]) -> None:
         Span(doc, mention.start, mention.end, label=mention.label, span_id=str(place))
         for place, mentions in enumerate(entities)
         for mention in mentions
+    ]
+
+
+def give_entities(doc: Doc, entities: Iterable[Iterable[Span]]) -> None:
+    """Give a Doc its entities, for `find_entities`: whatever reads entities takes these, and no
+    others that something has set or would find.
+
+    doc (Doc): The document.
+    entities (Iterable[Iterable[Span]]): The mentions of each entity, in it or in another Doc of
+        the same tokens.
+    """
+    doc.user_data[_GIVEN] = [
+        [[int(span.start), int(span.end), span.label_, span.id_] for span in mentions]
+        for mentions in entities
+    ]
+
+
+def find_entities(doc: Doc, getter: EntityGetter) -> List[Mentions]:
+    """The entities of a Doc: those that it was given, else those that a getter finds. All that
+    reads entities asks here.
+
+    doc (Doc): The document.
+    getter (EntityGetter): Asked where none were given.
+    RETURNS (List[Mentions]): The mentions of each entity.
+    RAISES (MissingEntities): If the getter raises it.
+    """
+    if _GIVEN not in doc.user_data:
+        return getter(doc)
+    return [
+        [Span(doc, start, end, label=label, span_id=id_) for start, end, label, id_ in mentions]
+        for mentions in doc.user_data[_GIVEN]
     ]
 
 

@@ -10,7 +10,7 @@ from spacy.util import load_model
 from tqdm import tqdm
 from wasabi import msg
 
-from ..factories import relation_extractors
+from ..pipeline.components import relation_extractors
 
 
 def load_extracting_pipeline(model: str, threshold: Optional[float]) -> Language:

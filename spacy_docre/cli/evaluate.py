@@ -25,8 +25,8 @@ from ..evaluation.inputs import (
 from ..evaluation.predict import predict_answers
 from ..evaluation.report import to_markdown, to_page
 from ..evaluation.tables import Table, comparison, summary
-from ..factories import relation_extractors
 from ..files import written_whole
+from ..pipeline.components import relation_extractors
 from ._shared import load_extracting_pipeline, refuse_existing
 
 METRICS, MARKDOWN, PAGE, RESULT = "metrics.json", "report.md", "report.html", "result.json"

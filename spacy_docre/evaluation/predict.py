@@ -9,7 +9,7 @@ from spacy.training import Example
 from ..data.reading import make_example
 from ..data.sentences import sentence_numbers
 from ..entity_sources import make_default_entities
-from ..factories import TRANSFORMER, made_by, relation_extractors
+from ..pipeline.components import relation_extractors, transformers
 from .answers import Answer, Answers, above
 from .gold import evidence_sentences
 from .relations import ScoredTriple
@@ -69,7 +69,7 @@ def _read_given_entities(nlp: Language) -> None:
     """Let all that reads entities read the given ones."""
     for extractor in relation_extractors(nlp):
         cast(Any, extractor).get_entities = make_default_entities()
-    for transformer in made_by(nlp, TRANSFORMER):
+    for transformer in transformers(nlp):
         markers = getattr(cast(Any, transformer).model, "mention_markers", None)
         if markers is not None:
             markers.entities = make_default_entities()

@@ -13,7 +13,7 @@ from spacy_transformers.data_classes import WordpieceBatch
 from thinc.types import Floats2d, Ints2d, Ragged
 from transformers import PreTrainedTokenizerBase
 
-from ..entity_sources import EntityGetter, MissingEntities, make_default_entities
+from ..entity_sources import EntityGetter, MissingEntities, find_entities, make_default_entities
 
 Boundaries = Tuple[Set[int], Set[int]]
 
@@ -143,7 +143,7 @@ def _mention_boundaries(doc: Doc, markers: MentionMarkers) -> Boundaries:
     which the relation extractor warns of."""
     entities: List[List[Span]] = []
     with suppress(MissingEntities):
-        entities = markers.entities(doc)
+        entities = find_entities(doc, markers.entities)
     mentions = [span for mentions in entities for span in mentions]
     return {span.start for span in mentions}, {span.end - 1 for span in mentions}
 

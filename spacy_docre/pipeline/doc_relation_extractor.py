@@ -49,6 +49,7 @@ from ..entity_sources import (
     EntityGetter,
     Mentions,
     MissingEntities,
+    find_entities,
     reference_entities,
 )
 from ..losses import Loss
@@ -334,7 +335,7 @@ class DocRelationExtractor(TrainablePipe):
         """The predicted Doc of an example with the entities of whatever sets them: a
         component, the reader of the corpus, or, where nothing does, the reference."""
         try:
-            return EntityDoc(example.predicted, self.get_entities(example.predicted))
+            return EntityDoc(example.predicted, find_entities(example.predicted, self.get_entities))
         except MissingEntities:
             return EntityDoc(example.predicted, self._gold_entities(example))
 
@@ -367,16 +368,16 @@ class DocRelationExtractor(TrainablePipe):
             entities has none; where nothing has set entities, a warning says what to add.
         """
         documents = [EntityDoc(doc, self._entities_or_warn(doc)) for doc in docs]
-        return self.score_pairs(documents)
+        return self.score_entities(documents)
 
     def _entities_or_warn(self, doc: Doc) -> List[Mentions]:
         try:
-            return self.get_entities(doc)
+            return find_entities(doc, self.get_entities)
         except MissingEntities as error:
             warnings.warn(f"'{self.name}' finds no relations. {error}", stacklevel=2)
             return []
 
-    def score_pairs(self, documents: List[EntityDoc]) -> List[PairScores]:
+    def score_entities(self, documents: List[EntityDoc]) -> List[PairScores]:
         """Score the pairs of given entities, whatever the setting `entities` would find.
 
         documents (List[EntityDoc]): The documents, which the transformer has seen, and their
@@ -405,18 +406,26 @@ class DocRelationExtractor(TrainablePipe):
         """
         for doc, prediction in zip(docs, predictions):
             doc._.entities = prediction.document.entities
-            doc._.relations = self._triples(prediction)
+            doc._.relations = self.decode(prediction)
             # Where nothing sets entities, `score` takes those of the reference, and needs it.
             if prediction.document.entities or not self._lacks_entities(doc):
                 release_attention(doc)
 
-    def _triples(self, prediction: PairScores) -> List[Triple]:
+    def decode(self, prediction: PairScores, threshold: Optional[float] = None) -> List[Triple]:
+        """Choose the relations of a document by the scores of its pairs.
+
+        prediction (PairScores): The scores.
+        threshold (Optional[float]): A relation is chosen if its probability is above this; None
+            for the component's own threshold.
+        RETURNS (List[Triple]): The relations.
+        """
+        threshold = self.cfg["threshold"] if threshold is None else threshold
         logits = to_numpy(prediction.logits)
         evidence = to_numpy(prediction.evidence)
         # Eq. 9, in float64: in float32 a sure relation would have probability 1.
         margins = (logits[:, 1:] - logits[:, :1]).astype("float64")
         probabilities = NumpyOps().sigmoid(margins)
-        annotated = probabilities > self.cfg["threshold"]
+        annotated = probabilities > threshold
         if self.cfg["top_k"] is not None and self.cfg["top_k"] < annotated.shape[1]:
             worst_first = margins.argsort(axis=1)
             rest = worst_first[:, : annotated.shape[1] - self.cfg["top_k"]]
@@ -573,13 +582,13 @@ class DocRelationExtractor(TrainablePipe):
                 EntityDoc(example.predicted, self._gold_entities(example)) for example in batch
             ]
             self.set_annotations(
-                [example.predicted for example in batch], self.score_pairs(documents)
+                [example.predicted for example in batch], self.score_entities(documents)
             )
         return super().score(examples, **kwargs)
 
     def _lacks_entities(self, doc: Doc) -> bool:
         try:
-            self.get_entities(doc)
+            find_entities(doc, self.get_entities)
         except MissingEntities:
             return True
         return False

@@ -11,7 +11,7 @@ from thinc.api import to_numpy
 
 from ..distillation.logits import TeacherLogits
 from ..entity_sources import EntityDoc, copy_words, set_entity_spans
-from ..factories import TRANSFORMER, made_by, relation_extractors
+from .components import relation_extractors, transformers
 
 
 class TeacherPipeline:
@@ -51,9 +51,9 @@ class TeacherPipeline:
         # The teacher's encoding must not stand where the student's own does.
         copies = [_copy(document) for document in documents]
         docs = [copied.doc for copied in copies]
-        for transformer in made_by(self.nlp, TRANSFORMER):
+        for transformer in transformers(self.nlp):
             docs = list(transformer.pipe(docs, batch_size=len(docs)))
-        for prediction in self._extractor.score_pairs(copies):
+        for prediction in self._extractor.score_entities(copies):
             yield TeacherLogits(to_numpy(prediction.logits))
 
     @property

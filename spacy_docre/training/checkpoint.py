@@ -14,8 +14,8 @@ from spacy.language import Language
 from thinc.optimizers import KeyT
 from thinc.shims import PyTorchShim
 
-from ..factories import trainable_components
 from ..models.weights import get_weights, set_weights
+from ..pipeline.components import trainable_components
 from .optimizer import AdamW
 
 _NAME = "checkpoint-"

@@ -7,8 +7,8 @@ from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.util import load_model
 
-from ..factories import trainable_components
 from ..models.weights import get_weights, set_weights
+from ..pipeline.components import trainable_components
 
 
 def make_weights_loader(path: Optional[Union[str, Path]] = None) -> Callable[[Language], None]:

@@ -36,7 +36,7 @@ def released_logits(nlp: Language, docs: List[Doc]) -> List[torch.Tensor]:
     """The pipeline's logits, a row for each pair of different entities."""
     transformer, extractor = (component for _, component in nlp.pipeline)
     documents = [EntityDoc(doc, gold_entities(doc)) for doc in transformer.pipe(docs)]
-    return [torch.as_tensor(scores.logits) for scores in extractor.score_pairs(documents)]
+    return [torch.as_tensor(scores.logits) for scores in extractor.score_entities(documents)]
 
 
 def off_diagonal(table: torch.Tensor) -> torch.Tensor:
