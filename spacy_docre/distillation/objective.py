@@ -13,9 +13,9 @@ from ..alignment import GoldAlignment
 from ..entity_sources import EntityDoc
 from ..losses import DistillationLoss, make_kl_loss, mse_loss
 from ..pairs import Pairs
-from ..pipeline.teacher import TeacherPipeline
 from .logits import TeacherLogits
 from .store import LogitsStore, store_of, title_of
+from .teacher import Teacher
 
 
 @dataclass
@@ -35,14 +35,12 @@ class Distillation:
 
     loss (DistillationLoss): The difference between a student's and a teacher's logits.
     weight (float): Factor on it, as against the relation extraction loss.
-    teacher (Optional[TeacherPipeline]): Asked for its logits in each training step; None
+    teacher (Optional[Teacher]): Asked for its logits in each training step; None
         where the corpus brings them (`teacher_logits` of `spacy_docre.Corpus.v1`).
     RAISES (ValueError): If `weight` is negative.
     """
 
-    def __init__(
-        self, loss: DistillationLoss, weight: float, teacher: Optional[TeacherPipeline]
-    ) -> None:
+    def __init__(self, loss: DistillationLoss, weight: float, teacher: Optional[Teacher]) -> None:
         if weight < 0:
             raise ValueError(f"weight = {weight} is negative: set 0 or more.")
         self.loss = loss
@@ -67,7 +65,7 @@ class Distillation:
         teacher = self._teacher_of(reference)
         return () if teacher is None else teacher.labels
 
-    def _teacher_of(self, reference: Doc) -> Union[TeacherPipeline, LogitsStore, None]:
+    def _teacher_of(self, reference: Doc) -> Union[Teacher, LogitsStore, None]:
         return self.teacher or store_of(reference)
 
     def require_teacher(self, references: Collection[Doc], labels: Sequence[str]) -> None:
@@ -165,14 +163,12 @@ def _stored_pairs(example: Example, document: EntityDoc) -> Optional[TaughtPairs
     )
 
 
-def make_mse_distillation(
-    weight: float = 1.0, teacher: Optional[TeacherPipeline] = None
-) -> Distillation:
+def make_mse_distillation(weight: float = 1.0, teacher: Optional[Teacher] = None) -> Distillation:
     """`spacy_docre.MSEDistillation.v1`: the mean squared error between logits (eq. 12), added
     to the relation extraction loss (eq. 13).
 
     weight (float): Factor on it.
-    teacher (Optional[TeacherPipeline]): Gives the logits in each step, e.g.
+    teacher (Optional[Teacher]): Gives the logits in each step, e.g.
         `spacy_docre.TeacherPipeline.v1`; null where the corpus brings them.
     RETURNS (Distillation): The distillation.
     RAISES (ValueError): If `weight` is negative.
@@ -181,7 +177,7 @@ def make_mse_distillation(
 
 
 def make_kl_distillation(
-    weight: float = 1.0, temperature: float = 1.0, teacher: Optional[TeacherPipeline] = None
+    weight: float = 1.0, temperature: float = 1.0, teacher: Optional[Teacher] = None
 ) -> Distillation:
     """`spacy_docre.KLDistillation.v1`: the Kullback-Leibler divergence between the classes'
     probabilities by softmax, added to the relation extraction loss.
@@ -189,7 +185,7 @@ def make_kl_distillation(
     weight (float): Factor on it.
     temperature (float): Divides the logits of both; above 1, what the teacher thinks
         unlikely counts for more.
-    teacher (Optional[TeacherPipeline]): Gives the logits in each step; null where the corpus
+    teacher (Optional[Teacher]): Gives the logits in each step; null where the corpus
         brings them.
     RETURNS (Distillation): The distillation.
     RAISES (ValueError): If `weight` is negative, or `temperature` is not positive.

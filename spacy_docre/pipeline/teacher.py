@@ -10,11 +10,12 @@ from spacy.util import load_model
 from thinc.api import to_numpy
 
 from ..distillation.logits import TeacherLogits
+from ..distillation.teacher import Teacher
 from ..entity_sources import EntityDoc, copy_words, set_entity_spans
 from .components import relation_extractors, transformers
 
 
-class TeacherPipeline:
+class TeacherPipeline(Teacher):
     """`spacy_docre.TeacherPipeline.v1`: the relation extractor of a trained pipeline, asked for
     its logits. The pipeline is loaded when it is first asked, so that a trained student can be
     used where its teacher is not.
