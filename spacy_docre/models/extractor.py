@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable, List, Optional, Tuple, cast
+from typing import Any, Callable, List, Optional, Tuple, cast
 
 import torch
 from spacy.tokens import Doc
@@ -18,7 +18,7 @@ from thinc.api import (
 from thinc.shims import PyTorchShim
 from thinc.types import Floats2d, Floats3d, Floats4d
 from torch import nn
-from transformers.file_utils import ModelOutput
+from transformers.utils import ModelOutput
 
 from ..entity_sources import EntityDoc
 from .encoded_document import EncodedDocument
@@ -101,7 +101,7 @@ def initialize(
         shim._model = network.to(get_torch_default_device())
 
 
-def _hidden_width(tok2vec: Model) -> int:
+def _hidden_width(tok2vec: Model[Any, Any]) -> int:
     """The width of the encoder: a listener knows it, an unshared encoder's model does."""
     for node in tok2vec.walk():
         if node.has_dim("nO"):
@@ -213,7 +213,7 @@ def forward(
 
 
 def _hidden_gradient(
-    model: Model, data: TransformerData, gradient: Optional[Floats3d]
+    model: Model[Any, Any], data: TransformerData, gradient: Optional[Floats3d]
 ) -> TransformerData:
     """The gradient of a Doc's hidden states; zeros for a Doc without pairs."""
     if gradient is None:
@@ -227,7 +227,7 @@ def _hidden_gradient(
 
 
 def _convert_inputs(
-    model: Model, documents: List[EncodedDocument], is_train: bool
+    model: Model[Any, Any], documents: List[EncodedDocument], is_train: bool
 ) -> Tuple[ArgsKwargs, Callable[[ArgsKwargs], List[Tuple[Floats3d, Floats4d]]]]:
     def backprop(d_inputs: ArgsKwargs) -> List[Tuple[Floats3d, Floats4d]]:
         """The gradients of each document's hidden states and attention."""
@@ -248,7 +248,9 @@ def _gradient(tensor: torch.Tensor, gradient: Optional[torch.Tensor]) -> object:
 
 
 def _convert_outputs(
-    model: Model, inputs_outputs: Tuple[List[EncodedDocument], BatchScores], is_train: bool
+    model: Model[Any, Any],
+    inputs_outputs: Tuple[List[EncodedDocument], BatchScores],
+    is_train: bool,
 ) -> Tuple[List[Tuple[Floats2d, Floats2d]], Callable[[List[Floats2d]], ArgsKwargs]]:
     _, scores = inputs_outputs
 

@@ -126,12 +126,12 @@ def _positions(
     ranks = numpy.arange(len(runs)) - numpy.repeat(starts, counts)
     # A piece that lies in two tokens belongs to the first.
     used, first = numpy.unique(pieces, return_index=True)
-    places, positions = numpy.unique(
+    ranked, positions = numpy.unique(
         tokens[first] * (length + 1) + ranks[first], return_inverse=True
     )
     piece_positions = numpy.full(windows * length, -1)
     piece_positions[used] = positions
-    return piece_positions, places // (length + 1)
+    return piece_positions, ranked // (length + 1)
 
 
 def _mention_pieces(
