@@ -7,26 +7,21 @@ from typing import Callable, List, Optional, Tuple, cast
 import torch
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import TransformerData
-from thinc.api import (
-    ArgsKwargs,
-    Model,
-    PyTorchWrapper_v3,
-    get_torch_default_device,
-    torch2xp,
-    xp2torch,
-)
+from thinc.api import ArgsKwargs, Model, get_torch_default_device, torch2xp, xp2torch
+from thinc.layers import pytorchwrapper
 from thinc.shims import PyTorchShim
 from thinc.types import Floats2d, Floats3d, Floats4d
 from torch import nn
 from transformers.file_utils import ModelOutput
 
 from ..entity_sources import EntityDoc
+from .attention import leave_attention_gradient
 from .encoded_document import EncodedDocument
 from .kd_docre import KDDocRE
 from .pieces import MentionPooling, encode_document
 from .serialization import StoredPrecision, load_weights, pack, read_weights, save_weights, unpack
+from .shim import ThreadSafeShim
 from .slots import BatchScores
-from .transformer import leave_attention_gradient
 
 BuildNetwork = Callable[..., KDDocRE]
 ExtractorModel = Model[List[EntityDoc], List["PairScores"]]
@@ -64,13 +59,18 @@ def make_extractor(
     special_tokens (bool): Whether special tokens are positions, too.
     RETURNS (ExtractorModel): The model.
     """
-    pair_scorer: Model[List[EncodedDocument], BatchScores] = PyTorchWrapper_v3(
+    shim = ThreadSafeShim(
         # Built when the widths are known: at initialisation, or with the weights.
-        cast(nn.Module, None),
-        convert_inputs=_convert_inputs,
-        convert_outputs=_convert_outputs,
+        None,
         serialize_model=partial(_serialize, precision=stored_precision),
         deserialize_model=partial(_deserialize, build_network),
+    )
+    # thinc's PyTorchWrapper has a shim of its own.
+    pair_scorer: Model[List[EncodedDocument], BatchScores] = Model(
+        "pytorch",
+        pytorchwrapper.forward,
+        attrs={"convert_inputs": _convert_inputs, "convert_outputs": _convert_outputs},
+        shims=[shim],
     )
     return Model(
         "doc_relation_model",
