@@ -71,7 +71,7 @@ def make_noisy_pipeline(make_pipeline: Callable, make_examples: Callable) -> Cal
 def docs(make_examples: Callable, make_doc: Callable) -> List[Doc]:
     """Documents of one window and of several."""
     short = make_doc("Ada Lane was born in Oslo .".split(), [[(0, 2)], [(5, 6)]])
-    examples = make_examples(80, seed=1)
+    examples = make_examples(25, seed=1)
     return [doc for example in examples for doc in (example.predicted, short.copy())]
 
 
@@ -104,9 +104,24 @@ def test_a_copy_runs_beside_its_original(make_noisy_pipeline: Callable, docs: Li
     assert_same_answers(found, expected)
 
 
+def test_pipelines_that_share_a_tokenizer(make_noisy_pipeline: Callable, docs: List[Doc]) -> None:
+    """As a sourced transformer shares it with the pipeline that it comes from. One pads, and the
+    other does not: the tokenizer knows of one way at a time."""
+    plain, marked = make_noisy_pipeline(), make_noisy_pipeline(mention_markers=MARKERS)
+    objects = marked.get_pipe("transformer").model.layers[0].shims[0]._hfmodel
+    objects.tokenizer = plain.get_pipe("transformer").model.tokenizer
+
+    def annotate(doc: Doc) -> List[Doc]:
+        return [nlp(doc.copy()) for nlp in (plain, marked)]
+
+    expected = [doc for original in docs for doc in annotate(original)]
+    found = [doc for both in in_threads(annotate, docs) for doc in both]
+    assert_same_answers(found, expected)
+
+
 def test_threads_that_pipe(make_noisy_pipeline: Callable, docs: List[Doc]) -> None:
     nlp = make_noisy_pipeline()
-    batches = [docs[start : start + 10] for start in range(0, len(docs), 10)]
+    batches = [docs[start : start + 10] for start in range(0, len(docs), 5)]
 
     def annotate(batch: List[Doc]) -> List[Doc]:
         return list(nlp.pipe([doc.copy() for doc in batch]))
