@@ -17,8 +17,8 @@ from spacy_transformers.data_classes import FullTransformerBatch, TransformerDat
 from thinc.api import xp2torch
 from thinc.types import Floats4d
 from torch import Tensor, nn
-from transformers import PreTrainedModel
-from transformers.file_utils import ModelOutput
+from transformers.modeling_utils import PreTrainedModel
+from transformers.utils.generic import ModelOutput
 
 logger = logging.getLogger("spacy")
 

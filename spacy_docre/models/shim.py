@@ -12,8 +12,8 @@ from spacy_transformers.layers.hf_shim import HFShim
 from spacy_transformers.util import make_tempdir
 from thinc.api import ArgsKwargs, Optimizer, PyTorchShim, get_torch_default_device
 from torch import nn
-from transformers.file_utils import ModelOutput
 from transformers.modeling_utils import no_init_weights
+from transformers.utils.generic import ModelOutput
 
 from .attention import add_attention_hooks, run_with_attention
 from .learn_rates import scale_learn_rate

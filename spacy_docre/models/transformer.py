@@ -23,8 +23,8 @@ from spacy_transformers.layers.transformer_model import (
 from spacy_transformers.truncate import truncate_oversize_splits
 from thinc.api import ArgsKwargs, Model, chain
 from thinc.types import Ragged
-from transformers import PreTrainedTokenizerBase
-from transformers.file_utils import ModelOutput
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+from transformers.utils.generic import ModelOutput
 
 from .attention import ATTENTION, log_attention_kernel, take_attention_gradient
 from .learn_rates import check_learn_rate_factor
