@@ -10,8 +10,8 @@ from thinc.api import to_numpy, xp2torch
 from thinc.types import Floats4d
 
 from ..entity_sources import EntityDoc
+from .attention import attention_of
 from .encoded_document import EncodedDocument
-from .transformer import attention_of
 
 MentionPooling = Literal["mean", "first"]
 

@@ -53,11 +53,11 @@ from ..entity_sources import (
     reference_entities,
 )
 from ..losses import Loss
+from ..models.attention import release_attention
 from ..models.extractor import ExtractorModel, PairScores
 from ..models.learn_rates import check_learn_rate_factor, scale_learn_rate
 from ..models.pieces import sentence_boundaries
 from ..models.serialization import readable
-from ..models.transformer import release_attention
 from ..pairs import Pairs
 from .attention import provide_attention
 
