@@ -22,7 +22,7 @@ from thinc.api import SGD, Adam
 
 from spacy_docre import Triple
 from spacy_docre.annotations import has_relations
-from spacy_docre.pipeline import doc_relation_extractor
+from spacy_docre.pipeline import batching
 
 EXTRACTOR = "doc_relation_extractor"
 LABELS = ("based in", "born in", "works for")
@@ -207,7 +207,7 @@ class TestPipe:
     @pytest.mark.parametrize("most", [1, 90, 400])
     def test_number_of_pairs_at_once(self, most, all_scores, make_examples, monkeypatch):
         expected = [scores_of(doc) for doc in all_scores.pipe(docs_of(make_examples(5)))]
-        monkeypatch.setattr(doc_relation_extractor, "MAX_PAIRS", most)
+        monkeypatch.setattr(batching, "MAX_PAIRS", most)
         batches = []
         model = all_scores.get_pipe(EXTRACTOR).model
         forward = model._func
