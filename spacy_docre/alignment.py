@@ -42,7 +42,16 @@ def align_mentions(example: Example, entities: Iterable[Sequence[Span]]) -> List
             indices = tokens[mention.start : mention.end]
             if len(indices):
                 start, end = _without_space(predicted, int(indices[0]), int(indices[-1]) + 1)
-                spans.append(Span(predicted, start, end, label=mention.label_, span_id=mention.id_))
+                spans.append(
+                    Span(
+                        predicted,
+                        start,
+                        end,
+                        label=mention.label_,
+                        span_id=mention.id_,
+                        kb_id=mention.kb_id_,
+                    )
+                )
         aligned.append(spans)
     return aligned
 
