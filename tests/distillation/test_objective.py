@@ -10,7 +10,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam
 
-from spacy_docre.alignment import GoldAlignment
+from spacy_docre import alignment
+from spacy_docre.alignment import GoldAlignment, match_entities
 from spacy_docre.annotations import set_relations
 from spacy_docre.data.writing import write_docs
 from spacy_docre.distillation.logits import TeacherLogits
@@ -175,6 +176,50 @@ def test_student_finds_other_entities(
     assert sorted(found.rows) == sorted(rows)
     for row, values in zip(found.rows, found.values):
         numpy.testing.assert_array_equal(values, rows[row])
+
+
+def test_answers_are_in_the_order_of_the_documents(
+    docs: List[Doc], taught: List[Example], trained_folder: Path, tmp_path: Path, corpus: Path
+) -> None:
+    """Whoever teaches them: one store, another, or nobody."""
+    teacher = TeacherPipeline(trained_folder)
+    list(store_logits(teacher, docs, tmp_path, checksum=teacher.checksum, top_k=1))
+    others = list(make_corpus(corpus, teacher_logits=tmp_path)(spacy.blank("en")))
+    untaught = list(make_corpus(corpus)(spacy.blank("en")))
+    examples = [taught[0], others[1], untaught[2], taught[3], others[4]]
+    asked = [GoldAlignment(example, gold_entities(example.predicted)) for example in examples]
+    distillation = make_mse_distillation()
+    answers = distillation.ask(asked)
+    assert [answer is None for answer in answers] == [False, False, True, False, False]
+    for document, answer in zip(asked, answers):
+        (alone,) = distillation.ask([document])
+        assert (alone is None) == (answer is None)
+        if alone is not None and answer is not None:
+            numpy.testing.assert_array_equal(answer.values, alone.values)
+            assert answer.values.shape[1] == (4 if answer.columns is None else 2)
+    assert [answer.columns is None for answer in answers if answer is not None] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+
+
+def test_entities_are_aligned_once_a_step(
+    make_pipeline: Callable, taught: List[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nlp = make_pipeline(examples=taught, distillation=MSE)
+    component = nlp.get_pipe(EXTRACTOR)
+    scores = component.predict([nlp.get_pipe("transformer")(e.predicted) for e in taught])
+    calls = []
+
+    def counted(*entities: Any) -> Dict[int, int]:
+        calls.append(entities)
+        return match_entities(*entities)
+
+    monkeypatch.setattr(alignment, "match_entities", counted)
+    loss, _ = component.get_loss(taught, scores)
+    assert loss > 0 and len(calls) == len(taught)
 
 
 @pytest.mark.parametrize("sourcing", ["stored", "online"])
