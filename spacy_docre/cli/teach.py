@@ -10,7 +10,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..data.reading import read_docs
-from ..distillation.storing import Progress, teach
+from ..distillation.storing import Progress, store_logits
 from ..pipeline.teacher import TeacherPipeline
 
 # Of so many documents size and time are projected: DocRED's distant set has about as many.
@@ -44,8 +44,10 @@ def teach_cli(
     start = perf_counter()
     try:
         with tqdm(unit=" documents", leave=False) as bar:
-            docs = read_docs(data, Vocab())
-            for progress in teach(TeacherPipeline(model), docs, output, top_k=top_k, force=force):
+            teacher, docs = TeacherPipeline(model), read_docs(data, Vocab())
+            for progress in store_logits(
+                teacher, docs, output, checksum=teacher.checksum, top_k=top_k, force=force
+            ):
                 bar.update(progress.documents - bar.n)
     except (OSError, ValueError) as error:
         msg.fail(f"Cannot store the logits of {model}", error, exits=1)
