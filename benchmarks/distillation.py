@@ -22,10 +22,11 @@ from spacy.util import minibatch
 from thinc.api import Optimizer
 from wasabi import msg
 
-from spacy_docre.data.reading import make_corpus, read_docs
+from spacy_docre.data.corpus_files import read_docs
 from spacy_docre.distillation.objective import make_mse_distillation
 from spacy_docre.distillation.storing import teach
 from spacy_docre.pipeline.teacher import TeacherPipeline
+from spacy_docre.training.corpus import make_corpus
 from spacy_docre.training.optimizer import make_adamw
 
 

@@ -42,7 +42,7 @@ from transformers import (
 )
 
 from spacy_docre import Triple
-from spacy_docre.data import writing as writer
+from spacy_docre.data import corpus_files
 
 PEOPLE = ["Ada Lane", "Bruno Falk", "Clara Weiss", "Dario Conti", "Elin Berg", "Farid Amin"]
 CITIES = ["Oslo", "Porto", "Turin", "New Haven", "Lyon", "Graz"]
@@ -450,12 +450,12 @@ def _facts(choice: random.Random, make_example: Callable, vocab: Vocab) -> Examp
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable:
     """Gives a context in which only so many files of a corpus can be written, two documents
     each."""
-    write_docs = writer.write_docs
-    monkeypatch.setattr(writer, "DOCUMENTS_PER_FILE", 2)
+    write_docs = corpus_files.write_docs
+    monkeypatch.setattr(corpus_files, "DOCUMENTS_PER_FILE", 2)
 
     @contextmanager
     def full_after(files: int) -> Iterator[None]:
-        def write(parts: Mapping[Path, Iterable[Doc]]) -> Dict[Path, writer.Counts]:
+        def write(parts: Mapping[Path, Iterable[Doc]]) -> Dict[Path, corpus_files.CorpusCounts]:
             nonlocal files
             if not files:
                 raise OSError("No space left")
@@ -463,7 +463,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable:
             return write_docs(parts)
 
         with monkeypatch.context() as context:
-            context.setattr(writer, "write_docs", write)
+            context.setattr(corpus_files, "write_docs", write)
             yield
 
     return full_after

@@ -13,8 +13,8 @@ from spacy.tokens import Doc
 from spacy.training.corpus import FILE_TYPE
 from spacy.vocab import Vocab
 
-from ..data.reading import read_docs
-from ..data.validation import parse_json, read_text
+from ..data.corpus_files import read_docs
+from ..data.json_files import parse_json, read_text
 
 STDIN = "-"
 JSON_LINES = ".jsonl"

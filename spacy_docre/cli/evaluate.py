@@ -12,7 +12,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..data.docred import read_relation_names
-from ..data.reading import is_json
+from ..data.json_files import is_json
 from ..evaluation.answers import Answers, above, read_answers, write_answers
 from ..evaluation.evaluation import Evaluation
 from ..evaluation.gold import GoldDocument, read_gold

@@ -8,7 +8,7 @@ from spacy.cli._util import Arg, Opt
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from ..data.reading import read_docs
+from ..data.corpus_files import read_docs
 from ..display.render import to_html
 from ..files import written_whole
 from ._shared import refuse_existing

@@ -9,8 +9,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..annotations import set_entities, set_relations
-from ..data.reading import make_example
-from ..data.validation import parse_json, read_text
+from ..data.gold_annotations import make_example
+from ..data.json_files import parse_json, read_text
 from ..models.serialization import load_weights
 from .checkpoint import ATLOP_SMOOTHING, HEADS, ReleasedWeights, read_released
 

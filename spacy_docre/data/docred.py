@@ -9,19 +9,11 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..annotations import Triple
-from .annotation import annotate, set_mention_names
 from .detokenization import detokenize
+from .gold_annotations import set_gold_annotations, set_mention_names
+from .json_files import parse_json, parse_json_array, read_text
 from .sentences import set_sentence_numbers
-from .validation import (
-    FieldPath,
-    Label,
-    Text,
-    invalid,
-    parse_json,
-    parse_json_array,
-    read_text,
-    validate,
-)
+from .validation import FieldPath, Label, Text, invalid, validate
 
 FIELDS = {
     "title": "the document's title, a string",
@@ -204,7 +196,7 @@ def make_doc(
         )
         for (head, tail, label), places in evidence.items()
     ]
-    annotate(doc, entities, None if record.labels is None else relations)
+    set_gold_annotations(doc, entities, None if record.labels is None else relations)
     set_sentence_numbers(doc, [place for place, tokens in enumerate(record.sents) if tokens])
     set_mention_names(
         doc,

@@ -18,8 +18,8 @@ from typing import (
     cast,
 )
 
+from .json_files import GZIP, parse_json, unpacked
 from .knowledge_base import KnowledgeBase
-from .validation import GZIP, parse_json, unpacked
 
 BY_NAME = ("head", "relation", "tail")
 BY_ID = ("head_id", "relation", "tail_id")

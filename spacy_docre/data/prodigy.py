@@ -10,8 +10,9 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..annotations import Triple
-from .annotation import Mention, annotate
-from .validation import FieldPath, Label, Text, invalid, parse_json_lines, validate
+from .gold_annotations import Mention, set_gold_annotations
+from .json_files import parse_json_lines
+from .validation import FieldPath, Label, Text, invalid, validate
 
 FIELDS = {
     "text": "a string, of one character or more for a token",
@@ -154,7 +155,7 @@ def _annotate(
             )
         )
     # Relations of the same two entities between other mentions are one.
-    annotate(doc, entities, dict.fromkeys(triples))
+    set_gold_annotations(doc, entities, dict.fromkeys(triples))
 
 
 def _problems(record: ExampleRecord) -> Iterator[Tuple[FieldPath, str]]:

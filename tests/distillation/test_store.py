@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from spacy.tokens import Doc
 
-from spacy_docre.data.reading import make_example
+from spacy_docre.data.gold_annotations import make_example
 from spacy_docre.distillation import storing as teach_module
 from spacy_docre.distillation.logits import TeacherLogits
 from spacy_docre.distillation.store import LogitsStore, open_store, store_of

@@ -11,7 +11,7 @@ from spacy.training.initialize import init_nlp
 from spacy.util import load_config, load_model
 from thinc.api import Config
 
-from spacy_docre.data.writing import write_docs
+from spacy_docre.data.corpus_files import write_docs
 from spacy_docre.training import checkpoint, loop
 from spacy_docre.training.checkpoint import save_checkpoint
 from spacy_docre.training.loop import train

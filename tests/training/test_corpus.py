@@ -11,7 +11,8 @@ from spacy.training.corpus import walk_corpus
 from spacy.util import registry
 
 from spacy_docre import Triple
-from spacy_docre.data.reading import make_example, read_docs
+from spacy_docre.data.corpus_files import read_docs
+from spacy_docre.data.gold_annotations import make_example
 from spacy_docre.training.corpus import make_corpus
 
 
