@@ -163,12 +163,12 @@ def _parameter_names(nlp: Language) -> Dict[KeyT, str]:
     next process."""
     names: Dict[KeyT, str] = {}
     for pipe_name, component in trainable_components(nlp).items():
-        for place, node in enumerate(component.model.walk()):
+        for index, node in enumerate(component.model.walk()):
             for name in node.param_names:
-                names[node.id, name] = f"{pipe_name}.{place}.{name}"
+                names[node.id, name] = f"{pipe_name}.{index}.{name}"
             for shim in node.shims:
                 for name, _ in cast(PyTorchShim, shim)._model.named_parameters():
-                    names[shim.id, name] = f"{pipe_name}.{place}.torch.{name}"
+                    names[shim.id, name] = f"{pipe_name}.{index}.torch.{name}"
     return names
 
 

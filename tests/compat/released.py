@@ -64,18 +64,18 @@ def logits(
     last = {end - 1 for mentions in entities for _, end in mentions}
     pieces: List[str] = []
     begins = {}
-    for place, word in enumerate(words):
-        begins[place] = len(pieces)
-        pieces += ["*"] * (place in first) + tokenizer.tokenize(word) + ["*"] * (place in last)
+    for index, word in enumerate(words):
+        begins[index] = len(pieces)
+        pieces += ["*"] * (index in first) + tokenizer.tokenize(word) + ["*"] * (index in last)
     ids = tokenizer.build_inputs_with_special_tokens(tokenizer.convert_tokens_to_ids(pieces))
     with torch.no_grad():
         output = encoder.eval()(input_ids=torch.tensor([ids]), output_attentions=True)
     hidden, attention = output.last_hidden_state[0], output.attentions[-1][0]
     is_atlop = "projection.weight" not in state
     # A mention is its marker, behind the first special token.
-    places = [[1 + begins[start] for start, _ in mentions] for mentions in entities]
-    embeddings = [hidden[rows].exp().sum(0).log() for rows in places]
-    attentions = [attention[:, rows].mean(1) for rows in places]
+    indices = [[1 + begins[start] for start, _ in mentions] for mentions in entities]
+    embeddings = [hidden[rows].exp().sum(0).log() for rows in indices]
+    attentions = [attention[:, rows].mean(1) for rows in indices]
     size = len(entities) if is_atlop else max(SIZE, len(entities))
     width = hidden.shape[1]
     block = (state["bilinear.weight"] if is_atlop else state["projection.weight"]).shape[1]
@@ -123,7 +123,7 @@ def _linear(state: Dict[str, Any], name: str, values: Tensor) -> Tensor:
 
 
 def _attend(state: Dict[str, Tensor], name: str, lines: Tensor) -> Tensor:
-    """Each place of each line attends to the places of its line."""
+    """Each pair of each line attends to the pairs of its line."""
     queries = lines @ state[f"{name}.to_q.weight"].T
     keys, values = (lines @ state[f"{name}.to_kv.weight"].T).chunk(2, dim=-1)
     gathered = []

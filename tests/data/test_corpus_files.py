@@ -15,8 +15,8 @@ VOCAB = Vocab()
 
 def make_docs(number: int) -> List[Doc]:
     docs = []
-    for place in range(number):
-        doc = Doc(VOCAB, words=[str(place), "x"])
+    for index in range(number):
+        doc = Doc(VOCAB, words=[str(index), "x"])
         doc._.entities = [[Span(doc, 0, 1), Span(doc, 1, 2)], [Span(doc, 0, 2)]]
         doc._.relations = [Triple(0, 1, "P1")]
         docs.append(doc)
@@ -118,7 +118,7 @@ def test_folder_goes_on_where_it_was_killed(
     (tmp_path / "corpus.tmp" / "part-00009.spacy.1.tmp").write_text("cut o")
     assert len(list(read_docs(corpus, Vocab())) if present else []) == 9 * present
     assert write_folder(corpus, 7) == [start]
-    names = {f"part-0000{place}.spacy" for place in range(4)} | (
+    names = {f"part-0000{index}.spacy" for index in range(4)} | (
         {"notes.txt"} if present else set()
     )
     assert {file.name for file in corpus.iterdir()} == names
@@ -137,7 +137,7 @@ def test_folder_of_other_documents_begins_anew(tmp_path: Path) -> None:
 def test_folder_killed_at_its_end(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the new files take the place of the old: the next run makes what is missing."""
+    """While the new files replace the old: the next run makes what is missing."""
     corpus = tmp_path / "corpus"
     write_folder(corpus, 5)
     (corpus / "notes.txt").write_text("mine")

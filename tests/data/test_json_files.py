@@ -91,8 +91,10 @@ def test_damaged_and_deep(opened: str, tmp_path: Path) -> None:
         list(parse_json_array(tmp_path / "items.json"))
 
 
-@pytest.mark.parametrize("text", ["[123456789012345678901234567890]", '["\\ud800", "\\ud83d\\ude00"]'])
+@pytest.mark.parametrize(
+    "text", ["[123456789012345678901234567890]", '["\\ud800", "\\ud83d\\ude00"]']
+)
 def test_values_are_those_of_python(text: str, tmp_path: Path) -> None:
-    """Also whole numbers of any size, and half a surrogate pair, which the checks of fields find."""
+    """Also large numbers, and half a surrogate pair, which the checks of fields find."""
     (tmp_path / "items.json").write_text(text)
     assert list(parse_json_array(tmp_path / "items.json")) == json.loads(text)

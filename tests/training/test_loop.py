@@ -75,13 +75,13 @@ def config(
 def weights(nlp: Language) -> Dict[str, numpy.ndarray]:
     found = {}
     for pipe, component in nlp.pipeline:
-        for place, node in enumerate(component.model.walk()):
+        for index, node in enumerate(component.model.walk()):
             for shim in node.shims:
                 for name, value in shim._model.state_dict().items():
                     found[f"{pipe}.{name}"] = value.detach().numpy().copy()
             for name in node.param_names:
                 if node.has_param(name):
-                    found[f"{pipe}.{place}.{name}"] = node.get_param(name).copy()
+                    found[f"{pipe}.{index}.{name}"] = node.get_param(name).copy()
     return found
 
 
