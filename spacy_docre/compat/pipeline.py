@@ -1,7 +1,7 @@
 """A pipeline made of a checkpoint of the authors' released code, or of ATLOP's."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, cast
+from typing import Any, Dict, List, Mapping, Optional, cast
 
 import spacy
 from spacy.language import Language
@@ -97,7 +97,7 @@ def _transformer_config(encoder: str) -> Dict[str, Any]:
 
 
 def _extractor_config(weights: ReleasedWeights, padded: bool) -> Dict[str, Any]:
-    pair_encoder: Dict[str, Any] = {"@layers": "spacy_docre.NoPairEncoder.v1"}
+    pair_encoder: Optional[Dict[str, Any]] = None
     if weights.depth is not None:
         kind = "PaddedAxialAttention" if padded else "AxialAttention"
         pair_encoder = {

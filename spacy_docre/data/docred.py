@@ -2,7 +2,19 @@
 
 from itertools import accumulate, islice
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
+from typing import (
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    Union,
+)
 
 from pydantic import BaseModel, StrictInt, TypeAdapter, ValidationError
 from spacy.tokens import Doc
@@ -166,48 +178,52 @@ def make_doc(
         user_data={"title": record.title},
     )
     ends = list(accumulate(map(len, record.sents)))
-    starts = [0, *ends]
+    bounds = list(zip([0, *ends], ends))
     entities = [
         [
-            (
-                starts[mention.sent_id] + mention.pos[0],
-                starts[mention.sent_id] + mention.pos[1],
-                mention.type,
-            )
+            (bounds[mention.sent_id][0] + start, bounds[mention.sent_id][0] + end, mention.type)
             for mention in mentions
+            for start, end in [mention.pos]
         ]
         for mentions in record.vertexSet
     ]
-    # A relation that is there twice has the evidence of both, without sentences of no token.
+    relations = None if record.labels is None else _triples(record.labels, bounds, names)
+    set_gold_annotations(doc, entities, relations)
+    set_sentence_numbers(doc, [index for index, tokens in enumerate(record.sents) if tokens])
+    set_mention_names(
+        doc,
+        (
+            (index, start, end, mention.name)
+            for index, mentions in enumerate(record.vertexSet)
+            for (start, end, _), mention in zip(entities[index], mentions)
+            if mention.name
+        ),
+    )
+    return doc
+
+
+def _triples(
+    labels: Iterable[LabelRecord], bounds: Sequence[Tuple[int, int]], names: Mapping[str, str]
+) -> List[Triple]:
+    """The relations; `bounds` are first token and end token of each sentence. A relation that is
+    there twice has the evidence of both, without sentences of no token."""
     evidence: Dict[Tuple[int, int, str], List[int]] = {}
-    for label in record.labels or ():
+    for label in labels:
         evidence.setdefault((label.h, label.t, label.r), []).extend(label.evidence)
-    relations = [
+    return [
         Triple(
             head,
             tail,
             label,
             name=names.get(label, ""),
             evidence=tuple(
-                (starts[sentence], ends[sentence])
-                for sentence in dict.fromkeys(sentences)
-                if record.sents[sentence]
+                (start, end)
+                for start, end in map(bounds.__getitem__, dict.fromkeys(sentences))
+                if start < end
             ),
         )
         for (head, tail, label), sentences in evidence.items()
     ]
-    set_gold_annotations(doc, entities, None if record.labels is None else relations)
-    set_sentence_numbers(doc, [index for index, tokens in enumerate(record.sents) if tokens])
-    set_mention_names(
-        doc,
-        (
-            (number, start, end, mention.name)
-            for number, mentions in enumerate(record.vertexSet)
-            for (start, end, _), mention in zip(entities[number], mentions)
-            if mention.name
-        ),
-    )
-    return doc
 
 
 def _title(data: Any) -> str:

@@ -32,7 +32,7 @@ from weasel.util.hashing import get_checksum
 
 from .checkpoint import (
     Checkpoint,
-    Evaluation,
+    EvaluatedStep,
     delete_checkpoints,
     read_checkpoint,
     restore,
@@ -61,39 +61,15 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False
     """
     config = nlp.config.interpolate()
     inputs = _checksums(config)
-    checkpoint = read_checkpoint(output)
-    difference = None if checkpoint is None else _difference(checkpoint, nlp, inputs)
-    if difference is not None:
-        if not force:
-            raise ValueError(
-                f"{output} holds a training that is not finished, {difference}. Begin anew with "
-                "--force, or name another folder."
-            )
-        delete_checkpoints(output)
-        checkpoint = None
-    if config["training"]["seed"] is not None:
-        fix_random_seed(config["training"]["seed"])
-    if use_gpu >= 0 and config["training"]["gpu_allocator"]:
-        set_gpu_allocator(config["training"]["gpu_allocator"])
-    settings = registry.resolve(config["training"], schema=ConfigSchemaTraining)
+    checkpoint = _usable_checkpoint(output, nlp, inputs, force)
+    settings = _resolve_settings(config, use_gpu)
     optimizer = settings["optimizer"]
-    if not isinstance(optimizer, AdamW):
-        raise ValueError(
-            "Only the moments of torch's AdamW can be kept in a checkpoint. Set "
-            '[training.optimizer] @optimizers = "spacy_docre.AdamW.v1".'
-        )
-    if 0 < settings["max_steps"] < settings["eval_frequency"]:
-        raise ValueError(
-            f"[training] eval_frequency = {settings['eval_frequency']} is more than max_steps = "
-            f"{settings['max_steps']}: model-best would be what the training starts from. Lower "
-            "eval_frequency."
-        )
     train_corpus, dev_corpus = resolve_dot_names(
         config, [settings["train_corpus"], settings["dev_corpus"]]
     )
     batches = create_train_batches(nlp, train_corpus, settings["batcher"], settings["max_epochs"])
     evaluate = create_evaluation_callback(nlp, dev_corpus, settings["score_weights"])
-    evaluations: List[Evaluation] = []
+    evaluations: List[EvaluatedStep] = []
     epochs: List[Any] = []
     if checkpoint is None:
         output.mkdir(parents=True, exist_ok=True)
@@ -122,7 +98,7 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False
     try:
         for _, info, is_best in steps:
             if is_best is not None:
-                evaluations.append(Evaluation(info["step"], info["score"], info["other_scores"]))
+                evaluations.append(EvaluatedStep(info["step"], info["score"], info["other_scores"]))
             if info["step"] < known:
                 continue
             if is_best is not None:
@@ -138,6 +114,44 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False
         finish_log()
     before_to_disk(nlp).to_disk(output / DIR_MODEL_LAST)
     delete_checkpoints(output)
+
+
+def _usable_checkpoint(
+    output: Path, nlp: Language, inputs: Dict[str, str], force: bool
+) -> Optional[Checkpoint]:
+    """The checkpoint of this very training; one of another is deleted with force."""
+    checkpoint = read_checkpoint(output)
+    difference = None if checkpoint is None else _difference(checkpoint, nlp, inputs)
+    if difference is None:
+        return checkpoint
+    if not force:
+        raise ValueError(
+            f"{output} holds a training that is not finished, {difference}. Begin anew with "
+            "--force, or name another folder."
+        )
+    delete_checkpoints(output)
+    return None
+
+
+def _resolve_settings(config: Config, use_gpu: int) -> Dict[str, Any]:
+    """What the section [training] says, made and checked."""
+    if config["training"]["seed"] is not None:
+        fix_random_seed(config["training"]["seed"])
+    if use_gpu >= 0 and config["training"]["gpu_allocator"]:
+        set_gpu_allocator(config["training"]["gpu_allocator"])
+    settings: Dict[str, Any] = registry.resolve(config["training"], schema=ConfigSchemaTraining)
+    if not isinstance(settings["optimizer"], AdamW):
+        raise ValueError(
+            "Only the moments of torch's AdamW can be kept in a checkpoint. Set "
+            '[training.optimizer] @optimizers = "spacy_docre.AdamW.v1".'
+        )
+    if 0 < settings["max_steps"] < settings["eval_frequency"]:
+        raise ValueError(
+            f"[training] eval_frequency = {settings['eval_frequency']} is more than max_steps = "
+            f"{settings['max_steps']}: model-best would be what the training starts from. Lower "
+            "eval_frequency."
+        )
+    return settings
 
 
 def _checksums(config: Config) -> Dict[str, str]:
@@ -199,7 +213,7 @@ def _replay_evaluations(evaluate: Evaluate, checkpoint: Checkpoint) -> Evaluate:
     known = iter(checkpoint.evaluations)
 
     def evaluate_or_recall() -> Tuple[float, Dict[str, Any]]:
-        evaluation: Optional[Evaluation] = next(known, None)
+        evaluation: Optional[EvaluatedStep] = next(known, None)
         if evaluation is None:
             return evaluate()
         return evaluation.score, evaluation.other_scores

@@ -17,7 +17,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(VALUES, max_size=5), st.sampled_from([None, 1, "\t"]), st.integers(1, 9))
 def test_items_are_those_of_the_array(
     tmp_path: Path, items: Any, indent: Any, characters: int

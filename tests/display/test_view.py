@@ -3,7 +3,7 @@
 from typing import List, Tuple
 
 import spacy
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 
@@ -21,6 +21,7 @@ spans = st.tuples(st.integers(0, NUM_TOKENS - 1), st.integers(1, 6)).map(
     st.sets(st.integers(1, NUM_TOKENS - 1)),
     st.lists(st.booleans(), min_size=NUM_TOKENS, max_size=NUM_TOKENS),
 )
+@settings(deadline=None)
 def test_pieces_are_the_text(
     entities: List[List[Tuple[int, int]]], starts: set, spaces: List[bool]
 ) -> None:

@@ -289,7 +289,7 @@ def test_scores_of_a_checkpoint_are_exact(
 ) -> None:
     nlp = init_nlp(config)
     optimizer = loop.registry.resolve(nlp.config["training"])["optimizer"]
-    scores = loop.Evaluation(0, 0.1234567890123, {"rel_f": float("nan")})
+    scores = loop.EvaluatedStep(0, 0.1234567890123, {"rel_f": float("nan")})
     save_checkpoint(tmp_path, nlp, optimizer, [scores], {}, [])
     found = checkpoint.read_checkpoint(tmp_path)
     assert found is not None and found.evaluations[0].score == scores.score
