@@ -30,8 +30,7 @@ def annotate(
         passed on.
     batch_size (int): Documents at a time.
     n_process (int): Processes that work on them.
-    YIELDS (Union[Tuple[Doc, InputDocument], Failure]): Each annotated document and what it was
-        made from, or why there is none.
+    YIELDS (Union[Tuple[Doc, InputDocument], Failure]): Document and source, or failure.
     """
     # What has gone in and not come out, in the order of the input.
     waiting: Dict[int, Union[InputDocument, Failure]] = {}

@@ -64,33 +64,14 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False
     checkpoint = _usable_checkpoint(output, nlp, inputs, force)
     settings = _resolve_settings(config, use_gpu)
     optimizer = settings["optimizer"]
-    train_corpus, dev_corpus = resolve_dot_names(
-        config, [settings["train_corpus"], settings["dev_corpus"]]
-    )
-    batches = create_train_batches(nlp, train_corpus, settings["batcher"], settings["max_epochs"])
-    evaluate = create_evaluation_callback(nlp, dev_corpus, settings["score_weights"])
     evaluations: List[EvaluatedStep] = []
     epochs: List[Any] = []
+    steps = _training_steps(nlp, config, settings, checkpoint, epochs)
     if checkpoint is None:
         output.mkdir(parents=True, exist_ok=True)
         clean_output_dir(output)
     else:
         restore(output, nlp, optimizer)
-        evaluate = _replay_evaluations(evaluate, checkpoint)
-    steps = train_while_improving(
-        nlp,
-        optimizer,
-        _replay_batches(batches, checkpoint, epochs),
-        evaluate,
-        dropout=settings["dropout"],
-        accumulate_gradient=settings["accumulate_gradient"],
-        patience=settings["patience"],
-        max_steps=settings["max_steps"],
-        eval_frequency=settings["eval_frequency"],
-        exclude=settings["frozen_components"],
-        annotating_components=settings["annotating_components"],
-        before_update=settings["before_update"],
-    )
     before_to_disk = create_before_to_disk_callback(settings["before_to_disk"])
     with nlp.select_pipes(disable=settings["frozen_components"]):
         log_step, finish_log = settings["logger"](nlp, sys.stdout, sys.stderr)
@@ -152,6 +133,35 @@ def _resolve_settings(config: Config, use_gpu: int) -> Dict[str, Any]:
             "eval_frequency."
         )
     return settings
+
+
+def _training_steps(
+    nlp: Language,
+    config: Config,
+    settings: Dict[str, Any],
+    checkpoint: Optional[Checkpoint],
+    epochs: List[Any],
+) -> Iterator[Tuple[Batch, Dict[str, Any], Optional[bool]]]:
+    """spaCy's loop. Its steps are taken one after the other, as they are asked for."""
+    train_corpus, dev_corpus = resolve_dot_names(
+        config, [settings["train_corpus"], settings["dev_corpus"]]
+    )
+    batches = create_train_batches(nlp, train_corpus, settings["batcher"], settings["max_epochs"])
+    evaluate = create_evaluation_callback(nlp, dev_corpus, settings["score_weights"])
+    return train_while_improving(
+        nlp,
+        settings["optimizer"],
+        _replay_batches(batches, checkpoint, epochs),
+        evaluate if checkpoint is None else _replay_evaluations(evaluate, checkpoint),
+        dropout=settings["dropout"],
+        accumulate_gradient=settings["accumulate_gradient"],
+        patience=settings["patience"],
+        max_steps=settings["max_steps"],
+        eval_frequency=settings["eval_frequency"],
+        exclude=settings["frozen_components"],
+        annotating_components=settings["annotating_components"],
+        before_update=settings["before_update"],
+    )
 
 
 def _checksums(config: Config) -> Dict[str, str]:
