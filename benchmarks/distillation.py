@@ -22,7 +22,7 @@ from spacy.util import minibatch
 from thinc.api import Optimizer
 from wasabi import msg
 
-from spacy_docre.data.reading import read_docs
+from spacy_docre.data.corpus_files import read_docs
 from spacy_docre.distillation.objective import make_mse_distillation
 from spacy_docre.distillation.storing import store_logits
 from spacy_docre.pipeline.teacher import TeacherPipeline

@@ -3,15 +3,16 @@
 from contextlib import ExitStack
 from pathlib import Path
 from textwrap import shorten
-from typing import Annotated, Iterable, List, Optional, Union
+from typing import Annotated, Iterable, List, Optional, Tuple, Union
 
 from spacy.cli._util import Arg, Opt, setup_gpu
+from spacy.tokens import Doc
 from tqdm import tqdm
 from wasabi import msg
 
-from ..annotate.engine import AnnotatedDocument, annotate
-from ..annotate.inputs import STDIN, Failure, list_files, read_inputs
-from ..annotate.outputs import OUTPUTS
+from ..annotate.engine import annotate
+from ..annotate.inputs import STDIN, Failure, InputDocument, list_files, read_inputs
+from ..annotate.outputs import OUTPUTS, choose_output
 from ..files import written_whole
 from ._shared import load_extracting_pipeline, refuse_existing
 
@@ -52,13 +53,11 @@ def annotate_cli(
     The outputs are written whole or not at all. A document that cannot be annotated is
     reported and left out; the exit status is then 1.
     """
-    for output in outputs:
-        if output.suffix not in OUTPUTS:
-            msg.fail(
-                f"Unknown format of {output}",
-                f"Name the output with {', '.join(OUTPUTS)}.",
-                exits=1,
-            )
+    try:
+        for output in outputs:
+            choose_output(output)
+    except (ImportError, ValueError) as error:
+        msg.fail("Cannot write such an output", error, exits=1)
     refuse_existing(outputs, force)
     missing = [str(path) for path in inputs if str(path) != STDIN and not path.exists()]
     if missing:
@@ -79,14 +78,14 @@ def annotate_cli(
 
 
 def _write(
-    outputs: List[Path], results: Iterable[Union[AnnotatedDocument, Failure]], table: bool
+    outputs: List[Path], results: Iterable[Union[Tuple[Doc, InputDocument], Failure]], table: bool
 ) -> int:
     """Write the documents, and count those that have failed."""
     documents = relations = failures = 0
     with written_whole(outputs) as written, ExitStack() as stack:
         files = []
         for output in outputs:
-            files.append(OUTPUTS[output.suffix](written[output]))
+            files.append(choose_output(output)(written[output]))
             stack.callback(files[-1].close)
         for result in tqdm(results, unit=" documents", disable=None):
             if isinstance(result, Failure):
@@ -94,17 +93,18 @@ def _write(
                 msg.warn(f"Left out: {result.id}", result.problem)
                 continue
             documents += 1
-            relations += len(result.doc._.relations)
+            doc, source = result
+            relations += len(doc._.relations)
             for file in files:
-                file.write(result)
+                file.write(doc, source)
             if table:
-                _print_table(result)
+                _print_table(doc, source.id)
     names = ", ".join(map(str, outputs))
     msg.good(f"{names}: {documents} documents, {relations} relations")
     return failures
 
 
-def _print_table(document: AnnotatedDocument) -> None:
+def _print_table(doc: Doc, name: str) -> None:
     rows = [
         (
             shorten(relation.head.text, _WIDTH, placeholder="…"),
@@ -112,8 +112,8 @@ def _print_table(document: AnnotatedDocument) -> None:
             shorten(relation.tail.text, _WIDTH, placeholder="…"),
             f"{relation.score:.2f}",
         )
-        for relation in document.doc._.relations
+        for relation in doc._.relations
     ]
     with tqdm.external_write_mode():
-        msg.divider(document.source.id)
+        msg.divider(name)
         msg.table(rows, header=("head", "relation", "tail", "score"), divider=True, max_col=50)

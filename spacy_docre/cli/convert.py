@@ -16,11 +16,12 @@ from spacy.util import get_lang_class
 from spacy.vocab import Vocab
 from wasabi import msg
 
+from ..data.corpus_files import split_docs, write_corpus, write_docs
 from ..data.docred import read_docred, read_relation_names
 from ..data.hacred import read_hacred
+from ..data.json_files import GZIP
 from ..data.prodigy import ACCEPT, read_prodigy
-from ..data.validation import GZIP
-from ..data.writing import Counts, split_docs, write_corpus, write_docs
+from ..data.stats import CorpusCounts
 from ..files import file_stamps
 from ._shared import refuse_existing, with_progress
 
@@ -142,8 +143,11 @@ def convert_cli(
 
     msg.table(
         [(path, *astuple(count)) for path, count in counts.items()],
-        header=("File", *(field.name.replace("_", " ").capitalize() for field in fields(Counts))),
-        aligns=("l", *("r" for _ in fields(Counts))),
+        header=(
+            "File",
+            *(field.name.replace("_", " ").capitalize() for field in fields(CorpusCounts)),
+        ),
+        aligns=("l", *("r" for _ in fields(CorpusCounts))),
     )
     skipped = [f"{count} {answer}" for answer, count in answers.items() if answer != ACCEPT]
     if skipped:

@@ -9,11 +9,11 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from wasabi import msg
 
+from ..data.corpus_files import read_docs, write_corpus
 from ..data.docred import read_relation_names
-from ..data.facts import read_facts
+from ..data.facts import read_knowledge_base
 from ..data.knowledge_base import KnowledgeBase
-from ..data.reading import read_docs
-from ..data.writing import Counts, write_corpus
+from ..data.stats import CorpusCounts
 from ..files import file_stamps
 from ._shared import refuse_existing, with_progress
 
@@ -60,7 +60,7 @@ def distant_cli(
     if data.is_dir() and data.resolve() in (output.resolve(), *output.resolve().parents):
         raise typer.BadParameter("OUT is in the folder of DOCS, which would be lost. Name another.")
     refuse_existing([output], force)
-    counts = Counts()
+    counts = CorpusCounts()
 
     def read(start: int) -> Iterator[Doc]:
         for doc in with_progress(read_docs(data, Vocab(), start), start):
@@ -85,10 +85,10 @@ def distant_cli(
                 for relation in doc._.relations:
                     names[relation.label_] = relation.triple.name or names.get(relation.label_, "")
         else:
-            knowledge = read_facts(facts, relations)
+            knowledge = read_knowledge_base(facts, relations)
         names.update(given)
         counts = write_corpus(output, read, made_from)
-    except (OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         msg.fail(f"Cannot label {data}", error, exits=1)
     msg.good(
         f"{output}: {counts.documents} documents, {counts.relations} relations by "

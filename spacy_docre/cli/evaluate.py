@@ -12,7 +12,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..data.docred import read_relation_names
-from ..data.reading import is_json
+from ..data.json_files import is_json
 from ..evaluation.answers import Answers, above, read_answers, write_answers
 from ..evaluation.evaluation import Evaluation
 from ..evaluation.gold import GoldDocument, read_gold
@@ -25,6 +25,7 @@ from ..evaluation.inputs import (
 from ..evaluation.predict import predict_answers
 from ..evaluation.report import to_markdown, to_page
 from ..evaluation.tables import Table, comparison, summary
+from ..extras import import_extra
 from ..files import written_whole
 from ..pipeline.components import relation_extractors
 from ._shared import load_extracting_pipeline, refuse_existing
@@ -100,6 +101,11 @@ def evaluate_cli(
     if find_entities and all(is_json(Path(source)) for source in (what, compare or what)):
         raise typer.BadParameter("--find-entities is for pipelines: a result file has answers.")
     refuse_existing(outputs.values(), force)
+    try:
+        if PAGE in outputs:
+            import_extra("plotly")
+    except ImportError as error:
+        msg.fail(f"Cannot write {outputs[PAGE]}", error, exits=1)
     setup_gpu(use_gpu, silent=True)
     try:
         gold = read_annotated(gold_path, Vocab(), lang=lang)

@@ -8,8 +8,9 @@ from spacy.cli._util import Arg, Opt
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from ..data.reading import read_docs
+from ..data.corpus_files import read_docs
 from ..display.render import to_html
+from ..extras import import_extra
 from ..files import written_whole
 from ._shared import refuse_existing
 
@@ -39,10 +40,11 @@ def render_cli(
     refuse_existing([output], force)
     options = {"threshold": threshold, "relations": relations or None, "labels": labels or None}
     try:
+        import_extra("networkx")
         documents = list(islice(read_docs(docs, Vocab()), limit or None))
         html = to_html(documents, page=True, options=options)
         with written_whole([output]) as written:
             written[output].write_text(html, encoding="utf8")
-    except (OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         msg.fail(f"Cannot render {docs}", error, exits=1)
     msg.good(f"{output}: {len(documents)} documents")

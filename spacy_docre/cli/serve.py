@@ -1,11 +1,11 @@
 """`python -m spacy docre serve`: a pipeline behind a local page."""
 
-from importlib.util import find_spec
 from typing import Annotated, Optional
 
 from spacy.cli._util import Arg, Opt, setup_gpu
 from wasabi import msg
 
+from ..extras import import_extra
 from ._shared import load_extracting_pipeline
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -29,10 +29,10 @@ def serve_cli(
 
     By default the page can be reached from this machine only.
     """
-    if not (find_spec("flask") and find_spec("waitress")):
-        msg.fail("Flask or waitress is missing", "Run: pip install 'spacy-docre[serve]'", exits=1)
-    import waitress
-
+    try:
+        waitress, *_ = map(import_extra, ("waitress", "flask", "networkx"))
+    except ImportError as error:
+        msg.fail("Cannot serve", error, exits=1)
     from ..display.server import make_app
 
     setup_gpu(device, silent=True)

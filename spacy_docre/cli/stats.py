@@ -8,7 +8,7 @@ from spacy.cli._util import Arg, Opt
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from ..data.reading import read_documents
+from ..data.corpus_files import read_documents
 from ..data.stats import Stats
 from ..files import written_whole
 

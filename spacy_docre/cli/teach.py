@@ -9,7 +9,7 @@ from spacy.vocab import Vocab
 from tqdm import tqdm
 from wasabi import msg
 
-from ..data.reading import read_docs
+from ..data.corpus_files import read_docs
 from ..distillation.storing import Progress, store_logits
 from ..pipeline.teacher import TeacherPipeline
 

@@ -65,12 +65,13 @@ def make_app(
     def refuse(error: Exception) -> Tuple[str, int]:
         return page(problem=too_long, status=413)
 
-    @app.after_request
-    def restrict(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = (
-            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-        )
-        return response
-
+    app.after_request(_restrict)
     return app
+
+
+def _restrict(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return response

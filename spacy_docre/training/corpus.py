@@ -12,7 +12,8 @@ from spacy.training import Example
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
-from ..data.reading import make_example, read_docs
+from ..data.corpus_files import read_docs
+from ..data.gold_annotations import make_example
 from ..distillation.store import open_store
 from ..entity_sources import gold_entities
 

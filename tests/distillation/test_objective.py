@@ -13,7 +13,7 @@ from thinc.api import Adam
 from spacy_docre import alignment
 from spacy_docre.alignment import GoldAlignment, match_entities
 from spacy_docre.annotations import set_relations
-from spacy_docre.data.writing import write_docs
+from spacy_docre.data.corpus_files import write_docs
 from spacy_docre.distillation.logits import TeacherLogits
 from spacy_docre.distillation.objective import (
     Distillation,

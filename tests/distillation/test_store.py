@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from spacy_docre.alignment import GoldAlignment
-from spacy_docre.data.reading import make_example
+from spacy_docre.data.gold_annotations import make_example
 from spacy_docre.distillation import storing
 from spacy_docre.distillation.logits import TeacherLogits
 from spacy_docre.distillation.store import LogitsStore, open_store, store_of
