@@ -15,16 +15,11 @@ from ..data.docred import read_relation_names
 from ..data.json_files import is_json
 from ..evaluation.answers import Answers, above, read_answers, write_answers
 from ..evaluation.evaluation import Evaluation
-from ..evaluation.gold import GoldDocument, read_gold
-from ..evaluation.inputs import (
-    AnnotatedDocuments,
-    TrainingData,
-    read_annotated,
-    read_training_data,
-)
+from ..evaluation.gold import GoldSet, read_gold
 from ..evaluation.predict import predict_answers
 from ..evaluation.report import to_markdown, to_page
 from ..evaluation.tables import Table, comparison, summary
+from ..evaluation.training_data import read_training_data
 from ..extras import import_extra
 from ..files import written_whole
 from ..pipeline.components import relation_extractors
@@ -108,11 +103,11 @@ def evaluate_cli(
         msg.fail(f"Cannot write {outputs[PAGE]}", error, exits=1)
     setup_gpu(use_gpu, silent=True)
     try:
-        gold = read_annotated(gold_path, Vocab(), lang=lang)
-        documents = {title: read_gold(doc, title) for title, doc in gold.docs.items()}
+        gold = read_gold(gold_path, Vocab(), lang=lang)
         names = dict(gold.label_names)
         training, supervised = (
-            None if path is None else _read_facts(path, documents) for path in (train, distant)
+            None if path is None else read_training_data(path, gold.facts)
+            for path in (train, distant)
         )
         if names_path is not None:
             names.update(read_relation_names(names_path))
@@ -121,20 +116,20 @@ def evaluate_cli(
             answers, candidates = _answers(
                 source, gold.docs, names, threshold, find_entities, batch_size
             )
-            return Evaluation(documents, answers, candidates, training, supervised)
+            return Evaluation(gold.documents, answers, candidates, training, supervised)
 
         evaluation = evaluate(what)
         other = None if compare is None else evaluate(compare)
     except (OSError, ValueError) as error:
         msg.fail(f"Cannot evaluate {what}", error, exits=1)
     _warn(evaluation, gold)
-    figures = evaluation.figures
+    metrics = dict(evaluation.metrics)
     compared = None
     _print(summary(evaluation))
     if other is not None:
         differences = evaluation.compare(other)
         compared = comparison(differences, str(compare))
-        figures["comparison"] = {
+        metrics["comparison"] = {
             name: {
                 "difference": interval.value,
                 "interval": [interval.low, interval.high],
@@ -149,7 +144,7 @@ def evaluate_cli(
     try:
         with written_whole(outputs.values()) as written:
             # Not srsly, which rounds.
-            written[outputs[METRICS]].write_text(json.dumps(figures, indent=2), encoding="utf8")
+            written[outputs[METRICS]].write_text(json.dumps(metrics, indent=2), encoding="utf8")
             written[outputs[MARKDOWN]].write_text(
                 to_markdown(title, evaluation, names, compared), encoding="utf8"
             )
@@ -161,17 +156,6 @@ def evaluate_cli(
     except OSError as error:
         msg.fail(f"Cannot write to {output}", error, exits=1)
     msg.good(f"{', '.join(map(str, outputs.values()))}")
-
-
-def _read_facts(path: Path, documents: Mapping[str, GoldDocument]) -> TrainingData:
-    """Of the facts of training data those that gold states, too."""
-    facts = {
-        fact
-        for document in documents.values()
-        for triple in document.triples
-        for fact in document.facts(triple)
-    }
-    return read_training_data(path, facts)
 
 
 def _answers(
@@ -193,7 +177,7 @@ def _answers(
     nlp = load_extracting_pipeline(source, threshold)
     for extractor in relation_extractors(nlp):
         names.update(cast(Any, extractor).label_names)
-    parts = predict_answers(nlp, docs, find_entities=find_entities, batch_size=batch_size)
+    parts = predict_answers(nlp, docs, with_gold_entities=not find_entities, batch_size=batch_size)
     answers: Answers = {}
     candidates: Answers = {}
     for part, less_probable in tqdm(parts, total=len(docs), unit=" documents", disable=None):
@@ -202,7 +186,7 @@ def _answers(
     return answers, candidates
 
 
-def _warn(evaluation: Evaluation, gold: AnnotatedDocuments) -> None:
+def _warn(evaluation: Evaluation, gold: GoldSet) -> None:
     if gold.not_annotated:
         msg.warn(
             f"{len(gold.not_annotated)} documents without annotated relations are left out",

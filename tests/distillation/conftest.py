@@ -7,8 +7,7 @@ import pytest
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from spacy_docre.data.corpus_files import read_docs
-from spacy_docre.data.corpus_files import write_docs
+from spacy_docre.data.corpus_files import read_docs, write_docs
 from spacy_docre.distillation.storing import store_logits
 from spacy_docre.pipeline.teacher import TeacherPipeline
 
