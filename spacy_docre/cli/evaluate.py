@@ -89,12 +89,18 @@ def evaluate_cli(
     from ..evaluation.evaluation import Evaluation
     from ..evaluation.gold import read_gold
     from ..evaluation.inputs import read_annotated
+    from ..extras import import_extra
 
     sources = [what] if compare is None else [what, compare]
     if find_entities and all(_is_result(source) for source in sources):
         raise typer.BadParameter("--find-entities is for pipelines: a result file has answers.")
     outputs = _outputs(output, what)
     refuse_existing(outputs.values(), force)
+    if PAGE in outputs:
+        with exit_on_error(f"Cannot write {outputs[PAGE]}"):
+            # Before there is an evaluation that would be lost.
+            import_extra("plotly")
+            import_extra("networkx")
     setup_gpu(gpu, silent=True)
     with exit_on_error(f"Cannot evaluate {what}"):
         gold = read_annotated(gold_path, Vocab(), lang=lang)

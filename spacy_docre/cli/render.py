@@ -43,11 +43,13 @@ def render_cli(
     """
     from ..data.reading import read_docs
     from ..display.render import to_html
+    from ..extras import import_extra
     from ..files import written_whole
 
     refuse_existing([output], force)
     options = {"threshold": threshold, "relations": relations or None, "labels": labels or None}
     with exit_on_error(f"Cannot render {docs}"):
+        import_extra("networkx")
         documents = list(islice(read_docs(docs, Vocab()), limit or None))
         html = to_html(documents, page=True, options=options)
         with written_whole([output]) as written:

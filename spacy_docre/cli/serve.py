@@ -1,6 +1,5 @@
 """`python -m spacy docre serve`: a pipeline behind a local page."""
 
-from importlib.util import find_spec
 from typing import Annotated
 
 from spacy.cli._util import Opt, setup_gpu
@@ -29,10 +28,10 @@ def serve_cli(
 
     By default the page can be reached from this machine only.
     """
-    if not (find_spec("flask") and find_spec("waitress")):
-        msg.fail("Flask or waitress is missing", "Run: pip install 'spacy-docre[serve]'", exits=1)
-    import waitress
+    from ..extras import import_extra
 
+    with exit_on_error("Cannot serve"):
+        waitress, *_ = map(import_extra, ("waitress", "flask", "networkx"))
     from ..display.server import make_app
 
     setup_gpu(gpu, silent=True)

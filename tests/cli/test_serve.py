@@ -53,10 +53,13 @@ def test_port_in_use(trained_folder: Path) -> None:
     assert result.exit_code == 1 and "--port" in result.output
 
 
-def test_missing_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spacy_docre.cli.serve.find_spec", lambda name: None)
+@pytest.mark.parametrize(
+    "module, extra", [("flask", "serve"), ("waitress", "serve"), ("networkx", "graph")]
+)
+def test_missing_packages(module: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
     result = run("no_model")
-    assert result.exit_code == 1 and "pip install 'spacy-docre[serve]'" in result.output
+    assert result.exit_code == 1 and f"pip install 'spacy-docre[{extra}]'" in result.output
 
 
 def test_a_pipeline_that_cannot_be_loaded() -> None:

@@ -1,0 +1,29 @@
+"""Packages that only some commands need: extras of this one."""
+
+from importlib import import_module
+from typing import Any
+
+# Package, and the extra that brings it.
+EXTRAS = {
+    "flask": "serve",
+    "networkx": "graph",
+    "plotly": "report",
+    "rdflib": "rdf",
+    "waitress": "serve",
+}
+
+
+def import_extra(module: str) -> Any:
+    """Import a module of a package that an extra brings.
+
+    module (str): The module, such as "networkx" or "plotly.offline".
+    RETURNS (ModuleType): The module.
+    RAISES (ImportError): If the package is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.partition(".")[0]
+        raise ImportError(
+            f"{package} is not installed. Run: pip install 'spacy-docre[{EXTRAS[package]}]'"
+        ) from error
