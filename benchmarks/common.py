@@ -12,8 +12,9 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import load_config
 
-from spacy_docre.data.reading import make_corpus, make_example
+from spacy_docre.data.reading import make_example
 from spacy_docre.entity_sources import DEFAULT_KEY
+from spacy_docre.training.corpus import make_corpus
 
 CONFIG = Path(__file__).parent.parent / "configs" / "redocred_minilm.cfg"
 RECIPE: Dict[str, Any] = load_config(CONFIG)["components"]["doc_relation_extractor"]["model"]
