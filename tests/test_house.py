@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Iterable, Iterator, Set, Union
 
 import pytest
+import srsly
 import tomllib
 
+from spacy_docre import __version__
 from spacy_docre.extras import EXTRAS
 
 ROOT = Path(__file__).parent.parent
@@ -57,6 +59,17 @@ def test_files_of_tests_are_short(path: Path) -> None:
 @pytest.mark.parametrize("path", TESTS, ids=name_of)
 def test_tests_mirror_the_rooms(path: Path) -> None:
     assert (PACKAGE / path.parent.relative_to(ROOT / "tests")).is_dir()
+
+
+def test_the_map_has_every_room() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf8")
+    rooms = {f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")}
+    modules = {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py"}
+    assert set(re.findall(r"^\| `([\w./]+)` \|", text, re.MULTILINE)) == rooms | modules
+
+
+def test_the_citation_has_the_version() -> None:
+    assert srsly.read_yaml(ROOT / "CITATION.cff")["version"] == __version__
 
 
 def imports(path: Path) -> Iterator[str]:
