@@ -79,8 +79,8 @@ def encoder_batches(nlp: Language, docs: List[Doc]) -> List[Dict[str, torch.Tens
     batches = []
     for start in range(0, len(docs), 32):
         outer = docs[start : start + 32]
-        for places in batch_by_length(outer, component.cfg["max_batch_items"]):
-            spans = [span for doc in get_spans([outer[i] for i in places]) for span in doc]
+        for indices in batch_by_length(outer, component.cfg["max_batch_items"]):
+            spans = [span for doc in get_spans([outer[i] for i in indices]) for span in doc]
             texts = [span.text for span in spans]
             batches.append(
                 dict(tokenizer(texts, padding="longest", truncation=True, return_tensors="pt"))
@@ -111,7 +111,7 @@ def time_reference(encoder: str, nlp: Language, docs: List[Doc]) -> float:
             truncation=True,
             return_tensors="pt",
         )
-        mentions = [_first_pieces(doc, encoded.word_ids(place)) for place, doc in enumerate(batch)]
+        mentions = [_first_pieces(doc, encoded.word_ids(index)) for index, doc in enumerate(batch)]
         inputs.append((encoded["input_ids"], encoded["attention_mask"], mentions))
 
     def run(_: None) -> None:

@@ -1,4 +1,4 @@
-"""(d) What distillation costs: `teach` as against plain annotation, and a training step with
+"""(d) What distillation costs: `docre logits` as against plain annotation, and a training step with
 stored logits as against one without.
 
 python benchmarks/distillation.py MODEL DOCS.spacy
@@ -36,7 +36,7 @@ def main(model: Path, path: Path, documents: int = 128, rounds: int = 5, batch: 
     model (Path): A trained pipeline.
     path (Path): A .spacy file of documents with entities and relations.
     documents (int): How many of them.
-    rounds (int): How often annotation and teaching alternate, after one to warm up.
+    rounds (int): How often annotation and storing logits alternate, after one to warm up.
     batch (int): Documents in a training step.
     """
     teacher = TeacherPipeline(model)
@@ -48,12 +48,12 @@ def main(model: Path, path: Path, documents: int = 128, rounds: int = 5, batch: 
         list(store(references, logits))
         examples = list(make_corpus(path, limit=documents, teacher_logits=logits)(nlp))
         annotation: List[float] = []
-        teaching: List[float] = []
+        storing: List[float] = []
         for number in range(rounds + 1):
             copies = copies_of([example.predicted for example in examples])
             annotation.append(seconds(lambda docs: list(nlp.pipe(docs, batch_size=32)), copies))
             fresh = Path(folder) / f"round-{number}"
-            teaching.append(seconds(lambda path: list(store(references, path)), fresh))
+            storing.append(seconds(lambda path: list(store(references, path)), fresh))
         component: Any = nlp.get_pipe("doc_relation_extractor")
         # A rate of zero, so that the model stays the one that was trained.
         optimizer = make_adamw(0.0)
@@ -66,15 +66,15 @@ def main(model: Path, path: Path, documents: int = 128, rounds: int = 5, batch: 
                 times = plain if term is None else distilled
                 times.append(seconds(partial(take_step, nlp, optimizer), group))
     msg.text(f"{documents} documents, {rounds} rounds; {machine()}")
-    rows = [("annotation", annotation[1:], documents), ("teach", teaching[1:], documents)]
+    rows = [("annotation", annotation[1:], documents), ("logits", storing[1:], documents)]
     rows += [("step", plain[2:], batch), ("step with logits", distilled[2:], batch)]
     msg.table(
         [(name, f"{number / statistics.median(times):.2f}") for name, times, number in rows],
         header=("", "documents / s"),
     )
     msg.text(
-        f"teach has {ratio(annotation[1:], teaching[1:]):.2f} of the speed of annotation; a step "
-        f"with logits takes {ratio(distilled[2:], plain[2:]):.2f} of the time of one without."
+        f"docre logits has {ratio(annotation[1:], storing[1:]):.2f} of the speed of annotation; a "
+        f"step with logits takes {ratio(distilled[2:], plain[2:]):.2f} of the time of one without."
     )
 
 

@@ -65,8 +65,8 @@ class ReferenceModel(nn.Module):
         """
         output = self.encoder(input_ids, attention_mask=mask, output_attentions=True)
         heads, tails, contexts = [], [], []
-        for place, entities in enumerate(mentions):
-            hidden, attention = output.last_hidden_state[place], output.attentions[-1][place]
+        for index, entities in enumerate(mentions):
+            hidden, attention = output.last_hidden_state[index], output.attentions[-1][index]
             embedded = torch.stack([hidden[e].logsumexp(0) for e in entities])
             attended = torch.stack([attention[:, e].mean(1) for e in entities])
             size = len(entities)

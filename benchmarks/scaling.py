@@ -63,10 +63,10 @@ def measure(
 def make_doc(nlp: Language, words: int, entities: int) -> Doc:
     """A document of random words, one piece each, whose entities have one mention each."""
     doc = Doc(nlp.vocab, words=random.choices(WORDS, k=words))
-    places: List[Any] = [random.randrange(words) for _ in range(entities)]
+    indices: List[Any] = [random.randrange(words) for _ in range(entities)]
     doc.spans["entities"] = [
-        Span(doc, place, place + 1, label="MISC", span_id=str(number))
-        for number, place in enumerate(places)
+        Span(doc, index, index + 1, label="MISC", span_id=str(number))
+        for number, index in enumerate(indices)
     ]
     return doc
 

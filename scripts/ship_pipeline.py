@@ -14,15 +14,15 @@ def ship_pipeline(model: Path, recipe: Path, meta: Path, scores: Path, output: P
 
     model (Path): The trained pipeline.
     recipe (Path): The config it was trained with.
-    meta (Path): A JSON file: what its meta says besides.
+    meta (Path): A JSON file: what to add to its meta.
     scores (Path): A JSON file: what was measured of its recipe.
     output (Path): The folder to write.
     """
     nlp = spacy.load(model)
     nlp.meta.update(srsly.read_json(meta))
-    # The scores of its last step are those of documents that it was trained on.
+    # The scores of its last step are of documents that it was trained on.
     nlp.meta["performance"] = srsly.read_json(scores)
-    # Those of the machine it was trained on are of no use elsewhere.
+    # The paths of the machine it was trained on are of no use on another.
     nlp.config["paths"].update(load_config(recipe)["paths"])
     nlp.to_disk(output)
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())

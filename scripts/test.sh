@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Check style and types, and run the tests. Arguments go to pytest.
+# Check style, types and the direction of imports, and run the tests. Arguments go to pytest.
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 ruff check .
 ruff format --check .
 mypy spacy_docre
-python -m pytest "$@"
+lint-imports
+python -m pytest --cov=spacy_docre --cov-report=term --durations=20 "$@"

@@ -1,10 +1,13 @@
-"""project.yml."""
+"""project.yml, and what stands beside the package."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
 from weasel.cli.run import load_project_config
+
+from spacy_docre.cli import app as docre
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = load_project_config(ROOT)["commands"]
@@ -20,6 +23,22 @@ def test_files_are_named_one_by_one(command: dict) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command["name"])
 def test_files_of_the_project_are_there(command: dict) -> None:
-    scripts = " ".join(command["script"])
-    for path in re.findall(r"(?:scripts|benchmarks|configs)/[\w.]+", scripts):
+    named = " ".join([*command["script"], *command.get("deps", [])])
+    for path in re.findall(r"(?:scripts|benchmarks|configs|spacy_docre)/[\w./]+", named):
         assert (ROOT / path).exists()
+
+
+def test_docre_commands_of_the_project_are_there() -> None:
+    """By the names in the help, and not by former ones."""
+    shown = {command.name for command in docre.registered_commands if not command.hidden}
+    scripts = " ".join(line for command in COMMANDS for line in command["script"])
+    used = set(re.findall(r"spacy docre ([\w-]+)", scripts))
+    assert "logits" in used and used <= shown
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem
+)
+def test_benchmarks_can_be_imported(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(path.parent)
+    runpy.run_path(str(path), run_name="imported")

@@ -1,4 +1,8 @@
-"""The commands of `python -m spacy docre`."""
+"""The commands of `python -m spacy docre`.
+
+Every spaCy command loads this package by its entry point. So the modules here import at their top
+what spaCy has loaded anyway, and the other rooms inside the functions.
+"""
 
 import typer
 from spacy.cli._util import app as spacy_app
@@ -8,10 +12,10 @@ from .convert import convert_cli
 from .distant import distant_cli
 from .evaluate import evaluate_cli
 from .import_checkpoint import import_checkpoint_cli
+from .logits import logits_cli
 from .render import render_cli
 from .serve import serve_cli
 from .stats import stats_cli
-from .teach import teach_cli
 from .train import train_cli
 
 HELP = "Commands for document-level relation extraction."
@@ -22,10 +26,12 @@ app.command("convert")(convert_cli)
 app.command("distant")(distant_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("import-checkpoint")(import_checkpoint_cli)
+app.command("logits")(logits_cli)
+# The name of `logits` in version 0.1.
+app.command("teach", hidden=True)(logits_cli)
 app.command("render")(render_cli)
 app.command("serve")(serve_cli)
 app.command("stats")(stats_cli)
-app.command("teach")(teach_cli)
 app.command("train", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     train_cli
 )

@@ -1,38 +1,49 @@
-"""What several commands do."""
+"""Steps that several commands have."""
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterable, Optional, cast
+from typing import Iterable, Iterator, Optional
 
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.util import load_model
 from tqdm import tqdm
 from wasabi import msg
 
-from ..pipeline.components import relation_extractors
+
+@contextmanager
+def exit_on_error(title: str, hint: str = "") -> Iterator[None]:
+    """Turn the errors that a user can cause into a message and the exit status 1.
+
+    title (str): What cannot be done; the error follows it.
+    hint (str): What to say after the error.
+    """
+    try:
+        yield
+    except (ImportError, OSError, ValueError) as error:
+        msg.fail(title, f"{error}{hint}", exits=1)
 
 
 def load_extracting_pipeline(model: str, threshold: Optional[float]) -> Language:
-    """Load a pipeline with a relation extractor; say so and exit where that fails.
+    """Load a pipeline with a relation extractor. Say so and exit where that fails.
 
     model (str): A package or a folder.
-    threshold (Optional[float]): The threshold to set; None to keep the pipeline's own.
+    threshold (Optional[float]): The threshold to set; None for the pipeline's own.
     RETURNS (Language): The pipeline.
     """
-    try:
+    from ..pipeline.components import relation_extractors
+
+    with exit_on_error(f"Cannot load {model}"):
         nlp = load_model(model)
         extractors = relation_extractors(nlp)
-    except (OSError, ValueError) as error:
-        msg.fail(f"Cannot load {model}", error, exits=1)
     if threshold is not None:
         for extractor in extractors:
-            cast(TrainablePipe, extractor).cfg["threshold"] = threshold
+            extractor.cfg["threshold"] = threshold
     return nlp
 
 
 def refuse_existing(outputs: Iterable[Path], force: bool) -> None:
-    """Exit where an output is there already, and may not be overwritten.
+    """Exit where an output exists and may not be overwritten.
 
     outputs (Iterable[Path]): The files.
     force (bool): Whether they may be overwritten.

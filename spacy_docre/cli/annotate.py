@@ -3,49 +3,52 @@
 from contextlib import ExitStack
 from pathlib import Path
 from textwrap import shorten
-from typing import Annotated, Iterable, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Annotated, Iterable, List, Tuple, Union
 
 from spacy.cli._util import Arg, Opt, setup_gpu
 from spacy.tokens import Doc
 from tqdm import tqdm
 from wasabi import msg
 
-from ..annotate.engine import annotate
-from ..annotate.inputs import STDIN, Failure, InputDocument, list_files, read_inputs
-from ..annotate.outputs import OUTPUTS, choose_output
-from ..files import written_whole
-from ._shared import load_extracting_pipeline, refuse_existing
+from ._options import BatchSize, Force, Gpu, Model, Threshold
+from ._shared import exit_on_error, load_extracting_pipeline, refuse_existing
+
+if TYPE_CHECKING:
+    from ..annotate.inputs import Failure, InputDocument
 
 # Of a column of the table, in characters.
 _WIDTH = 32
 
+Inputs = Annotated[
+    List[Path], Arg(help="Text files, .jsonl or .spacy files, folders, or - for standard input")
+]
+Outputs = Annotated[
+    List[Path],
+    Opt(
+        *("--output", "-o"),
+        help="File to write, whose ending names its format: .jsonl, .csv, .spacy, .nt, .ttl, "
+        ".graphml or .html. May be repeated",
+        dir_okay=False,
+    ),
+]
+Processes = Annotated[int, Opt("--n-process", "-n", min=1, help="Number of processes")]
+TextField = Annotated[str, Opt("--text-field", help="JSONL: the field of the text")]
+IdField = Annotated[str, Opt("--id-field", help="JSONL: the field of the document's id")]
+PrintTable = Annotated[bool, Opt("--table", "-T", help="Print the relations as well")]
+
 
 def annotate_cli(
-    model: Annotated[str, Arg(help="Pipeline: a package or a folder")],
-    inputs: Annotated[
-        List[Path],
-        Arg(help="Text files, .jsonl or .spacy files, folders, or - for standard input"),
-    ],
-    outputs: Annotated[
-        List[Path],
-        Opt(
-            "--output",
-            "-o",
-            help=f"File to write: {', '.join(OUTPUTS)}; may be given several times",
-            dir_okay=False,
-        ),
-    ],
-    batch_size: Annotated[int, Opt("--batch-size", "-b", min=1, help="Documents at a time")] = 32,
-    n_process: Annotated[int, Opt("--n-process", "-n", min=1, help="Processes")] = 1,
-    threshold: Annotated[
-        Optional[float],
-        Opt("--threshold", "-t", min=0, max=1, help="Annotate relations of a higher probability"),
-    ] = None,
-    device: Annotated[int, Opt("--device", "-g", help="Number of the GPU, -1 for the CPU")] = -1,
-    text_field: Annotated[str, Opt("--text-field", help="JSONL: field of the text")] = "text",
-    id_field: Annotated[str, Opt("--id-field", help="JSONL: field of the document's id")] = "id",
-    table: Annotated[bool, Opt("--table", "-T", help="Print the relations, too")] = False,
-    force: Annotated[bool, Opt("--force", "-F", help="Overwrite the output")] = False,
+    model: Model,
+    inputs: Inputs,
+    outputs: Outputs,
+    batch_size: BatchSize = 32,
+    n_process: Processes = 1,
+    threshold: Threshold = None,
+    gpu: Gpu = -1,
+    text_field: TextField = "text",
+    id_field: IdField = "id",
+    table: PrintTable = False,
+    force: Force = False,
 ) -> None:
     """
     Annotate documents with a trained pipeline.
@@ -53,34 +56,47 @@ def annotate_cli(
     The outputs are written whole or not at all. A document that cannot be annotated is
     reported and left out; the exit status is then 1.
     """
-    try:
-        for output in outputs:
-            choose_output(output)
-    except (ImportError, ValueError) as error:
-        msg.fail("Cannot write such an output", error, exits=1)
+    from ..annotate.engine import annotate
+    from ..annotate.inputs import list_files, read_inputs
+
+    _check_paths(inputs, outputs)
     refuse_existing(outputs, force)
-    missing = [str(path) for path in inputs if str(path) != STDIN and not path.exists()]
-    if missing:
-        msg.fail(f"Not there: {', '.join(missing)}", exits=1)
-    setup_gpu(device, silent=True)
+    setup_gpu(gpu, silent=True)
     nlp = load_extracting_pipeline(model, threshold)
-    # Listed before the outputs are there, which may be in one of the folders.
+    # Listed before the outputs exist, which may be in one of the folders.
     written = {output.resolve() for output in outputs}
     files = [file for file in list_files(inputs) if file.resolve() not in written]
     items = read_inputs(files, nlp.vocab, text_field=text_field, id_field=id_field)
     results = annotate(nlp, items, batch_size=batch_size, n_process=n_process)
-    try:
+    with exit_on_error(f"Cannot write {', '.join(map(str, outputs))}"):
         failures = _write(outputs, results, table)
-    except OSError as error:
-        msg.fail(f"Cannot write {', '.join(map(str, outputs))}", error, exits=1)
     if failures:
         msg.fail(f"{failures} documents were left out", exits=1)
 
 
+def _check_paths(inputs: List[Path], outputs: List[Path]) -> None:
+    """Exit where an output has no known format, or an input does not exist."""
+    from ..annotate.inputs import STDIN
+    from ..annotate.outputs import choose_output
+
+    with exit_on_error("Cannot write such an output"):
+        for output in outputs:
+            choose_output(output)
+    missing = [str(path) for path in inputs if str(path) != STDIN and not path.exists()]
+    if missing:
+        msg.fail(f"Not there: {', '.join(missing)}", exits=1)
+
+
 def _write(
-    outputs: List[Path], results: Iterable[Union[Tuple[Doc, InputDocument], Failure]], table: bool
+    outputs: List[Path],
+    results: "Iterable[Union[Tuple[Doc, InputDocument], Failure]]",
+    table: bool,
 ) -> int:
     """Write the documents, and count those that have failed."""
+    from ..annotate.inputs import Failure
+    from ..annotate.outputs import choose_output
+    from ..files import written_whole
+
     documents = relations = failures = 0
     with written_whole(outputs) as written, ExitStack() as stack:
         files = []

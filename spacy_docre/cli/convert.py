@@ -5,7 +5,7 @@ from dataclasses import astuple, fields
 from enum import Enum
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Dict, Iterable, List, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, List, Mapping, Optional
 from typing import Counter as CounterType
 
 import typer
@@ -16,14 +16,11 @@ from spacy.util import get_lang_class
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from ..data.corpus_files import split_docs, write_corpus, write_docs
-from ..data.docred import read_docred, read_relation_names
-from ..data.hacred import read_hacred
-from ..data.json_files import GZIP
-from ..data.prodigy import ACCEPT, read_prodigy
-from ..data.stats import CorpusCounts
-from ..files import file_stamps
-from ._shared import refuse_existing, with_progress
+from ._options import Force, Lang, Names
+from ._shared import exit_on_error, refuse_existing, with_progress
+
+if TYPE_CHECKING:
+    from ..data.stats import CorpusCounts
 
 REST = "rest"
 
@@ -37,51 +34,41 @@ class Format(str, Enum):
 
 FORMATS = {".json": Format.docred, ".jsonl": Format.prodigy}
 
+Input = Annotated[Path, Arg(metavar="INPUT", help="File to convert", exists=True, dir_okay=False)]
+Output = Annotated[
+    Path,
+    Arg(
+        metavar="OUTPUT",
+        help="The .spacy file to write; or a folder, with --split or for a large data set",
+    ),
+]
+InputFormat = Annotated[
+    Format, Opt("--format", "-f", help="auto: docred for .json, prodigy for .jsonl")
+]
+CorefLabel = Annotated[
+    str, Opt("--coref-label", help="Prodigy: the label of relations that are coreference")
+]
+Split = Annotated[
+    List[str],
+    Opt(
+        *("--split", "-s"),
+        metavar="NAME=SIZE",
+        help="Write the next SIZE documents (or 'rest') to NAME.spacy. May be repeated",
+    ),
+]
+Seed = Annotated[Optional[int], Opt("--seed", help="Shuffle the documents before the split")]
+
 
 def convert_cli(
-    input_path: Annotated[
-        Path, Arg(metavar="INPUT", help="File to convert", exists=True, dir_okay=False)
-    ],
-    output_path: Annotated[
-        Path,
-        Arg(
-            metavar="OUTPUT",
-            help="The .spacy file to write, or a folder: of several files, or with --split",
-        ),
-    ],
-    format: Annotated[
-        Format, Opt("--format", "-f", help="auto: docred for .json, prodigy for .jsonl; or hacred")
-    ] = Format.auto,
-    names_path: Annotated[
-        Optional[Path],
-        Opt(
-            "--names",
-            "-n",
-            help='Readable names of the relations, as JSON: {"P19": "place of birth"}, or '
-            '{"P19": {"name": "place of birth"}}',
-            exists=True,
-            dir_okay=False,
-        ),
-    ] = None,
-    lang: Annotated[
-        str, Opt("--lang", "-l", help="Language, for the spaces in DocRED's texts")
-    ] = "en",
-    coref_label: Annotated[
-        str, Opt("--coref-label", help="Label of the relations in Prodigy that are coreference")
-    ] = "COREF",
-    split: Annotated[
-        List[str],
-        Opt(
-            "--split",
-            "-s",
-            metavar="NAME=SIZE",
-            help="Write the next SIZE documents (or 'rest') to NAME.spacy; may be repeated",
-        ),
-    ] = [],
-    seed: Annotated[
-        Optional[int], Opt("--seed", help="Shuffle the documents before the split")
-    ] = None,
-    force: Annotated[bool, Opt("--force", "-F", help="Overwrite existing files")] = False,
+    input_path: Input,
+    output_path: Output,
+    format: InputFormat = Format.auto,
+    names_path: Names = None,
+    lang: Lang = "en",
+    coref_label: CorefLabel = "COREF",
+    split: Split = [],
+    seed: Seed = None,
+    force: Force = False,
 ) -> None:
     """
     Convert annotated documents to .spacy files, with entities and relations.
@@ -89,71 +76,103 @@ def convert_cli(
     It reads the JSON of DocRED and Re-DocRED, and the JSONL of Prodigy's rel.manual and of
     HacRED, also packed as .gz. To write several files: --split train=400 --split dev=rest. A data
     set of any size goes to an OUTPUT without the ending .spacy, a folder whose files are read as
-    one: a run that is broken off goes on after the last of its files when it is started again.
+    one: a run that was broken off goes on after the last of its files when it is started again.
     """
+    from ..data.corpus_files import write_corpus
+    from ..data.docred import read_relation_names
+    from ..files import file_stamps
+
     sizes = _parse_sizes(split)
     if seed is not None and not sizes:
         raise typer.BadParameter("It shuffles documents for --split, which is missing.")
-    hint = ""
-    if format == Format.auto:
-        hint = " The format was told by the ending: if it is another, name it with --format."
-        unpacked = input_path.with_suffix("") if input_path.suffix == GZIP else input_path
-        if unpacked.suffix not in FORMATS:
-            msg.fail(f"Unknown format of {input_path}", "Set it with --format.", exits=1)
-        format = FORMATS[unpacked.suffix]
     outputs = {name: output_path / f"{name}{FILE_TYPE}" for name in sizes} or {"": output_path}
     refuse_existing(outputs.values(), force)
-
     answers: CounterType[str] = Counter()
-    unused = 0
-
-    def read(start: int) -> Iterable[Doc]:
-        if format == Format.docred:
-            docs = read_docred(input_path, Vocab(), names=names, lang=lang, start=start)
-            return with_progress(docs, start)
-        if format == Format.hacred:
-            docs = read_hacred(input_path, Vocab(), names=names)
-        else:
-            docs = read_prodigy(
-                input_path, Vocab(), names=names, coref_label=coref_label, answers=answers
-            )
-        # From the first on: these are small, and what Prodigy's users skipped is counted.
-        return with_progress(islice(docs, start, None), start)
-
-    try:
+    told = _tell_format(input_path) if format == Format.auto else format
+    hint = "" if told == format else f" {input_path} is read as {told.value}: see --format."
+    with exit_on_error(f"Cannot convert {input_path}", hint):
         # A file does not hold its language; this is to find a mistyped one.
         get_lang_class(lang)
         names = read_relation_names(names_path) if names_path else {}
-        if sizes:
-            all_docs = list(read(0))
-            parts = split_docs(all_docs, sizes, seed)
-            unused = len(all_docs) - sum(map(len, parts.values()))
-            counts = write_docs({outputs[name]: part for name, part in parts.items()})
-        else:
-            made_from = {
-                "input": file_stamps(input_path),
-                "format": format.value,
-                "names": names,
-                "lang": lang,
-                "coref_label": coref_label,
-            }
-            counts = {output_path: write_corpus(output_path, read, made_from)}
-    except (ImportError, OSError, ValueError) as error:
-        msg.fail(f"Cannot convert {input_path}", f"{error}{hint}", exits=1)
+        settings: Dict[str, Any] = {"names": names, "lang": lang, "coref_label": coref_label}
 
+        def read(start: int) -> Iterable[Doc]:
+            return _read(input_path, told, start, answers, **settings)
+
+        if sizes:
+            counts = _write_parts(list(read(0)), outputs, sizes, seed)
+        else:
+            made_from = {"input": file_stamps(input_path), "format": told.value, **settings}
+            counts = {output_path: write_corpus(output_path, read, made_from)}
+    _report(input_path, counts, answers)
+
+
+def _tell_format(path: Path) -> Format:
+    """The format of a file by its ending."""
+    from ..data.json_files import GZIP
+
+    unpacked = path.with_suffix("") if path.suffix == GZIP else path
+    if unpacked.suffix not in FORMATS:
+        msg.fail(f"Unknown format of {path}", "Set it with --format.", exits=1)
+    return FORMATS[unpacked.suffix]
+
+
+def _read(
+    path: Path,
+    format: Format,
+    start: int,
+    answers: CounterType[str],
+    *,
+    names: Mapping[str, str],
+    lang: str,
+    coref_label: str,
+) -> Iterable[Doc]:
+    """The documents of a file from a number on; `answers` counts those of Prodigy's users."""
+    from ..data.docred import read_docred
+    from ..data.hacred import read_hacred
+    from ..data.prodigy import read_prodigy
+
+    if format == Format.docred:
+        docs = read_docred(path, Vocab(), names=names, lang=lang, start=start)
+        return with_progress(docs, start)
+    if format == Format.hacred:
+        docs = read_hacred(path, Vocab(), names=names)
+    else:
+        docs = read_prodigy(path, Vocab(), names=names, coref_label=coref_label, answers=answers)
+    # From the first on: these files are small, and what Prodigy's users skipped is counted.
+    return with_progress(islice(docs, start, None), start)
+
+
+def _write_parts(
+    docs: List[Doc],
+    outputs: Mapping[str, Path],
+    sizes: Mapping[str, Optional[int]],
+    seed: Optional[int],
+) -> "Dict[Path, CorpusCounts]":
+    from ..data.corpus_files import split_docs, write_docs
+
+    parts = split_docs(docs, sizes, seed)
+    counts = write_docs({outputs[name]: part for name, part in parts.items()})
+    unused = len(docs) - sum(map(len, parts.values()))
+    if unused:
+        msg.warn(f"{unused} documents are in no split")
+    return counts
+
+
+def _report(
+    input_path: Path, counts: "Mapping[Path, CorpusCounts]", answers: Mapping[str, int]
+) -> None:
+    from ..data.prodigy import ACCEPT
+
+    columns = [field.name for field in fields(next(iter(counts.values())))]
     msg.table(
         [(path, *astuple(count)) for path, count in counts.items()],
-        header=(
-            "File",
-            *(field.name.replace("_", " ").capitalize() for field in fields(CorpusCounts)),
-        ),
-        aligns=("l", *("r" for _ in fields(CorpusCounts))),
+        header=("File", *(column.replace("_", " ").capitalize() for column in columns)),
+        aligns=("l", *("r" for _ in columns)),
     )
     skipped = [f"{count} {answer}" for answer, count in answers.items() if answer != ACCEPT]
     if skipped:
         msg.info(f"Skipped examples that are not accepted: {', '.join(skipped)}")
-    if unused:
-        msg.warn(f"{unused} documents are in no split")
     if not any(count.documents for count in counts.values()):
         msg.warn(f"{input_path} holds no document to convert")
 

@@ -8,43 +8,50 @@ from spacy.cli._util import Arg, Opt
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from ..data.corpus_files import read_docs
-from ..display.render import to_html
-from ..extras import import_extra
-from ..files import written_whole
-from ._shared import refuse_existing
+from ._options import Force
+from ._shared import exit_on_error, refuse_existing
+
+Docs = Annotated[Path, Arg(help=".spacy file of annotated documents, or a folder", exists=True)]
+Output = Annotated[Path, Arg(help="HTML file to write", dir_okay=False)]
+LowestScore = Annotated[
+    float, Opt("--threshold", "-t", min=0, max=1, help="Show relations of at least this score")
+]
+Relations = Annotated[
+    Optional[List[str]],
+    Opt("--relation", "-r", help="Label or name of a relation to show. May be repeated"),
+]
+Labels = Annotated[
+    Optional[List[str]],
+    Opt("--label", "-l", help="Label of the entities to mark. May be repeated"),
+]
+Limit = Annotated[int, Opt("--limit", "-n", min=0, help="Number of documents, 0 for all")]
 
 
 def render_cli(
-    docs: Annotated[Path, Arg(help=".spacy file of annotated documents, or a folder", exists=True)],
-    output: Annotated[Path, Arg(help="HTML file to write", dir_okay=False)],
-    threshold: Annotated[
-        float, Opt("--threshold", "-t", min=0, max=1, help="Show relations of at least this score")
-    ] = 0.0,
-    relations: Annotated[
-        Optional[List[str]],
-        Opt("--relation", "-r", help="Label or name of a relation to show; several times for more"),
-    ] = None,
-    labels: Annotated[
-        Optional[List[str]],
-        Opt("--label", "-l", help="Label of entities to mark; several times for more"),
-    ] = None,
-    limit: Annotated[int, Opt("--limit", "-n", min=0, help="Documents; 0 for all")] = 0,
-    force: Annotated[bool, Opt("--force", "-F", help="Overwrite the output")] = False,
+    docs: Docs,
+    output: Output,
+    threshold: LowestScore = 0.0,
+    relations: Relations = None,
+    labels: Labels = None,
+    limit: Limit = 0,
+    force: Force = False,
 ) -> None:
     """
     Make a page of annotated documents: text, relations and their graph.
 
     The page is one file, which needs nothing from the network.
     """
+    from ..data.corpus_files import read_docs
+    from ..display.render import to_html
+    from ..extras import import_extra
+    from ..files import written_whole
+
     refuse_existing([output], force)
     options = {"threshold": threshold, "relations": relations or None, "labels": labels or None}
-    try:
+    with exit_on_error(f"Cannot render {docs}"):
         import_extra("networkx")
         documents = list(islice(read_docs(docs, Vocab()), limit or None))
         html = to_html(documents, page=True, options=options)
         with written_whole([output]) as written:
             written[output].write_text(html, encoding="utf8")
-    except (ImportError, OSError, ValueError) as error:
-        msg.fail(f"Cannot render {docs}", error, exits=1)
     msg.good(f"{output}: {len(documents)} documents")

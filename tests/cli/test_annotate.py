@@ -76,8 +76,8 @@ def test_json_lines(model: Path, options: List[object]) -> None:
     docs = expected(model)
     assert sum(len(doc._.relations) for doc in docs) > 0
     assert "2 documents" in result.output
-    for place, (record, doc) in enumerate(zip(records, docs)):
-        assert (record["id"], record["year"], record["text"]) == (f"doc {place}", place, doc.text)
+    for index, (record, doc) in enumerate(zip(records, docs)):
+        assert (record["id"], record["year"], record["text"]) == (f"doc {index}", index, doc.text)
         for entity, ours in zip(record["entities"], doc._.entities):
             assert (entity["text"], entity["label"]) == (ours.text, "THING")
             for mention in entity["mentions"]:
@@ -100,8 +100,8 @@ def test_csv(model: Path) -> None:
         rows = list(csv.DictReader(file))
     relations = [(i, r) for i, doc in enumerate(expected(model)) for r in doc._.relations]
     assert len(rows) == len(relations)
-    for row, (place, relation) in zip(rows, relations):
-        assert row["document"] == f"doc {place}"
+    for row, (index, relation) in zip(rows, relations):
+        assert row["document"] == f"doc {index}"
         assert (row["head"], row["tail"]) == (relation.head.text, relation.tail.text)
         assert row["evidence"].startswith(relation.evidence[0].text)
 

@@ -19,7 +19,7 @@ from spacy_docre.data.corpus_files import read_docs
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, with the files to convert."""
     monkeypatch.chdir(tmp_path)
-    write("docred.json", [docred(place) for place in range(10)])
+    write("docred.json", [docred(index) for index in range(10)])
     write("names.json", {"P551": {"name": "residence"}})
     examples = [prodigy("accept"), prodigy("reject"), prodigy("ignore"), prodigy("reject")]
     Path("prodigy.jsonl").write_text("\n".join(map(json.dumps, examples)), encoding="utf-8")
@@ -30,9 +30,9 @@ def write(name: str, data: Any) -> None:
     Path(name).write_text(json.dumps(data), encoding="utf-8")
 
 
-def docred(place: int) -> Dict[str, Any]:
+def docred(index: int) -> Dict[str, Any]:
     return {
-        "title": str(place),
+        "title": str(index),
         "sents": [["Ann", "lives", "in", "Oslo", "."], ["She", "stays", "."]],
         "vertexSet": [
             [
@@ -62,10 +62,10 @@ def prodigy(answer: str) -> Dict[str, Any]:
     }
 
 
-def hacred(place: int) -> Dict[str, Any]:
-    document = docred(place)
+def hacred(index: int) -> Dict[str, Any]:
+    document = docred(index)
     keys = {"sents": "sents_char", "vertexSet": "vertex_char", "labels": "labels_char"}
-    return {"id": place, **{theirs: document[ours] for ours, theirs in keys.items()}}
+    return {"id": index, **{theirs: document[ours] for ours, theirs in keys.items()}}
 
 
 def convert(*arguments: str) -> Result:
@@ -236,8 +236,8 @@ def test_folder_goes_on_where_it_was_broken_off(
         source = "lines.jsonl"
         answers = ["reject", "accept", "accept", "ignore", *["accept"] * 5]
         records = [
-            prodigy(answer) if format == "prodigy" else hacred(place)
-            for place, answer in enumerate(answers)
+            prodigy(answer) if format == "prodigy" else hacred(index)
+            for index, answer in enumerate(answers)
         ]
         Path(source).write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
     whole = convert(source, "whole", "--format", format)

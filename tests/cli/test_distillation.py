@@ -1,4 +1,4 @@
-"""`python -m spacy docre distant`, `teach` and `train`: the stages of distillation."""
+"""`python -m spacy docre distant`, `logits` and `train`: the stages of distillation."""
 
 from pathlib import Path
 from typing import Callable, List
@@ -31,8 +31,8 @@ def folder(make_examples: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """The working directory, with human data and documents without relations."""
     monkeypatch.chdir(tmp_path)
     docs = [example.reference for example in make_examples(12)]
-    for place, doc in enumerate(docs):
-        doc.user_data["title"] = f"Document {place}"
+    for index, doc in enumerate(docs):
+        doc.user_data["title"] = f"Document {index}"
     write_docs({Path("train.spacy"): docs[:6]})
     for doc in docs[6:]:
         del doc.user_data["docre_relations"]
@@ -132,34 +132,34 @@ def test_labelled_documents_are_there_already() -> None:
     assert Path("out.spacy").read_text() == "mine"
 
 
-def test_teach(trained_folder: Path) -> None:
-    result = run("teach", trained_folder, "unlabelled.spacy", "logits")
+def test_logits(trained_folder: Path) -> None:
+    result = run("logits", trained_folder, "unlabelled.spacy", "logits")
     assert result.exit_code == 0, result.output
     assert "logits has the logits of 6 documents" in output(result)
     assert "At this rate 100,000 take" in output(result)
-    result = run("teach", trained_folder, "unlabelled.spacy", "logits")
+    result = run("logits", trained_folder, "unlabelled.spacy", "logits")
     assert "Of 6 it had them before" in output(result)
-    result = run("teach", trained_folder, "unlabelled.spacy", "logits", "--top-k", 2)
+    result = run("logits", trained_folder, "unlabelled.spacy", "logits", "--top-k", 2)
     assert result.exit_code == 1 and "another top_k" in output(result)
-    result = run("teach", trained_folder, "unlabelled.spacy", "logits", "--top-k", 2, "--force")
+    result = run("logits", trained_folder, "unlabelled.spacy", "logits", "--top-k", 2, "--force")
     assert result.exit_code == 0 and "New: 6 documents" in output(result)
 
 
-def test_teach_documents_without_entities(trained_folder: Path, make_doc: Callable) -> None:
-    docs = [make_doc(["one", "entity", str(place)], [[(0, 1)]]) for place in range(2)]
+def test_logits_documents_without_entities(trained_folder: Path, make_doc: Callable) -> None:
+    docs = [make_doc(["one", "entity", str(index)], [[(0, 1)]]) for index in range(2)]
     write_docs({Path("bare.spacy"): [*docs, docs[0]]})
     for known in (False, True):
-        result = run("teach", trained_folder, "bare.spacy", "logits")
+        result = run("logits", trained_folder, "bare.spacy", "logits")
         assert "3 documents have fewer than two entities" in output(result)
         assert "1 documents are there more than once" in output(result)
         assert ("New: 2 documents" in output(result)) is not known
         assert ("Of 2 it had them before" in output(result)) is known
 
 
-def test_teach_without_a_teacher(tmp_path: Path) -> None:
+def test_logits_without_a_teacher(tmp_path: Path) -> None:
     spacy.blank("en").to_disk("blank")
     for model, problem in (("missing", "cannot be used"), ("blank", "no relation extractor")):
-        result = run("teach", model, "unlabelled.spacy", "logits")
+        result = run("logits", model, "unlabelled.spacy", "logits")
         assert result.exit_code == 1 and problem in output(result)
 
 
@@ -186,7 +186,7 @@ def test_stages(settings: List[str], trained_folder: Path) -> None:
     assert (
         run("distant", "unlabelled.spacy", "train.spacy", "distant", "--from-gold").exit_code == 0
     )
-    assert run("teach", trained_folder, "distant", "logits").exit_code == 0
+    assert run("logits", trained_folder, "distant", "logits").exit_code == 0
     mse = '{"@misc": "spacy_docre.MSEDistillation.v1", "weight": 10.0}'
     adapted = run(
         *("train", CONFIG, "--output", "adapted", *settings, "--paths.train", "distant"),
@@ -250,7 +250,7 @@ def test_relations_that_the_teacher_does_not_know(
     results = []
     for folder, only in (("all", []), ("known", ["--names", "names.json", "--only-named"])):
         assert run("distant", "unlabelled.spacy", "kb.csv", folder, *only).exit_code == 0
-        assert run("teach", trained_folder, folder, "logits").exit_code == 0
+        assert run("logits", trained_folder, folder, "logits").exit_code == 0
         results.append(
             run(
                 *("train", CONFIG, "--output", f"from-{folder}", *settings),
@@ -270,9 +270,9 @@ def test_only_named_relations_without_names() -> None:
     assert result.exit_code == 2 and "--only-named needs --names" in output(result)
 
 
-def test_teaching_from_nothing_but_logits(settings: List[str], trained_folder: Path) -> None:
+def test_logitsing_from_nothing_but_logits(settings: List[str], trained_folder: Path) -> None:
     """No document has relations; Ign F1 goes by the facts of others."""
-    assert run("teach", trained_folder, "unlabelled.spacy", "logits").exit_code == 0
+    assert run("logits", trained_folder, "unlabelled.spacy", "logits").exit_code == 0
     mse = '{"@misc": "spacy_docre.MSEDistillation.v1", "weight": 10.0}'
     result = run(
         *("train", CONFIG, "--output", "out", *settings, "--paths.train", "unlabelled.spacy"),

@@ -34,8 +34,8 @@ def folder(make_examples: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     for name, seed in (("gold", 0), ("others", 1)):
         docs = [example.reference for example in make_examples(10, seed=seed)]
-        for place, doc in enumerate(docs):
-            doc.user_data["title"] = f"Document {place}"
+        for index, doc in enumerate(docs):
+            doc.user_data["title"] = f"Document {index}"
         write_docs({Path(f"{name}.spacy"): docs})
     return tmp_path
 
@@ -125,7 +125,7 @@ def test_threshold_of_a_result_file() -> None:
         {"title": title, "h_idx": relation.head.index, "t_idx": relation.tail.index, "r": "born in"}
         for relation in next(read_docs(Path("gold.spacy"), Vocab()))._.relations
     ]
-    scored = [{**triple, "score": 0.2 + place / 4} for place, triple in enumerate(triples[:3])]
+    scored = [{**triple, "score": 0.2 + index / 4} for index, triple in enumerate(triples[:3])]
     for name, answers in (("scored", scored), ("some", [*scored, triples[3]])):
         Path(f"{name}.json").write_text(json.dumps(answers))
     result = run("scored.json", "gold.spacy", "-o", "out", "--threshold", "0.3")

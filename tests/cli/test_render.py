@@ -20,11 +20,11 @@ def run(*arguments: object) -> Result:
 def docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     stored = DocBin(store_user_data=True)
-    for place, label in enumerate(["born in", "works for"]):
+    for index, label in enumerate(["born in", "works for"]):
         doc = Doc(spacy.blank("en").vocab, words=["Ada", "Oslo"])
         doc._.entities = [[doc[0:1]], [doc[1:2]]]
         doc._.relations = [Triple(0, 1, label, 0.5)]
-        doc.user_data["title"] = f"title {place}"
+        doc.user_data["title"] = f"title {index}"
         stored.add(doc)
     stored.to_disk("docs.spacy")
 

@@ -14,9 +14,9 @@ def test_two_data_sets(tmp_path: Path, make_examples) -> None:
     docs = [example.reference for example in make_examples(5)]
     DocBin(docs=docs, store_user_data=True).to_disk(tmp_path / "all.spacy")
     (tmp_path / "few").mkdir()
-    for place in range(2):
-        one = DocBin(docs=[docs[place]], store_user_data=True)
-        one.to_disk(tmp_path / "few" / f"{place}.spacy")
+    for index in range(2):
+        one = DocBin(docs=[docs[index]], store_user_data=True)
+        one.to_disk(tmp_path / "few" / f"{index}.spacy")
     paths = [str(tmp_path / "all.spacy"), str(tmp_path / "few")]
     output = tmp_path / "stats.json"
     result = CliRunner().invoke(app, ["docre", "stats", *paths, "--output", str(output)])
@@ -33,7 +33,7 @@ def test_no_data(tmp_path: Path) -> None:
 
 
 def test_json(tmp_path: Path) -> None:
-    mentions = [[{"pos": [place, place + 1], "sent_id": 0, "type": "X"}] for place in (0, 2)]
+    mentions = [[{"pos": [index, index + 1], "sent_id": 0, "type": "X"}] for index in (0, 2)]
     document = {"title": "A", "sents": [["Ada", "in", "Oslo"]], "vertexSet": mentions}
     srsly.write_json(tmp_path / "a.json", [{**document, "labels": [{"h": 0, "t": 1, "r": "P1"}]}])
     output = tmp_path / "stats.json"

@@ -1,0 +1,81 @@
+"""`python -m spacy docre logits`: a teacher's logits of documents, for distillation."""
+
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Optional
+
+from spacy.cli._util import Arg, Opt, setup_gpu
+from spacy.vocab import Vocab
+from tqdm import tqdm
+from wasabi import msg
+
+from ._options import Anew, DocsWithEntities, Gpu
+from ._shared import exit_on_error
+
+if TYPE_CHECKING:
+    from ..distillation.storing import Progress
+
+# Size and time are projected for so many documents; DocRED's distant set has about as many.
+MANY = 100_000
+
+Teacher = Annotated[str, Arg(help="The teacher: a pipeline with a relation extractor")]
+Output = Annotated[Path, Arg(metavar="OUT", help="Folder to write the logits to", file_okay=False)]
+TopK = Annotated[
+    Optional[int],
+    Opt(
+        *("--top-k", "-k"),
+        min=1,
+        help="Store of each pair the threshold class and so many relations, the best",
+    ),
+]
+
+
+def logits_cli(
+    model: Teacher,
+    data: DocsWithEntities,
+    output: Output,
+    top_k: TopK = None,
+    gpu: Gpu = -1,
+    force: Anew = False,
+) -> None:
+    """
+    Store a teacher's logits of every pair of entities, for [corpora.train] teacher_logits.
+
+    A run that was broken off goes on where it stopped when it is started again.
+    """
+    from ..data.corpus_files import read_docs
+    from ..distillation.storing import store_logits
+    from ..pipeline.teacher import TeacherPipeline
+
+    setup_gpu(gpu)
+    start = perf_counter()
+    with exit_on_error(f"Cannot store the logits of {model}"):
+        teacher, docs = TeacherPipeline(model), read_docs(data, Vocab())
+        stored = store_logits(
+            teacher, docs, output, checksum=teacher.checksum, top_k=top_k, force=force
+        )
+        with tqdm(unit=" documents", leave=False) as bar:
+            for progress in stored:
+                bar.update(progress.documents - bar.n)
+    _report(progress, output, perf_counter() - start)
+
+
+def _report(progress: "Progress", output: Path, seconds: float) -> None:
+    msg.good(f"{output} has the logits of {progress.documents} documents")
+    if progress.known:
+        msg.text(f"Of {progress.known} it had them before")
+    if progress.repeated:
+        msg.warn(f"{progress.repeated} documents are there more than once")
+    if progress.without_pairs:
+        msg.warn(
+            f"{progress.without_pairs} documents have fewer than two entities",
+            "Entities are read from what 'docre convert' stores, the span group 'entities', or "
+            "doc.ents.",
+        )
+    if progress.new:
+        size = MANY * progress.bytes / progress.new / 1e9
+        hours = MANY * seconds / progress.new / 3600
+        msg.text(
+            f"New: {progress.new} documents, {progress.bytes / 1e6:,.1f} MB, {seconds:,.0f} s. "
+            f"At this rate {MANY:,} take {size:.2g} GB and {hours:.2g} h"
+        )

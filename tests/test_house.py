@@ -1,0 +1,136 @@
+"""The house stays as drawn: sizes, rooms, and the packages it stands on."""
+
+import ast
+import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from typing import Iterable, Iterator, Set, Union
+
+import pytest
+import srsly
+import tomllib
+
+from spacy_docre import __version__
+from spacy_docre.extras import EXTRAS
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "spacy_docre"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+# A notebook has it, and only there it is imported.
+NOTEBOOK = {"IPython"}
+
+Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text("utf8").splitlines())
+
+
+def functions(path: Path) -> Iterator[Function]:
+    for node in ast.walk(ast.parse(path.read_text("utf8"))):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_modules_and_functions_are_short(path: Path) -> None:
+    assert lines(path) <= 400
+    long = {
+        function.name: function.end_lineno - function.lineno + 1
+        for function in functions(path)
+        if function.end_lineno is not None and function.end_lineno - function.lineno >= 60
+    }
+    assert not long
+
+
+@pytest.mark.parametrize("path", TESTS, ids=name_of)
+def test_files_of_tests_are_short(path: Path) -> None:
+    assert lines(path) <= 500
+
+
+@pytest.mark.parametrize("path", TESTS, ids=name_of)
+def test_tests_mirror_the_rooms(path: Path) -> None:
+    assert (PACKAGE / path.parent.relative_to(ROOT / "tests")).is_dir()
+
+
+def test_the_map_has_every_room() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf8")
+    rooms = {f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")}
+    modules = {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py"}
+    assert set(re.findall(r"^\| `([\w./]+)` \|", text, re.MULTILINE)) == rooms | modules
+
+
+def test_the_citation_has_the_version() -> None:
+    assert srsly.read_yaml(ROOT / "CITATION.cff")["version"] == __version__
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The names of other packages that a module imports."""
+    for node in ast.walk(ast.parse(path.read_text("utf8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module.partition(".")[0]
+
+
+def distributions(requirements: Iterable[str]) -> Set[str]:
+    """The names of what is required, e.g. of "Jinja2>=3.0"."""
+    names = (re.split(r"[\s\[<>=!~;]", text, maxsplit=1)[0] for text in requirements)
+    return {name.lower().replace("_", "-") for name in names}
+
+
+def test_what_is_imported_is_declared() -> None:
+    """And nothing else is required. Packages of extras come by import_extra, or are imported by
+    modules that nothing else imports."""
+    found = {name for path in MODULES for name in imports(path)} - sys.stdlib_module_names
+    installed = packages_distributions()
+    imported = distributions(name for top in found - NOTEBOOK for name in installed[top])
+    core = distributions(PROJECT["dependencies"])
+    assert core <= imported
+    assert imported <= core | EXTRAS.keys()
+
+
+def test_extras_are_declared() -> None:
+    declared = PROJECT["optional-dependencies"]
+    for package, extra in EXTRAS.items():
+        assert package in distributions(declared[extra])
+    assert set(EXTRAS.values()) < set(declared)
+    (everything,) = declared["all"]
+    assert set(re.findall(r"\w+", everything.partition("[")[2])) == set(EXTRAS.values())
+
+
+def test_tested_versions_are_pinned() -> None:
+    pins = dict(
+        line.split("==")
+        for line in (ROOT / "requirements.txt").read_text("utf8").splitlines()
+        if line and not line.startswith("#")
+    )
+    extras = PROJECT["optional-dependencies"].values()
+    required = distributions(
+        [*PROJECT["dependencies"], *(text for lines in extras for text in lines)]
+    )
+    assert required - {"spacy-docre"} <= pins.keys()
+    for name, pinned in pins.items():
+        # As of torch: its builds for different processors are one version.
+        assert version(name).partition("+")[0] == pinned
+
+
+def test_a_pipeline_needs_no_extra() -> None:
+    code = (
+        "import sys;"
+        f"sys.modules.update(dict.fromkeys({sorted(EXTRAS)}));"
+        "import spacy;"
+        "nlp = spacy.load('assets/en_docre_wiki_sm');"
+        "doc = nlp('Marie Curie was born in Warsaw, the capital of Poland.');"
+        "assert doc._.relations"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
