@@ -19,7 +19,7 @@ from wasabi import msg
 from ..data.corpus_files import split_docs, write_corpus, write_docs
 from ..data.docred import read_docred, read_relation_names
 from ..data.hacred import read_hacred
-from ..data.json_files import GZIP
+from ..data.json_files import unpacked_suffix
 from ..data.prodigy import ACCEPT, read_prodigy
 from ..data.stats import CorpusCounts
 from ..files import file_stamps
@@ -97,10 +97,10 @@ def convert_cli(
     hint = ""
     if format == Format.auto:
         hint = " The format was told by the ending: if it is another, name it with --format."
-        unpacked = input_path.with_suffix("") if input_path.suffix == GZIP else input_path
-        if unpacked.suffix not in FORMATS:
+        suffix = unpacked_suffix(input_path)
+        if suffix not in FORMATS:
             msg.fail(f"Unknown format of {input_path}", "Set it with --format.", exits=1)
-        format = FORMATS[unpacked.suffix]
+        format = FORMATS[suffix]
     outputs = {name: output_path / f"{name}{FILE_TYPE}" for name in sizes} or {"": output_path}
     refuse_existing(outputs.values(), force)
 
