@@ -109,12 +109,12 @@ def convert_cli(
 
 def _tell_format(path: Path) -> Format:
     """The format of a file by its ending."""
-    from ..data.json_files import GZIP
+    from ..data.json_files import unpacked_suffix
 
-    unpacked = path.with_suffix("") if path.suffix == GZIP else path
-    if unpacked.suffix not in FORMATS:
+    suffix = unpacked_suffix(path)
+    if suffix not in FORMATS:
         msg.fail(f"Unknown format of {path}", "Set it with --format.", exits=1)
-    return FORMATS[unpacked.suffix]
+    return FORMATS[suffix]
 
 
 def _read(

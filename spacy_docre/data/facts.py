@@ -18,7 +18,7 @@ from typing import (
 )
 
 from ..extras import import_extra
-from .json_files import GZIP, parse_json, unpacked
+from .json_files import parse_json, unpacked, unpacked_suffix
 from .knowledge_base import KnowledgeBase
 
 BY_NAME = ("head", "relation", "tail")
@@ -52,7 +52,7 @@ def read_knowledge_base(path: Path, relations: Optional[Container[str]] = None) 
     RAISES (ValueError): If the file is of none of these kinds, or malformed.
     RAISES (ImportError): If it is `.nt`, and rdflib is not installed.
     """
-    kind = path.with_suffix("").suffix if path.suffix == GZIP else path.suffix
+    kind = unpacked_suffix(path)
     if kind not in _READERS:
         raise ValueError(
             f"{path} is of no known kind: name a file of {', '.join(_READERS)}, or for annotated "

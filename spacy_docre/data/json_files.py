@@ -9,9 +9,18 @@ from pathlib import Path
 from typing import Any, BinaryIO, Iterator, TextIO, Tuple, cast
 
 # What the name of a packed file ends in.
-GZIP = ".gz"
+_GZIP = ".gz"
 # So many are read of a long file at once.
 _CHARACTERS = 2**16
+
+
+def unpacked_suffix(path: Path) -> str:
+    """The suffix of a file's name, without that of packing.
+
+    path (Path): The path.
+    RETURNS (str): ".json" for both "dev.json" and "dev.json.gz".
+    """
+    return (path.with_suffix("") if path.suffix == _GZIP else path).suffix
 
 
 def is_json(path: Path) -> bool:
@@ -20,7 +29,7 @@ def is_json(path: Path) -> bool:
     path (Path): The path.
     RETURNS (bool): Whether it ends in .json, or in .json.gz.
     """
-    return (path.with_suffix("") if path.suffix == GZIP else path).suffix == ".json"
+    return unpacked_suffix(path) == ".json"
 
 
 def read_text(path: Path) -> str:
@@ -53,7 +62,7 @@ def unpacked(path: Path) -> Iterator[BinaryIO]:
     RAISES (ValueError): If it is packed, and found to be cut off or damaged while it is read.
     """
     try:
-        with gzip.open(path) if path.suffix == GZIP else path.open("rb") as stream:
+        with gzip.open(path) if path.suffix == _GZIP else path.open("rb") as stream:
             yield cast(BinaryIO, stream)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{path} cannot be unpacked: {error}. Download it again.") from None
