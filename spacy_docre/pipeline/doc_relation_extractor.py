@@ -59,7 +59,7 @@ from ..models.learn_rates import check_learn_rate_factor, scale_learn_rate
 from ..models.pieces import sentence_boundaries
 from ..models.serialization import readable
 from ..pairs import Pairs
-from .attention import provide_attention
+from .upstream import provide_attention
 
 DEFAULT_CONFIG = Config().from_str(
     """
