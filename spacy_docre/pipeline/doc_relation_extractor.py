@@ -23,7 +23,7 @@ from ..models.attention import release_attention
 from ..models.extractor import ExtractorModel, PairScores
 from ..models.learn_rates import check_learn_rate_factor, scale_learn_rate
 from ..models.serialization import readable
-from .attention import provide_attention
+from .upstream import provide_attention
 from .batching import minibatch_by_pairs
 from .decoding import check_decision, decode
 from .default_config import DEFAULT_CONFIG

@@ -1,7 +1,7 @@
-"""See to it that the pipeline's transformer hands over its attention."""
+"""The transformer that a relation extractor listens to, which hands over its attention."""
 
 import logging
-from typing import cast
+from typing import Any, cast
 
 from spacy.language import Language
 from spacy.util import registry
@@ -14,35 +14,42 @@ from ..models.extractor import ExtractorModel
 
 logger = logging.getLogger("spacy")
 
+_STOCK = "spacy-transformers.TransformerModel."
+_OURS = "spacy_docre.TransformerModel.v1"
 
-def provide_attention(nlp: Language, model: ExtractorModel) -> None:
+
+def provide_attention(nlp: Language, model: Model[Any, Any]) -> None:
     """Exchange the stock model of the transformers that a model listens to for ours.
 
-    `spacy_docre.TransformerModel.v1` has the same settings and weights, and its output
-    holds all that the stock model's does and the last layer's attention besides, so that
-    other components notice nothing.
+    `spacy_docre.TransformerModel.v1` has the same settings and weights, and its output holds the
+    last layer's attention and all that the stock model's does, so that other components notice
+    nothing.
 
     nlp (Language): The pipeline; its config is changed with it.
-    model (ExtractorModel): The model of the relation extractor.
+    model (Model[Any, Any]): The model of the relation extractor.
     """
     upstream = {
         node.upstream_name for node in model.walk() if isinstance(node, TransformerListener)
     }
     for name, component in nlp.components:
-        if isinstance(component, Transformer) and upstream.intersection(("*", name)):
-            architecture = nlp.get_pipe_config(name)["model"]["@architectures"]
-            if architecture.startswith(_STOCK) and type(component.model) is StockTransformerModel:
-                _exchange(nlp, name, component)
-                logger.info(
-                    "The model of '%s' is now %s, which also hands over the attention of its "
-                    "last layer.",
-                    name,
-                    _OURS,
-                )
+        if upstream.intersection(("*", name)) and _has_stock_model(nlp, name, component):
+            _exchange(nlp, name, cast(Transformer, component))
+            logger.info(
+                "The model of '%s' is now %s, which also hands over the attention of its last "
+                "layer.",
+                name,
+                _OURS,
+            )
 
 
-_STOCK = "spacy-transformers.TransformerModel."
-_OURS = "spacy_docre.TransformerModel.v1"
+def _has_stock_model(nlp: Language, name: str, component: object) -> bool:
+    """Tell whether a component's model is spacy-transformers' own, in class and architecture. One
+    of the user's may have settings that ours has not, or do more."""
+    return (
+        isinstance(component, Transformer)
+        and type(component.model) is StockTransformerModel
+        and nlp.get_pipe_config(name)["model"]["@architectures"].startswith(_STOCK)
+    )
 
 
 def _exchange(nlp: Language, name: str, component: Transformer) -> None:
