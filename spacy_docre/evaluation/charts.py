@@ -41,17 +41,17 @@ def draw(evaluation: Evaluation, names: Mapping[str, str]) -> Dict[str, str]:
     RETURNS (Dict[str, str]): The HTML of each chart, by its name.
     """
     metrics = evaluation.metrics
-    charts = {"relations": _relations(metrics, names)}
+    charts = {"relations": _draw_relations(metrics, names)}
     if evaluation.curve is not None and len(evaluation.curve.thresholds):
-        charts["curve"] = _curve(evaluation)
-    charts["errors"] = _errors(metrics)
+        charts["curve"] = _draw_curve(evaluation)
+    charts["errors"] = _draw_errors(metrics)
     for key, title in GROUPS.items():
         if metrics[key]:
-            charts[key.replace("_", "-")] = _group(metrics[key], title)
+            charts[key.replace("_", "-")] = _draw_group(metrics[key], title)
     return charts
 
 
-def _relations(metrics: Metrics, names: Mapping[str, str]) -> str:
+def _draw_relations(metrics: Metrics, names: Mapping[str, str]) -> str:
     """What becomes of the triples of each relation, a bar each."""
     plotly = import_extra("plotly.graph_objects")
 
@@ -94,7 +94,7 @@ def _relations(metrics: Metrics, names: Mapping[str, str]) -> str:
     return _html(bars, title, height=_AROUND + bars_height, **layout)
 
 
-def _curve(evaluation: Evaluation) -> str:
+def _draw_curve(evaluation: Evaluation) -> str:
     """Precision and recall over the threshold."""
     import numpy
 
@@ -119,13 +119,15 @@ def _curve(evaluation: Evaluation) -> str:
     above_th = int((curve.scores > _TH).sum())
     if above_th:
         traces.append(
-            _point("TH (P > 0.5)", curve.recall[above_th - 1], curve.precision[above_th - 1], "x")
+            _draw_point(
+                "TH (P > 0.5)", curve.recall[above_th - 1], curve.precision[above_th - 1], "x"
+            )
         )
     metrics = evaluation.metrics
-    traces.append(_point("these answers", metrics["rel_r"], metrics["rel_p"], "circle"))
+    traces.append(_draw_point("these answers", metrics["rel_r"], metrics["rel_p"], "circle"))
     best = int(curve.fscore.argmax())
     traces.append(
-        _point(
+        _draw_point(
             f"best F1 (P > {curve.thresholds[best]:.2f})",
             curve.recall[best],
             curve.precision[best],
@@ -141,7 +143,7 @@ def _curve(evaluation: Evaluation) -> str:
     )
 
 
-def _point(name: str, recall: float, precision: float, symbol: str) -> Any:
+def _draw_point(name: str, recall: float, precision: float, symbol: str) -> Any:
     plotly = import_extra("plotly.graph_objects")
 
     return plotly.Scatter(
@@ -154,7 +156,7 @@ def _point(name: str, recall: float, precision: float, symbol: str) -> Any:
     )
 
 
-def _errors(metrics: Metrics) -> str:
+def _draw_errors(metrics: Metrics) -> str:
     """The error distribution."""
     plotly = import_extra("plotly.graph_objects")
 
@@ -169,7 +171,7 @@ def _errors(metrics: Metrics) -> str:
     return _html([bar], "What becomes of triples", yaxis_title="triples")
 
 
-def _group(scores: Metrics, title: str) -> str:
+def _draw_group(scores: Metrics, title: str) -> str:
     """F1 of groups of triples."""
     plotly = import_extra("plotly.graph_objects")
 

@@ -19,7 +19,7 @@ from .answers import Answers, answers_of, to_answers
 LOWEST = 0.05
 
 # What a component says of itself that finds entities.
-_ENTITIES = ("doc.ents", "doc.spans")
+_ENTITY_ATTRIBUTES = ("doc.ents", "doc.spans")
 
 
 @dataclass
@@ -81,7 +81,9 @@ def predict_answers(
 def _entity_finders(nlp: Language) -> List[str]:
     """The components that find entities: others that go by these could change the document."""
     return [
-        name for name in nlp.pipe_names if set(nlp.get_pipe_meta(name).assigns) & set(_ENTITIES)
+        name
+        for name in nlp.pipe_names
+        if set(nlp.get_pipe_meta(name).assigns) & set(_ENTITY_ATTRIBUTES)
     ]
 
 

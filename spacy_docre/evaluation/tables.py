@@ -71,10 +71,16 @@ def summary(evaluation: Evaluation) -> Table:
     rows = []
     for name, title in _SUMMARY.items():
         scores = [_percent(metrics[f"{name}_{score}"]) for score in "prf"]
-        rows.append((title, *scores, _interval(metrics.get(f"{name}_f_interval"))))
+        rows.append((title, *scores, _format_interval(metrics.get(f"{name}_f_interval"))))
         if name == "rel":
             rows += [
-                (title, "", "", _percent(metrics[key]), _interval(metrics.get(f"{key}_interval")))
+                (
+                    title,
+                    "",
+                    "",
+                    _percent(metrics[key]),
+                    _format_interval(metrics.get(f"{key}_interval")),
+                )
                 for key, title in _IGNORED.items()
             ]
     return Table(
@@ -248,5 +254,5 @@ def _share(part: int, whole: int, applies: bool) -> str:
     return f"{100 * part / whole:.1f}" if applies and whole else ""
 
 
-def _interval(interval: Optional[Sequence[float]]) -> str:
+def _format_interval(interval: Optional[Sequence[float]]) -> str:
     return "" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"

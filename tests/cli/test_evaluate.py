@@ -137,27 +137,6 @@ def test_threshold_of_a_result_file() -> None:
     assert result.exit_code == 2 and "--find-entities is for pipelines" in output(result)
 
 
-def test_marked_mentions_are_those_of_gold(
-    make_pipeline: Callable, make_examples: Callable
-) -> None:
-    """Wherever the pipeline would look for entities, extractor and markers get GOLD's."""
-    getter = {"@misc": "spacy_docre.span_group_entities.v1", "key": "mine"}
-    markers = {"@misc": "spacy_docre.MentionMarkers.v1", "entities": getter}
-    nlp = make_pipeline(
-        examples=make_examples(10),
-        transformer={"family": "roberta", "mention_markers": markers},
-        model={"mention_pooling": "first"},
-    )
-    docs = {"A": next(read_docs(Path("gold.spacy"), Vocab()))}
-    seen = []
-    nlp.get_pipe(EXTRACTOR).predict = lambda docs: seen.extend(docs) or []
-    nlp.get_pipe(EXTRACTOR).set_annotations = lambda docs, predictions: None
-    list(predict_answers(nlp, docs))
-    pieces = [piece for row in seen[0]._.trf_data.wordpieces.strings for piece in row]
-    mentions = sum(len(entity.mentions) for entity in docs["A"]._.entities)
-    assert pieces.count("*") >= 2 * mentions
-
-
 def test_nothing_is_overwritten() -> None:
     Path("out").mkdir()
     Path("out/report.md").write_text("mine")
