@@ -11,7 +11,7 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from spacy_docre.data.reading import read_docs
+from spacy_docre.data.corpus_files import read_docs
 from spacy_docre.entity_sources import make_doc_ents_entities, set_entity_spans
 from spacy_docre.evaluation.clusters import METRICS, make_entity_cluster_scorer
 

@@ -12,7 +12,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import load_config
 
-from spacy_docre.data.reading import make_example
+from spacy_docre.data.gold_annotations import make_example
 from spacy_docre.entity_sources import DEFAULT_KEY
 from spacy_docre.training.corpus import make_corpus
 

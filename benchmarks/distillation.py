@@ -22,9 +22,9 @@ from spacy.util import minibatch
 from thinc.api import Optimizer
 from wasabi import msg
 
-from spacy_docre.data.reading import read_docs
+from spacy_docre.data.corpus_files import read_docs
 from spacy_docre.distillation.objective import make_mse_distillation
-from spacy_docre.distillation.storing import teach
+from spacy_docre.distillation.storing import store_logits
 from spacy_docre.pipeline.teacher import TeacherPipeline
 from spacy_docre.training.corpus import make_corpus
 from spacy_docre.training.optimizer import make_adamw
@@ -41,10 +41,11 @@ def main(model: Path, path: Path, documents: int = 128, rounds: int = 5, batch: 
     """
     teacher = TeacherPipeline(model)
     nlp = teacher.nlp
+    store = partial(store_logits, teacher, checksum=teacher.checksum)
     references = list(islice(read_docs(path, nlp.vocab), documents))
     with tempfile.TemporaryDirectory() as folder:
         logits = Path(folder) / "logits"
-        list(teach(teacher, references, logits))
+        list(store(references, logits))
         examples = list(make_corpus(path, limit=documents, teacher_logits=logits)(nlp))
         annotation: List[float] = []
         storing: List[float] = []
@@ -52,7 +53,7 @@ def main(model: Path, path: Path, documents: int = 128, rounds: int = 5, batch: 
             copies = copies_of([example.predicted for example in examples])
             annotation.append(seconds(lambda docs: list(nlp.pipe(docs, batch_size=32)), copies))
             fresh = Path(folder) / f"round-{number}"
-            storing.append(seconds(lambda path: list(teach(teacher, references, path)), fresh))
+            storing.append(seconds(lambda path: list(store(references, path)), fresh))
         component: Any = nlp.get_pipe("doc_relation_extractor")
         # A rate of zero, so that the model stays the one that was trained.
         optimizer = make_adamw(0.0)

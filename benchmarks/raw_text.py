@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from wasabi import msg
 
-from spacy_docre.data.reading import read_docs
+from spacy_docre.data.corpus_files import read_docs
 from spacy_docre.evaluation.clusters import make_entity_cluster_scorer
 from spacy_docre.evaluation.scorer import make_relation_scorer
 

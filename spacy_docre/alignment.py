@@ -2,29 +2,30 @@
 
 from collections import defaultdict
 from functools import cached_property
-from typing import Dict, FrozenSet, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Optional, Sequence, Tuple, Union
 
 from spacy.tokens import Doc, Span
 from spacy.training import Example
+from spacy.training.alignment_array import AlignmentArray
 
 from .entity_sources import Mentions, gold_entities
 
 
 def mention_indices(mentions: Iterable[Span]) -> FrozenSet[Tuple[int, int]]:
-    """Where the mentions of an entity are.
+    """Where the mentions of an entity are, whatever white space they begin or end with.
 
     mentions (Iterable[Span]): The mentions.
     RETURNS (FrozenSet[Tuple[int, int]]): First token and end token of each.
     """
-    return frozenset((span.start, span.end) for span in mentions)
+    return frozenset(_without_space(span.doc, span.start, span.end) for span in mentions)
 
 
 def align_mentions(example: Example, entities: Iterable[Sequence[Span]]) -> List[Mentions]:
     """Find mentions of the reference in the predicted document, token by token: the two texts may
     differ in white space and case.
 
-    A mention grows to the tokens that it is a part of. One of white space alone has none, and is
-    left out.
+    A mention grows to the tokens that it is a part of, and begins and ends with no token of white
+    space. A mention of white space alone is left out where the predicted document lacks it.
 
     example (Example): The predicted document and the reference.
     entities (Iterable[Sequence[Span]]): The mentions of each entity, in the reference.
@@ -33,38 +34,49 @@ def align_mentions(example: Example, entities: Iterable[Sequence[Span]]) -> List
     RAISES (ValueError): If the two texts differ in more than white space and case.
     """
     predicted = example.predicted
-    if _same_tokens(predicted, example.reference):
-        tokens = None
-    else:
-        try:
-            tokens = example.alignment.y2x
-        except ValueError as error:
-            raise ValueError(
-                f"The gold document that begins {example.reference[:8].text!r} cannot be found in "
-                f"the predicted one, which begins {predicted[:8].text!r}: the two documents of "
-                "the example have different texts. They may differ in white space and case alone."
-            ) from error
+    tokens = _token_alignment(example)
     aligned = []
     for mentions in entities:
         spans = []
         for mention in mentions:
-            if tokens is None:
-                start, end = mention.start, mention.end
-            else:
-                indices = tokens[mention.start : mention.end]
-                if not len(indices):
-                    continue
-                start, end = int(indices.min()), int(indices.max()) + 1
-            spans.append(Span(predicted, start, end, label=mention.label_, span_id=mention.id_))
+            indices = tokens[mention.start : mention.end]
+            if len(indices):
+                start, end = _without_space(predicted, int(indices[0]), int(indices[-1]) + 1)
+                spans.append(
+                    Span(
+                        predicted,
+                        start,
+                        end,
+                        label=mention.label_,
+                        span_id=mention.id_,
+                        kb_id=mention.kb_id_,
+                    )
+                )
         aligned.append(spans)
     return aligned
 
 
-def _same_tokens(doc: Doc, other: Doc) -> bool:
-    """Whether two documents have the same tokens, so that no alignment has to be computed."""
-    return len(doc) == len(other) and all(
-        ours.text == theirs.text for ours, theirs in zip(doc, other)
-    )
+def _token_alignment(example: Example) -> Union[range, AlignmentArray]:
+    """A sequence whose slice from one token of the reference to another holds the indices of the
+    tokens of the predicted document, in order."""
+    predicted, reference = example.predicted, example.reference
+    if [token.text for token in predicted] == [token.text for token in reference]:
+        # Each token is itself, and no alignment has to be computed.
+        return range(len(predicted))
+    try:
+        return example.alignment.y2x
+    except ValueError as error:
+        raise ValueError(
+            f"The gold document that begins {reference[:8].text!r} cannot be found in "
+            f"the predicted one, which begins {predicted[:8].text!r}: the two documents of "
+            "the example have different texts. They may differ in white space and case alone."
+        ) from error
+
+
+def _without_space(doc: Doc, start: int, end: int) -> Tuple[int, int]:
+    """The tokens from the first to the last that is not white space; all where none is."""
+    words = [index for index in range(start, end) if not doc[index].is_space]
+    return (words[0], words[-1] + 1) if words else (start, end)
 
 
 def match_entities(
@@ -103,26 +115,34 @@ def match_entities(
 class GoldAlignment:
     """The entities of a reference matched with those of the predicted document.
 
-    It is made once for an example, and used by the loss, the distillation and the scorers.
+    It is made once a step for an example, for the loss, the distillation and the scorers, and
+    computed when it is first asked.
 
     example (Example): The predicted document and the reference.
-    predicted (Sequence[Sequence[Span]]): The mentions of each entity of the predicted document.
-    gold (Optional[Sequence[Sequence[Span]]]): The mentions of each entity of the reference; None
+    predicted (Sequence[Mentions]): The mentions of each entity of the predicted document.
+    gold (Optional[Sequence[Mentions]]): The mentions of each entity of the reference; None
         for those that `gold_entities` finds.
-    RAISES (ValueError): If the texts of the two documents differ in more than white space and
-        case.
     """
 
     def __init__(
         self,
         example: Example,
-        predicted: Sequence[Sequence[Span]],
-        gold: Optional[Sequence[Sequence[Span]]] = None,
+        predicted: Sequence[Mentions],
+        gold: Optional[Sequence[Mentions]] = None,
     ) -> None:
+        self.example = example
         self.predicted = predicted
-        self.gold = align_mentions(
-            example, gold_entities(example.reference) if gold is None else gold
-        )
+        self._gold = gold
+
+    @cached_property
+    def gold(self) -> List[Mentions]:
+        """RETURNS (List[Mentions]): The entities of the reference, as spans of the predicted
+            document.
+        RAISES (ValueError): If the texts of the two documents differ in more than white space
+            and case.
+        """
+        gold = gold_entities(self.example.reference) if self._gold is None else self._gold
+        return align_mentions(self.example, gold)
 
     @cached_property
     def to_predicted(self) -> Dict[int, int]:

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Iterable, List, Sequence, Tuple, Union
 
+from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
 _ENTITIES = "docre_entities"
@@ -17,10 +18,10 @@ _RELATIONS = "docre_relations"
 
 @dataclass(frozen=True)
 class Triple:
-    """A relation to be stored: head and tail are places in `doc._.entities`.
+    """A relation to be stored: head and tail are indices of `doc._.entities`.
 
-    head (int): Place of the head entity.
-    tail (int): Place of the tail entity.
+    head (int): Index of the head entity.
+    tail (int): Index of the tail entity.
     label (str): The relation.
     score (float): Its probability; 1 for a gold relation.
     name (str): A readable name of the relation; the label where none is known.
@@ -40,7 +41,7 @@ class Entity:
     """An entity of a document: the mentions that refer to the same thing.
 
     doc (Doc): The document.
-    index (int): Its place in `doc._.entities`.
+    index (int): Its index in `doc._.entities`.
     """
 
     __slots__ = ("doc", "index")
@@ -51,10 +52,11 @@ class Entity:
 
     @property
     def mentions(self) -> Tuple[Span, ...]:
-        """RETURNS (Tuple[Span, ...]): The mentions, with their `label_` and `id_`."""
+        """RETURNS (Tuple[Span, ...]): The mentions, with their `label_`, `id_` and `kb_id_`."""
         return tuple(
-            Span(self.doc, start, end, label=label, span_id=id_)
-            for start, end, label, id_ in self.doc.user_data[_ENTITIES][self.index]
+            Span(self.doc, start, end, label=label, span_id=id_, kb_id="".join(kb_id))
+            # Where the Doc was stored by an earlier version, there is no kb_id.
+            for start, end, label, id_, *kb_id in self.doc.user_data[_ENTITIES][self.index]
         )
 
     @property
@@ -66,6 +68,22 @@ class Entity:
     def label_(self) -> str:
         """RETURNS (str): The label most mentions have, the first of them at a tie."""
         return Counter(mention.label_ for mention in self.mentions).most_common(1)[0][0]
+
+    @property
+    def id(self) -> str:
+        """RETURNS (str): The id that a linker or an entity ruler has given most mentions, e.g.
+        "Q7186", in `doc.ents` or as their own `kb_id_`; "" where nothing has linked any."""
+        # An id that a span group shares only tells the entities of its document apart.
+        local = {span.id_ for group in self.doc.spans.values() for span in group}
+        linked = {
+            (span.start, span.end): span.kb_id_ or ("" if span.ent_id_ in local else span.ent_id_)
+            for span in self.doc.ents
+        }
+        ids = Counter(
+            linked.get((mention.start, mention.end)) or mention.kb_id_ for mention in self.mentions
+        )
+        del ids[""], ids[EntityLinker.NIL]
+        return ids.most_common(1)[0][0] if ids else ""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Entity):
@@ -83,7 +101,7 @@ class Relation:
     """A relation between two entities of a document.
 
     doc (Doc): The document.
-    index (int): Its place in `doc._.relations`.
+    index (int): Its index in `doc._.relations`.
     """
 
     __slots__ = ("doc", "index")
@@ -168,7 +186,7 @@ def get_entities(doc: Doc) -> List[Entity]:
 
 
 def has_entities(doc: Doc) -> bool:
-    """Tell whether the entities of a Doc are stored, be it that there are none.
+    """Tell whether the entities of a Doc are stored. A Doc may be known to have none.
 
     doc (Doc): The document.
     RETURNS (bool): Whether `doc._.entities` has been set.
@@ -177,7 +195,7 @@ def has_entities(doc: Doc) -> bool:
 
 
 def has_relations(doc: Doc) -> bool:
-    """Tell whether the relations of a Doc are stored, be it that there are none.
+    """Tell whether the relations of a Doc are stored. A Doc may be known to have none.
 
     doc (Doc): The document.
     RETURNS (bool): Whether `doc._.relations` has been set since `doc._.entities` was.
@@ -210,7 +228,10 @@ def set_entities(doc: Doc, entities: Iterable[Union[Entity, Sequence[Span]]]) ->
                     "document, with one token or more."
                 )
         stored.append(
-            [[int(span.start), int(span.end), span.label_, span.id_] for span in mentions]
+            [
+                [int(span.start), int(span.end), span.label_, span.id_, span.kb_id_]
+                for span in mentions
+            ]
         )
     doc.user_data[_ENTITIES] = stored
     doc.user_data.pop(_RELATIONS, None)
@@ -231,7 +252,7 @@ def set_relations(doc: Doc, relations: Iterable[Union[Triple, Relation]]) -> Non
     doc (Doc): The document; its entities are stored already.
     relations (Iterable[Union[Triple, Relation]]): The relations.
     RAISES (ValueError): If a relation is neither a Triple nor a Relation, or if its head or
-        tail is no place in `doc._.entities`.
+        tail is no index of `doc._.entities`.
     """
     num_entities = len(doc.user_data.get(_ENTITIES, ()))
     triples = [item.triple if isinstance(item, Relation) else item for item in relations]
@@ -244,7 +265,7 @@ def set_relations(doc: Doc, relations: Iterable[Union[Triple, Relation]]) -> Non
         for role, index in (("head", triple.head), ("tail", triple.tail)):
             if not 0 <= index < num_entities:
                 raise ValueError(
-                    f"The {role} of {triple} is no place in doc._.entities, which has "
+                    f"The {role} of {triple} is no index of doc._.entities, which has "
                     f"{num_entities} entities. Set doc._.entities first."
                 )
     doc.user_data[_RELATIONS] = [

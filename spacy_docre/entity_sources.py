@@ -52,8 +52,15 @@ def set_entity_spans(doc: Doc, entities: Iterable[Iterable[Span]]) -> None:
         the same tokens.
     """
     doc.spans[DEFAULT_KEY] = [
-        Span(doc, mention.start, mention.end, label=mention.label, span_id=str(place))
-        for place, mentions in enumerate(entities)
+        Span(
+            doc,
+            mention.start,
+            mention.end,
+            label=mention.label_,
+            span_id=str(index),
+            kb_id=mention.kb_id_,
+        )
+        for index, mentions in enumerate(entities)
         for mention in mentions
     ]
 
@@ -67,7 +74,7 @@ def give_entities(doc: Doc, entities: Iterable[Iterable[Span]]) -> None:
         the same tokens.
     """
     doc.user_data[_GIVEN] = [
-        [[int(span.start), int(span.end), span.label_, span.id_] for span in mentions]
+        [[int(span.start), int(span.end), span.label_, span.id_, span.kb_id_] for span in mentions]
         for mentions in entities
     ]
 
@@ -84,7 +91,10 @@ def find_entities(doc: Doc, getter: EntityGetter) -> List[Mentions]:
     if _GIVEN not in doc.user_data:
         return getter(doc)
     return [
-        [Span(doc, start, end, label=label, span_id=id_) for start, end, label, id_ in mentions]
+        [
+            Span(doc, start, end, label=label, span_id=id_, kb_id=kb_id)
+            for start, end, label, id_, kb_id in mentions
+        ]
         for mentions in doc.user_data[_GIVEN]
     ]
 

@@ -1,4 +1,4 @@
-"""The ordered pairs of a document's entities: the only place that knows their order."""
+"""The ordered pairs of a document's entities: the only module that knows their order."""
 
 from dataclasses import dataclass
 from functools import lru_cache

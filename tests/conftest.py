@@ -42,7 +42,7 @@ from transformers import (
 )
 
 from spacy_docre import Triple
-from spacy_docre.data import writing as writer
+from spacy_docre.data import corpus_files
 
 PEOPLE = ["Ada Lane", "Bruno Falk", "Clara Weiss", "Dario Conti", "Elin Berg", "Farid Amin"]
 CITIES = ["Oslo", "Porto", "Turin", "New Haven", "Lyon", "Graz"]
@@ -362,11 +362,11 @@ def make_doc() -> Callable[..., Doc]:
         vocab: Vocab = VOCAB,
         sentences: Sequence[int] = (),
     ) -> Doc:
-        starts = [place in sentences for place in range(len(words))] if sentences else None
+        starts = [index in sentences for index in range(len(words))] if sentences else None
         doc = Doc(vocab, words=words, sent_starts=starts)
         doc.spans["entities"] = [
-            Span(doc, start, end, label="THING", span_id=f"entity {place}")
-            for place, mentions in enumerate(entities)
+            Span(doc, start, end, label="THING", span_id=f"entity {index}")
+            for index, mentions in enumerate(entities)
             for start, end in mentions
         ]
         return doc
@@ -389,8 +389,8 @@ def make_example(make_doc: Callable) -> Callable[..., Example]:
         predicted = make_doc(words, entities, vocab=vocab, sentences=sentences)
         reference = make_doc(words, entities, vocab=vocab, sentences=sentences)
         reference._.entities = [
-            [span for span in reference.spans["entities"] if span.id_ == f"entity {place}"]
-            for place in range(len(entities))
+            [span for span in reference.spans["entities"] if span.id_ == f"entity {index}"]
+            for index in range(len(entities))
         ]
         reference._.relations = [Triple(*relation) for relation in relations]
         reference.set_ents(spacy.util.filter_spans(reference.spans["entities"]))
@@ -436,13 +436,13 @@ def _facts(choice: random.Random, make_example: Callable, vocab: Vocab) -> Examp
         if choice.random() < 0.5:
             sentences.append(len(words))
             words.extend(FILLER.split())
-    order = [place for place in range(len(names)) if mentions[place]]
+    order = [index for index in range(len(names)) if mentions[index]]
     relations = [
         (order.index(names.index(head)), order.index(names.index(tail)), label)
         for label, head, tail in facts
     ]
     return make_example(
-        words, [mentions[place] for place in order], relations, vocab=vocab, sentences=sentences
+        words, [mentions[index] for index in order], relations, vocab=vocab, sentences=sentences
     )
 
 
@@ -450,12 +450,12 @@ def _facts(choice: random.Random, make_example: Callable, vocab: Vocab) -> Examp
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable:
     """Gives a context in which only so many files of a corpus can be written, two documents
     each."""
-    write_docs = writer.write_docs
-    monkeypatch.setattr(writer, "DOCUMENTS_PER_FILE", 2)
+    write_docs = corpus_files.write_docs
+    monkeypatch.setattr(corpus_files, "DOCUMENTS_PER_FILE", 2)
 
     @contextmanager
     def full_after(files: int) -> Iterator[None]:
-        def write(parts: Mapping[Path, Iterable[Doc]]) -> Dict[Path, writer.Counts]:
+        def write(parts: Mapping[Path, Iterable[Doc]]) -> Dict[Path, corpus_files.CorpusCounts]:
             nonlocal files
             if not files:
                 raise OSError("No space left")
@@ -463,7 +463,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable:
             return write_docs(parts)
 
         with monkeypatch.context() as context:
-            context.setattr(writer, "write_docs", write)
+            context.setattr(corpus_files, "write_docs", write)
             yield
 
     return full_after

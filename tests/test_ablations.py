@@ -11,7 +11,7 @@ import srsly
 from spacy.util import load_config
 from thinc.api import Config
 
-from spacy_docre.data.writing import write_docs
+from spacy_docre.data.corpus_files import write_docs
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = ROOT / "configs"

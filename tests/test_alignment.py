@@ -23,14 +23,14 @@ def boundaries(entities: Sequence[Sequence[Span]]) -> List[List[Tuple[int, int]]
     return [[(span.start, span.end) for span in mentions] for mentions in entities]
 
 
-mention_places = st.tuples(st.integers(0, 5), st.integers(1, 2))
-entity_lists = st.lists(st.lists(mention_places, min_size=1, max_size=4), max_size=6)
+mention_spans = st.tuples(st.integers(0, 5), st.integers(1, 2))
+entity_lists = st.lists(st.lists(mention_spans, min_size=1, max_size=4), max_size=6)
 few_examples = settings(max_examples=60, deadline=None)
-LONG = make_doc([f"word{place}" for place in range(8)])
+LONG = make_doc([f"word{index}" for index in range(8)])
 
 
-def make_entities(places: List[List[Tuple[int, int]]]) -> List[List[Span]]:
-    return [[LONG[start : start + length] for start, length in mentions] for mentions in places]
+def make_entities(spans: List[List[Tuple[int, int]]]) -> List[List[Span]]:
+    return [[LONG[start : start + length] for start, length in mentions] for mentions in spans]
 
 
 def mention_sets(entities: Sequence[Sequence[Span]]) -> List[frozenset]:
@@ -40,65 +40,65 @@ def mention_sets(entities: Sequence[Sequence[Span]]) -> List[frozenset]:
 class TestMatchEntities:
     @given(entity_lists)
     @few_examples
-    def test_a_list_matches_itself_in_place(self, places):
+    def test_a_list_matches_itself_in_order(self, spans):
         """Even where an entity is there twice, and mentions are shared."""
-        entities = make_entities(places)
-        expected = {place: place for place in range(len(places))}
-        assert match_entities(entities, make_entities(places)) == expected
+        entities = make_entities(spans)
+        expected = {index: index for index in range(len(spans))}
+        assert match_entities(entities, make_entities(spans)) == expected
 
     @given(entity_lists, entity_lists)
     @few_examples
-    def test_matches_are_one_to_one_and_share_a_mention(self, places, other_places):
-        entities, others = make_entities(places), make_entities(other_places)
+    def test_matches_are_one_to_one_and_share_a_mention(self, spans, other_spans):
+        entities, others = make_entities(spans), make_entities(other_spans)
         matches = match_entities(entities, others)
         assert len(set(matches.values())) == len(matches)
         ours, theirs = mention_sets(entities), mention_sets(others)
-        for place, other in matches.items():
-            assert ours[place] & theirs[other]
+        for index, other in matches.items():
+            assert ours[index] & theirs[other]
 
     @given(entity_lists, entity_lists)
     @few_examples
-    def test_no_two_entities_that_share_a_mention_are_both_left_over(self, places, other_places):
-        entities, others = make_entities(places), make_entities(other_places)
+    def test_no_two_entities_that_share_a_mention_are_both_left_over(self, spans, other_spans):
+        entities, others = make_entities(spans), make_entities(other_spans)
         matches = match_entities(entities, others)
         ours, theirs = mention_sets(entities), mention_sets(others)
-        for place in set(range(len(ours))) - set(matches):
+        for index in set(range(len(ours))) - set(matches):
             for other in set(range(len(theirs))) - set(matches.values()):
-                assert not ours[place] & theirs[other]
+                assert not ours[index] & theirs[other]
 
     @given(st.data(), entity_lists)
     @few_examples
-    def test_entities_in_another_order_match_the_same_sets_of_mentions(self, data, places):
-        order = data.draw(st.permutations(range(len(places))))
-        entities = make_entities(places)
+    def test_entities_in_another_order_match_the_same_sets_of_mentions(self, data, spans):
+        order = data.draw(st.permutations(range(len(spans))))
+        entities = make_entities(spans)
         others = [data.draw(st.permutations(mentions)) for mentions in (entities[k] for k in order)]
         matches = match_entities(entities, others)
         ours, theirs = mention_sets(entities), mention_sets(others)
-        assert sorted(matches) == list(range(len(places)))
-        for place, other in matches.items():
-            assert ours[place] == theirs[other]
+        assert sorted(matches) == list(range(len(spans)))
+        for index, other in matches.items():
+            assert ours[index] == theirs[other]
 
     @given(st.data(), entity_lists, entity_lists)
     @few_examples
     def test_the_order_of_the_lists_does_not_matter_where_no_two_candidates_tie(
-        self, data, places, other_places
+        self, data, spans, other_spans
     ):
         ours, theirs = (
-            mention_sets(make_entities(places)),
-            mention_sets(make_entities(other_places)),
+            mention_sets(make_entities(spans)),
+            mention_sets(make_entities(other_spans)),
         )
         shares = [[len(x & y) / len(x | y) for y in theirs] for x in ours]
         for line in [*shares, *zip(*shares)]:
             candidates = [share for share in line if share > 0]
             assume(len(set(candidates)) == len(candidates))
-        order = data.draw(st.permutations(range(len(places))))
-        other_order = data.draw(st.permutations(range(len(other_places))))
+        order = data.draw(st.permutations(range(len(spans))))
+        other_order = data.draw(st.permutations(range(len(other_spans))))
         matches = match_entities(
-            make_entities([places[k] for k in order]),
-            make_entities([other_places[k] for k in other_order]),
+            make_entities([spans[k] for k in order]),
+            make_entities([other_spans[k] for k in other_order]),
         )
-        found = {order[place]: other_order[other] for place, other in matches.items()}
-        assert found == match_entities(make_entities(places), make_entities(other_places))
+        found = {order[index]: other_order[other] for index, other in matches.items()}
+        assert found == match_entities(make_entities(spans), make_entities(other_spans))
 
     def test_the_largest_shared_part_is_matched_first(self):
         entities = make_entities([[(0, 1), (1, 1), (2, 1)], [(0, 1), (1, 1)]])
@@ -135,17 +135,17 @@ def tokenised(pieces: Sequence[str]) -> Doc:
     """A Doc of pieces of a text; a piece " " is the space after the one before."""
     words = [piece for piece in pieces if piece != " "]
     spaces = [
-        place + 1 < len(pieces) and pieces[place + 1] == " "
-        for place, piece in enumerate(pieces)
+        position + 1 < len(pieces) and pieces[position + 1] == " "
+        for position, piece in enumerate(pieces)
         if piece != " "
     ]
     return Doc(VOCAB, words=words, spaces=spaces)
 
 
-def cut(places: Sequence[int]) -> Doc:
-    """TEXT, cut at the spaces and at the places given."""
-    space = [place for place, letter in enumerate(TEXT) if letter == " "]
-    cuts = sorted({0, len(TEXT), *places, *space, *(place + 1 for place in space)})
+def cut(positions: Sequence[int]) -> Doc:
+    """TEXT, cut at the spaces and at the positions given."""
+    space = [position for position, letter in enumerate(TEXT) if letter == " "]
+    cuts = sorted({0, len(TEXT), *positions, *space, *(position + 1 for position in space)})
     return tokenised([TEXT[start:end] for start, end in zip(cuts, cuts[1:])])
 
 
@@ -184,9 +184,9 @@ class TestAlignMentions:
     @given(cuts, cuts, st.data())
     @few_examples
     def test_a_mention_grows_to_the_next_token_boundaries_and_no_further(
-        self, places, other_places, data
+        self, positions, other_positions, data
     ):
-        doc, other = cut(places), cut(other_places)
+        doc, other = cut(positions), cut(other_positions)
         start = data.draw(st.integers(0, len(doc) - 1))
         end = data.draw(st.integers(start + 1, len(doc)))
         mention = doc[start:end]
@@ -200,8 +200,8 @@ class TestAlignMentions:
 
     @given(cuts)
     @few_examples
-    def test_a_finer_tokenisation_keeps_the_text(self, places):
-        doc, other = cut([]), cut(places)
+    def test_a_finer_tokenisation_keeps_the_text(self, positions):
+        doc, other = cut([]), cut(positions)
         entities = [[token.doc[token.i : token.i + 1]] for token in doc]
         found = align_mentions(Example(other, doc), entities)
         assert [span.text for (span,) in found] == [token.text for token in doc]

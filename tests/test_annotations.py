@@ -97,12 +97,12 @@ class TestEntity:
         doc._.entities = [[Span(doc, 5, 6, label="ORG"), Span(doc, 15, 16, label="LOC")]]
         assert doc._.entities[0].label_ == "ORG"
 
-    def test_index_is_the_place_among_the_entities(self, doc):
+    def test_index_is_that_among_the_entities(self, doc):
         assert [entity.index for entity in doc._.entities] == [0, 1, 2]
         for entity in doc._.entities:
             assert doc._.entities[entity.index] == entity
 
-    def test_entities_are_equal_by_document_and_place(self, doc):
+    def test_entities_are_equal_by_document_and_index(self, doc):
         one, two, *_ = doc._.entities
         assert one == doc._.entities[0]
         assert one != two
@@ -114,6 +114,42 @@ class TestEntity:
 
     def test_repr_says_what_it_is(self, doc):
         assert repr(doc._.entities[1]) == "Entity('Warsaw', 'LOC')"
+
+
+class TestIdOfAnEntity:
+    def test_nothing_has_linked_it(self, doc):
+        assert [entity.id for entity in doc._.entities] == ["", "", ""]
+
+    def test_a_linker_that_comes_later(self, doc):
+        doc.ents = [
+            Span(doc, 0, 2, label="PER", kb_id="Q7186"),
+            Span(doc, 5, 6, label="LOC", kb_id="NIL"),
+            Span(doc, 7, 8, label="PER", kb_id="Q37463"),
+            Span(doc, 10, 12, label="PER", kb_id="Q7186"),
+            Span(doc, 14, 16, label="LOC", kb_id="Q90"),
+        ]
+        assert [entity.id for entity in doc._.entities] == ["Q7186", "", ""]
+
+    def test_a_ruler(self, doc):
+        doc.ents = [Span(doc, 15, 16, label="LOC", span_id="paris")]
+        assert [entity.id for entity in doc._.entities] == ["", "", "paris"]
+
+    def test_an_id_that_only_tells_the_entities_of_a_document_apart(self, doc):
+        doc.spans["entities"] = [Span(doc, 15, 16, label="LOC", span_id="2")]
+        doc.ents = list(doc.spans["entities"])
+        assert doc._.entities[2].id == ""
+
+    def test_ids_of_the_mentions_themselves_are_kept(self, doc):
+        doc._.entities = [[Span(doc, 0, 2, kb_id="Q7186"), doc[7:8]], [Span(doc, 5, 6)]]
+        stored = DocBin(docs=[doc], store_user_data=True).to_bytes()
+        (loaded,) = DocBin().from_bytes(stored).get_docs(Vocab())
+        for copied in (doc, loaded, pickle.loads(pickle.dumps(doc))):
+            assert [entity.id for entity in copied._.entities] == ["Q7186", ""]
+
+    def test_a_document_that_was_stored_without_them(self, doc):
+        doc.user_data["docre_entities"] = [[[0, 2, "PER", "a"]]]
+        (entity,) = doc._.entities
+        assert entity.id == "" and entity.mentions[0].id_ == "a"
 
 
 class TestRelation:

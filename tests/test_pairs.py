@@ -15,7 +15,7 @@ sizes = st.lists(st.integers(0, 7), max_size=6)
 
 
 def naive_pairs(num_entities: List[int]) -> List[List[int]]:
-    """Heads, tails, unordered pairs, and the place of (tail, head), pair by pair."""
+    """Heads, tails, unordered pairs, and the row of (tail, head), pair by pair."""
     rows, unordered = [], []
     for document, n in enumerate(num_entities):
         for head in range(n):

@@ -1,6 +1,5 @@
 """Documents through a pipeline: one that fails does not stop the others."""
 
-from dataclasses import dataclass
 from inspect import GEN_CLOSED, getgeneratorstate
 from typing import Any, Callable, Dict, Generator, Iterable, Iterator, List, Tuple, Union
 
@@ -10,17 +9,8 @@ from spacy.util import raise_error
 
 from .inputs import Failure, InputDocument
 
-
-@dataclass
-class AnnotatedDocument:
-    """A document and what it was made from.
-
-    source (InputDocument): What was given.
-    doc (Doc): The annotated document.
-    """
-
-    source: InputDocument
-    doc: Doc
+# An annotated document and what it was made from.
+AnnotatedDoc = Tuple[Doc, InputDocument]
 
 
 def annotate(
@@ -29,7 +19,7 @@ def annotate(
     *,
     batch_size: int,
     n_process: int = 1,
-) -> Iterator[Union[AnnotatedDocument, Failure]]:
+) -> Iterator[Union[AnnotatedDoc, Failure]]:
     """Annotate documents, in their order.
 
     Components give up a whole batch when one of its documents fails, so those are tried
@@ -40,7 +30,7 @@ def annotate(
         passed on.
     batch_size (int): Documents at a time.
     n_process (int): Processes that work on them.
-    YIELDS (Union[AnnotatedDocument, Failure]): What became of each document.
+    YIELDS (Union[Tuple[Doc, InputDocument], Failure]): Document and source, or failure.
     """
     # What has gone in and not come out, in the order of the input.
     waiting: Dict[int, Union[InputDocument, Failure]] = {}
@@ -74,7 +64,7 @@ def annotate(
                         yield _try_alone(nlp, waiting.pop(first))
                     source = waiting.pop(number)
                     assert isinstance(source, InputDocument)
-                    yield AnnotatedDocument(source, doc)
+                    yield doc, source
             except Exception:
                 if getgeneratorstate(documents) == GEN_CLOSED and not all_read:
                     # The input cannot be read on.
@@ -90,14 +80,12 @@ def _make_doc(nlp: Language, item: InputDocument) -> Doc:
     return nlp.make_doc(item.content) if isinstance(item.content, str) else item.content.copy()
 
 
-def _try_alone(
-    nlp: Language, item: Union[InputDocument, Failure]
-) -> Union[AnnotatedDocument, Failure]:
+def _try_alone(nlp: Language, item: Union[InputDocument, Failure]) -> Union[AnnotatedDoc, Failure]:
     if isinstance(item, Failure):
         return item
     nlp.default_error_handler = raise_error
     try:
-        return AnnotatedDocument(item, nlp(_make_doc(nlp, item)))
+        return nlp(_make_doc(nlp, item)), item
     except Exception as error:
         return Failure(item.id, f"{type(error).__name__}: {error}")
     finally:

@@ -13,8 +13,8 @@ from spacy.tokens import Doc
 from spacy.training.corpus import FILE_TYPE
 from spacy.vocab import Vocab
 
-from ..data.reading import read_docs
-from ..data.validation import parse_json, read_text
+from ..data.corpus_files import read_docs
+from ..data.json_files import parse_json, read_text
 
 STDIN = "-"
 JSON_LINES = ".jsonl"
@@ -74,7 +74,8 @@ def read_inputs(
 
     A `.jsonl` file has a document a line, a `.spacy` file what spaCy stores; any other file
     is one document of plain text, and "-" is one on standard input. A document without an id
-    is named after its file and place, and one whose id has been there has a number after it.
+    is named after its file and its number there, and one whose id has been there has a number
+    after it.
 
     files (Iterable[Path]): Files, or "-".
     vocab (Vocab): The vocabulary of documents from `.spacy` files.
@@ -101,9 +102,9 @@ def _read_file(
     if str(file) == STDIN:
         yield InputDocument("stdin", sys.stdin.read())
     elif file.suffix == FILE_TYPE:
-        for place, doc in enumerate(read_docs(file, vocab)):
+        for number, doc in enumerate(read_docs(file, vocab)):
             title = doc.user_data.get("title")
-            yield InputDocument(f"{name}:{place}", doc, {} if title is None else {"title": title})
+            yield InputDocument(f"{name}:{number}", doc, {} if title is None else {"title": title})
     elif file.suffix == JSON_LINES:
         with file.open("rb") as lines:
             for number, line in enumerate(lines, start=1):

@@ -1,21 +1,25 @@
-"""Annotated documents to files: one format a class, chosen by the file's suffix."""
+"""Annotated documents to files: one format a class, chosen by the file's suffix.
+
+A new format is a subclass of `Output` with the methods `write` and `close`, and an entry in
+`OUTPUTS`.
+"""
 
 import csv
 import re
 from abc import ABC, abstractmethod
-from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, ClassVar, Dict, List, Optional, Type
 from urllib.parse import quote
 
 import srsly
-from spacy.tokens import DocBin, Span
+from spacy.tokens import Doc, DocBin, Span
 
 from ..annotations import Entity, Relation
 from ..display.options import Options
 from ..display.render import fill_template
 from ..display.view import DocumentView, view_document
-from .engine import AnnotatedDocument
+from ..extras import import_extra
+from .inputs import InputDocument
 
 _WIKIDATA_ENTITY = "http://www.wikidata.org/entity/"
 _WIKIDATA_PROPERTY = "http://www.wikidata.org/prop/direct/"
@@ -29,14 +33,18 @@ class Output(ABC):
     path (Path): Where to write.
     """
 
+    # The package of an extra that it needs.
+    needs: ClassVar[Optional[str]] = None
+
     @abstractmethod
     def __init__(self, path: Path) -> None: ...
 
     @abstractmethod
-    def write(self, document: AnnotatedDocument) -> None:
+    def write(self, doc: Doc, source: InputDocument) -> None:
         """Add a document.
 
-        document (AnnotatedDocument): The document.
+        doc (Doc): The annotated document.
+        source (InputDocument): What it was made from.
         """
 
     @abstractmethod
@@ -57,13 +65,12 @@ class TextOutput(Output):
 
 class JsonLines(TextOutput):
     """A document a line: what was known of it, its entities with their mentions, and its
-    relations with score and evidence. Places are counted in characters."""
+    relations with score and evidence. Starts and ends are counted in characters."""
 
-    def write(self, document: AnnotatedDocument) -> None:
-        doc = document.doc
+    def write(self, doc: Doc, source: InputDocument) -> None:
         record = {
-            **document.source.fields,
-            "id": document.source.id,
+            **source.fields,
+            "id": source.id,
             "text": doc.text,
             "entities": [_entity_record(entity) for entity in doc._.entities],
             "relations": [_relation_record(relation) for relation in doc._.relations],
@@ -81,13 +88,13 @@ class Csv(TextOutput):
         self.rows = csv.writer(self.file)
         self.rows.writerow(self.COLUMNS)
 
-    def write(self, document: AnnotatedDocument) -> None:
-        for relation in document.doc._.relations:
+    def write(self, doc: Doc, source: InputDocument) -> None:
+        for relation in doc._.relations:
             head, tail = relation.head, relation.tail
             evidence = " ".join(" ".join(sentence.text.split()) for sentence in relation.evidence)
             self.rows.writerow(
                 [
-                    document.source.id,
+                    source.id,
                     head.text,
                     head.label_,
                     relation.label_,
@@ -107,9 +114,9 @@ class SpacyFile(Output):
         self.path = path
         self.docs = DocBin(store_user_data=True)
 
-    def write(self, document: AnnotatedDocument) -> None:
-        document.doc.user_data["id"] = document.source.id
-        self.docs.add(document.doc)
+    def write(self, doc: Doc, source: InputDocument) -> None:
+        doc.user_data["id"] = source.id
+        self.docs.add(doc)
 
     def close(self) -> None:
         self.docs.to_disk(self.path)
@@ -117,42 +124,51 @@ class SpacyFile(Output):
 
 class Rdf(TextOutput):
     """RDF, a document after the other. Relations with P-labels and entities with Q-ids are
-    those of Wikidata; others have names of their own (urn:spacy-docre:...).
+    those of Wikidata; others have names of their own (urn:spacy-docre:...)."""
 
-    path (Path): Where to write.
-    format (str): What rdflib calls the format: "nt", "turtle".
-    """
+    needs = "rdflib"
+    # What rdflib calls it.
+    format: ClassVar[str]
 
-    def __init__(self, path: Path, format: str) -> None:
-        super().__init__(path)
-        self.format = format
-
-    def write(self, document: AnnotatedDocument) -> None:
-        from rdflib import RDFS, Graph, Literal, URIRef
-
-        graph = Graph()
-        for relation in document.doc._.relations:
+    def write(self, doc: Doc, source: InputDocument) -> None:
+        rdflib = import_extra("rdflib")
+        graph = rdflib.Graph()
+        for relation in doc._.relations:
             ends = []
             for entity in (relation.head, relation.tail):
-                ends.append(URIRef(_entity_iri(document.source.id, entity)))
-                graph.add((ends[-1], RDFS.label, Literal(entity.text)))
-            predicate = URIRef(_relation_iri(relation.label_))
+                ends.append(rdflib.URIRef(_entity_iri(source.id, entity)))
+                graph.add((ends[-1], rdflib.RDFS.label, rdflib.Literal(entity.text)))
+            predicate = rdflib.URIRef(_relation_iri(relation.label_))
             graph.add((ends[0], predicate, ends[1]))
             if predicate.startswith(_OWN):
-                graph.add((predicate, RDFS.label, Literal(relation.name)))
+                graph.add((predicate, rdflib.RDFS.label, rdflib.Literal(relation.name)))
         self.file.write(graph.serialize(format=self.format))
+
+
+class NTriples(Rdf):
+    """A triple a line."""
+
+    format = "nt"
+
+
+class Turtle(Rdf):
+    """Triples with names for prefixes."""
+
+    format = "turtle"
 
 
 class Html(Output):
     """A page that shows the documents. What it shows is held in memory until the end."""
+
+    needs = "networkx"
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.options = Options()
         self.documents: List[DocumentView] = []
 
-    def write(self, document: AnnotatedDocument) -> None:
-        self.documents.append(view_document(document.doc, document.source.id, self.options))
+    def write(self, doc: Doc, source: InputDocument) -> None:
+        self.documents.append(view_document(doc, source.id, self.options))
 
     def close(self) -> None:
         self.path.write_text(fill_template("page.html", documents=self.documents), "utf8")
@@ -162,22 +178,22 @@ class GraphMl(Output):
     """One graph of all documents: entities as nodes, relations as edges. It is held in memory
     until the end."""
 
+    needs = "networkx"
+
     def __init__(self, path: Path) -> None:
-        import networkx
-
         self.path = path
-        self.graph = networkx.MultiDiGraph()
+        self.graph = import_extra("networkx").MultiDiGraph()
 
-    def write(self, document: AnnotatedDocument) -> None:
-        name = _xml_text(document.source.id)
-        for entity in document.doc._.entities:
+    def write(self, doc: Doc, source: InputDocument) -> None:
+        name = _xml_text(source.id)
+        for entity in doc._.entities:
             self.graph.add_node(
                 f"{name}#{entity.index}",
                 document=name,
                 text=_xml_text(entity.text),
                 label=_xml_text(entity.label_),
             )
-        for relation in document.doc._.relations:
+        for relation in doc._.relations:
             self.graph.add_edge(
                 f"{name}#{relation.head.index}",
                 f"{name}#{relation.tail.index}",
@@ -187,20 +203,34 @@ class GraphMl(Output):
             )
 
     def close(self) -> None:
-        import networkx
-
-        networkx.write_graphml(self.graph, self.path)
+        import_extra("networkx").write_graphml(self.graph, self.path)
 
 
-OUTPUTS: Dict[str, Callable[[Path], Output]] = {
+OUTPUTS: Dict[str, Type[Output]] = {
     ".jsonl": JsonLines,
     ".csv": Csv,
     ".spacy": SpacyFile,
-    ".nt": partial(Rdf, format="nt"),
-    ".ttl": partial(Rdf, format="turtle"),
+    ".nt": NTriples,
+    ".ttl": Turtle,
     ".graphml": GraphMl,
     ".html": Html,
 }
+
+
+def choose_output(path: Path) -> Type[Output]:
+    """Choose the format of a file, before there is anything to write.
+
+    path (Path): The file.
+    RETURNS (Type[Output]): The format that its suffix stands for.
+    RAISES (ValueError): If there is no such format.
+    RAISES (ImportError): If it needs a package that is not installed.
+    """
+    if path.suffix not in OUTPUTS:
+        raise ValueError(f"Unknown format of {path}. Name the output with {', '.join(OUTPUTS)}.")
+    output = OUTPUTS[path.suffix]
+    if output.needs is not None:
+        import_extra(output.needs)
+    return output
 
 
 def _entity_record(entity: Entity) -> Dict[str, Any]:

@@ -3,9 +3,10 @@
 from contextlib import ExitStack
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Annotated, Iterable, List, Union
+from typing import TYPE_CHECKING, Annotated, Iterable, List, Tuple, Union
 
 from spacy.cli._util import Arg, Opt, setup_gpu
+from spacy.tokens import Doc
 from tqdm import tqdm
 from wasabi import msg
 
@@ -13,8 +14,7 @@ from ._options import BatchSize, Force, Gpu, Model, Threshold
 from ._shared import exit_on_error, load_extracting_pipeline, refuse_existing
 
 if TYPE_CHECKING:
-    from ..annotate.engine import AnnotatedDocument
-    from ..annotate.inputs import Failure
+    from ..annotate.inputs import Failure, InputDocument
 
 # Of a column of the table, in characters.
 _WIDTH = 32
@@ -75,32 +75,33 @@ def annotate_cli(
 
 
 def _check_paths(inputs: List[Path], outputs: List[Path]) -> None:
-    """Exit where an output has no known format, or an input does not exist."""
+    """Exit where the format of an output is not known or not installed, or an input is missing."""
     from ..annotate.inputs import STDIN
-    from ..annotate.outputs import OUTPUTS
+    from ..annotate.outputs import choose_output
 
     for output in outputs:
-        if output.suffix not in OUTPUTS:
-            remedy = f"Name the output with {', '.join(OUTPUTS)}."
-            msg.fail(f"Unknown format of {output}", remedy, exits=1)
+        with exit_on_error(f"Cannot write {output}"):
+            choose_output(output)
     missing = [str(path) for path in inputs if str(path) != STDIN and not path.exists()]
     if missing:
         msg.fail(f"Not there: {', '.join(missing)}", exits=1)
 
 
 def _write(
-    outputs: List[Path], results: "Iterable[Union[AnnotatedDocument, Failure]]", table: bool
+    outputs: List[Path],
+    results: "Iterable[Union[Tuple[Doc, InputDocument], Failure]]",
+    table: bool,
 ) -> int:
     """Write the documents, and count those that have failed."""
     from ..annotate.inputs import Failure
-    from ..annotate.outputs import OUTPUTS
+    from ..annotate.outputs import choose_output
     from ..files import written_whole
 
     documents = relations = failures = 0
     with written_whole(outputs) as written, ExitStack() as stack:
         files = []
         for output in outputs:
-            files.append(OUTPUTS[output.suffix](written[output]))
+            files.append(choose_output(output)(written[output]))
             stack.callback(files[-1].close)
         for result in tqdm(results, unit=" documents", disable=None):
             if isinstance(result, Failure):
@@ -108,17 +109,18 @@ def _write(
                 msg.warn(f"Left out: {result.id}", result.problem)
                 continue
             documents += 1
-            relations += len(result.doc._.relations)
+            doc, source = result
+            relations += len(doc._.relations)
             for file in files:
-                file.write(result)
+                file.write(doc, source)
             if table:
-                _print_table(result)
+                _print_table(doc, source.id)
     names = ", ".join(map(str, outputs))
     msg.good(f"{names}: {documents} documents, {relations} relations")
     return failures
 
 
-def _print_table(document: "AnnotatedDocument") -> None:
+def _print_table(doc: Doc, name: str) -> None:
     rows = [
         (
             shorten(relation.head.text, _WIDTH, placeholder="…"),
@@ -126,8 +128,8 @@ def _print_table(document: "AnnotatedDocument") -> None:
             shorten(relation.tail.text, _WIDTH, placeholder="…"),
             f"{relation.score:.2f}",
         )
-        for relation in document.doc._.relations
+        for relation in doc._.relations
     ]
     with tqdm.external_write_mode():
-        msg.divider(document.source.id)
+        msg.divider(name)
         msg.table(rows, header=("head", "relation", "tail", "score"), divider=True, max_col=50)

@@ -20,7 +20,7 @@ from ._options import Force, Lang, Names
 from ._shared import exit_on_error, refuse_existing, with_progress
 
 if TYPE_CHECKING:
-    from ..data.writing import Counts
+    from ..data.stats import CorpusCounts
 
 REST = "rest"
 
@@ -78,8 +78,8 @@ def convert_cli(
     set of any size goes to an OUTPUT without the ending .spacy, a folder whose files are read as
     one: a run that was broken off goes on after the last of its files when it is started again.
     """
+    from ..data.corpus_files import write_corpus
     from ..data.docred import read_relation_names
-    from ..data.writing import write_corpus
     from ..files import file_stamps
 
     sizes = _parse_sizes(split)
@@ -109,7 +109,7 @@ def convert_cli(
 
 def _tell_format(path: Path) -> Format:
     """The format of a file by its ending."""
-    from ..data.validation import GZIP
+    from ..data.json_files import GZIP
 
     unpacked = path.with_suffix("") if path.suffix == GZIP else path
     if unpacked.suffix not in FORMATS:
@@ -148,8 +148,8 @@ def _write_parts(
     outputs: Mapping[str, Path],
     sizes: Mapping[str, Optional[int]],
     seed: Optional[int],
-) -> "Dict[Path, Counts]":
-    from ..data.writing import split_docs, write_docs
+) -> "Dict[Path, CorpusCounts]":
+    from ..data.corpus_files import split_docs, write_docs
 
     parts = split_docs(docs, sizes, seed)
     counts = write_docs({outputs[name]: part for name, part in parts.items()})
@@ -159,7 +159,9 @@ def _write_parts(
     return counts
 
 
-def _report(input_path: Path, counts: "Mapping[Path, Counts]", answers: Mapping[str, int]) -> None:
+def _report(
+    input_path: Path, counts: "Mapping[Path, CorpusCounts]", answers: Mapping[str, int]
+) -> None:
     from ..data.prodigy import ACCEPT
 
     columns = [field.name for field in fields(next(iter(counts.values())))]

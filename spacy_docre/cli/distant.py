@@ -53,9 +53,8 @@ def distant_cli(
     Where OUT is a folder, a run that was broken off goes on after the last of its files when it
     is started again.
     """
+    from ..data.corpus_files import read_docs, write_corpus
     from ..data.docred import read_relation_names
-    from ..data.reading import read_docs
-    from ..data.writing import write_corpus
     from ..files import file_stamps
 
     if only_named and names_path is None:
@@ -95,13 +94,13 @@ def _read_knowledge(
     path: Path, relations: Optional[AbstractSet[str]], from_gold: bool
 ) -> "Tuple[KnowledgeBase, Dict[str, str]]":
     """The facts, and the readable names that annotated documents give to relations."""
-    from ..data.facts import read_facts
+    from ..data.corpus_files import read_docs
+    from ..data.facts import read_knowledge_base
     from ..data.knowledge_base import KnowledgeBase
-    from ..data.reading import read_docs
 
     names: Dict[str, str] = {}
     if not from_gold:
-        return read_facts(path, relations), names
+        return read_knowledge_base(path, relations), names
     knowledge = KnowledgeBase(relations)
     for doc in read_docs(path, Vocab()):
         knowledge.add_document(doc)

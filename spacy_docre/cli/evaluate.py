@@ -123,7 +123,7 @@ def evaluate_cli(
 
 def _is_result(source: str) -> bool:
     """Whether it is a result file, and not a pipeline."""
-    from ..data.reading import is_json
+    from ..data.json_files import is_json
 
     return is_json(Path(source))
 

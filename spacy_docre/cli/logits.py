@@ -43,15 +43,17 @@ def logits_cli(
 
     A run that was broken off goes on where it stopped when it is started again.
     """
-    from ..data.reading import read_docs
-    from ..distillation.storing import teach as store_logits
+    from ..data.corpus_files import read_docs
+    from ..distillation.storing import store_logits
     from ..pipeline.teacher import TeacherPipeline
 
     setup_gpu(gpu)
     start = perf_counter()
     with exit_on_error(f"Cannot store the logits of {model}"):
-        docs = read_docs(data, Vocab())
-        stored = store_logits(TeacherPipeline(model), docs, output, top_k=top_k, force=force)
+        teacher, docs = TeacherPipeline(model), read_docs(data, Vocab())
+        stored = store_logits(
+            teacher, docs, output, checksum=teacher.checksum, top_k=top_k, force=force
+        )
         with tqdm(unit=" documents", leave=False) as bar:
             for progress in stored:
                 bar.update(progress.documents - bar.n)

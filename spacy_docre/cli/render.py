@@ -41,7 +41,7 @@ def render_cli(
 
     The page is one file, which needs nothing from the network.
     """
-    from ..data.reading import read_docs
+    from ..data.corpus_files import read_docs
     from ..display.render import to_html
     from ..extras import import_extra
     from ..files import written_whole

@@ -43,7 +43,7 @@ def stats_cli(data: DataSets, output: Output = None) -> None:
 
 
 def _survey(path: Path) -> Dict[str, Union[int, float]]:
-    from ..data.reading import read_documents
+    from ..data.corpus_files import read_documents
     from ..data.stats import Stats
 
     stats = Stats()

@@ -1,0 +1,1 @@
+"""What only the authors' released code does: its checkpoints, its padded table of pairs."""

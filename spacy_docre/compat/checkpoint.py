@@ -131,9 +131,9 @@ def _convert_layer(state: Weights, layer: int) -> Weights:
         )
         for part in ("weight", "bias"):
             weights[f"{ours}.{name}.output.{part}"] = state[f"{theirs}.to_out.{part}"]
-    for place, name in enumerate(("ffns", "lns")):
+    for index, name in enumerate(("ffns", "lns")):
         for part in ("weight", "bias"):
-            weights[f"{ours}.transform.{place}.{part}"] = state[
+            weights[f"{ours}.transform.{index}.{part}"] = state[
                 f"axial_transformer.{name}.{layer}.{part}"
             ]
     return weights

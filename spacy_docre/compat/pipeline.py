@@ -1,7 +1,7 @@
 """A pipeline made of a checkpoint of the authors' released code, or of ATLOP's."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, cast
+from typing import Any, Dict, List, Mapping, Optional, cast
 
 import spacy
 from spacy.language import Language
@@ -9,8 +9,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..annotations import set_entities, set_relations
-from ..data.reading import make_example
-from ..data.validation import parse_json, read_text
+from ..data.gold_annotations import make_example
+from ..data.json_files import parse_json, read_text
 from ..models.serialization import load_weights
 from .checkpoint import ATLOP_SMOOTHING, HEADS, ReleasedWeights, read_released
 
@@ -97,7 +97,7 @@ def _transformer_config(encoder: str) -> Dict[str, Any]:
 
 
 def _extractor_config(weights: ReleasedWeights, padded: bool) -> Dict[str, Any]:
-    pair_encoder: Dict[str, Any] = {"@layers": "spacy_docre.NoPairEncoder.v1"}
+    pair_encoder: Optional[Dict[str, Any]] = None
     if weights.depth is not None:
         kind = "PaddedAxialAttention" if padded else "AxialAttention"
         pair_encoder = {

@@ -2,40 +2,44 @@
 
 from itertools import accumulate, islice
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
+from typing import (
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    Union,
+)
 
 from pydantic import BaseModel, StrictInt, TypeAdapter, ValidationError
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..annotations import Triple
-from .annotation import annotate, set_mention_names
 from .detokenization import detokenize
+from .gold_annotations import set_gold_annotations, set_mention_names
+from .json_files import parse_json, parse_json_array, read_text
 from .sentences import set_sentence_numbers
-from .validation import (
-    FieldPath,
-    Label,
-    Text,
-    invalid,
-    parse_json,
-    parse_json_array,
-    read_text,
-    validate,
-)
+from .validation import FieldPath, Label, Text, invalid, validate
 
 FIELDS = {
     "title": "the document's title, a string",
     "sents": "a list of sentences, each a list of tokens (strings that are not empty)",
     "vertexSet": "a list of entities, each a list of one mention or more",
     "pos": "[first token, end token], counted within the sentence",
-    "sent_id": "the place of the mention's sentence in sents",
+    "sent_id": "the index of the mention's sentence in sents",
     "type": "the mention's label, a string",
     "name": "the mention's name, a string; leave it out where it is what the text says",
     "labels": "a list of relations; leave it out where they are unknown",
-    "h": "the place of the head entity in vertexSet",
-    "t": "the place of the tail entity in vertexSet, which is not the head",
+    "h": "the index of the head entity in vertexSet",
+    "t": "the index of the tail entity in vertexSet, which is not the head",
     "r": "the relation's label, a string of one character or more",
-    "evidence": "a list of places of sentences in sents",
+    "evidence": "a list of indices of sentences in sents",
 }
 
 
@@ -97,8 +101,8 @@ def read_records(path: Path, start: int = 0) -> Iterator[DocumentRecord]:
     YIELDS (DocumentRecord): The documents.
     RAISES (ValueError): If the file is malformed.
     """
-    for place, data in islice(enumerate(parse_json_array(path)), start, None):
-        yield check_document(data, f"{path}, document {place} ({_title(data)})")
+    for index, data in islice(enumerate(parse_json_array(path)), start, None):
+        yield check_document(data, f"{path}, document {index} ({_title(data)})")
 
 
 def names_of_entities(record: DocumentRecord) -> List[Set[str]]:
@@ -170,52 +174,56 @@ def make_doc(
         vocab,
         words=[token for tokens in record.sents for token in tokens],
         spaces=spaces,
-        sent_starts=[place == 0 for tokens in record.sents for place in range(len(tokens))],
+        sent_starts=[index == 0 for tokens in record.sents for index in range(len(tokens))],
         user_data={"title": record.title},
     )
     ends = list(accumulate(map(len, record.sents)))
-    starts = [0, *ends]
+    bounds = list(zip([0, *ends], ends))
     entities = [
         [
-            (
-                starts[mention.sent_id] + mention.pos[0],
-                starts[mention.sent_id] + mention.pos[1],
-                mention.type,
-            )
+            (bounds[mention.sent_id][0] + start, bounds[mention.sent_id][0] + end, mention.type)
             for mention in mentions
+            for start, end in [mention.pos]
         ]
         for mentions in record.vertexSet
     ]
-    # A relation that is there twice has the evidence of both, without sentences of no token.
+    relations = None if record.labels is None else _triples(record.labels, bounds, names)
+    set_gold_annotations(doc, entities, relations)
+    set_sentence_numbers(doc, [index for index, tokens in enumerate(record.sents) if tokens])
+    set_mention_names(
+        doc,
+        (
+            (index, start, end, mention.name)
+            for index, mentions in enumerate(record.vertexSet)
+            for (start, end, _), mention in zip(entities[index], mentions)
+            if mention.name
+        ),
+    )
+    return doc
+
+
+def _triples(
+    labels: Iterable[LabelRecord], bounds: Sequence[Tuple[int, int]], names: Mapping[str, str]
+) -> List[Triple]:
+    """The relations; `bounds` are first token and end token of each sentence. A relation that is
+    there twice has the evidence of both, without sentences of no token."""
     evidence: Dict[Tuple[int, int, str], List[int]] = {}
-    for label in record.labels or ():
+    for label in labels:
         evidence.setdefault((label.h, label.t, label.r), []).extend(label.evidence)
-    relations = [
+    return [
         Triple(
             head,
             tail,
             label,
             name=names.get(label, ""),
             evidence=tuple(
-                (starts[place], ends[place])
-                for place in dict.fromkeys(places)
-                if record.sents[place]
+                (start, end)
+                for start, end in map(bounds.__getitem__, dict.fromkeys(sentences))
+                if start < end
             ),
         )
-        for (head, tail, label), places in evidence.items()
+        for (head, tail, label), sentences in evidence.items()
     ]
-    annotate(doc, entities, None if record.labels is None else relations)
-    set_sentence_numbers(doc, [place for place, tokens in enumerate(record.sents) if tokens])
-    set_mention_names(
-        doc,
-        (
-            (number, start, end, mention.name)
-            for number, mentions in enumerate(record.vertexSet)
-            for (start, end, _), mention in zip(entities[number], mentions)
-            if mention.name
-        ),
-    )
-    return doc
 
 
 def _title(data: Any) -> str:
@@ -245,15 +253,15 @@ def _problems(record: DocumentRecord) -> Iterator[Tuple[FieldPath, str]]:
                     f"{length} tokens",
                 )
     for i, label in enumerate(record.labels or ()):
-        for role, place in (("h", label.h), ("t", label.t)):
-            if not 0 <= place < len(record.vertexSet):
-                yield ("labels", i, role), _outside(place, record.vertexSet)
+        for role, index in (("h", label.h), ("t", label.t)):
+            if not 0 <= index < len(record.vertexSet):
+                yield ("labels", i, role), _outside(index, record.vertexSet)
         if label.h == label.t:
             yield ("labels", i, "t"), f"head and tail are the same entity, {label.t}"
-        for j, place in enumerate(label.evidence):
-            if not 0 <= place < len(record.sents):
-                yield ("labels", i, "evidence", j), _outside(place, record.sents)
+        for j, index in enumerate(label.evidence):
+            if not 0 <= index < len(record.sents):
+                yield ("labels", i, "evidence", j), _outside(index, record.sents)
 
 
-def _outside(place: int, items: Sequence[object]) -> str:
-    return f"there is no place {place} in a list of {len(items)}"
+def _outside(index: int, items: Sequence[object]) -> str:
+    return f"there is no index {index} in a list of {len(items)}"

@@ -15,17 +15,17 @@ from typing import (
     NamedTuple,
     Optional,
     TextIO,
-    cast,
 )
 
+from ..extras import import_extra
+from .json_files import GZIP, parse_json, unpacked
 from .knowledge_base import KnowledgeBase
-from .validation import GZIP, parse_json, unpacked
 
 BY_NAME = ("head", "relation", "tail")
 BY_ID = ("head_id", "relation", "tail_id")
 
 
-class Fact(NamedTuple):
+class KnowledgeFact(NamedTuple):
     """A fact of a knowledge base.
 
     head (str): The head: a name or an id.
@@ -40,7 +40,7 @@ class Fact(NamedTuple):
     by_id: bool
 
 
-def read_facts(path: Path, relations: Optional[Container[str]] = None) -> KnowledgeBase:
+def read_knowledge_base(path: Path, relations: Optional[Container[str]] = None) -> KnowledgeBase:
     """Read a knowledge base.
 
     path (Path): A file, packed if its name ends in ".gz": `.csv` or `.tsv`, whose first line
@@ -50,6 +50,7 @@ def read_facts(path: Path, relations: Optional[Container[str]] = None) -> Knowle
     relations (Optional[Container[str]]): The relations whose facts are kept; None for all.
     RETURNS (KnowledgeBase): Its facts.
     RAISES (ValueError): If the file is of none of these kinds, or malformed.
+    RAISES (ImportError): If it is `.nt`, and rdflib is not installed.
     """
     kind = path.with_suffix("").suffix if path.suffix == GZIP else path.suffix
     if kind not in _READERS:
@@ -69,17 +70,17 @@ def read_facts(path: Path, relations: Optional[Container[str]] = None) -> Knowle
     return knowledge
 
 
-def _read_csv(lines: Iterable[str], name: str) -> Iterator[Fact]:
+def _read_csv(lines: Iterable[str], name: str) -> Iterator[KnowledgeFact]:
     return _read_rows(csv.reader(lines), name, ",")
 
 
-def _read_tsv(lines: Iterable[str], name: str) -> Iterator[Fact]:
+def _read_tsv(lines: Iterable[str], name: str) -> Iterator[KnowledgeFact]:
     # Quotes are letters here, as in David Bowie's "Heroes".
     rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     return _read_rows(rows, name, "\t")
 
 
-def _read_rows(rows: Any, name: str, delimiter: str) -> Iterator[Fact]:
+def _read_rows(rows: Any, name: str, delimiter: str) -> Iterator[KnowledgeFact]:
     """The facts of what csv.reader gives."""
     try:
         header: List[str] = next(rows, [])
@@ -109,52 +110,51 @@ def _is_wikidata(row: Iterable[str]) -> bool:
     return [re.sub(r"\d+", "", value) for value in row] == ["Q", "P", "Q"]
 
 
-def _read_json_lines(lines: Iterable[str], name: str) -> Iterator[Fact]:
+def _read_json_lines(lines: Iterable[str], name: str) -> Iterator[KnowledgeFact]:
     for number, line in enumerate(lines, start=1):
         if line.strip():
             where = f"{name}, line {number}"
             yield _fact(parse_json(line, where), where)
 
 
-def _fact(record: Any, where: str) -> Fact:
+def _fact(record: Any, where: str) -> KnowledgeFact:
     """A fact over names, or where there are ids, over these."""
     record = record if isinstance(record, dict) else {}
     for keys, by_id in ((BY_ID, True), (BY_NAME, False)):
         head, relation, tail = (record.get(key) for key in keys)
         if all(isinstance(value, str) and value.strip() for value in (head, relation, tail)):
-            return Fact(head.strip(), relation.strip(), tail.strip(), by_id)
+            return KnowledgeFact(head.strip(), relation.strip(), tail.strip(), by_id)
     raise ValueError(
         f"{where} is no fact: it should have {', '.join(BY_NAME)}, or {', '.join(BY_ID)}, each a "
         "string of one character or more."
     )
 
 
-def _read_n_triples(lines: TextIO, name: str) -> Iterator[Fact]:
+def _read_n_triples(lines: TextIO, name: str) -> Iterator[KnowledgeFact]:
     """Triples of URIs; what ends them is the id. Literals are no entities, and left aside."""
-    # It is large, and of all commands only this one needs it.
-    from rdflib import URIRef
-    from rdflib.plugins.parsers.ntriples import DummySink, ParseError, W3CNTriplesParser
+    rdflib = import_extra("rdflib")
+    ntriples = import_extra("rdflib.plugins.parsers.ntriples")
 
     class Sink:
         """What the parser hands its triples to."""
 
         def __init__(self) -> None:
-            self.facts: List[Fact] = []
+            self.facts: List[KnowledgeFact] = []
 
         def triple(self, *terms: object) -> None:
-            if all(isinstance(term, URIRef) for term in terms):
+            if all(isinstance(term, rdflib.URIRef) for term in terms):
                 head, relation, tail = (re.split("[/#]", str(term))[-1] for term in terms)
-                self.facts.append(Fact(head, relation, tail, by_id=True))
+                self.facts.append(KnowledgeFact(head, relation, tail, by_id=True))
 
     sink = Sink()
     try:
-        W3CNTriplesParser(cast(DummySink, sink)).parse(lines)
-    except ParseError as error:
+        ntriples.W3CNTriplesParser(sink).parse(lines)
+    except ntriples.ParseError as error:
         raise ValueError(f"{name} holds a line that is no N-triple: {error}.") from None
     yield from sink.facts
 
 
-_READERS: Dict[str, Callable[[TextIO, str], Iterator[Fact]]] = {
+_READERS: Dict[str, Callable[[TextIO, str], Iterator[KnowledgeFact]]] = {
     ".csv": _read_csv,
     ".tsv": _read_tsv,
     ".txt": _read_tsv,

@@ -8,7 +8,7 @@ from spacy.vocab import Vocab
 
 from .detokenization import detokenize
 from .docred import check_document, make_doc
-from .validation import parse_json_lines
+from .json_files import parse_json_lines
 
 LANG = "zh"
 # What is called otherwise than in DocRED. Tokens are characters, as by spaCy's own tokenizer

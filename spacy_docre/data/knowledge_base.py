@@ -96,9 +96,9 @@ class KnowledgeBase:
         facts: Mapping[str, Mapping[str, Set[str]]], keys: Sequence[Set[str]]
     ) -> Set[Tuple[int, int, str]]:
         holders: Dict[str, List[int]] = defaultdict(list)
-        for place, of_entity in enumerate(keys):
+        for entity, of_entity in enumerate(keys):
             for key in of_entity:
-                holders[key].append(place)
+                holders[key].append(entity)
         return {
             (head, tail, relation)
             for head, of_head in enumerate(keys)
@@ -125,7 +125,7 @@ def _key(name: str) -> str:
 
 def _linked_ids(doc: Doc) -> Dict[Tuple[int, int], Set[str]]:
     """The ids that a linker or an entity ruler has given to the spans of a document, by their
-    place. The `id_` of a span in a group only tells the entities of its document apart."""
+    tokens. The `id_` of a span in a group only tells the entities of its document apart."""
     groups = [span for group in doc.spans.values() for span in group]
     local = {span.id_ for span in groups}
     ids: Dict[Tuple[int, int], Set[str]] = defaultdict(set)
@@ -133,7 +133,7 @@ def _linked_ids(doc: Doc) -> Dict[Tuple[int, int], Set[str]]:
         ids[span.start, span.end].add(span.kb_id_)
     for span in doc.ents:
         ids[span.start, span.end] |= {span.kb_id_} | ({span.ent_id_} - local)
-    return {place: found - {"", EntityLinker.NIL} for place, found in ids.items()}
+    return {tokens: found - {"", EntityLinker.NIL} for tokens, found in ids.items()}
 
 
 def _ids(mentions: Iterable[Span], ids: Mapping[Tuple[int, int], Set[str]]) -> Set[str]:

@@ -10,24 +10,25 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..annotations import Triple
-from .annotation import Mention, annotate
-from .validation import FieldPath, Label, Text, invalid, parse_json_lines, validate
+from .gold_annotations import Mention, set_gold_annotations
+from .json_files import parse_json_lines
+from .validation import FieldPath, Label, Text, invalid, validate
 
 FIELDS = {
     "text": "a string, of one character or more for a token",
     "tokens": "a list of tokens, each with text, start and end",
-    "start": "the place of the token's first character in the text",
-    "end": "the place of the character behind the token in the text",
+    "start": "the index of the token's first character in the text",
+    "end": "the index behind the token's last character in the text",
     "ws": "true where a space follows the token, else false",
     "spans": "a list of mentions, each with token_start, token_end and label",
-    "token_start": "the place of the mention's first token in tokens",
-    "token_end": "the place of the mention's last token in tokens",
+    "token_start": "the index of the mention's first token in tokens",
+    "token_end": "the index of the mention's last token in tokens",
     "label": "a string; of one character or more for a relation",
     "relations": "a list of relations, each with head_span, child_span and label",
     "head_span": "one of the example's spans",
     "child_span": "one of the example's spans, of another entity than the head's",
-    "head": "the place of the last token of one of the example's spans",
-    "child": "the place of the last token of a span of another entity than the head's",
+    "head": "the index of the last token of one of the example's spans",
+    "child": "the index of the last token of a span of another entity than the head's",
     "answer": '"accept", "reject" or "ignore"',
 }
 ACCEPT = "accept"
@@ -117,8 +118,8 @@ def _annotate(
     doc: Doc, record: ExampleRecord, where: str, names: Mapping[str, str], coref_label: str
 ) -> None:
     links = [
-        (_find_span(record, place, "head", where), _find_span(record, place, "child", where))
-        for place in range(len(record.relations))
+        (_find_span(record, index, "head", where), _find_span(record, index, "child", where))
+        for index in range(len(record.relations))
     ]
     # What tells the mentions of one entity from those of another.
     identities: List[Hashable] = [
@@ -129,32 +130,32 @@ def _annotate(
         if relation.label == coref_label:
             kept, merged = identities[head], identities[child]
             identities = [kept if identity == merged else identity for identity in identities]
-    places = {identity: place for place, identity in enumerate(dict.fromkeys(identities))}
-    entities: List[List[Mention]] = [[] for _ in places]
+    indices = {identity: index for index, identity in enumerate(dict.fromkeys(identities))}
+    entities: List[List[Mention]] = [[] for _ in indices]
     for span, identity in zip(record.spans, identities):
-        entities[places[identity]].append((span.token_start, span.token_end + 1, span.label or ""))
+        entities[indices[identity]].append((span.token_start, span.token_end + 1, span.label or ""))
     triples = []
-    for place, (relation, (head, child)) in enumerate(zip(record.relations, links)):
+    for index, (relation, (head, child)) in enumerate(zip(record.relations, links)):
         if relation.label == coref_label:
             continue
         if identities[head] == identities[child]:
             raise invalid(
                 where,
-                ("relations", place, _reference(relation, "child")),
+                ("relations", index, _reference(relation, "child")),
                 "head and child are the same entity: they have the same text and label, or "
                 f"{coref_label} connects them",
                 FIELDS,
             )
         triples.append(
             Triple(
-                places[identities[head]],
-                places[identities[child]],
+                indices[identities[head]],
+                indices[identities[child]],
                 relation.label,
                 name=names.get(relation.label, ""),
             )
         )
     # Relations of the same two entities between other mentions are one.
-    annotate(doc, entities, dict.fromkeys(triples))
+    set_gold_annotations(doc, entities, dict.fromkeys(triples))
 
 
 def _problems(record: ExampleRecord) -> Iterator[Tuple[FieldPath, str]]:
@@ -187,10 +188,10 @@ def _reference(relation: RelationRecord, role: str) -> str:
     return role if getattr(relation, f"{role}_span") is None else f"{role}_span"
 
 
-def _find_span(record: ExampleRecord, place: int, role: str, where: str) -> int:
-    """The place of the span that is the head or child of a relation."""
-    field = _reference(record.relations[place], role)
-    wanted = getattr(record.relations[place], field)
+def _find_span(record: ExampleRecord, index: int, role: str, where: str) -> int:
+    """The index of the span that is the head or child of a relation."""
+    field = _reference(record.relations[index], role)
+    wanted = getattr(record.relations[index], field)
     for found, span in enumerate(record.spans):
         same = span.token_end == wanted
         if isinstance(wanted, SpanRecord):
@@ -198,4 +199,4 @@ def _find_span(record: ExampleRecord, place: int, role: str, where: str) -> int:
         if same:
             return found
     problem = "it is missing" if wanted is None else "there is no such span"
-    raise invalid(where, ("relations", place, field), problem, FIELDS)
+    raise invalid(where, ("relations", index, field), problem, FIELDS)

@@ -33,7 +33,7 @@ def sentence_numbers(doc: Doc) -> List[int]:
     """Number the sentences.
 
     doc (Doc): The document.
-    RETURNS (List[int]): The place of each token's sentence; an empty list where the document
+    RETURNS (List[int]): The number of each token's sentence; an empty list where the document
         has no sentence boundaries.
     """
     return [number for number, sentence in numbered_sentences(doc).items() for _ in sentence]
@@ -43,7 +43,7 @@ def sentences_of_entities(doc: Doc) -> List[Set[int]]:
     """The sentences in which each entity is mentioned.
 
     doc (Doc): The document; it has sentence boundaries.
-    RETURNS (List[Set[int]]): The places of the sentences, an entity each.
+    RETURNS (List[Set[int]]): The numbers of the sentences, an entity each.
     """
     numbers = sentence_numbers(doc)
     return [

@@ -1,7 +1,7 @@
 """What a data set holds, as in Table 1 of the paper and beyond."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Counter as CounterType
 from typing import Dict, List, Set, Tuple, Union
 
@@ -9,18 +9,49 @@ from spacy.tokens import Doc
 
 from ..annotations import has_relations
 from .sentences import sentence_distance, sentences_of_entities
-from .writing import Counts
 
 # Distances of this many sentences and more are counted together.
 FAR = 4
 
 
 @dataclass
-class Stats(Counts):
+class CorpusCounts:
+    """What a file of documents holds.
+
+    documents (int): Documents.
+    entities (int): Entities.
+    mentions (int): Mentions of entities.
+    relations (int): Relations.
+    without_relations (int): Documents without relations.
+    """
+
+    documents: int = 0
+    entities: int = 0
+    mentions: int = 0
+    relations: int = 0
+    without_relations: int = 0
+
+    def __add__(self, other: "CorpusCounts") -> "CorpusCounts":
+        return CorpusCounts(*(ours + theirs for ours, theirs in zip(astuple(self), astuple(other))))
+
+    def add(self, doc: Doc) -> None:
+        """Count a document.
+
+        doc (Doc): The document.
+        """
+        self.documents += 1
+        self.entities += len(doc._.entities)
+        self.mentions += sum(len(entity.mentions) for entity in doc._.entities)
+        self.relations += len(doc._.relations)
+        self.without_relations += not doc._.relations
+
+
+@dataclass
+class Stats(CorpusCounts):
     """More counts over documents; see `to_dict` for what follows from them.
 
-    annotated_documents (int): Those whose relations have been annotated, be it that there
-        are none.
+    annotated_documents (int): Those whose relations have been annotated, also where
+        there are none.
     tokens (int): Tokens.
     related_pairs (int): Ordered pairs of entities with one relation or more.
     multi_label_pairs (int): Those with two or more.
@@ -96,8 +127,8 @@ def _are_bridged(sentences: List[Set[int]], head: int, tail: int) -> bool:
     """Whether a third entity shares a sentence with each of two."""
     return any(
         other & sentences[head] and other & sentences[tail]
-        for place, other in enumerate(sentences)
-        if place not in (head, tail)
+        for entity, other in enumerate(sentences)
+        if entity not in (head, tail)
     )
 
 

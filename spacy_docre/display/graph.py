@@ -1,4 +1,4 @@
-"""The graph of a document's relations: networkx places the entities, here they become boxes
+"""The graph of a document's relations: networkx lays out the entities, here they become boxes
 that do not overlap and arrows between them."""
 
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..extras import import_extra
 
 # In pixels; text is estimated, since only the browser knows its fonts.
 _LETTER = 7.2
@@ -28,7 +30,7 @@ Vector = NDArray[np.float64]
 class Node:
     """An entity.
 
-    entity (int): Its place in `doc._.entities`.
+    entity (int): Its index in `doc._.entities`.
     label (str): Its text, shortened where it is long.
     x (float): The middle of its box.
     y (float): The middle of its box.
@@ -84,6 +86,7 @@ def draw_graph(names: Mapping[int, str], relations: Sequence[Tuple[int, int, str
     names (Mapping[int, str]): The text of each entity that is head or tail of one.
     relations (Sequence[Tuple[int, int, str]]): Head, tail and name of each relation.
     RETURNS (Graph): The drawing.
+    RAISES (ImportError): If networkx is not installed.
     """
     if not names:
         return Graph([], [], 0, 0)
@@ -92,7 +95,7 @@ def draw_graph(names: Mapping[int, str], relations: Sequence[Tuple[int, int, str
         entity: np.array([len(label) * _LETTER + 2 * _PADDING, _BOX_HEIGHT])
         for entity, label in labels.items()
     }
-    centers = _place(sizes, [(head, tail) for head, tail, _ in relations])
+    centers = _lay_out(sizes, [(head, tail) for head, tail, _ in relations])
     nodes = [
         Node(entity, labels[entity], *centers[entity].tolist(), *sizes[entity].tolist())
         for entity in names
@@ -114,16 +117,16 @@ def shorten(text: str) -> str:
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1].rstrip() + "…"
 
 
-def _place(sizes: Mapping[int, Vector], pairs: Sequence[Tuple[int, int]]) -> Dict[int, Vector]:
+def _lay_out(sizes: Mapping[int, Vector], pairs: Sequence[Tuple[int, int]]) -> Dict[int, Vector]:
     """The middle of each box: connected entities near each other, unconnected groups in rows."""
-    import networkx
+    networkx = import_extra("networkx")
 
     graph = networkx.Graph()
     graph.add_nodes_from(sizes)
     graph.add_edges_from(pairs)
     groups = networkx.connected_components(graph)
     drawn = [
-        _place_group(graph.subgraph(sorted(group)), sizes)
+        _lay_out_group(graph.subgraph(sorted(group)), sizes)
         for group in sorted(groups, key=lambda group: (-len(group), min(group)))
     ]
     row_width = max(
@@ -144,12 +147,12 @@ def _place(sizes: Mapping[int, Vector], pairs: Sequence[Tuple[int, int]]) -> Dic
     return centers
 
 
-def _place_group(graph: Any, sizes: Mapping[int, Vector]) -> Tuple[Dict[int, Vector], Vector]:
-    """Place connected entities, the corner of their drawing at 0.
+def _lay_out_group(graph: Any, sizes: Mapping[int, Vector]) -> Tuple[Dict[int, Vector], Vector]:
+    """Lay out connected entities, the corner of their drawing at 0.
 
     RETURNS (Tuple[Dict[int, Vector], Vector]): The middle of each box, and width and height.
     """
-    import networkx
+    networkx = import_extra("networkx")
 
     entities = list(graph)
     # Its time grows with the cube of the entities.
@@ -169,7 +172,7 @@ def _place_group(graph: Any, sizes: Mapping[int, Vector]) -> Tuple[Dict[int, Vec
 def _distances(graph: Any) -> Dict[int, Dict[int, float]]:
     """The distances that a drawing should have. Roots of those in the graph: crowded parts
     get room, and long chains take less."""
-    import networkx
+    networkx = import_extra("networkx")
 
     return {
         entity: {other: length**_ROOT for other, length in lengths.items()}
@@ -194,11 +197,11 @@ def _push_apart(centers: Vector, boxes: Vector, rounds: int = 200) -> Vector:
         if not touching.any():
             break
         axis = overlaps.argmin(1)
-        for place in np.flatnonzero(touching):
-            step = overlaps[place, axis[place]] / 2
-            direction = 1.0 if offsets[place, axis[place]] >= 0 else -1.0
-            centers[first[place], axis[place]] += direction * step
-            centers[second[place], axis[place]] -= direction * step
+        for pair in np.flatnonzero(touching):
+            step = overlaps[pair, axis[pair]] / 2
+            direction = 1.0 if offsets[pair, axis[pair]] >= 0 else -1.0
+            centers[first[pair], axis[pair]] += direction * step
+            centers[second[pair], axis[pair]] -= direction * step
     return centers
 
 
@@ -210,8 +213,8 @@ def _draw_arrows(
     """An arrow a relation. Those of the same head and tail share a line, on which their names
     are stacked; lines there and back bend to different sides."""
     by_pair: Dict[Tuple[int, int], List[int]] = {}
-    for place, (head, tail, _) in enumerate(relations):
-        by_pair.setdefault((head, tail), []).append(place)
+    for index, (head, tail, _) in enumerate(relations):
+        by_pair.setdefault((head, tail), []).append(index)
     lines = {
         (head, tail): _Line.between(
             centers[head],
@@ -224,22 +227,22 @@ def _draw_arrows(
     }
     taken = [_box(centers[entity], sizes[entity]) for entity in centers]
     arrows: Dict[int, Arrow] = {}
-    for pair, places in by_pair.items():
-        names = [shorten(relations[place][2]) for place in places]
+    for pair, indices in by_pair.items():
+        names = [shorten(relations[index][2]) for index in indices]
         size = np.array([max(map(len, names)) * _SMALL_LETTER, len(names) * _LINE])
         boxes = [_box(lines[pair].at(share), size) for share in _SHARES]
         others = np.array(taken)
         box = boxes[int(np.argmin([_overlap(box, others) for box in boxes]))]
         taken.append(box)
-        for row, (place, name) in enumerate(zip(places, names)):
-            arrows[place] = Arrow(
+        for row, (index, name) in enumerate(zip(indices, names)):
+            arrows[index] = Arrow(
                 path=lines[pair].path,
                 point=lines[pair].point,
                 name=name,
                 x=float(box[:, 0].mean()),
                 y=float(box[0, 1] + (row + 0.5) * _LINE),
             )
-    return [arrows[place] for place in range(len(relations))]
+    return [arrows[index] for index in range(len(relations))]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from spacy.tokens import Doc
 from spacy.util import is_in_jupyter
 
 from ..annotations import document_title, has_entities
+from ..extras import import_extra
 from .options import read_options
 from .view import view_document
 
@@ -30,6 +31,7 @@ def render(
         `threshold` of the relations' scores, `relations` to show, by label or name.
     RETURNS (Optional[str]): The HTML; None where it is shown in a notebook.
     RAISES (ValueError): If the options cannot be used, or something else than Docs is given.
+    RAISES (ImportError): If networkx is not installed.
     """
     html = to_html([docs] if isinstance(docs, Doc) else docs, page=page, options=options)
     if jupyter or (jupyter is None and is_in_jupyter()):
@@ -45,6 +47,8 @@ def to_html(docs: Iterable[Doc], *, page: bool, options: Mapping[str, Any]) -> s
 
     RETURNS (str): The HTML.
     """
+    # Graphs need it: found to be missing before the first document is asked for.
+    import_extra("networkx")
     choices = read_options(options)
     views = []
     for number, doc in enumerate(docs, start=1):

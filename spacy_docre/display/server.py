@@ -1,6 +1,5 @@
 """The local page of `docre serve`: a text box, and what a pipeline finds in the text."""
 
-from threading import Lock
 from typing import List, Optional, Tuple
 
 from flask import Flask, Response, request
@@ -31,14 +30,11 @@ def make_app(
     app.config["MAX_CONTENT_LENGTH"] = _BYTES_PER_CHARACTER * max_length + 1000
     app.config["MAX_FORM_MEMORY_SIZE"] = app.config["MAX_CONTENT_LENGTH"]
     app.config["TRUSTED_HOSTS"] = hosts
-    # A pipeline is not made for several threads.
-    lock = Lock()
 
     def page(text: str = "", problem: str = "", status: int = 200) -> Tuple[str, int]:
         view: Optional[DocumentView] = None
         if text and not problem:
-            with lock:
-                view = view_document(nlp(text), "Text", Options())
+            view = view_document(nlp(text), "Text", Options())
         html = fill_template(
             "serve.html",
             documents=[] if view is None else [view],
@@ -69,12 +65,13 @@ def make_app(
     def refuse(error: Exception) -> Tuple[str, int]:
         return page(problem=too_long, status=413)
 
-    @app.after_request
-    def restrict(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = (
-            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-        )
-        return response
-
+    app.after_request(_restrict)
     return app
+
+
+def _restrict(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return response

@@ -28,13 +28,13 @@ class Piece:
 class RelationView:
     """A relation.
 
-    index (int): Its place in `doc._.relations`.
+    index (int): Its index in `doc._.relations`.
     head (int): The head entity.
     tail (int): The tail entity.
     label (str): The relation's label.
     name (str): Its readable name.
     score (float): Its score.
-    evidence (Tuple[int, ...]): The places of its evidence sentences, the strongest first.
+    evidence (Tuple[int, ...]): The indices of its evidence sentences, the strongest first.
     """
 
     index: int
@@ -50,7 +50,7 @@ class RelationView:
 class EntityView:
     """An entity.
 
-    index (int): Its place in `doc._.entities`.
+    index (int): Its index in `doc._.entities`.
     text (str): The text of its longest mention.
     label (str): Its label.
     color (str): The CSS colour of its label.
@@ -74,7 +74,7 @@ class DocumentView:
 
     title (str): What it is called.
     sentences (List[List[Piece]]): The text, sentence by sentence.
-    entities (Dict[int, EntityView]): The entities that are shown, by their places.
+    entities (Dict[int, EntityView]): The entities that are shown, by their indices.
     relations (List[RelationView]): The relations that are shown, best score first.
     graph (Optional[Graph]): The graph of those relations; None where it is not drawn.
     """
@@ -101,7 +101,7 @@ def view_document(doc: Doc, title: str, options: Options, *, draw: bool = True) 
         for relation in doc._.relations
         if relation.score >= options.threshold and _is_wanted(relation, options)
     ]
-    related = {place for relation in relations for place in (relation.head, relation.tail)}
+    related = {entity for relation in relations for entity in (relation.head, relation.tail)}
     entities = {
         entity.index: EntityView(
             index=entity.index,
@@ -123,7 +123,7 @@ def view_document(doc: Doc, title: str, options: Options, *, draw: bool = True) 
         entities=entities,
         relations=relations,
         graph=draw_graph(
-            {place: entities[place].text for place in sorted(related)},
+            {entity: entities[entity].text for entity in sorted(related)},
             [(relation.head, relation.tail, relation.name) for relation in relations],
         )
         if draw
@@ -138,9 +138,9 @@ def _is_wanted(relation: Relation, options: Options) -> bool:
 
 def _view_relation(relation: Relation, sentences: Sequence[Tuple[int, int]]) -> RelationView:
     evidence = [
-        place
+        index
         for span in relation.evidence
-        for place, (start, end) in enumerate(sentences)
+        for index, (start, end) in enumerate(sentences)
         if span.start < end and start < span.end
     ]
     return RelationView(

@@ -1,6 +1,6 @@
 """What a teacher says of the entity pairs of one document."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 import numpy
@@ -8,18 +8,19 @@ import numpy
 
 @dataclass(frozen=True)
 class TeacherLogits:
-    """The logits of a document's pairs: those of all classes, or of the best.
-
-    The pairs are those of different entities, head by head, the tails in order.
+    """The logits of a document's pairs: of all or some of them, for all classes or the best.
 
     values (numpy.ndarray): The logits, threshold class TH in column 0, shape
         (pairs, 1 + relations); or those of TH and the k best relations, shape (pairs, 1 + k).
     columns (Optional[numpy.ndarray]): The class of each value, integers of the same shape;
         None where the values are of all classes in their order.
+    rows (Optional[numpy.ndarray]): The row of each pair among the document's `Pairs`, shape
+        (pairs,); None where the values are of all pairs in their order.
     """
 
     values: numpy.ndarray
     columns: Optional[numpy.ndarray] = None
+    rows: Optional[numpy.ndarray] = None
 
     def best(self, number: int) -> "TeacherLogits":
         """Keep the logits of TH and of the best relations.
@@ -32,13 +33,15 @@ class TeacherLogits:
             return self
         best = numpy.argpartition(-relations, number - 1, axis=1)[:, :number] + 1
         columns = numpy.concatenate([numpy.zeros((len(best), 1), best.dtype), best], axis=1)
-        return TeacherLogits(numpy.take_along_axis(self.values, columns, axis=1), columns)
+        values = numpy.take_along_axis(self.values, columns, axis=1)
+        return replace(self, values=values, columns=columns)
 
-    def of_pairs(self, rows: numpy.ndarray) -> "TeacherLogits":
-        """Choose pairs.
+    def of_pairs(self, rows: numpy.ndarray, student_rows: numpy.ndarray) -> "TeacherLogits":
+        """Choose pairs out of all pairs of the teacher's entities.
 
-        rows (numpy.ndarray): The places of the pairs.
+        rows (numpy.ndarray): The row of each pair among the teacher's, shape (pairs,).
+        student_rows (numpy.ndarray): The row of the same pair among the student's.
         RETURNS (TeacherLogits): Their logits.
         """
         columns = None if self.columns is None else self.columns[rows]
-        return TeacherLogits(self.values[rows], columns)
+        return TeacherLogits(self.values[rows], columns, student_rows)

@@ -1,33 +1,16 @@
 """What learning from a teacher adds to the training loss (eq. 12 and 13)."""
 
-from dataclasses import dataclass
-from typing import Collection, List, Optional, Sequence, Tuple, Union
+from typing import Collection, Dict, List, Optional, Sequence
 
-import numpy
 import torch
 from spacy.tokens import Doc
-from spacy.training import Example
 from torch import Tensor
 
 from ..alignment import GoldAlignment
-from ..entity_sources import EntityDoc
 from ..losses import DistillationLoss, make_kl_loss, mse_loss
-from ..pairs import Pairs
 from .logits import TeacherLogits
-from .store import LogitsStore, store_of, title_of
+from .store import store_of, title_of
 from .teacher import Teacher
-
-
-@dataclass
-class TaughtPairs:
-    """The pairs of one document of which a teacher has something to say.
-
-    rows (numpy.ndarray): Their places among the student's pairs, shape (taught pairs,).
-    logits (TeacherLogits): The teacher's logits for them.
-    """
-
-    rows: numpy.ndarray
-    logits: TeacherLogits
 
 
 class Distillation:
@@ -47,26 +30,14 @@ class Distillation:
         self.weight = weight
         self.teacher = teacher
 
-    def teaches(self, reference: Doc) -> bool:
-        """Tell whether there is a teacher for a document.
+    def teacher_of(self, reference: Doc) -> Optional[Teacher]:
+        """Find the teacher of a document.
 
         reference (Doc): The gold document.
-        RETURNS (bool): Whether there is.
+        RETURNS (Optional[Teacher]): The teacher of all documents, else the logits that the
+            corpus brings for this one; None where there are none.
         """
-        return self._teacher_of(reference) is not None
-
-    def labels(self, reference: Doc) -> Tuple[str, ...]:
-        """The relations that the teacher of a document knows.
-
-        reference (Doc): The gold document.
-        RETURNS (Tuple[str, ...]): Them, in the order of its logits; none where the document
-            has no teacher.
-        """
-        teacher = self._teacher_of(reference)
-        return () if teacher is None else teacher.labels
-
-    def _teacher_of(self, reference: Doc) -> Union[Teacher, LogitsStore, None]:
-        return self.teacher or store_of(reference)
+        return store_of(reference) if self.teacher is None else self.teacher
 
     def require_teacher(self, references: Collection[Doc], labels: Sequence[str]) -> None:
         """See that there is a teacher, of the same relations.
@@ -92,9 +63,10 @@ class Distillation:
         labels (Sequence[str]): The student's relations, in order.
         RAISES (ValueError): If the teacher's are others, or in another order.
         """
-        known = self.labels(reference)
-        if known == tuple(labels) or not self.teaches(reference):
+        teacher = self.teacher_of(reference)
+        if teacher is None or teacher.labels == tuple(labels):
             return
+        known = teacher.labels
         if set(known) == set(labels):
             problem = "the same in another order"
         else:
@@ -107,60 +79,53 @@ class Distillation:
             "[initialize.components], so that it takes the teacher's, or ask the teacher anew."
         )
 
-    def taught_pairs(
-        self, examples: Sequence[Example], documents: Sequence[EntityDoc]
-    ) -> List[Optional[TaughtPairs]]:
-        """Ask the teacher about a batch.
+    def ask(self, alignments: Sequence[GoldAlignment]) -> List[Optional[TeacherLogits]]:
+        """Ask the teachers about a batch.
 
-        examples (Sequence[Example]): The examples.
-        documents (Sequence[EntityDoc]): Their predicted Docs, with the student's entities.
-        RETURNS (List[Optional[TaughtPairs]]): The pairs it knows, a document each; None for a
-            document without a teacher.
+        alignments (Sequence[GoldAlignment]): The student's entities of each document, and those
+            of its reference.
+        RETURNS (List[Optional[TeacherLogits]]): What they say of each document; None for one
+            without a teacher.
         """
-        if self.teacher is not None:
-            return [
-                TaughtPairs(numpy.arange(len(logits.values)), logits)
-                for logits in self.teacher.logits(documents)
-            ]
-        return [_stored_pairs(*pair) for pair in zip(examples, documents)]
+        answers: List[Optional[TeacherLogits]] = [None] * len(alignments)
+        taught: Dict[Teacher, List[int]] = {}
+        for index, alignment in enumerate(alignments):
+            teacher = self.teacher_of(alignment.example.reference)
+            if teacher is not None:
+                taught.setdefault(teacher, []).append(index)
+        for teacher, indices in taught.items():
+            asked = [alignments[index] for index in indices]
+            for index, logits in zip(indices, teacher.logits(asked)):
+                answers[index] = logits
+        return answers
 
-    def __call__(self, logits: Sequence[Tensor], taught: Sequence[Optional[TaughtPairs]]) -> Tensor:
+    def __call__(
+        self, logits: Sequence[Tensor], taught: Sequence[Optional[TeacherLogits]]
+    ) -> Tensor:
         """The weighted loss of a batch, the mean over the pairs that are taught.
 
         logits (Sequence[Tensor]): The student's logits for the pairs of each document, shape
             (pairs, 1 + relations).
-        taught (Sequence[Optional[TaughtPairs]]): What the teacher says of them.
+        taught (Sequence[Optional[TeacherLogits]]): What the teacher says of them, see `ask`.
         RETURNS (Tensor): The loss, a scalar.
         """
         losses = [
-            self._losses(student[torch.as_tensor(pairs.rows, device=student.device)], pairs.logits)
-            for student, pairs in zip(logits, taught)
-            if pairs is not None
+            self._losses(student, teacher)
+            for student, teacher in zip(logits, taught)
+            if teacher is not None
         ]
         number = sum(map(len, losses))
         return self.weight * torch.cat(losses).mean() if number else logits[0].sum() * 0.0
 
     def _losses(self, student: Tensor, teacher: TeacherLogits) -> Tensor:
-        """The loss of each pair."""
+        """The loss of each pair that is taught, shape (taught pairs,)."""
+        if teacher.rows is not None:
+            student = student[torch.as_tensor(teacher.rows, device=student.device)]
         if teacher.columns is not None:
             columns = torch.as_tensor(teacher.columns.astype("int64"), device=student.device)
             student = student.gather(1, columns)
         values = torch.as_tensor(teacher.values, dtype=student.dtype, device=student.device)
         return self.loss(student, values)
-
-
-def _stored_pairs(example: Example, document: EntityDoc) -> Optional[TaughtPairs]:
-    """The pairs of the student's entities that are entities of the teacher's, too."""
-    store = store_of(example.reference)
-    if store is None:
-        return None
-    alignment = GoldAlignment(example, document.entities)
-    theirs = [*alignment.to_predicted]
-    ours = [*alignment.to_predicted.values()]
-    return TaughtPairs(
-        Pairs.rows_between(ours, len(document.entities)),
-        store.read(example.reference).of_pairs(Pairs.rows_between(theirs, len(alignment.gold))),
-    )
 
 
 def make_mse_distillation(weight: float = 1.0, teacher: Optional[Teacher] = None) -> Distillation:

@@ -9,7 +9,7 @@ import hashlib
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy
 import srsly
@@ -17,9 +17,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from spacy.tokens import Doc, Span
 
-from ..alignment import mention_indices
+from ..alignment import GoldAlignment
+from ..entity_sources import Mentions, gold_entities
 from ..files import written_whole
+from ..pairs import Pairs
 from .logits import TeacherLogits
+from .teacher import Teacher
 
 INDEX = "index.json"
 FILES = "*.safetensors"
@@ -29,8 +32,9 @@ DOCUMENTS_PER_FILE = 256
 _USER_DATA = "docre_teacher_logits"
 
 
-class LogitsStore:
-    """The logits of a teacher for a set of documents.
+class LogitsStore(Teacher):
+    """The logits of a teacher for a set of documents. It knows the entities of the references,
+    and no others.
 
     path (Union[str, Path]): The folder.
     RAISES (ValueError): If it is no store of logits, or a file of it is damaged.
@@ -42,9 +46,9 @@ class LogitsStore:
         if index is None:
             raise ValueError(
                 f"{self.path} holds no teacher logits: it has no file {INDEX}. Make them with "
-                "'python -m spacy docre teach'."
+                "'python -m spacy docre logits'."
             )
-        self.labels: Tuple[str, ...] = tuple(index["labels"])
+        self._labels = tuple(index["labels"])
         self._files = {
             name: file for file in logits_files(self.path) for name in documents_in(file)
         }
@@ -52,36 +56,53 @@ class LogitsStore:
     def __len__(self) -> int:
         return len(self._files)
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._files
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): The relations, in the order of the logits."""
+        return self._labels
 
-    def tie(self, doc: Doc, entities: Sequence[Sequence[Span]]) -> None:
-        """Note on a Doc where its logits are, for `store_of` and `read`.
+    def logits(self, alignments: Sequence[GoldAlignment]) -> Iterator[TeacherLogits]:
+        """The logits of the pairs of the student's entities that are in the reference, too.
 
-        doc (Doc): The document.
-        entities (Sequence[Sequence[Span]]): The mentions of each of its entities, in order.
+        alignments (Sequence[GoldAlignment]): The documents.
+        YIELDS (TeacherLogits): The logits of each.
+        RAISES (ValueError): As `tie`.
+        """
+        for alignment in alignments:
+            reference = alignment.example.reference
+            found = alignment.to_predicted
+            yield self._read(self._name(reference, gold_entities(reference))).of_pairs(
+                Pairs.rows_between([*found], len(alignment.gold)),
+                Pairs.rows_between([*found.values()], len(alignment.predicted)),
+            )
+
+    def tie(self, reference: Doc, entities: Sequence[Mentions]) -> None:
+        """Note on a Doc that its logits are here, for `store_of`.
+
+        reference (Doc): The document.
+        entities (Sequence[Mentions]): The mentions of each of its entities, in order.
         RAISES (ValueError): If there are none for it, or for other entities.
         """
-        name = document_name(doc, entities)
-        if name not in self:
+        self._name(reference, entities)
+        reference.user_data[_USER_DATA] = str(self.path)
+
+    def _name(self, reference: Doc, entities: Sequence[Mentions]) -> str:
+        """The name that a document has here."""
+        name = document_name(reference, entities)
+        if name not in self._files:
             words = _words_part(name)
             if any(_words_part(known) == words for known in self._files):
                 problem = "its entities are not those the teacher saw, or in another order"
             else:
                 problem = "the teacher has not seen it"
             raise ValueError(
-                f"There are no teacher logits of {title_of(doc)} in {self.path}: {problem}. Make "
-                "them for these documents with 'python -m spacy docre teach'."
+                f"There are no teacher logits of {title_of(reference)} in {self.path}: {problem}. "
+                "Make them for these documents with 'python -m spacy docre logits'."
             )
-        doc.user_data[_USER_DATA] = [str(self.path), name]
+        return name
 
-    def read(self, doc: Doc) -> TeacherLogits:
-        """Read the logits of one document.
-
-        doc (Doc): The document, tied to this store.
-        RETURNS (TeacherLogits): The logits of its entities' pairs.
-        """
-        _, name = doc.user_data[_USER_DATA]
+    def _read(self, name: str) -> TeacherLogits:
+        """The logits of all pairs of a document's entities."""
         with _readable(self._files[name]) as file:
             columns = _columns_of(name)
             return TeacherLogits(
@@ -96,7 +117,7 @@ def store_of(doc: Doc) -> Optional[LogitsStore]:
     doc (Doc): The document.
     RETURNS (Optional[LogitsStore]): The store; None where it has not been tied to any.
     """
-    return open_store(doc.user_data[_USER_DATA][0]) if _USER_DATA in doc.user_data else None
+    return open_store(doc.user_data[_USER_DATA]) if _USER_DATA in doc.user_data else None
 
 
 def open_store(path: str) -> LogitsStore:
@@ -122,8 +143,8 @@ def document_name(doc: Doc, entities: Iterable[Iterable[Span]]) -> str:
     RETURNS (str): Hexadecimal digits: of the words, and after a "-" of the entities.
     """
     words = [(token.text, bool(token.whitespace_)) for token in doc]
-    places = [sorted(mention_indices(mentions)) for mentions in entities]
-    return f"{_digest(words)}-{_digest(places)}"
+    indices = [sorted({(span.start, span.end) for span in mentions}) for mentions in entities]
+    return f"{_digest(words)}-{_digest(indices)}"
 
 
 def title_of(doc: Doc) -> str:
@@ -224,6 +245,6 @@ def _readable(file: Path) -> Any:
         return safe_open(file, framework="numpy")
     except SafetensorError as error:
         raise ValueError(
-            f"{file} is damaged: {error}. Delete it, and run 'python -m spacy docre teach' "
+            f"{file} is damaged: {error}. Delete it, and run 'python -m spacy docre logits' "
             "again: it makes what is missing."
         ) from error

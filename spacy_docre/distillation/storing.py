@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, Optional, Set
 
 from spacy.tokens import Doc
+from spacy.training import Example
 from spacy.util import minibatch
-from weasel.util.hashing import get_checksum
 
-from ..entity_sources import EntityDoc, gold_entities
-from ..pipeline.teacher import TeacherPipeline
+from ..alignment import GoldAlignment
+from ..entity_sources import gold_entities
 from .logits import TeacherLogits
 from .store import (
     DOCUMENTS_PER_FILE,
@@ -20,6 +20,7 @@ from .store import (
     write_index,
     write_logits,
 )
+from .teacher import Teacher
 
 # Documents that the teacher sees at once; their attention is held in memory.
 BATCH_SIZE = 32
@@ -45,20 +46,22 @@ class Progress:
     bytes: int = 0
 
 
-def teach(
-    teacher: TeacherPipeline,
+def store_logits(
+    teacher: Teacher,
     docs: Iterable[Doc],
     path: Path,
     *,
+    checksum: str,
     top_k: Optional[int] = None,
     force: bool = False,
 ) -> Iterator[Progress]:
     """Store a teacher's logits, one file after the other; those that an earlier run has stored
     are left as they are.
 
-    teacher (TeacherPipeline): The teacher.
+    teacher (Teacher): The teacher.
     docs (Iterable[Doc]): The documents, with entities; they are read once.
     path (Path): The folder to write to.
+    checksum (str): What tells the teacher from others.
     top_k (Optional[int]): Store TH and so many relations of each pair, the best; None for all.
     force (bool): Whether to begin anew where the folder holds logits of another teacher or with
         another `top_k`.
@@ -66,7 +69,8 @@ def teach(
     RAISES (ValueError): If the folder holds such logits and `force` is not set, or if a file of it
         is damaged.
     """
-    _begin(teacher, path, top_k, force)
+    index = {"labels": list(teacher.labels), "top_k": top_k, "teacher": checksum}
+    _begin(path, index, force)
     files = logits_files(path)
     known: Set[str] = {name for file in files for name in documents_in(file)}
     number = 1 + max((int(file.stem) for file in files), default=-1)
@@ -74,20 +78,22 @@ def teach(
     seen: Set[str] = set()
     waiting: Dict[str, TeacherLogits] = {}
     for batch in minibatch(docs, BATCH_SIZE):
-        documents = {}
-        for document in (EntityDoc(doc, gold_entities(doc)) for doc in batch):
-            name = document_name(document.doc, document.entities)
+        new: Dict[str, GoldAlignment] = {}
+        for doc in batch:
+            # What the teacher is asked about are the gold entities themselves.
+            alignment = GoldAlignment(Example(doc, doc), gold_entities(doc))
+            name = document_name(doc, alignment.predicted)
             progress.documents += 1
-            progress.without_pairs += len(document.entities) < 2
+            progress.without_pairs += len(alignment.predicted) < 2
             if name in seen:
                 progress.repeated += 1
             elif name in known:
                 progress.known += 1
             else:
                 progress.new += 1
-                documents[name] = document
+                new[name] = alignment
             seen.add(name)
-        for name, logits in zip(documents, teacher.logits(list(documents.values()))):
+        for name, logits in zip(new, teacher.logits([*new.values()])):
             waiting[name] = logits if top_k is None else logits.best(top_k)
         if len(waiting) >= DOCUMENTS_PER_FILE:
             progress.bytes += write_logits(path, number, waiting).stat().st_size
@@ -99,18 +105,13 @@ def teach(
     yield progress
 
 
-def _begin(teacher: TeacherPipeline, path: Path, top_k: Optional[int], force: bool) -> None:
+def _begin(path: Path, index: Dict[str, Any], force: bool) -> None:
     """Write the index of a new store, or see that the old one's is the same."""
-    index: Dict[str, Any] = {
-        "labels": list(teacher.labels),
-        "top_k": top_k,
-        "teacher": get_checksum(teacher.nlp.path),
-    }
     earlier = read_index(path)
     if earlier == index:
         return
     if logits_files(path) and not force:
-        same_teacher = earlier is not None and {**earlier, "top_k": top_k} == index
+        same_teacher = earlier is not None and {**earlier, "top_k": index["top_k"]} == index
         other = "with another top_k" if same_teacher else "of another teacher"
         raise ValueError(
             f"{path} holds logits {other}. Begin anew with --force, or name another folder."

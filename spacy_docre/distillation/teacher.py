@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Iterable, Sequence, Tuple
 
-from ..entity_sources import EntityDoc
+from ..alignment import GoldAlignment
 from .logits import TeacherLogits
 
 
@@ -20,9 +20,11 @@ class Teacher(ABC):
         """RETURNS (Tuple[str, ...]): The relations, in the order of the logits."""
 
     @abstractmethod
-    def logits(self, documents: Sequence[EntityDoc]) -> Iterable[TeacherLogits]:
-        """The logits of all pairs of documents.
+    def logits(self, alignments: Sequence[GoldAlignment]) -> Iterable[TeacherLogits]:
+        """The logits of the pairs of a student's entities.
 
-        documents (Sequence[EntityDoc]): The documents and their entities; they stay as they are.
-        RETURNS (Iterable[TeacherLogits]): The logits of each document.
+        alignments (Sequence[GoldAlignment]): The predicted entities of each document, which are
+            the student's, and those of its reference. They stay as they are.
+        RETURNS (Iterable[TeacherLogits]): The logits of each document, for all pairs or for
+            those that the teacher knows.
         """

@@ -7,7 +7,8 @@ from typing import Annotated, Dict, FrozenSet, List, Optional
 
 from pydantic import BaseModel, Field, StrictFloat, StrictInt
 
-from ..data.validation import Label, Text, parse_json_array, validate
+from ..data.json_files import parse_json_array
+from ..data.validation import Label, Text, validate
 from .relations import ScoredTriple
 
 FIELDS = {

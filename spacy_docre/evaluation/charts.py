@@ -3,6 +3,7 @@
 import html
 from typing import Any, Dict, List, Mapping
 
+from ..extras import import_extra
 from .errors import ErrorClass
 from .evaluation import Evaluation, Figures
 from .tables import ERRORS, GROUPS, most_errors_first, relation_title
@@ -28,9 +29,8 @@ def script() -> str:
 
     RETURNS (str): The script.
     """
-    from plotly.offline import get_plotlyjs
-
-    return get_plotlyjs()
+    script: str = import_extra("plotly.offline").get_plotlyjs()
+    return script
 
 
 def draw(evaluation: Evaluation, names: Mapping[str, str]) -> Dict[str, str]:
@@ -53,7 +53,7 @@ def draw(evaluation: Evaluation, names: Mapping[str, str]) -> Dict[str, str]:
 
 def _relations(figures: Figures, names: Mapping[str, str]) -> str:
     """What becomes of the triples of each relation, a bar each."""
-    import plotly.graph_objects as plotly
+    plotly = import_extra("plotly.graph_objects")
 
     scores = figures["rel_per_type"]
     labels = most_errors_first(scores)
@@ -97,7 +97,8 @@ def _relations(figures: Figures, names: Mapping[str, str]) -> str:
 def _curve(evaluation: Evaluation) -> str:
     """Precision and recall over the threshold."""
     import numpy
-    import plotly.graph_objects as plotly
+
+    plotly = import_extra("plotly.graph_objects")
 
     curve = evaluation.curve
     assert curve is not None
@@ -141,7 +142,7 @@ def _curve(evaluation: Evaluation) -> str:
 
 
 def _point(name: str, recall: float, precision: float, symbol: str) -> Any:
-    import plotly.graph_objects as plotly
+    plotly = import_extra("plotly.graph_objects")
 
     return plotly.Scatter(
         name=name,
@@ -155,7 +156,7 @@ def _point(name: str, recall: float, precision: float, symbol: str) -> Any:
 
 def _errors(figures: Figures) -> str:
     """The error distribution."""
-    import plotly.graph_objects as plotly
+    plotly = import_extra("plotly.graph_objects")
 
     counts = [figures["errors"][kind.value] for kind in ERRORS]
     bar = plotly.Bar(
@@ -170,7 +171,7 @@ def _errors(figures: Figures) -> str:
 
 def _group(scores: Figures, title: str) -> str:
     """F1 of groups of triples."""
-    import plotly.graph_objects as plotly
+    plotly = import_extra("plotly.graph_objects")
 
     bar = plotly.Bar(
         x=list(scores),
@@ -190,7 +191,7 @@ def _group(scores: Figures, title: str) -> str:
 
 
 def _html(traces: List[Any], title: str, *, height: int = 380, **layout: Any) -> str:
-    import plotly.graph_objects as plotly
+    plotly = import_extra("plotly.graph_objects")
 
     margin = {"l": 60, "r": 20, "t": 60, "b": 50, **layout.pop("margin", {})}
     figure = plotly.Figure(traces)

@@ -6,7 +6,7 @@ from typing import AbstractSet, Dict, FrozenSet, Iterator, List, Optional, Seque
 from spacy.tokens import Doc
 
 from ..annotations import Relation
-from ..data.annotation import entity_names
+from ..data.gold_annotations import entity_names
 from ..data.sentences import sentence_distance, sentence_numbers, sentences_of_entities
 from .relations import ScoredTriple
 

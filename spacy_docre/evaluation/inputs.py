@@ -10,9 +10,10 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..annotations import document_title, has_relations
-from ..data.annotation import entity_names
+from ..data.corpus_files import read_docs, read_documents
 from ..data.docred import names_of_entities, read_records
-from ..data.reading import is_json, read_docs, read_documents
+from ..data.gold_annotations import entity_names
+from ..data.json_files import is_json
 from .gold import Fact
 
 

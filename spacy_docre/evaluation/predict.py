@@ -6,7 +6,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..data.reading import make_example
+from ..data.gold_annotations import make_example
 from ..data.sentences import sentence_numbers
 from ..entity_sources import make_default_entities
 from ..pipeline.components import relation_extractors, transformers

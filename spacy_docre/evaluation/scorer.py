@@ -11,7 +11,7 @@ from spacy.vocab import Vocab
 
 from ..alignment import GoldAlignment
 from ..annotations import has_relations
-from ..data.reading import read_docs
+from ..data.corpus_files import read_docs
 from .gold import Fact, facts_of, read_gold
 from .relations import ScoredTriple, ignore_known_f, score_per_label, score_triples
 

@@ -1,13 +1,17 @@
 """Every registered architecture and layer: what the names in a config stand for."""
 
 from functools import partial
-from typing import List, Literal, Optional
+from typing import Any, Dict, List, Literal, Optional
 
 from spacy.tokens import Doc
-from spacy_transformers.data_classes import TransformerData
-from thinc.api import Model
+from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
+from spacy_transformers.layers import TransformerListener, trfs2arrays
+from thinc.api import Model, chain
+from thinc.types import Floats2d, Ragged
 
+from . import joined_tok2vec
 from .extractor import ExtractorModel, make_extractor
+from .joined_tok2vec import Tok2Vec
 from .kd_docre import (
     AxialAttention,
     GroupedBilinear,
@@ -18,6 +22,7 @@ from .kd_docre import (
     Order,
     PrintedAxialAttention,
 )
+from .markers import MentionMarkers
 from .pieces import MentionPooling
 from .precision import Precision
 from .serialization import StoredPrecision
@@ -30,8 +35,122 @@ from .slots import (
     require_positive,
 )
 from .systems.docunet import UNetPairEncoder
+from .transformer import GetSpans, TransformerModel, unshared
 
 Form = Literal["multihead", "printed"]
+
+
+def make_transformer_model(
+    name: str,
+    get_spans: GetSpans,
+    tokenizer_config: Dict[str, Any] = {},
+    transformer_config: Dict[str, Any] = {},
+    mixed_precision: bool = False,
+    grad_scaler_config: Dict[str, Any] = {},
+    precision: Precision = "float32",
+    frozen_embeddings: bool = False,
+    learn_rate_factor: float = 1.0,
+    stored_precision: StoredPrecision = "float32",
+    mention_markers: Optional[MentionMarkers] = None,
+) -> Model[List[Doc], FullTransformerBatch]:
+    """`spacy_docre.TransformerModel.v1`: the encoder of the `transformer` component.
+
+    It does what `spacy-transformers.TransformerModel.v3` does, and hands over the last
+    layer's attention as well. Layers before the last keep the attention kernel they
+    have (SDPA where the model supports it).
+
+    name (str): A model on the Hugging Face hub, or a folder.
+    get_spans (GetSpans): Cuts Docs into windows, which may overlap.
+    tokenizer_config (Dict[str, Any]): Settings of the tokenizer.
+    transformer_config (Dict[str, Any]): Settings of the transformer.
+    mixed_precision (bool): Float16 autocast on CUDA devices, with a gradient scaler.
+    grad_scaler_config (Dict[str, Any]): Settings of the gradient scaler.
+    precision (Precision): Precision of the matrix products: "float32", "bfloat16", or
+        "auto" for bfloat16 where the processor has it in hardware.
+    frozen_embeddings (bool): Whether training leaves the word embeddings as they are. They
+        are half of a small encoder's weights: steps are faster and need less memory.
+    learn_rate_factor (float): Factor on the optimizer's learning rate for the transformer's
+        weights: those of other components, which begin anew, learn at higher rates.
+    stored_precision (StoredPrecision): Precision of the weights on disk, "float32" or
+        "float16", compressed, for less than half the size; in memory they are float32.
+    mention_markers (Optional[MentionMarkers]): Put markers around mentions, e.g.
+        `spacy_docre.MentionMarkers.v1`; None for the text as it is.
+    RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
+    RAISES (ValueError): If `learn_rate_factor` is negative.
+    """
+    return TransformerModel(
+        name,
+        get_spans,
+        tokenizer_config,
+        transformer_config,
+        mixed_precision,
+        grad_scaler_config,
+        precision,
+        frozen_embeddings,
+        learn_rate_factor,
+        stored_precision,
+        mention_markers,
+    )
+
+
+def make_transformer_listener(upstream: str = "*") -> Model[List[Doc], List[TransformerData]]:
+    """`spacy_docre.TransformerListener.v1`: connect to the pipeline's `transformer`.
+
+    upstream (str): The name of the transformer component, or "*" for any.
+    RETURNS (Model[List[Doc], List[TransformerData]]): The listener.
+    """
+    return TransformerListener(upstream_name=upstream)
+
+
+def make_transformer(
+    transformer: Model[List[Doc], FullTransformerBatch],
+) -> Model[List[Doc], List[TransformerData]]:
+    """`spacy_docre.Transformer.v1`: an encoder that the component does not share.
+
+    It stands where the listener stood after `nlp.replace_listeners`.
+
+    transformer (Model[List[Doc], FullTransformerBatch]): The encoder, e.g.
+        `spacy_docre.TransformerModel.v1`.
+    RETURNS (Model[List[Doc], List[TransformerData]]): The model.
+    """
+    return unshared(transformer)
+
+
+def make_tok2vec_transformer(
+    transformer: Model[List[Doc], FullTransformerBatch],
+    pooling: Model[Ragged, Floats2d],
+    grad_factor: float = 1.0,
+) -> Model[List[Doc], List[Floats2d]]:
+    """`spacy_docre.Tok2VecTransformer.v1`: token vectors from an unshared encoder.
+
+    It stands where the listener of another component, e.g. `ner`, stood after
+    `nlp.replace_listeners`.
+
+    transformer (Model[List[Doc], FullTransformerBatch]): The encoder, e.g.
+        `spacy_docre.TransformerModel.v1`.
+    pooling (Model[Ragged, Floats2d]): Reduces word pieces to tokens.
+    grad_factor (float): Factor on the gradient that reaches the encoder.
+    RETURNS (Model[List[Doc], List[Floats2d]]): The model.
+    """
+    return chain(unshared(transformer), trfs2arrays(pooling, grad_factor))
+
+
+def make_joined_tok2vec(first: Tok2Vec, second: Tok2Vec) -> Tok2Vec:
+    """`spacy_docre.JoinedTok2Vec.v1`: the token vectors of two networks, concatenated.
+
+    With a transformer's listener, whose backward pass ends there, as one of them: thinc's own
+    `concatenate` would add up what the two give back.
+
+    first (Tok2Vec): Gives vectors of shape (tokens, first width) for each Doc.
+    second (Tok2Vec): Gives vectors of shape (tokens, second width) for each Doc.
+    RETURNS (Tok2Vec): Gives vectors of shape (tokens, first width + second width).
+    """
+    return Model(
+        "joined_tok2vec",
+        joined_tok2vec.forward,
+        init=joined_tok2vec.initialize,
+        layers=[first, second],
+    )
 
 
 def make_doc_relation_model(

@@ -21,9 +21,8 @@ def grouped_bilinear(heads: Tensor, tails: Tensor, weight: Tensor) -> Tensor:
     # Autocast does not see inside a custom Function.
     device = heads.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
-    return _GroupedBilinear.apply(
-        heads.float(), tails.float(), weight.to(dtype) if dtype else weight
-    )
+    weight = weight.to(dtype) if dtype else weight
+    return _GroupedBilinear.apply(heads.float(), tails.float(), weight)
 
 
 class _GroupedBilinear(torch.autograd.Function):

@@ -7,29 +7,26 @@ from typing import Callable, List, Optional, Tuple, cast
 import torch
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import TransformerData
-from thinc.api import (
-    ArgsKwargs,
-    Model,
-    PyTorchWrapper_v3,
-    get_torch_default_device,
-    torch2xp,
-    xp2torch,
-)
+from thinc.api import ArgsKwargs, Model, get_torch_default_device, torch2xp, xp2torch
+from thinc.layers import pytorchwrapper
 from thinc.shims import PyTorchShim
 from thinc.types import Floats2d, Floats3d, Floats4d
 from torch import nn
-from transformers.file_utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from ..entity_sources import EntityDoc
+from .attention import leave_attention_gradient
 from .encoded_document import EncodedDocument
 from .kd_docre import KDDocRE
 from .pieces import MentionPooling, encode_document
 from .serialization import StoredPrecision, load_weights, pack, read_weights, save_weights, unpack
+from .shim import ThreadSafeShim
 from .slots import BatchScores
-from .transformer import leave_attention_gradient
 
 BuildNetwork = Callable[..., KDDocRE]
 ExtractorModel = Model[List[EntityDoc], List["PairScores"]]
+# Logits and evidence of each document.
+PairScorer = Model[List[EncodedDocument], List[Tuple[Floats2d, Floats2d]]]
 
 
 @dataclass
@@ -64,13 +61,18 @@ def make_extractor(
     special_tokens (bool): Whether special tokens are positions, too.
     RETURNS (ExtractorModel): The model.
     """
-    pair_scorer: Model[List[EncodedDocument], BatchScores] = PyTorchWrapper_v3(
+    shim = ThreadSafeShim(
         # Built when the widths are known: at initialisation, or with the weights.
-        cast(nn.Module, None),
-        convert_inputs=_convert_inputs,
-        convert_outputs=_convert_outputs,
+        None,
         serialize_model=partial(_serialize, precision=stored_precision),
         deserialize_model=partial(_deserialize, build_network),
+    )
+    # thinc's PyTorchWrapper has a shim of its own.
+    pair_scorer: PairScorer = Model(
+        "pytorch",
+        pytorchwrapper.forward,
+        attrs={"convert_inputs": _convert_inputs, "convert_outputs": _convert_outputs},
+        shims=[shim],
     )
     return Model(
         "doc_relation_model",
@@ -101,7 +103,7 @@ def initialize(
         shim._model = network.to(get_torch_default_device())
 
 
-def _hidden_width(tok2vec: Model) -> int:
+def _hidden_width(tok2vec: Model[List[Doc], List[TransformerData]]) -> int:
     """The width of the encoder: a listener knows it, an unshared encoder's model does."""
     for node in tok2vec.walk():
         if node.has_dim("nO"):
@@ -213,7 +215,7 @@ def forward(
 
 
 def _hidden_gradient(
-    model: Model, data: TransformerData, gradient: Optional[Floats3d]
+    model: ExtractorModel, data: TransformerData, gradient: Optional[Floats3d]
 ) -> TransformerData:
     """The gradient of a Doc's hidden states; zeros for a Doc without pairs."""
     if gradient is None:
@@ -227,7 +229,7 @@ def _hidden_gradient(
 
 
 def _convert_inputs(
-    model: Model, documents: List[EncodedDocument], is_train: bool
+    model: PairScorer, documents: List[EncodedDocument], is_train: bool
 ) -> Tuple[ArgsKwargs, Callable[[ArgsKwargs], List[Tuple[Floats3d, Floats4d]]]]:
     def backprop(d_inputs: ArgsKwargs) -> List[Tuple[Floats3d, Floats4d]]:
         """The gradients of each document's hidden states and attention."""
@@ -248,7 +250,9 @@ def _gradient(tensor: torch.Tensor, gradient: Optional[torch.Tensor]) -> object:
 
 
 def _convert_outputs(
-    model: Model, inputs_outputs: Tuple[List[EncodedDocument], BatchScores], is_train: bool
+    model: PairScorer,
+    inputs_outputs: Tuple[List[EncodedDocument], BatchScores],
+    is_train: bool,
 ) -> Tuple[List[Tuple[Floats2d, Floats2d]], Callable[[List[Floats2d]], ArgsKwargs]]:
     _, scores = inputs_outputs
 

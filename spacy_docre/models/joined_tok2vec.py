@@ -9,19 +9,6 @@ from thinc.types import Floats2d
 Tok2Vec = Model[List[Doc], List[Floats2d]]
 
 
-def make_joined_tok2vec(first: Tok2Vec, second: Tok2Vec) -> Tok2Vec:
-    """`spacy_docre.JoinedTok2Vec.v1`: the token vectors of two networks, concatenated.
-
-    With a transformer's listener, whose backward pass ends there, as one of them: thinc's own
-    `concatenate` would add up what the two give back.
-
-    first (Tok2Vec): Gives vectors of shape (tokens, first width) for each Doc.
-    second (Tok2Vec): Gives vectors of shape (tokens, second width) for each Doc.
-    RETURNS (Tok2Vec): Gives vectors of shape (tokens, first width + second width).
-    """
-    return Model("joined_tok2vec", forward, init=initialize, layers=[first, second])
-
-
 def initialize(model: Tok2Vec, X: Optional[List[Doc]] = None, Y: Optional[object] = None) -> None:
     """Initialize both networks."""
     for layer in model.layers:

@@ -11,7 +11,7 @@ from spacy.tokens import Doc, Span
 from spacy_transformers.align import get_alignment_via_offset_mapping
 from spacy_transformers.data_classes import WordpieceBatch
 from thinc.types import Floats2d, Ints2d, Ragged
-from transformers import PreTrainedTokenizerBase
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from ..entity_sources import EntityGetter, MissingEntities, find_entities, make_default_entities
 
@@ -76,22 +76,22 @@ def mark_mentions(
         pieces = _marked_pieces(tokenizer, spans[0].doc, markers) if spans else []
         for span in (part for window in spans for part in _fit(window, pieces, room)):
             fitting[-1].append(span)
-            row, places = list(prefix), [(0, 0)] * len(prefix)
+            row, characters = list(prefix), [(0, 0)] * len(prefix)
             for token in span:
                 start = token.idx - span.start_char
                 row += pieces[token.i]
-                places += [(start, start + len(token))] * len(pieces[token.i])
+                characters += [(start, start + len(token))] * len(pieces[token.i])
             rows.append(row + suffix)
-            offsets.append(places + [(0, 0)] * len(suffix))
+            offsets.append(characters + [(0, 0)] * len(suffix))
     # Not tokenizer.pad, which warns of what is meant here.
     shape = (len(rows), max(map(len, rows), default=0))
     input_ids = numpy.full(shape, tokenizer.pad_token_id)
     attention_mask = numpy.zeros(shape, dtype="int64")
     padded_offsets = numpy.zeros((*shape, 2), dtype="int64")
-    for number, (row, places) in enumerate(zip(rows, offsets)):
+    for number, (row, characters) in enumerate(zip(rows, offsets)):
         input_ids[number, : len(row)] = row
         attention_mask[number, : len(row)] = 1
-        padded_offsets[number, : len(places)] = places
+        padded_offsets[number, : len(characters)] = characters
     wordpieces = WordpieceBatch(
         strings=[tokenizer.convert_ids_to_tokens(row) for row in input_ids],
         input_ids=cast(Ints2d, input_ids),
@@ -112,8 +112,8 @@ def _marked_pieces(
     starts, ends = _mention_boundaries(doc, markers)
     marker, *pieces = _ids(tokenizer, [markers.marker, *(token.text for token in doc)])
     return [
-        marker * (place in starts) + token + marker * (place in ends)
-        for place, token in enumerate(pieces)
+        marker * (index in starts) + token + marker * (index in ends)
+        for index, token in enumerate(pieces)
     ]
 
 

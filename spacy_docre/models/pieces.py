@@ -10,8 +10,8 @@ from thinc.api import to_numpy, xp2torch
 from thinc.types import Floats4d
 
 from ..entity_sources import EntityDoc
+from .attention import attention_of
 from .encoded_document import EncodedDocument
-from .transformer import attention_of
 
 MentionPooling = Literal["mean", "first"]
 
@@ -126,12 +126,12 @@ def _positions(
     ranks = numpy.arange(len(runs)) - numpy.repeat(starts, counts)
     # A piece that lies in two tokens belongs to the first.
     used, first = numpy.unique(pieces, return_index=True)
-    places, positions = numpy.unique(
+    ranked, positions = numpy.unique(
         tokens[first] * (length + 1) + ranks[first], return_inverse=True
     )
     piece_positions = numpy.full(windows * length, -1)
     piece_positions[used] = positions
-    return piece_positions, places // (length + 1)
+    return piece_positions, ranked // (length + 1)
 
 
 def _mention_pieces(

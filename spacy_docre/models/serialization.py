@@ -3,7 +3,7 @@
 import gzip
 import zlib
 from contextlib import contextmanager
-from typing import Dict, Iterator, Literal, get_args
+from typing import Dict, Iterator, Literal
 
 import safetensors.torch
 import torch
@@ -14,16 +14,6 @@ StoredPrecision = Literal["float32", "float16"]
 # How gzip begins. Safetensors begin with the length of their header, which is shorter, and
 # msgpack with the kind of its first item.
 _GZIP = b"\x1f\x8b\x08"
-
-
-def check_stored_precision(precision: StoredPrecision) -> None:
-    """Check the precision of weights on disk.
-
-    precision (StoredPrecision): The precision.
-    RAISES (ValueError): If it is unknown.
-    """
-    if precision not in get_args(StoredPrecision):
-        raise ValueError(f"stored_precision = {precision!r} is not 'float32' or 'float16'.")
 
 
 def save_weights(module: nn.Module, precision: StoredPrecision = "float32") -> bytes:

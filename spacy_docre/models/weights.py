@@ -1,6 +1,6 @@
 """The weights of any thinc model: taken out, and put into another model of the same sizes."""
 
-from typing import Dict, Iterator, Mapping, Tuple, cast
+from typing import Any, Dict, Iterator, Mapping, Tuple, cast
 
 from thinc.api import Model, torch2xp, xp2torch
 from thinc.shims import PyTorchShim
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from .serialization import load_weights
 
 
-def get_weights(model: Model) -> Dict[str, Tensor]:
+def get_weights(model: Model[Any, Any]) -> Dict[str, Tensor]:
     """Take the weights of a model as they are, whatever precision it would be stored in.
 
-    model (Model): The model, initialised.
-    RETURNS (Dict[str, Tensor]): Its weights, by the place of their layer and their name.
+    model (Model[Any, Any]): The model, initialised.
+    RETURNS (Dict[str, Tensor]): Its weights, by the index of their layer and their name.
     """
     weights = {
         f"{layer}.{name}": xp2torch(node.get_param(name))
@@ -28,11 +28,11 @@ def get_weights(model: Model) -> Dict[str, Tensor]:
     return weights
 
 
-def set_weights(model: Model, weights: Mapping[str, Tensor], owner: str) -> None:
+def set_weights(model: Model[Any, Any], weights: Mapping[str, Tensor], owner: str) -> None:
     """Put weights into a model, which keeps all else that it is made of: dropout, precision,
     attention kernel.
 
-    model (Model): The model, initialised.
+    model (Model[Any, Any]): The model, initialised.
     weights (Mapping[str, Tensor]): What `get_weights` gave.
     owner (str): Whose weights these are, for the error message.
     RAISES (ValueError): If they belong to a model of other layers or sizes.
@@ -57,7 +57,7 @@ def set_weights(model: Model, weights: Mapping[str, Tensor], owner: str) -> None
         load_weights(module, own, owner)
 
 
-def _torch_modules(model: Model) -> Iterator[Tuple[str, nn.Module]]:
+def _torch_modules(model: Model[Any, Any]) -> Iterator[Tuple[str, nn.Module]]:
     for layer, node in enumerate(model.walk()):
         for number, shim in enumerate(node.shims):
             if isinstance(shim, PyTorchShim) and shim._model is not None:

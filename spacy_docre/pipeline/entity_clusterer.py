@@ -31,7 +31,7 @@ def make_entity_clusterer(
     key: str,
     coref_prefix: Optional[str],
     overwrite: bool,
-    scorer: Optional[Callable],
+    scorer: Optional[Callable[..., Dict[str, Any]]],
 ) -> "EntityClusterer":
     """Construct an EntityClusterer. Arguments as in `EntityClusterer`.
 
@@ -68,7 +68,7 @@ class EntityClusterer(Pipe):
         key: str = DEFAULT_KEY,
         coref_prefix: Optional[str] = "coref_clusters",
         overwrite: bool = False,
-        scorer: Optional[Callable] = None,
+        scorer: Optional[Callable[..., Dict[str, Any]]] = None,
     ) -> None:
         self.name = name
         self.rules = rules

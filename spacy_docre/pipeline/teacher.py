@@ -2,17 +2,20 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Iterator, Sequence, Tuple, Union
+from typing import Iterator, Sequence, Tuple, Union
 
 from spacy.language import Language
-from spacy.tokens import Span
+from spacy.tokens import Doc, Span
 from spacy.util import load_model
 from thinc.api import to_numpy
+from weasel.util.hashing import get_checksum
 
+from ..alignment import GoldAlignment
 from ..distillation.logits import TeacherLogits
 from ..distillation.teacher import Teacher
-from ..entity_sources import EntityDoc, copy_words, set_entity_spans
+from ..entity_sources import EntityDoc, Mentions, copy_words, set_entity_spans
 from .components import relation_extractors, transformers
+from .doc_relation_extractor import DocRelationExtractor
 
 
 class TeacherPipeline(Teacher):
@@ -39,18 +42,26 @@ class TeacherPipeline(Teacher):
         return nlp
 
     @property
+    def checksum(self) -> str:
+        """RETURNS (str): What tells the pipeline from others."""
+        return str(get_checksum(self.nlp.path))
+
+    @property
     def labels(self) -> Tuple[str, ...]:
         """RETURNS (Tuple[str, ...]): Its relations, in the order of its logits."""
         return self._extractor.labels
 
-    def logits(self, documents: Sequence[EntityDoc]) -> Iterator[TeacherLogits]:
-        """The logits of documents, whatever entities the teacher itself would find in them.
+    def logits(self, alignments: Sequence[GoldAlignment]) -> Iterator[TeacherLogits]:
+        """The logits of the pairs of a student's entities, whatever entities the teacher itself
+        would find.
 
-        documents (Sequence[EntityDoc]): The documents and their entities; they stay as they are.
-        YIELDS (TeacherLogits): The logits of each.
+        alignments (Sequence[GoldAlignment]): The documents; they stay as they are.
+        YIELDS (TeacherLogits): The logits of all pairs of each.
         """
         # The teacher's encoding must not stand where the student's own does.
-        copies = [_copy(document) for document in documents]
+        copies = [
+            _copy(alignment.example.predicted, alignment.predicted) for alignment in alignments
+        ]
         docs = [copied.doc for copied in copies]
         for transformer in transformers(self.nlp):
             docs = list(transformer.pipe(docs, batch_size=len(docs)))
@@ -58,16 +69,16 @@ class TeacherPipeline(Teacher):
             yield TeacherLogits(to_numpy(prediction.logits))
 
     @property
-    def _extractor(self) -> Any:
+    def _extractor(self) -> DocRelationExtractor:
         return relation_extractors(self.nlp)[0]
 
 
-def _copy(document: EntityDoc) -> EntityDoc:
-    doc = copy_words(document.doc)
-    entities = [
+def _copy(document: Doc, entities: Sequence[Mentions]) -> EntityDoc:
+    doc = copy_words(document)
+    copied = [
         [Span(doc, mention.start, mention.end, label=mention.label) for mention in mentions]
-        for mentions in document.entities
+        for mentions in entities
     ]
     # For a transformer that marks mentions.
-    set_entity_spans(doc, entities)
-    return EntityDoc(doc, entities)
+    set_entity_spans(doc, copied)
+    return EntityDoc(doc, copied)

@@ -26,10 +26,10 @@ _STATE = "state.json"
 
 
 @dataclass
-class Evaluation:
-    """What an evaluation gave.
+class EvaluatedStep:
+    """What the evaluation after a step of training gave.
 
-    step (int): After which update, counted from 0.
+    step (int): The step, counted from 0.
     score (float): The weighted score.
     other_scores (Dict[str, Any]): All scores.
     """
@@ -43,14 +43,14 @@ class Evaluation:
 class Checkpoint:
     """Where a training stands.
 
-    evaluations (List[Evaluation]): Those made so far; the training stands behind the last.
+    evaluations (List[EvaluatedStep]): Those made so far; the training stands behind the last.
     config (str): The config of the training.
     inputs (Dict[str, str]): Checksums of what it reads, by name.
     epochs (List[Any]): Python's random state before the documents of each epoch were shuffled.
     random_states (Dict[str, Any]): The states of the generators of random numbers.
     """
 
-    evaluations: List[Evaluation]
+    evaluations: List[EvaluatedStep]
     config: str
     inputs: Dict[str, str]
     epochs: List[Any]
@@ -66,7 +66,7 @@ def save_checkpoint(
     output: Path,
     nlp: Language,
     optimizer: AdamW,
-    evaluations: List[Evaluation],
+    evaluations: List[EvaluatedStep],
     inputs: Dict[str, str],
     epochs: List[Any],
 ) -> None:
@@ -75,7 +75,7 @@ def save_checkpoint(
     output (Path): The output folder of the training.
     nlp (Language): The pipeline.
     optimizer (AdamW): The optimizer.
-    evaluations (List[Evaluation]): The evaluations so far.
+    evaluations (List[EvaluatedStep]): The evaluations so far.
     inputs (Dict[str, str]): Checksums of what the training reads, by name.
     epochs (List[Any]): Python's random state before the documents of each epoch were shuffled.
     """
@@ -114,7 +114,7 @@ def read_checkpoint(output: Path) -> Optional[Checkpoint]:
     if not folders:
         return None
     state = json.loads((folders[-1] / _STATE).read_text(encoding="utf8"))
-    state["evaluations"] = [Evaluation(**evaluation) for evaluation in state["evaluations"]]
+    state["evaluations"] = [EvaluatedStep(**evaluation) for evaluation in state["evaluations"]]
     return Checkpoint(**state)
 
 
@@ -163,12 +163,12 @@ def _parameter_names(nlp: Language) -> Dict[KeyT, str]:
     next process."""
     names: Dict[KeyT, str] = {}
     for pipe_name, component in trainable_components(nlp).items():
-        for place, node in enumerate(component.model.walk()):
+        for index, node in enumerate(component.model.walk()):
             for name in node.param_names:
-                names[node.id, name] = f"{pipe_name}.{place}.{name}"
+                names[node.id, name] = f"{pipe_name}.{index}.{name}"
             for shim in node.shims:
                 for name, _ in cast(PyTorchShim, shim)._model.named_parameters():
-                    names[shim.id, name] = f"{pipe_name}.{place}.torch.{name}"
+                    names[shim.id, name] = f"{pipe_name}.{index}.torch.{name}"
     return names
 
 

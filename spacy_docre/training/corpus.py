@@ -12,7 +12,8 @@ from spacy.training import Example
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
-from ..data.reading import make_example, read_docs
+from ..data.corpus_files import read_docs
+from ..data.gold_annotations import make_example
 from ..distillation.store import open_store
 from ..entity_sources import gold_entities
 
@@ -25,14 +26,14 @@ def make_corpus(
 ) -> Callable[[Language], Iterable[Example]]:
     """Read `.spacy` files, for training and evaluation with gold entities.
 
-    Other than spaCy's own corpus it gives the predicted documents the gold entities, keeps
-    empty documents, and never splits a document, since relations cross sentences.
+    Unlike spaCy's own corpus it gives the predicted documents the gold entities, keeps empty
+    documents, and never splits a document, since relations cross sentences.
 
     path (Optional[Union[str, Path]]): A file, or a folder with files.
     limit (int): The number of documents to read; 0 for all.
     shuffle (bool): Whether to shuffle the files of a folder, and the documents within each file,
         anew in each epoch: with [training] max_epochs = -1, one file at a time is in memory.
-    teacher_logits (Optional[Union[str, Path]]): What `python -m spacy docre teach` wrote for
+    teacher_logits (Optional[Union[str, Path]]): What `python -m spacy docre logits` wrote for
         these documents, for a component with the setting `distillation`.
     RETURNS (Callable[[Language], Iterable[Example]]): Gives the examples.
     RAISES (ValueError): If there is no path; while it reads, if a document's teacher logits

@@ -32,7 +32,7 @@ from weasel.util.hashing import get_checksum
 
 from .checkpoint import (
     Checkpoint,
-    Evaluation,
+    EvaluatedStep,
     delete_checkpoints,
     read_checkpoint,
     restore,
@@ -61,60 +61,17 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False
     """
     config = nlp.config.interpolate()
     inputs = _checksums(config)
-    checkpoint = read_checkpoint(output)
-    difference = None if checkpoint is None else _difference(checkpoint, nlp, inputs)
-    if difference is not None:
-        if not force:
-            raise ValueError(
-                f"{output} holds a training that is not finished, {difference}. Begin anew with "
-                "--force, or name another folder."
-            )
-        delete_checkpoints(output)
-        checkpoint = None
-    if config["training"]["seed"] is not None:
-        fix_random_seed(config["training"]["seed"])
-    if use_gpu >= 0 and config["training"]["gpu_allocator"]:
-        set_gpu_allocator(config["training"]["gpu_allocator"])
-    settings = registry.resolve(config["training"], schema=ConfigSchemaTraining)
+    checkpoint = _usable_checkpoint(output, nlp, inputs, force)
+    settings = _resolve_settings(config, use_gpu)
     optimizer = settings["optimizer"]
-    if not isinstance(optimizer, AdamW):
-        raise ValueError(
-            "Only the moments of torch's AdamW can be kept in a checkpoint. Set "
-            '[training.optimizer] @optimizers = "spacy_docre.AdamW.v1".'
-        )
-    if 0 < settings["max_steps"] < settings["eval_frequency"]:
-        raise ValueError(
-            f"[training] eval_frequency = {settings['eval_frequency']} is more than max_steps = "
-            f"{settings['max_steps']}: model-best would be what the training starts from. Lower "
-            "eval_frequency."
-        )
-    train_corpus, dev_corpus = resolve_dot_names(
-        config, [settings["train_corpus"], settings["dev_corpus"]]
-    )
-    batches = create_train_batches(nlp, train_corpus, settings["batcher"], settings["max_epochs"])
-    evaluate = create_evaluation_callback(nlp, dev_corpus, settings["score_weights"])
-    evaluations: List[Evaluation] = []
+    evaluations: List[EvaluatedStep] = []
     epochs: List[Any] = []
+    steps = _training_steps(nlp, config, settings, checkpoint, epochs)
     if checkpoint is None:
         output.mkdir(parents=True, exist_ok=True)
         clean_output_dir(output)
     else:
         restore(output, nlp, optimizer)
-        evaluate = _replay_evaluations(evaluate, checkpoint)
-    steps = train_while_improving(
-        nlp,
-        optimizer,
-        _replay_batches(batches, checkpoint, epochs),
-        evaluate,
-        dropout=settings["dropout"],
-        accumulate_gradient=settings["accumulate_gradient"],
-        patience=settings["patience"],
-        max_steps=settings["max_steps"],
-        eval_frequency=settings["eval_frequency"],
-        exclude=settings["frozen_components"],
-        annotating_components=settings["annotating_components"],
-        before_update=settings["before_update"],
-    )
     before_to_disk = create_before_to_disk_callback(settings["before_to_disk"])
     with nlp.select_pipes(disable=settings["frozen_components"]):
         log_step, finish_log = settings["logger"](nlp, sys.stdout, sys.stderr)
@@ -122,7 +79,7 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False
     try:
         for _, info, is_best in steps:
             if is_best is not None:
-                evaluations.append(Evaluation(info["step"], info["score"], info["other_scores"]))
+                evaluations.append(EvaluatedStep(info["step"], info["score"], info["other_scores"]))
             if info["step"] < known:
                 continue
             if is_best is not None:
@@ -138,6 +95,73 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False
         finish_log()
     before_to_disk(nlp).to_disk(output / DIR_MODEL_LAST)
     delete_checkpoints(output)
+
+
+def _usable_checkpoint(
+    output: Path, nlp: Language, inputs: Dict[str, str], force: bool
+) -> Optional[Checkpoint]:
+    """The checkpoint of this very training; one of another is deleted with force."""
+    checkpoint = read_checkpoint(output)
+    difference = None if checkpoint is None else _difference(checkpoint, nlp, inputs)
+    if difference is None:
+        return checkpoint
+    if not force:
+        raise ValueError(
+            f"{output} holds a training that is not finished, {difference}. Begin anew with "
+            "--force, or name another folder."
+        )
+    delete_checkpoints(output)
+    return None
+
+
+def _resolve_settings(config: Config, use_gpu: int) -> Dict[str, Any]:
+    """What the section [training] says, made and checked."""
+    if config["training"]["seed"] is not None:
+        fix_random_seed(config["training"]["seed"])
+    if use_gpu >= 0 and config["training"]["gpu_allocator"]:
+        set_gpu_allocator(config["training"]["gpu_allocator"])
+    settings: Dict[str, Any] = registry.resolve(config["training"], schema=ConfigSchemaTraining)
+    if not isinstance(settings["optimizer"], AdamW):
+        raise ValueError(
+            "Only the moments of torch's AdamW can be kept in a checkpoint. Set "
+            '[training.optimizer] @optimizers = "spacy_docre.AdamW.v1".'
+        )
+    if 0 < settings["max_steps"] < settings["eval_frequency"]:
+        raise ValueError(
+            f"[training] eval_frequency = {settings['eval_frequency']} is more than max_steps = "
+            f"{settings['max_steps']}: model-best would be what the training starts from. Lower "
+            "eval_frequency."
+        )
+    return settings
+
+
+def _training_steps(
+    nlp: Language,
+    config: Config,
+    settings: Dict[str, Any],
+    checkpoint: Optional[Checkpoint],
+    epochs: List[Any],
+) -> Iterator[Tuple[Batch, Dict[str, Any], Optional[bool]]]:
+    """spaCy's loop. Its steps are taken one after the other, as they are asked for."""
+    train_corpus, dev_corpus = resolve_dot_names(
+        config, [settings["train_corpus"], settings["dev_corpus"]]
+    )
+    batches = create_train_batches(nlp, train_corpus, settings["batcher"], settings["max_epochs"])
+    evaluate = create_evaluation_callback(nlp, dev_corpus, settings["score_weights"])
+    return train_while_improving(
+        nlp,
+        settings["optimizer"],
+        _replay_batches(batches, checkpoint, epochs),
+        evaluate if checkpoint is None else _replay_evaluations(evaluate, checkpoint),
+        dropout=settings["dropout"],
+        accumulate_gradient=settings["accumulate_gradient"],
+        patience=settings["patience"],
+        max_steps=settings["max_steps"],
+        eval_frequency=settings["eval_frequency"],
+        exclude=settings["frozen_components"],
+        annotating_components=settings["annotating_components"],
+        before_update=settings["before_update"],
+    )
 
 
 def _checksums(config: Config) -> Dict[str, str]:
@@ -199,7 +223,7 @@ def _replay_evaluations(evaluate: Evaluate, checkpoint: Checkpoint) -> Evaluate:
     known = iter(checkpoint.evaluations)
 
     def evaluate_or_recall() -> Tuple[float, Dict[str, Any]]:
-        evaluation: Optional[Evaluation] = next(known, None)
+        evaluation: Optional[EvaluatedStep] = next(known, None)
         if evaluation is None:
             return evaluate()
         return evaluation.score, evaluation.other_scores

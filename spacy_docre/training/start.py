@@ -15,8 +15,8 @@ def make_weights_loader(path: Optional[Union[str, Path]] = None) -> Callable[[La
     """`spacy_docre.load_weights.v1`: start from the weights of a trained pipeline, with the
     settings of the config and a new optimizer, for `[initialize.after_init]`.
 
-    Other than a component with `source` in its config, which brings its settings with it, each
-    component has its own loss, threshold, dropout, attention kernel and learning rates.
+    Each component has its own loss, threshold, dropout, attention kernel and learning rates. A
+    component with `source` in its config would bring the settings of the other pipeline with it.
 
     path (Optional[Union[str, Path]]): The pipeline, a folder or a package; null to start anew.
     RETURNS (Callable[[Language], None]): Loads the weights of every component that the other

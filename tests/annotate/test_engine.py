@@ -7,7 +7,7 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from spacy_docre.annotate.engine import AnnotatedDocument, annotate
+from spacy_docre.annotate.engine import annotate
 from spacy_docre.annotate.inputs import Failure, InputDocument
 
 
@@ -38,10 +38,10 @@ def make_fails_in_batches(nlp: Language, name: str) -> FailsInBatches:
 def run(nlp: Language, items: List, **settings) -> List[Tuple[str, str]]:
     results = []
     for result in annotate(nlp, items, batch_size=3, **settings):
-        if isinstance(result, AnnotatedDocument):
-            results.append((result.source.id, result.doc.text))
-        else:
+        if isinstance(result, Failure):
             results.append((result.id, result.problem))
+        else:
+            results.append((result[1].id, result[0].text))
     return results
 
 
@@ -53,11 +53,11 @@ TEXTS = ["one", "bad", "three", "four", "", "six", "seven bad", "eight", "bad"]
 def test_the_rest_goes_on_in_order(component: str, n_process: int) -> None:
     nlp = spacy.blank("en")
     nlp.add_pipe(component)
-    items: List = [InputDocument(str(place), text) for place, text in enumerate(TEXTS)]
+    items: List = [InputDocument(str(index), text) for index, text in enumerate(TEXTS)]
     items.insert(2, Failure("unreadable", "why"))
     expected = [
-        (str(place), f"RuntimeError: cannot do {text}" if "bad" in text else text)
-        for place, text in enumerate(TEXTS)
+        (str(index), f"RuntimeError: cannot do {text}" if "bad" in text else text)
+        for index, text in enumerate(TEXTS)
     ]
     expected.insert(2, ("unreadable", "why"))
     assert run(nlp, items, n_process=n_process) == expected
@@ -75,8 +75,8 @@ def test_documents_are_left_as_they_are() -> None:
     nlp.add_pipe("sentencizer")
     doc = nlp.make_doc("One. Two.")
     (result,) = annotate(nlp, [InputDocument("a", doc)], batch_size=1)
-    assert isinstance(result, AnnotatedDocument)
-    assert result.doc.has_annotation("SENT_START") and not doc.has_annotation("SENT_START")
+    assert not isinstance(result, Failure)
+    assert result[0].has_annotation("SENT_START") and not doc.has_annotation("SENT_START")
 
 
 def test_it_streams() -> None:
@@ -84,9 +84,9 @@ def test_it_streams() -> None:
     read = []
 
     def items():
-        for place in range(100):
-            read.append(place)
-            yield InputDocument(str(place), "text")
+        for index in range(100):
+            read.append(index)
+            yield InputDocument(str(index), "text")
 
     results = annotate(spacy.blank("en"), items(), batch_size=5)
     next(results)
@@ -97,7 +97,7 @@ def test_the_pipeline_keeps_its_error_handler() -> None:
     nlp = spacy.blank("en")
     nlp.add_pipe("fails_in_batches")
     nlp.set_error_handler(spacy.util.ignore_error)
-    assert [place for place, _ in run(nlp, [InputDocument("a", "bad")])] == ["a"]
+    assert [id_ for id_, _ in run(nlp, [InputDocument("a", "bad")])] == ["a"]
     assert nlp.default_error_handler is spacy.util.ignore_error
 
 

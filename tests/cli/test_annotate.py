@@ -221,7 +221,7 @@ def test_existing_output(model: Path) -> None:
 def test_nothing_half_written(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("out.csv").write_text("precious")
 
-    def stop(self, document):
+    def stop(self, doc, source):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("spacy_docre.annotate.outputs.Csv.write", stop)

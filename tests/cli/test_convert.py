@@ -12,7 +12,7 @@ from spacy.vocab import Vocab
 from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
-from spacy_docre.data.reading import read_docs
+from spacy_docre.data.corpus_files import read_docs
 
 
 @pytest.fixture(autouse=True)
@@ -204,7 +204,7 @@ def test_wrong_arguments(folder: Path, arguments: List[str], problem: str) -> No
 
 def test_folder_of_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any number of documents, few of them in memory at once."""
-    monkeypatch.setattr("spacy_docre.data.writing.DOCUMENTS_PER_FILE", 6)
+    monkeypatch.setattr("spacy_docre.data.corpus_files.DOCUMENTS_PER_FILE", 6)
     assert convert("docred.json", "corpus.spacy").exit_code == 0
     assert convert("docred.json", "corpus").exit_code == 0
     assert [path.name for path in sorted((folder / "corpus").iterdir())] == [
@@ -217,7 +217,7 @@ def test_folder_of_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert one == several
     assert convert("docred.json", "corpus").exit_code == 1
-    monkeypatch.setattr("spacy_docre.data.writing.DOCUMENTS_PER_FILE", 10)
+    monkeypatch.setattr("spacy_docre.data.corpus_files.DOCUMENTS_PER_FILE", 10)
     (folder / "corpus" / "notes.txt").write_text("mine")
     assert convert("docred.json", "corpus", "--force").exit_code == 0
     assert {path.name for path in (folder / "corpus").iterdir()} == {
@@ -257,7 +257,7 @@ def test_folder_goes_on_where_it_was_broken_off(
 
 
 def test_folder_stays_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spacy_docre.data.writing.DOCUMENTS_PER_FILE", 4)
+    monkeypatch.setattr("spacy_docre.data.corpus_files.DOCUMENTS_PER_FILE", 4)
     assert convert("docred.json", "corpus").exit_code == 0
     before = {path: path.read_bytes() for path in (folder / "corpus").iterdir()}
     documents = json.loads((folder / "docred.json").read_text())

@@ -12,8 +12,7 @@ from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
 from spacy_docre import Triple
-from spacy_docre.data.reading import read_docs
-from spacy_docre.data.writing import write_docs
+from spacy_docre.data.corpus_files import read_docs, write_docs
 
 CONFIG = Path(__file__).parents[2] / "configs" / "redocred_minilm.cfg"
 EXTRACTOR = "components.doc_relation_extractor"

@@ -1,7 +1,7 @@
 """The released models of KD-DocRE and ATLOP, written down plainly: random state dicts by their
 names, and the logits that follow from them. It shares no code with the package."""
 
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -56,26 +56,8 @@ def logits(
 ) -> Tensor:
     """The logits of all pairs of entities, given the first and the end token of each mention,
     shape (entities, entities, classes)."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    encoder = AutoModel.from_pretrained(folder, attn_implementation="eager")
-    own = {name[6:]: value for name, value in state.items() if name.startswith("model.")}
-    encoder.load_state_dict(own, strict=False)
-    first = {start for mentions in entities for start, _ in mentions}
-    last = {end - 1 for mentions in entities for _, end in mentions}
-    pieces: List[str] = []
-    begins = {}
-    for place, word in enumerate(words):
-        begins[place] = len(pieces)
-        pieces += ["*"] * (place in first) + tokenizer.tokenize(word) + ["*"] * (place in last)
-    ids = tokenizer.build_inputs_with_special_tokens(tokenizer.convert_tokens_to_ids(pieces))
-    with torch.no_grad():
-        output = encoder.eval()(input_ids=torch.tensor([ids]), output_attentions=True)
-    hidden, attention = output.last_hidden_state[0], output.attentions[-1][0]
+    hidden, embeddings, attentions = _embed(state, folder, words, entities)
     is_atlop = "projection.weight" not in state
-    # A mention is its marker, behind the first special token.
-    places = [[1 + begins[start] for start, _ in mentions] for mentions in entities]
-    embeddings = [hidden[rows].exp().sum(0).log() for rows in places]
-    attentions = [attention[:, rows].mean(1) for rows in places]
     size = len(entities) if is_atlop else max(SIZE, len(entities))
     width = hidden.shape[1]
     block = (state["bilinear.weight"] if is_atlop else state["projection.weight"]).shape[1]
@@ -104,6 +86,41 @@ def logits(
     if is_atlop:
         return _linear(state, "bilinear", products)
     table = products @ state["projection.weight"].T
+    encoded = _encode_pairs(state, table)
+    return _linear(state, "classifier", encoded + table)[: len(entities), : len(entities)]
+
+
+def _embed(
+    state: Dict[str, Tensor],
+    folder: str,
+    words: Sequence[str],
+    entities: Sequence[Sequence[Sequence[int]]],
+) -> Tuple[Tensor, List[Tensor], List[Tensor]]:
+    """H, and the embedding and the attention of each entity."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    encoder = AutoModel.from_pretrained(folder, attn_implementation="eager")
+    own = {name[6:]: value for name, value in state.items() if name.startswith("model.")}
+    encoder.load_state_dict(own, strict=False)
+    first = {start for mentions in entities for start, _ in mentions}
+    last = {end - 1 for mentions in entities for _, end in mentions}
+    pieces: List[str] = []
+    begins = {}
+    for index, word in enumerate(words):
+        begins[index] = len(pieces)
+        pieces += ["*"] * (index in first) + tokenizer.tokenize(word) + ["*"] * (index in last)
+    ids = tokenizer.build_inputs_with_special_tokens(tokenizer.convert_tokens_to_ids(pieces))
+    with torch.no_grad():
+        output = encoder.eval()(input_ids=torch.tensor([ids]), output_attentions=True)
+    hidden, attention = output.last_hidden_state[0], output.attentions[-1][0]
+    # A mention is its marker, behind the first special token.
+    indices = [[1 + begins[start] for start, _ in mentions] for mentions in entities]
+    embeddings = [hidden[rows].exp().sum(0).log() for rows in indices]
+    attentions = [attention[:, rows].mean(1) for rows in indices]
+    return hidden, embeddings, attentions
+
+
+def _encode_pairs(state: Dict[str, Tensor], table: Tensor) -> Tensor:
+    """Axial attention over the table of pairs, shape (size, size, width)."""
     found = table
     for layer in range(sum(name.startswith("axial_transformer.lns") for name in state) // 2):
         name = f"axial_transformer.axial_attns.{layer}.axial_attentions"
@@ -113,9 +130,9 @@ def logits(
         found = _linear(state, f"axial_transformer.ffns.{layer}", found)
         norm = f"axial_transformer.lns.{layer}"
         found = torch.nn.functional.layer_norm(
-            found, (width,), state[f"{norm}.weight"], state[f"{norm}.bias"]
+            found, (table.shape[-1],), state[f"{norm}.weight"], state[f"{norm}.bias"]
         )
-    return _linear(state, "classifier", found + table)[: len(entities), : len(entities)]
+    return found
 
 
 def _linear(state: Dict[str, Any], name: str, values: Tensor) -> Tensor:
@@ -123,7 +140,7 @@ def _linear(state: Dict[str, Any], name: str, values: Tensor) -> Tensor:
 
 
 def _attend(state: Dict[str, Tensor], name: str, lines: Tensor) -> Tensor:
-    """Each place of each line attends to the places of its line."""
+    """Each pair of each line attends to the pairs of its line."""
     queries = lines @ state[f"{name}.to_q.weight"].T
     keys, values = (lines @ state[f"{name}.to_kv.weight"].T).chunk(2, dim=-1)
     gathered = []

@@ -75,7 +75,7 @@ def test_more_entities_than_the_padding_has(
     encoder: Callable, make_doc: Callable, save: Callable
 ) -> None:
     words = ["Ada"] * 44
-    entities = [[(place, place + 1)] for place in range(44)]
+    entities = [[(index, index + 1)] for index in range(44)]
     # With markers they have 132 word pieces, and 128 are the most.
     state = random_state(encoder("bert"), 4, kind="kd", depth=1)
     nlp = make_released_pipeline(save(state), encoder("bert"), LABELS)

@@ -175,17 +175,17 @@ def test_language(path: Path) -> None:
 def documents(draw: st.DrawFn) -> Dict[str, Any]:
     token = st.text(st.characters(codec="utf-8"), min_size=1, max_size=4)
     sents = draw(st.lists(st.lists(token, max_size=6), max_size=5))
-    places = [
+    positions = [
         (sent_id, start, end)
         for sent_id, sent in enumerate(sents)
         for start in range(len(sent))
         for end in range(start + 1, len(sent) + 1)
     ]
     vertex_set: List[List[Dict[str, Any]]] = []
-    if places:
+    if positions:
         mentions = st.builds(
-            lambda place, type: mention(place[0], place[1], place[2], type),
-            st.sampled_from(places),
+            lambda position, type: mention(*position, type),
+            st.sampled_from(positions),
             st.sampled_from(["PER", "LOC", ""]),
         )
         vertex_set = draw(st.lists(st.lists(mentions, min_size=1, max_size=3), max_size=4))
@@ -272,8 +272,8 @@ def changed(*change: Any) -> Dict[str, Any]:
         (["vertexSet", 1, 2, "pos", [2, 1]], "vertexSet[1][2].pos", "[2, 1] is no part"),
         (["vertexSet", 1, 2, "sent_id", None], "vertexSet[1][2].sent_id", "required"),
         (["vertexSet", 1, 2, "sent_id", "2"], "vertexSet[1][2].sent_id", "integer"),
-        (["vertexSet", 1, 2, "sent_id", 4], "vertexSet[1][2].sent_id", "no place 4 in a list of 4"),
-        (["vertexSet", 1, 2, "sent_id", -1], "vertexSet[1][2].sent_id", "no place -1"),
+        (["vertexSet", 1, 2, "sent_id", 4], "vertexSet[1][2].sent_id", "no index 4 in a list of 4"),
+        (["vertexSet", 1, 2, "sent_id", -1], "vertexSet[1][2].sent_id", "no index -1"),
         # The sentence without tokens.
         (["vertexSet", 1, 2, "sent_id", 1], "vertexSet[1][2].pos", "which has 0"),
         (["vertexSet", 1, 2, "type", None], "vertexSet[1][2].type", "required"),
@@ -282,14 +282,14 @@ def changed(*change: Any) -> Dict[str, Any]:
         (["labels", 1, "h", None], "labels[1].h", "required"),
         (["labels", 1, "t", None], "labels[1].t", "required"),
         (["labels", 1, "r", None], "labels[1].r", "required"),
-        (["labels", 1, "h", 4], "labels[1].h", "no place 4 in a list of 4"),
-        (["labels", 1, "t", -1], "labels[1].t", "no place -1"),
+        (["labels", 1, "h", 4], "labels[1].h", "no index 4 in a list of 4"),
+        (["labels", 1, "t", -1], "labels[1].t", "no index -1"),
         (["labels", 1, "t", "2"], "labels[1].t", "integer"),
         (["labels", 1, "r", 551], "labels[1].r", "string"),
         (["labels", 1, "r", ""], "labels[1].r", "at least 1 character"),
         (["labels", 1, "t", 0], "labels[1].t", "same entity, 0"),
-        (["labels", 0, "evidence", [0, 4]], "labels[0].evidence[1]", "no place 4"),
-        (["labels", 0, "evidence", [-1]], "labels[0].evidence[0]", "no place -1"),
+        (["labels", 0, "evidence", [0, 4]], "labels[0].evidence[1]", "no index 4"),
+        (["labels", 0, "evidence", [-1]], "labels[0].evidence[0]", "no index -1"),
         (["labels", 0, "evidence", 2], "labels[0].evidence", "list"),
     ],
 )

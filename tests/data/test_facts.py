@@ -5,7 +5,7 @@ from typing import Callable, List, Tuple
 import pytest
 from spacy.tokens import Doc, Span
 
-from spacy_docre.data.facts import read_facts
+from spacy_docre.data.facts import read_knowledge_base
 
 NT = (
     "<http://www.wikidata.org/entity/Q1> <http://www.wikidata.org/prop/direct/P19> "
@@ -35,7 +35,7 @@ def doc(make_doc: Callable) -> Doc:
 
 
 def found(path: Path, doc: Doc) -> List[Tuple[int, int, str]]:
-    read_facts(path).align(doc)
+    read_knowledge_base(path).align(doc)
     return [(r.triple.head, r.triple.tail, r.label_) for r in doc._.relations]
 
 
@@ -70,18 +70,18 @@ def test_malformed(name: str, text: str, problem: str, tmp_path: Path) -> None:
         gzip.compress(text.encode()) if name == "facts.gz" else text.encode()
     )
     with pytest.raises(ValueError, match=problem):
-        read_facts(tmp_path / name)
+        read_knowledge_base(tmp_path / name)
 
 
 def test_quotes_in_tsv_are_letters(make_doc: Callable, tmp_path: Path) -> None:
     lines = ["head\trelation\ttail", 'Bowie\tP1\t"Heroes', "Ada\tP19\tOslo", 'Eno\tP2\t"Here']
     (tmp_path / "facts.tsv").write_text("\n".join(lines))
-    assert len(read_facts(tmp_path / "facts.tsv")) == 3
+    assert len(read_knowledge_base(tmp_path / "facts.tsv")) == 3
 
 
 def test_relations_that_are_not_wanted(doc: Doc, tmp_path: Path) -> None:
     (tmp_path / "facts.csv").write_text(BY_NAME["facts.csv"] + ',"Lane, Ada",P20,Oslo\n')
-    knowledge = read_facts(tmp_path / "facts.csv", {"P20": "place of death"})
+    knowledge = read_knowledge_base(tmp_path / "facts.csv", {"P20": "place of death"})
     knowledge.align(doc)
     assert len(knowledge) == 1
     assert [relation.label_ for relation in doc._.relations] == ["P20"]
@@ -90,11 +90,11 @@ def test_relations_that_are_not_wanted(doc: Doc, tmp_path: Path) -> None:
 def test_not_utf8(tmp_path: Path) -> None:
     (tmp_path / "facts.csv").write_bytes(b"head,relation,tail\n\xff,P1,b\n")
     with pytest.raises(ValueError, match="facts.csv is not UTF-8"):
-        read_facts(tmp_path / "facts.csv")
+        read_knowledge_base(tmp_path / "facts.csv")
 
 
 def test_cut_off(tmp_path: Path) -> None:
     packed = gzip.compress(b"head,relation,tail\n" + b"a,P1,b\n" * 1000)
     (tmp_path / "facts.csv.gz").write_bytes(packed[:-20])
     with pytest.raises(ValueError, match="cannot be unpacked.*Download it again"):
-        read_facts(tmp_path / "facts.csv.gz")
+        read_knowledge_base(tmp_path / "facts.csv.gz")

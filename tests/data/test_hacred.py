@@ -11,8 +11,8 @@ from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
 import spacy_docre.cli  # noqa: F401
+from spacy_docre.data.corpus_files import read_docs
 from spacy_docre.data.hacred import read_hacred
-from spacy_docre.data.reading import read_docs
 from spacy_docre.evaluation.gold import facts_of
 
 TEXT = "王小明在北京的New Age公司工作。他是公司的老板。"

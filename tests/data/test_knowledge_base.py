@@ -87,9 +87,9 @@ def test_ids_of_a_span_group_are_its_own(make_doc: Callable) -> None:
 
 def test_ids_of_a_linker_that_a_span_group_has_too(make_doc: Callable) -> None:
     doc = make_doc(["Ada", "likes", "Oslo"])
-    places = [(0, 1, "Q1"), (2, 3, "Q2")]
-    doc.spans["entities"] = [Span(doc, start, end, span_id=id_) for start, end, id_ in places]
-    doc.ents = [Span(doc, start, end, label="X", kb_id=id_) for start, end, id_ in places]
+    spans_of_ids = [(0, 1, "Q1"), (2, 3, "Q2")]
+    doc.spans["entities"] = [Span(doc, start, end, span_id=id_) for start, end, id_ in spans_of_ids]
+    doc.ents = [Span(doc, start, end, label="X", kb_id=id_) for start, end, id_ in spans_of_ids]
     knowledge = KnowledgeBase()
     knowledge.add_by_id("Q1", "likes", "Q2")
     knowledge.align(doc)
@@ -98,8 +98,8 @@ def test_ids_of_a_linker_that_a_span_group_has_too(make_doc: Callable) -> None:
 
 def test_facts_of_an_annotated_document(make_doc: Callable, doc: Doc) -> None:
     doc._.entities = [
-        [Span(doc, start, end, kb_id=f"Q{place}") for start, end in mentions]
-        for place, mentions in enumerate(ENTITIES)
+        [Span(doc, start, end, kb_id=f"Q{index}") for start, end in mentions]
+        for index, mentions in enumerate(ENTITIES)
     ]
     doc._.relations = [Triple(0, 2, "works for")]
     knowledge = KnowledgeBase()
@@ -118,10 +118,10 @@ def test_alignment_is_the_definition(data: st.DataObject) -> None:
     words = [word for mentions in entities for name in mentions for word in name.split()]
     doc = Doc(Vocab(), words=words)
     start, spans = 0, []
-    for place, mentions in enumerate(entities):
+    for index, mentions in enumerate(entities):
         for name in mentions:
             end = start + len(name.split())
-            spans.append(Span(doc, start, end, span_id=str(place)))
+            spans.append(Span(doc, start, end, span_id=str(index)))
             start = end
     doc.spans["entities"] = spans
     knowledge = KnowledgeBase()

@@ -193,15 +193,15 @@ def test_nothing_wider_than_the_window(
 
 def test_many_entities_and_triples(browser: Browser, tmp_path: Path) -> None:
     """40 entities and 60 triples: no boxes overlap as drawn, and text is not below 8 pixels."""
-    names = [f"Entity {place}" for place in range(40)]
+    names = [f"Entity {index}" for index in range(40)]
     doc = Doc(spacy.blank("en").vocab, words=[word for name in names for word in name.split()])
-    doc._.entities = [[doc[2 * place : 2 * place + 2]] for place in range(40)]
+    doc._.entities = [[doc[2 * index : 2 * index + 2]] for index in range(40)]
     doc._.relations = [Triple(i % 40, (7 * i + 3) % 40, "r", 0.5, f"name {i}") for i in range(60)]
     with open_page(browser, rendered([doc], tmp_path)) as page:
         boxes = [node.bounding_box() for node in page.locator(".node rect").all()]
         assert len(boxes) >= 30
-        for place, one in enumerate(boxes):
-            for other in boxes[:place]:
+        for index, one in enumerate(boxes):
+            for other in boxes[:index]:
                 assert one and other
                 assert (
                     one["x"] + one["width"] <= other["x"]

@@ -18,8 +18,8 @@ from spacy_docre.display.graph import draw_graph, shorten
 )
 @settings(deadline=None, max_examples=25)
 def test_boxes_do_not_overlap(relations: List[Tuple[int, int, str]]) -> None:
-    entities = {place for head, tail, _ in relations for place in (head, tail)}
-    graph = draw_graph({place: "name " * (place % 5) for place in entities}, relations)
+    entities = {index for head, tail, _ in relations for index in (head, tail)}
+    graph = draw_graph({index: "name " * (index % 5) for index in entities}, relations)
     assert {node.entity for node in graph.nodes} == entities
     for one, other in combinations(graph.nodes, 2):
         assert (
@@ -33,7 +33,7 @@ def test_boxes_do_not_overlap(relations: List[Tuple[int, int, str]]) -> None:
 
 def test_an_arrow_a_relation() -> None:
     relations = [(0, 1, "a"), (1, 0, "b"), (0, 1, "c"), (2, 3, "d")]
-    graph = draw_graph({place: f"entity {place}" for place in range(4)}, relations)
+    graph = draw_graph({index: f"entity {index}" for index in range(4)}, relations)
     assert [arrow.name for arrow in graph.arrows] == list("abcd")
     one, back, same, _ = graph.arrows
     # Same head and tail: one line, the names below each other; there and back: two lines.
@@ -43,7 +43,7 @@ def test_an_arrow_a_relation() -> None:
 
 def test_same_relations_same_drawing() -> None:
     relations = [(0, 1, "a"), (1, 2, "b"), (3, 4, "c")]
-    names = {place: "name" for place in range(5)}
+    names = {index: "name" for index in range(5)}
     assert draw_graph(names, relations) == draw_graph(names, relations)
 
 

@@ -3,7 +3,7 @@
 from typing import List, Tuple
 
 import spacy
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 
@@ -21,6 +21,7 @@ spans = st.tuples(st.integers(0, NUM_TOKENS - 1), st.integers(1, 6)).map(
     st.sets(st.integers(1, NUM_TOKENS - 1)),
     st.lists(st.booleans(), min_size=NUM_TOKENS, max_size=NUM_TOKENS),
 )
+@settings(deadline=None)
 def test_pieces_are_the_text(
     entities: List[List[Tuple[int, int]]], starts: set, spaces: List[bool]
 ) -> None:
@@ -28,9 +29,9 @@ def test_pieces_are_the_text(
     and each character belongs to the entities that have a mention there."""
     doc = Doc(
         spacy.blank("en").vocab,
-        words=[f"w{place}" for place in range(NUM_TOKENS)],
+        words=[f"w{index}" for index in range(NUM_TOKENS)],
         spaces=spaces,
-        sent_starts=[place == 0 or place in starts for place in range(NUM_TOKENS)],
+        sent_starts=[index == 0 or index in starts for index in range(NUM_TOKENS)],
     )
     doc._.entities = [[Span(doc, *mention, label="X") for mention in e] for e in entities]
     view = view_document(doc, "title", Options())
@@ -41,8 +42,8 @@ def test_pieces_are_the_text(
     # A piece without spaces holds several words, so count them by their letter.
     assert covering == [
         {
-            place
-            for place, mentions in enumerate(entities)
+            index
+            for index, mentions in enumerate(entities)
             if any(start <= token < end for start, end in mentions)
         }
         for token in range(NUM_TOKENS)

@@ -7,9 +7,8 @@ import pytest
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from spacy_docre.data.reading import read_docs
-from spacy_docre.data.writing import write_docs
-from spacy_docre.distillation.storing import teach
+from spacy_docre.data.corpus_files import read_docs, write_docs
+from spacy_docre.distillation.storing import store_logits
 from spacy_docre.pipeline.teacher import TeacherPipeline
 
 
@@ -41,5 +40,5 @@ def stored(
 ) -> Path:
     """The logits of the trained pipeline for them."""
     path = tmp_path_factory.mktemp("logits") / "teacher"
-    list(teach(teacher, docs, path))
+    list(store_logits(teacher, docs, path, checksum=teacher.checksum))
     return path

@@ -10,17 +10,20 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam
 
+from spacy_docre import alignment
+from spacy_docre.alignment import GoldAlignment, match_entities
 from spacy_docre.annotations import set_relations
-from spacy_docre.data.writing import write_docs
+from spacy_docre.data.corpus_files import write_docs
 from spacy_docre.distillation.logits import TeacherLogits
 from spacy_docre.distillation.objective import (
     Distillation,
-    TaughtPairs,
     make_kl_distillation,
     make_mse_distillation,
 )
 from spacy_docre.distillation.store import LogitsStore
-from spacy_docre.distillation.storing import teach
+from spacy_docre.distillation.storing import store_logits
+from spacy_docre.entity_sources import gold_entities
+from spacy_docre.pipeline.entity_policy import document_of
 from spacy_docre.pipeline.teacher import TeacherPipeline
 from spacy_docre.training.corpus import make_corpus
 
@@ -38,9 +41,9 @@ def taught(corpus: Path, stored: Path) -> List[Example]:
     return list(make_corpus(corpus, teacher_logits=stored)(spacy.blank("en")))
 
 
-def random_pairs(number: int, classes: int, *, top_k: bool = False) -> TaughtPairs:
+def random_logits(number: int, classes: int, *, top_k: bool = False) -> TeacherLogits:
     logits = TeacherLogits(numpy.random.default_rng(number).normal(size=(number, classes)) * 3)
-    return TaughtPairs(numpy.arange(number), logits.best(2) if top_k else logits)
+    return logits.best(2) if top_k else logits
 
 
 @pytest.mark.parametrize("top_k", [False, True])
@@ -48,11 +51,11 @@ def random_pairs(number: int, classes: int, *, top_k: bool = False) -> TaughtPai
 def test_loss_is_the_equation(temperature: float, top_k: bool) -> None:
     torch.manual_seed(0)
     students = [torch.randn(3, 5), torch.randn(0, 5), torch.randn(4, 5), torch.randn(2, 5)]
-    taught = [random_pairs(len(student), 5, top_k=top_k) for student in students]
+    taught = [random_logits(len(student), 5, top_k=top_k) for student in students]
     expected = []
-    for student, pairs in zip(students, taught):
-        for row, values in enumerate(pairs.logits.values):
-            columns = range(5) if pairs.logits.columns is None else pairs.logits.columns[row]
+    for student, teacher in zip(students, taught):
+        for row, values in enumerate(teacher.values):
+            columns = range(5) if teacher.columns is None else teacher.columns[row]
             ours = numpy.array([student[row, column].item() for column in columns])
             if temperature is None:
                 expected.append(sum((ours - values) ** 2) / len(values))
@@ -71,8 +74,8 @@ def test_loss_is_the_equation(temperature: float, top_k: bool) -> None:
 @pytest.mark.parametrize("distillation", [make_mse_distillation(), make_kl_distillation()])
 def test_gradient(distillation: Distillation) -> None:
     torch.manual_seed(0)
-    pairs = random_pairs(4, 5)
-    taught = [TaughtPairs(numpy.array([0, 2, 3]), pairs.logits.of_pairs(numpy.array([0, 2, 3])))]
+    rows = numpy.array([0, 2, 3])
+    taught = [random_logits(4, 5).of_pairs(rows, rows)]
     student = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda logits: distillation([logits], taught), student)
     distillation([student], taught).backward()
@@ -81,9 +84,9 @@ def test_gradient(distillation: Distillation) -> None:
 
 @pytest.mark.parametrize("distillation", [make_mse_distillation(), make_kl_distillation()])
 def test_teacher_itself_has_no_loss(distillation: Distillation) -> None:
-    pairs = random_pairs(4, 5)
-    student = torch.tensor(pairs.logits.values)
-    assert distillation([student], [pairs]).item() == pytest.approx(0.0, abs=1e-9)
+    teacher = random_logits(4, 5)
+    student = torch.tensor(teacher.values)
+    assert distillation([student], [teacher]).item() == pytest.approx(0.0, abs=1e-9)
 
 
 def test_nothing_taught() -> None:
@@ -149,27 +152,74 @@ def test_student_finds_other_entities(
     # The last entity comes first, the first is missing, and one that nobody knows is added.
     group = [span for span in reversed(spans) if span.id_ != first]
     example.predicted.spans["entities"] = [*group, example.predicted[-1:]]
-    document = component._document(example)
-    (pairs,) = component.distillation.taught_pairs([example], [document])
-    store = LogitsStore(stored)
-    full = store.read(example.reference).values
+    document = document_of(example, component.get_entities)
+    (found,) = component.distillation.ask([GoldAlignment(example, document.entities)])
+    assert found.rows is not None
+    reference = example.reference
+    itself = GoldAlignment(Example(reference, reference), gold_entities(reference))
+    (all_pairs,) = LogitsStore(stored).logits([itself])
+    full = all_pairs.values
     gold = example.reference._.entities
     rows = {}
     for head, ours in enumerate(document.entities):
         for tail, theirs in enumerate(document.entities):
-            places = [
+            indices = [
                 [g.index for g in gold if g.mentions[0].start in {m.start for m in mentions}]
                 for mentions in (ours, theirs)
             ]
-            if head != tail and all(places):
-                (gold_head,), (gold_tail,) = places
+            if head != tail and all(indices):
+                (gold_head,), (gold_tail,) = indices
                 row = gold_head * (len(gold) - 1) + gold_tail - (gold_tail > gold_head)
                 number = len(document.entities)
                 rows[head * (number - 1) + tail - (tail > head)] = full[row]
     assert len(rows) == (len(gold) - 1) * (len(gold) - 2)
-    assert sorted(pairs.rows) == sorted(rows)
-    for row, values in zip(pairs.rows, pairs.logits.values):
+    assert sorted(found.rows) == sorted(rows)
+    for row, values in zip(found.rows, found.values):
         numpy.testing.assert_array_equal(values, rows[row])
+
+
+def test_answers_are_in_the_order_of_the_documents(
+    docs: List[Doc], taught: List[Example], trained_folder: Path, tmp_path: Path, corpus: Path
+) -> None:
+    """Whoever teaches them: one store, another, or nobody."""
+    teacher = TeacherPipeline(trained_folder)
+    list(store_logits(teacher, docs, tmp_path, checksum=teacher.checksum, top_k=1))
+    others = list(make_corpus(corpus, teacher_logits=tmp_path)(spacy.blank("en")))
+    untaught = list(make_corpus(corpus)(spacy.blank("en")))
+    examples = [taught[0], others[1], untaught[2], taught[3], others[4]]
+    asked = [GoldAlignment(example, gold_entities(example.predicted)) for example in examples]
+    distillation = make_mse_distillation()
+    answers = distillation.ask(asked)
+    assert [answer is None for answer in answers] == [False, False, True, False, False]
+    for document, answer in zip(asked, answers):
+        (alone,) = distillation.ask([document])
+        assert (alone is None) == (answer is None)
+        if alone is not None and answer is not None:
+            numpy.testing.assert_array_equal(answer.values, alone.values)
+            assert answer.values.shape[1] == (4 if answer.columns is None else 2)
+    assert [answer.columns is None for answer in answers if answer is not None] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+
+
+def test_entities_are_aligned_once_a_step(
+    make_pipeline: Callable, taught: List[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nlp = make_pipeline(examples=taught, distillation=MSE)
+    component = nlp.get_pipe(EXTRACTOR)
+    scores = component.predict([nlp.get_pipe("transformer")(e.predicted) for e in taught])
+    calls = []
+
+    def counted(*entities: Any) -> Dict[int, int]:
+        calls.append(entities)
+        return match_entities(*entities)
+
+    monkeypatch.setattr(alignment, "match_entities", counted)
+    loss, _ = component.get_loss(taught, scores)
+    assert loss > 0 and len(calls) == len(taught)
 
 
 @pytest.mark.parametrize("sourcing", ["stored", "online"])
@@ -189,7 +239,8 @@ def test_student_learns_from_unlabelled_documents(
     write_docs({tmp_path / "unlabelled.spacy": docs})
     logits = tmp_path / "logits" if sourcing == "stored" else None
     if logits is not None:
-        list(teach(TeacherPipeline(trained_folder), docs, logits))
+        teacher = TeacherPipeline(trained_folder)
+        list(store_logits(teacher, docs, logits, checksum=teacher.checksum))
     examples = list(
         make_corpus(tmp_path / "unlabelled.spacy", teacher_logits=logits)(spacy.blank("en"))
     )

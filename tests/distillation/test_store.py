@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Callable, Iterator, List
+from typing import Any, Callable, Iterator, List
 
 import numpy
 import pytest
@@ -8,21 +8,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from spacy.tokens import Doc
+from spacy.training import Example
 
-from spacy_docre.data.reading import make_example
-from spacy_docre.distillation import storing as teach_module
+from spacy_docre.alignment import GoldAlignment
+from spacy_docre.data.gold_annotations import make_example
+from spacy_docre.distillation import storing
 from spacy_docre.distillation.logits import TeacherLogits
 from spacy_docre.distillation.store import LogitsStore, open_store, store_of
-from spacy_docre.distillation.storing import Progress, teach
-from spacy_docre.entity_sources import EntityDoc, gold_entities
+from spacy_docre.distillation.storing import Progress, store_logits
+from spacy_docre.entity_sources import gold_entities
 from spacy_docre.pipeline.teacher import TeacherPipeline
 
 
 def stored_logits(path: Path, docs: List[Doc]) -> List[TeacherLogits]:
-    store = LogitsStore(path)
-    for doc in docs:
-        store.tie(doc, gold_entities(doc))
-    return [store.read(doc) for doc in docs]
+    return list(LogitsStore(path).logits([against_itself(doc) for doc in docs]))
+
+
+def against_itself(doc: Doc) -> GoldAlignment:
+    return GoldAlignment(Example(doc, doc), gold_entities(doc))
+
+
+def store(
+    teacher: TeacherPipeline, docs: List[Doc], path: Path, **settings: Any
+) -> Iterator[Progress]:
+    return store_logits(teacher, docs, path, checksum=teacher.checksum, **settings)
 
 
 def last(progress: Iterator[Progress]) -> Progress:
@@ -49,28 +58,28 @@ def test_logits_are_those_of_the_pipeline(
             assert relation.score == pytest.approx(1 / (1 + numpy.exp(-margin)), abs=0.02)
 
 
-def test_teach_goes_on_where_it_stopped(
+def test_storing_goes_on_where_it_stopped(
     teacher: TeacherPipeline,
     docs: List[Doc],
     stored: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(teach_module, "DOCUMENTS_PER_FILE", 2)
-    monkeypatch.setattr(teach_module, "BATCH_SIZE", 2)
-    steps = teach(teacher, docs, tmp_path)
+    monkeypatch.setattr(storing, "DOCUMENTS_PER_FILE", 2)
+    monkeypatch.setattr(storing, "BATCH_SIZE", 2)
+    steps = store(teacher, docs, tmp_path)
     next(steps)
     next(steps)
     steps.close()
     first = {file: file.stat().st_mtime_ns for file in tmp_path.glob("*.safetensors")}
     assert len(first) == 2
-    progress = last(teach(teacher, docs, tmp_path))
+    progress = last(store(teacher, docs, tmp_path))
     assert (progress.documents, progress.known) == (6, 4)
     assert {file: file.stat().st_mtime_ns for file in first} == first
     assert len(list(tmp_path.glob("*.safetensors"))) == 3
     for ours, theirs in zip(stored_logits(tmp_path, docs), stored_logits(stored, docs)):
         numpy.testing.assert_allclose(ours.values, theirs.values, atol=0.02)
-    again = last(teach(teacher, docs, tmp_path))
+    again = last(store(teacher, docs, tmp_path))
     assert (again.known, again.bytes) == (6, 0)
 
 
@@ -78,7 +87,7 @@ def test_document_that_is_there_twice(
     teacher: TeacherPipeline, docs: List[Doc], tmp_path: Path
 ) -> None:
     for new in (2, 0):
-        progress = last(teach(teacher, [*docs[:2], docs[0]], tmp_path))
+        progress = last(store(teacher, [*docs[:2], docs[0]], tmp_path))
         assert (progress.documents, progress.repeated) == (3, 1)
         assert (progress.new, progress.known) == (new, 2 - new)
     assert len(LogitsStore(tmp_path)) == 2
@@ -88,7 +97,7 @@ def test_documents_without_pairs(
     teacher: TeacherPipeline, make_doc: Callable, tmp_path: Path
 ) -> None:
     docs = [make_doc([]), make_doc(["no", "entity"]), make_doc(["one", "entity"], [[(0, 1)]])]
-    last(teach(teacher, docs, tmp_path, top_k=2))
+    last(store(teacher, docs, tmp_path, top_k=2))
     for logits in stored_logits(tmp_path, docs):
         assert logits.values.shape == (0, 3)
 
@@ -96,7 +105,7 @@ def test_documents_without_pairs(
 def test_best_relations_only(
     teacher: TeacherPipeline, docs: List[Doc], stored: Path, tmp_path: Path
 ) -> None:
-    last(teach(teacher, docs, tmp_path, top_k=1))
+    last(store(teacher, docs, tmp_path, top_k=1))
     for best, full in zip(stored_logits(tmp_path, docs), stored_logits(stored, docs)):
         assert best.columns is not None
         numpy.testing.assert_array_equal(best.columns[:, 0], 0)
@@ -145,9 +154,9 @@ def test_store_of(docs: List[Doc], make_doc: Callable, stored: Path) -> None:
 
 
 def test_store_that_has_grown(teacher: TeacherPipeline, docs: List[Doc], tmp_path: Path) -> None:
-    last(teach(teacher, docs[:2], tmp_path))
+    last(store(teacher, docs[:2], tmp_path))
     assert len(open_store(str(tmp_path))) == 2
-    last(teach(teacher, docs, tmp_path))
+    last(store(teacher, docs, tmp_path))
     assert len(open_store(str(tmp_path))) == 6
 
 
@@ -155,31 +164,31 @@ def test_logits_of_another_teacher(
     teacher: TeacherPipeline, docs: List[Doc], stored: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match="another top_k"):
-        last(teach(teacher, docs, stored, top_k=2))
+        last(store(teacher, docs, stored, top_k=2))
     teacher.nlp.to_disk(tmp_path)
     other = TeacherPipeline(tmp_path)
     with pytest.raises(ValueError, match="another teacher"):
         settings = other.nlp.get_pipe("doc_relation_extractor").cfg
         settings["threshold"] = 0.4
         other.nlp.to_disk(tmp_path)
-        last(teach(other, docs, stored))
+        last(store(other, docs, stored))
 
 
 def test_another_teacher_from_the_beginning(
     teacher: TeacherPipeline, docs: List[Doc], tmp_path: Path
 ) -> None:
-    last(teach(teacher, docs, tmp_path, top_k=2))
-    progress = last(teach(teacher, docs[:2], tmp_path, force=True))
+    last(store(teacher, docs, tmp_path, top_k=2))
+    progress = last(store(teacher, docs[:2], tmp_path, force=True))
     assert (progress.new, progress.known, len(LogitsStore(tmp_path))) == (2, 0, 2)
     assert stored_logits(tmp_path, docs[:1])[0].columns is None
 
 
 def test_logits_without_index(teacher: TeacherPipeline, docs: List[Doc], tmp_path: Path) -> None:
     """Nobody knows whose they are."""
-    last(teach(teacher, docs, tmp_path))
+    last(store(teacher, docs, tmp_path))
     (tmp_path / "index.json").unlink()
     with pytest.raises(ValueError, match="of another teacher"):
-        last(teach(teacher, docs, tmp_path))
+        last(store(teacher, docs, tmp_path))
 
 
 def test_teacher_that_marks_mentions(
@@ -194,13 +203,12 @@ def test_teacher_that_marks_mentions(
     extractor = nlp.get_pipe("doc_relation_extractor")
     doc = make_example(docs[0]).predicted
     (own,) = extractor.predict([nlp.get_pipe("transformer")(doc)])
-    document = EntityDoc(docs[0], gold_entities(docs[0]))
-    (logits,) = TeacherPipeline(tmp_path).logits([document])
+    (logits,) = TeacherPipeline(tmp_path).logits([against_itself(docs[0])])
     numpy.testing.assert_allclose(logits.values, own.logits, atol=1e-4)
 
 
 def test_no_store(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="holds no teacher logits.*docre teach"):
+    with pytest.raises(ValueError, match="holds no teacher logits.*docre logits"):
         LogitsStore(tmp_path)
 
 
@@ -212,20 +220,20 @@ def test_damaged_index(content: str, tmp_path: Path) -> None:
 
 
 def test_damaged_file(teacher: TeacherPipeline, docs: List[Doc], tmp_path: Path) -> None:
-    last(teach(teacher, docs, tmp_path))
+    last(store(teacher, docs, tmp_path))
     (file,) = tmp_path.glob("*.safetensors")
     file.write_bytes(file.read_bytes()[:-9])
-    with pytest.raises(ValueError, match="is damaged.*Delete it.*docre teach"):
+    with pytest.raises(ValueError, match="is damaged.*Delete it.*docre logits"):
         LogitsStore(tmp_path)
     file.unlink()
-    last(teach(teacher, docs, tmp_path))
+    last(store(teacher, docs, tmp_path))
     assert len(LogitsStore(tmp_path)) == 6
 
 
 def test_teacher_leaves_documents_as_they_are(teacher: TeacherPipeline, docs: List[Doc]) -> None:
     doc = docs[0].copy()
     before = doc.to_bytes()
-    list(teacher.logits([EntityDoc(doc, gold_entities(doc))]))
+    list(teacher.logits([against_itself(doc)]))
     assert doc.to_bytes() == before
     assert doc._.trf_data is None
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spacy.vocab import Vocab
 
-from spacy_docre.data.writing import write_docs
+from spacy_docre.data.corpus_files import write_docs
 from spacy_docre.evaluation.answers import Answer, read_answers, write_answers
 from spacy_docre.evaluation.inputs import read_annotated, read_training_data
 from spacy_docre.evaluation.relations import ScoredTriple

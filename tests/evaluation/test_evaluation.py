@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spacy.vocab import Vocab
 
+from spacy_docre.data.corpus_files import write_docs
 from spacy_docre.data.docred import read_docred
 from spacy_docre.data.sentences import sentence_numbers
-from spacy_docre.data.writing import write_docs
 from spacy_docre.evaluation.answers import above, read_answers
 from spacy_docre.evaluation.evaluation import Evaluation
 from spacy_docre.evaluation.gold import facts_of, read_gold

@@ -5,7 +5,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from spacy_docre import Triple
-from spacy_docre.data.annotation import annotate, entity_names, set_mention_names
+from spacy_docre.data.gold_annotations import entity_names, set_gold_annotations, set_mention_names
 from spacy_docre.evaluation.gold import facts_of, read_gold
 from spacy_docre.evaluation.relations import ScoredTriple
 
@@ -20,7 +20,7 @@ def doc() -> Doc:
     doc = Doc(Vocab(), words=WORDS, sent_starts=[place in STARTS for place in range(len(WORDS))])
     evidence = ((0, 5), (8, 17))
     relations = [Triple(0, 1, "P19", evidence=evidence), Triple(2, 1, "P1")]
-    annotate(doc, [ADA, HAVEN, SHE], relations)
+    set_gold_annotations(doc, [ADA, HAVEN, SHE], relations)
     return doc
 
 
@@ -45,7 +45,7 @@ def test_distance(doc: Doc, head: int, tail: int, distance: int) -> None:
 
 def test_without_sentences(doc: Doc) -> None:
     bare = Doc(doc.vocab, words=WORDS)
-    annotate(bare, [ADA, HAVEN, SHE], [relation.triple for relation in doc._.relations])
+    set_gold_annotations(bare, [ADA, HAVEN, SHE], [relation.triple for relation in doc._.relations])
     gold = read_gold(bare, "A")
     assert gold.triples == {BORN: frozenset(), LEFT: frozenset()}
     assert gold.distance(BORN) is None

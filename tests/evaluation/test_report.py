@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from spacy_docre import Triple
-from spacy_docre.data.annotation import annotate
+from spacy_docre.data.gold_annotations import set_gold_annotations
 from spacy_docre.evaluation.answers import Answer, Answers
 from spacy_docre.evaluation.evaluation import Evaluation
 from spacy_docre.evaluation.gold import read_gold
@@ -36,7 +36,7 @@ def docs() -> Dict[str, Doc]:
             Triple(1, 2, "P17", evidence=((4, 7),)),
             Triple(0, 3, "P1"),
         ]
-        annotate(doc, places, relations)
+        set_gold_annotations(doc, places, relations)
         docs[title] = doc
     return docs
 
@@ -94,7 +94,7 @@ BORN, SELF = ScoredTriple("A", 0, 1, "P19"), ScoredTriple("A", 0, 0, "P19")
 )
 def test_odd_documents_and_answers(relations: list, num_words: int, answers: Answers) -> None:
     doc = Doc(Vocab(), words=["Ada"] * num_words)
-    annotate(doc, [[(place, place + 1, "PER")] for place in range(num_words)], [])
+    set_gold_annotations(doc, [[(place, place + 1, "PER")] for place in range(num_words)], [])
     doc._.relations = relations if num_words > 1 else []
     training = TrainingData({("Ada", "Ada", "P19")}, Counter({"P19": 3}))
     evaluation = Evaluation({"A": read_gold(doc, "A")}, answers, None, training, training)

@@ -47,10 +47,10 @@ def encoded_document(
         num_positions=num_positions,
         mention_pieces=torch.tensor([piece for mention in pieces for piece in mention]).long(),
         piece_mentions=torch.tensor(
-            [place for place, mention in enumerate(pieces) for _ in mention]
+            [index for index, mention in enumerate(pieces) for _ in mention]
         ).long(),
         mention_entities=torch.tensor(
-            [place for place, entity in enumerate(entities) for _ in entity]
+            [index for index, entity in enumerate(entities) for _ in entity]
         ).long(),
         num_entities=len(entities),
         position_sentences=starts.cumsum(0) - 1,
@@ -139,9 +139,9 @@ def padded(document: EncodedDocument, number: int) -> EncodedDocument:
 
 
 def with_entities_in_order(document: EncodedDocument, order: Sequence[int]) -> EncodedDocument:
-    """The same document, its entity `order[k]` in place k."""
-    place = {entity: k for k, entity in enumerate(order)}
-    entities = [place[entity] for entity in document.mention_entities.tolist()]
+    """The same document, its entity `order[k]` at index k."""
+    index = {entity: k for k, entity in enumerate(order)}
+    entities = [index[entity] for entity in document.mention_entities.tolist()]
     return document._replace(mention_entities=torch.tensor(entities))
 
 

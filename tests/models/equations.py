@@ -61,9 +61,9 @@ def entity_embeddings(document: EncodedDocument) -> Tensor:
     for mentions in entity_mentions(document):
         exponentials = []
         for pieces in mentions:
-            places = sorted({positions[window][piece] for window, piece in pieces})
-            if places:
-                mean = sum(hidden[place] for place in places) / len(places)
+            own = sorted({positions[window][piece] for window, piece in pieces})
+            if own:
+                mean = sum(hidden[position] for position in own) / len(own)
                 exponentials.append(mean.exp())
         embeddings.append(sum(exponentials).log() if exponentials else torch.zeros_like(hidden[0]))
     return torch.stack(embeddings)
@@ -91,22 +91,23 @@ def entity_attention(document: EncodedDocument) -> List[List[Tensor]]:
     return result
 
 
-def pair_attention(document: EncodedDocument) -> Dict[Pair, Tensor]:
+def pair_attention(document: EncodedDocument, diagonal: bool = False) -> Dict[Pair, Tensor]:
     """Equation 3, of every unordered pair; zeros where two entities share no attention."""
     attention = entity_attention(document)
+    pairs = itertools.combinations_with_replacement if diagonal else itertools.combinations
     result = {}
-    for first, second in unordered_pairs(document.num_entities):
+    for first, second in pairs(range(document.num_entities), 2):
         shared = sum(one * two for one, two in zip(attention[first], attention[second]))
         result[first, second] = shared / shared.sum() if shared.sum() > 0 else shared
     return result
 
 
-def pair_contexts(document: EncodedDocument) -> Dict[Pair, Tensor]:
+def pair_contexts(document: EncodedDocument, diagonal: bool = False) -> Dict[Pair, Tensor]:
     """Equation 4, c = H^T q, of every unordered pair."""
     hidden = merged_hidden(document)
     return {
         pair: sum(weight * row for weight, row in zip(shared, hidden))
-        for pair, shared in pair_attention(document).items()
+        for pair, shared in pair_attention(document, diagonal).items()
     }
 
 
@@ -201,6 +202,28 @@ def axial_layer(
         value = (value - value.mean()) / (value.var(unbiased=False) + 1e-5) ** 0.5
         output[pair] = value * scale["weight"].double() + scale["bias"].double()
     return output
+
+
+def printed_axial_attention(
+    table: Dict[Pair, Tensor], num_entities: int, weights: Weights
+) -> Dict[Pair, Tensor]:
+    """Equation 7 as the paper prints it: q, k and v are maps of g that both sums share, and p runs
+    over all entities. The table has the pairs (s, s), too."""
+    entities = range(num_entities)
+    for name in sorted(weights):
+        query, key, value = (
+            {pair: weight @ table[pair] for pair in table}
+            for weight in weights[name].double().chunk(3)
+        )
+        result = {}
+        for s, o in table:
+            result[s, o] = table[s, o]
+            for line in ([(p, o) for p in entities], [(s, p) for p in entities]):
+                shares = torch.stack([query[s, o] @ key[other] for other in line]).softmax(0)
+                gathered = sum(share * value[other] for share, other in zip(shares, line))
+                result[s, o] = result[s, o] + gathered
+        table = result
+    return table
 
 
 Image = List[List[Tensor]]

@@ -1,10 +1,13 @@
 """Equation 7: axial attention over the pairs."""
 
+import itertools
+
 import pytest
 import torch
 from spacy.util import registry
 
-from spacy_docre.models.kd_docre import AxialAttention
+from spacy_docre.models.architectures import make_axial_attention
+from spacy_docre.models.kd_docre import AxialAttention, PrintedAxialAttention
 from spacy_docre.pairs import Pairs
 from tests.models import equations
 
@@ -36,7 +39,7 @@ def naive(module: AxialAttention, table: torch.Tensor, num_entities, form: dict)
     result, start = [], 0
     for n in num_entities:
         pairs = equations.ordered_pairs(n)
-        rows = {pair: table[start + place].double() for place, pair in enumerate(pairs)}
+        rows = {pair: table[start + index].double() for index, pair in enumerate(pairs)}
         start += len(pairs)
         found = equations.axial_attention(
             rows,
@@ -105,6 +108,38 @@ def test_in_sequence_a_pair_reaches_its_column_and_then_their_rows():
     no pair in that column."""
     expected = {pair for pair in equations.ordered_pairs(4) if pair[0] != 2}
     assert changed_pairs("sequential", (1, 2)) == expected
+
+
+def make_printed(depth: int) -> PrintedAxialAttention:
+    torch.manual_seed(2)
+    module = PrintedAxialAttention(WIDTH, depth=depth)
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.4)
+    return module
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("num_entities", [[1], [2], [4], [3, 2, 5]], ids=str)
+def test_the_printed_form_agrees_with_a_naive_loop(depth, num_entities):
+    module = make_printed(depth)
+    pairs = Pairs.of(num_entities, diagonal=True)
+    table = torch.randn(len(pairs.heads), WIDTH, generator=torch.Generator().manual_seed(3))
+    expected, start = [], 0
+    for n in num_entities:
+        square = list(itertools.product(range(n), repeat=2))
+        rows = {pair: table[start + row].double() for row, pair in enumerate(square)}
+        start += len(square)
+        weights = dict(module.named_parameters())
+        found = equations.printed_axial_attention(rows, n, weights)
+        expected.extend(found[pair] for pair in square)
+    assert torch.allclose(module(table, pairs).double(), torch.stack(expected), atol=1e-5)
+
+
+def test_the_printed_form_has_one_setting():
+    for setting in ({"heads": 2}, {"order": "parallel"}, {"transform": True}):
+        with pytest.raises(ValueError, match="leave out heads, order and transform"):
+            make_axial_attention(form="printed", **setting)
+    assert make_axial_attention(form="printed", depth=3)(WIDTH).diagonal
 
 
 def test_heads_must_divide_the_width():

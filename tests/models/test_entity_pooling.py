@@ -130,7 +130,7 @@ def test_segment_logsumexp_agrees_with_one_logsumexp_a_segment(segments, scale, 
     found = segment_logsumexp(rows, torch.tensor(segments, dtype=torch.long), 5)
     assert found.shape == (5, 3)
     for segment in range(5):
-        mine = rows[[place for place, other in enumerate(segments) if other == segment]]
+        mine = rows[[index for index, other in enumerate(segments) if other == segment]]
         expected = mine.logsumexp(0) if len(mine) else torch.zeros(3)
         assert torch.allclose(found[segment], expected, rtol=1e-5, atol=1e-5)
 

@@ -9,7 +9,7 @@ from spacy.ml.models import CharacterEmbed, MultiHashEmbed
 from spacy.tokens import Doc
 from thinc.api import Model
 
-from spacy_docre.models.joined_tok2vec import make_joined_tok2vec
+from spacy_docre.models.architectures import make_joined_tok2vec
 
 
 @pytest.fixture

@@ -39,10 +39,12 @@ PARTS = {
 }
 AXIAL = {"depth": 2, "heads": 2, "order": "sequential", "transform": False}
 RELEASED = {"depth": 2, "heads": 4, "order": "parallel", "transform": True}
+FORMS = {"axial attention": AXIAL, "axial attention as released": RELEASED}
 PAIR_ENCODERS = {
     "none": None,
     "axial attention": make_axial_attention(**AXIAL),
     "axial attention as released": make_axial_attention(**RELEASED),
+    "axial attention as printed": make_axial_attention(form="printed", depth=2),
     "u-net": make_unet_pair_encoder(channels=2),
 }
 DOCUMENTS = {**named_documents(), "no shared window": without_overlap()}
@@ -62,7 +64,7 @@ def make(pair_encoder: str = "axial attention", **settings) -> KDDocRE:
         "precision": "float32",
         **settings,
     }
-    network = KDDocRE(pair_encoder=PAIR_ENCODERS[pair_encoder], **PARTS, **values)
+    network = KDDocRE(pair_encoder=PAIR_ENCODERS[pair_encoder], **{**PARTS, **values})
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.25)
     return network
@@ -72,9 +74,11 @@ def naive_logits(network: KDDocRE, document: EncodedDocument, pair_encoder: str)
     """Equations 2 to 8, pair by pair, with W [h; c] as one matrix."""
     weights = dict(network.named_parameters())
     entities = equations.entity_embeddings(document)
-    contexts = equations.pair_contexts(document)
+    contexts = equations.pair_contexts(document, diagonal=True)
+    ordered = equations.ordered_pairs(document.num_entities)
+    own = [(entity, entity) for entity in range(document.num_entities)]
     table = {}
-    for head, tail in equations.ordered_pairs(document.num_entities):
+    for head, tail in [*ordered, *own]:
         context = contexts[min(head, tail), max(head, tail)]
         z_s = embedding(weights, "head", entities[head], context)
         z_o = embedding(weights, "tail", entities[tail], context)
@@ -82,16 +86,19 @@ def naive_logits(network: KDDocRE, document: EncodedDocument, pair_encoder: str)
             z_s, z_o, weights["bilinear.weight"], weights["bilinear.bias"]
         )
     inner = equations.subset(weights, "pair_encoder")
+    if pair_encoder == "axial attention as printed":
+        table = equations.printed_axial_attention(table, document.num_entities, inner)
+    # The other forms know no pair of an entity with itself.
+    table = {pair: table[pair] for pair in ordered}
     if pair_encoder == "u-net":
         table = equations.unet(table, document.num_entities, inner)
-    elif pair_encoder != "none":
-        form = AXIAL if pair_encoder == "axial attention" else RELEASED
+    elif pair_encoder in FORMS:
         table = equations.axial_attention(
             table,
             inner,
-            heads=form["heads"],
-            order=form["order"],
-            transform=form["transform"],
+            heads=FORMS[pair_encoder]["heads"],
+            order=FORMS[pair_encoder]["order"],
+            transform=FORMS[pair_encoder]["transform"],
         )
     weight, bias = weights["classifier.weight"].double(), weights["classifier.bias"].double()
     return torch.stack([weight @ value + bias for value in table.values()])
@@ -108,8 +115,8 @@ def embedding(weights, role: str, entity: torch.Tensor, context: torch.Tensor) -
 def mixed_batch() -> List[EncodedDocument]:
     """Documents with 2 to 9 entities, of one to four windows."""
     return [
-        random_document(number, windows=1 + place % 4, seed=place)
-        for place, number in enumerate(SIZES)
+        random_document(number, windows=1 + index % 4, seed=index)
+        for index, number in enumerate(SIZES)
     ]
 
 
@@ -282,6 +289,36 @@ class TestPrecision:
         (exact,) = make()([document]).evidence
         (rounded,) = make(precision="bfloat16")([document]).evidence
         assert torch.equal(exact, rounded)
+
+
+def test_without_context_pooling():
+    """z_s = tanh(W_s h_s + b_s), and there is no evidence."""
+    network = make("none", context_pooling=None)
+    document = random_document(4)
+    scores = network([document])
+    entities = equations.entity_embeddings(document)
+    weights = {name: weight.double() for name, weight in network.named_parameters()}
+    assert not any("context" in name for name in weights)
+
+    def embed(role: str, entity: int) -> torch.Tensor:
+        weight, bias = weights[f"{role}_entity.weight"], weights[f"{role}_entity.bias"]
+        return torch.tanh(weight @ entities[entity] + bias)
+
+    expected = torch.stack(
+        [
+            weights["classifier.weight"]
+            @ equations.grouped_bilinear(
+                embed("head", head),
+                embed("tail", tail),
+                weights["bilinear.weight"],
+                weights["bilinear.bias"],
+            )
+            + weights["classifier.bias"]
+            for head, tail in equations.ordered_pairs(4)
+        ]
+    )
+    assert torch.allclose(scores.logits.double(), expected, atol=1e-5)
+    assert torch.equal(scores.evidence[0], torch.zeros(6, document.num_sentences))
 
 
 class TestDropout:

@@ -1,4 +1,4 @@
-"""Markers around mentions, and what the released models read besides."""
+"""Markers around mentions, and what else the released models read."""
 
 from pathlib import Path
 from typing import Callable, Dict, List
@@ -116,12 +116,12 @@ def test_mention_is_its_marker_and_special_tokens_are_positions(
     assert {strings[piece] for piece in encoded.mention_pieces.tolist()} == {"*"}
     # The inner mention begins with a marker of its own.
     assert len(encoded.piece_mentions.unique()) == 4
-    special = [place for place, piece in enumerate(strings) if piece in ("<s>", "</s>")]
+    special = [index for index, piece in enumerate(strings) if piece in ("<s>", "</s>")]
     positions = encoded.piece_positions[special]
     assert len(positions.unique()) == len(special) == 2 * len(data.wordpieces.strings)
     assert encoded.position_sentences[positions].tolist() == [-1] * len(special)
     assert encoded.position_sentences.max() == 1
-    padding = [place for place, piece in enumerate(strings) if piece == "<pad>"]
+    padding = [index for index, piece in enumerate(strings) if piece == "<pad>"]
     assert (encoded.piece_positions[padding] == -1).all()
 
 

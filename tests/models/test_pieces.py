@@ -45,7 +45,7 @@ def tokens_and_ranks(data: TransformerData) -> Dict[int, Tuple[int, int]]:
 
 def naive_positions(data: TransformerData) -> List[int]:
     found = tokens_and_ranks(data)
-    numbers = {place: number for number, place in enumerate(sorted(set(found.values())))}
+    numbers = {index: number for number, index in enumerate(sorted(set(found.values())))}
     return [
         numbers[found[piece]] if piece in found else -1
         for piece in range(data.wordpieces.input_ids.size)

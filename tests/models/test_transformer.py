@@ -21,8 +21,8 @@ from transformers.utils import logging as transformers_logging
 
 from spacy_docre.entity_sources import EntityDoc
 from spacy_docre.models import extractor as extractor_module
+from spacy_docre.models.attention import attention_of
 from spacy_docre.models.pieces import encode_document
-from spacy_docre.models.transformer import attention_of
 
 FAMILIES = ["bert", "roberta", "xlm-roberta", "electra", "mpnet", "deberta-v2"]
 WITH_SDPA = ["bert", "roberta", "xlm-roberta"]

@@ -21,11 +21,11 @@ def nlp() -> Language:
 def doc_of(nlp: Language, mentions: Sequence[Mention], **ids: Dict[int, str]) -> Doc:
     """A Doc of nothing but mentions (text, label), with a word between them."""
     words: List[str] = []
-    places = []
+    boundaries = []
     for text, _ in mentions:
         start = len(words)
         words += text.split()
-        places.append((start, len(words)))
+        boundaries.append((start, len(words)))
         words.append("and")
     doc = Doc(nlp.vocab, words=words)
     doc.ents = [
@@ -34,10 +34,10 @@ def doc_of(nlp: Language, mentions: Sequence[Mention], **ids: Dict[int, str]) ->
             start,
             end,
             label=label,
-            kb_id=ids.get("kb_ids", {}).get(place, ""),
-            span_id=ids.get("ent_ids", {}).get(place, ""),
+            kb_id=ids.get("kb_ids", {}).get(index, ""),
+            span_id=ids.get("ent_ids", {}).get(index, ""),
         )
-        for place, ((start, end), (_, label)) in enumerate(zip(places, mentions))
+        for index, ((start, end), (_, label)) in enumerate(zip(boundaries, mentions))
     ]
     return doc
 

@@ -11,7 +11,7 @@ from spacy.training.initialize import init_nlp
 from spacy.util import load_config, load_model
 from thinc.api import Config
 
-from spacy_docre.data.writing import write_docs
+from spacy_docre.data.corpus_files import write_docs
 from spacy_docre.training import checkpoint, loop
 from spacy_docre.training.checkpoint import save_checkpoint
 from spacy_docre.training.loop import train
@@ -75,13 +75,13 @@ def config(
 def weights(nlp: Language) -> Dict[str, numpy.ndarray]:
     found = {}
     for pipe, component in nlp.pipeline:
-        for place, node in enumerate(component.model.walk()):
+        for index, node in enumerate(component.model.walk()):
             for shim in node.shims:
                 for name, value in shim._model.state_dict().items():
                     found[f"{pipe}.{name}"] = value.detach().numpy().copy()
             for name in node.param_names:
                 if node.has_param(name):
-                    found[f"{pipe}.{place}.{name}"] = node.get_param(name).copy()
+                    found[f"{pipe}.{index}.{name}"] = node.get_param(name).copy()
     return found
 
 
@@ -289,7 +289,7 @@ def test_scores_of_a_checkpoint_are_exact(
 ) -> None:
     nlp = init_nlp(config)
     optimizer = loop.registry.resolve(nlp.config["training"])["optimizer"]
-    scores = loop.Evaluation(0, 0.1234567890123, {"rel_f": float("nan")})
+    scores = loop.EvaluatedStep(0, 0.1234567890123, {"rel_f": float("nan")})
     save_checkpoint(tmp_path, nlp, optimizer, [scores], {}, [])
     found = checkpoint.read_checkpoint(tmp_path)
     assert found is not None and found.evaluations[0].score == scores.score

@@ -6,7 +6,7 @@ for (const root of document.querySelectorAll(".docre:not([data-ready])")) {
   const contents = root.querySelector(".contents");
   if (contents) {
     const choice = contents.querySelector("select");
-    const show = () => documents.forEach((item, place) => { item.hidden = place !== choice.selectedIndex; });
+    const show = () => documents.forEach((item, index) => { item.hidden = index !== choice.selectedIndex; });
     choice.addEventListener("change", show);
     contents.addEventListener("click", (event) => {
       const button = event.target.closest("[data-turn]");
@@ -26,7 +26,7 @@ for (const root of document.querySelectorAll(".docre:not([data-ready])")) {
     const graph = page.querySelector("svg");
     const related = all("svg [data-relation]");
     const holders = all(".mention, .node");
-    const places = (item) => item.dataset.entity.split(" ");
+    const entitiesOf = (item) => item.dataset.entity.split(" ");
     let pinned = null;
 
     function clear() {
@@ -41,11 +41,11 @@ for (const root of document.querySelectorAll(".docre:not([data-ready])")) {
       const { relation, head, tail, evidence } = row.dataset;
       row.classList.add("lit");
       for (const item of holders) {
-        item.classList.toggle("head", places(item).includes(head));
-        item.classList.toggle("tail", places(item).includes(tail));
+        item.classList.toggle("head", entitiesOf(item).includes(head));
+        item.classList.toggle("tail", entitiesOf(item).includes(tail));
       }
-      for (const place of evidence.split(" ").filter(Boolean)) {
-        page.querySelector(`[data-sentence="${place}"]`).classList.add("lit");
+      for (const sentence of evidence.split(" ").filter(Boolean)) {
+        page.querySelector(`[data-sentence="${sentence}"]`).classList.add("lit");
       }
       for (const item of related) item.classList.toggle("lit", item.dataset.relation === relation);
       if (graph) graph.classList.add("dimmed");
@@ -54,7 +54,7 @@ for (const root of document.querySelectorAll(".docre:not([data-ready])")) {
     function lightEntities(entities) {
       clear();
       for (const item of holders) {
-        item.classList.toggle("same", places(item).some((place) => entities.includes(place)));
+        item.classList.toggle("same", entitiesOf(item).some((entity) => entities.includes(entity)));
       }
       const near = new Set();
       for (const row of rows) {
@@ -90,7 +90,7 @@ for (const root of document.querySelectorAll(".docre:not([data-ready])")) {
       const relation = event.target.closest("[data-relation]");
       const card = event.target.closest(".card");
       if (card) lightEntities([card.dataset.card]);
-      else if (entity) lightEntities(places(entity));
+      else if (entity) lightEntities(entitiesOf(entity));
       else if (relation) lightRelation(rowOf(relation));
       else restore();
     }
@@ -101,9 +101,9 @@ for (const root of document.querySelectorAll(".docre:not([data-ready])")) {
 
     let opener = null;
     function openCard(item) {
-      const place = places(item).at(-1);
+      const entity = entitiesOf(item).at(-1);
       opener = item;
-      for (const card of all(".card")) card.hidden = card.dataset.card !== place;
+      for (const card of all(".card")) card.hidden = card.dataset.card !== entity;
       page.querySelector(".card:not([hidden])")?.focus({ preventScroll: true });
     }
     function closeCards() {

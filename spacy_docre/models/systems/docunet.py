@@ -37,10 +37,11 @@ class UNetPairEncoder(PairEncoder):
         """
         encoded = []
         for n, rows in zip(pairs.num_entities, table.split(pairs.num_pairs)):
-            real = ~torch.eye(n, dtype=torch.bool, device=table.device)
-            image = rows.new_zeros(n, n, rows.shape[1]).index_put((real,), rows)
-            output = self._segment(image.permute(2, 0, 1).unsqueeze(0))
-            encoded.append(output.squeeze(0).permute(1, 2, 0)[real])
+            document = Pairs.of([n], device=table.device)
+            indices = (document.heads, document.tails)
+            image = rows.new_zeros(n, n, rows.shape[1]).index_put(indices, rows)
+            output = self._segment(image.permute(2, 0, 1).unsqueeze(0))  # (1, width, n, n)
+            encoded.append(output.squeeze(0).permute(1, 2, 0)[indices])  # (pairs, width)
         return table + torch.cat(encoded)  # (pairs, width)
 
     def _segment(self, image: Tensor) -> Tensor:

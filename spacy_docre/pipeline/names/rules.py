@@ -67,9 +67,6 @@ class NameRules:
                 f"Unknown short_forms: {', '.join(sorted(unknown))}. There are: "
                 f"{', '.join(SHORT_FORMS)}."
             )
-        # Imported late: every spaCy pipeline loads this module.
-        import networkx
-
         self.kinds = tables.kinds
         self.determiners = _words(tables.determiners)
         self.titles = {kind: _words(words) for kind, words in tables.titles.items()}
@@ -81,13 +78,13 @@ class NameRules:
         }
         self.aliases: Dict[NameKey, Name] = {}
         for kind, rows in tables.aliases.items():
-            same = networkx.Graph()
-            for first, *others in rows:
-                words = self._essential_words(first, kind)
-                same.add_edges_from((words, self._essential_words(name, kind)) for name in others)
-            # Rows that share a name are of the same thing.
-            for names in networkx.connected_components(same):
-                self.aliases.update({NameKey(kind, name): min(names) for name in names})
+            # By name, all names of the same thing: rows that share one are of the same.
+            same: Dict[Name, Set[Name]] = {}
+            for row in rows:
+                names = {self._essential_words(name, kind) for name in row}
+                names = names.union(*(same.get(name, ()) for name in names))
+                same.update(dict.fromkeys(names, names))
+            self.aliases.update({NameKey(kind, name): min(same[name]) for name in same})
 
     def normalize(self, text: str, label: str) -> NameKey:
         """Take away what does not tell two names apart: case, accents, punctuation, a

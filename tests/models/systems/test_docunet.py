@@ -32,10 +32,10 @@ def test_agrees_with_a_naive_loop(num_entities):
     start = 0
     for n in num_entities:
         pairs = equations.ordered_pairs(n)
-        rows = {pair: table[start + place].double() for place, pair in enumerate(pairs)}
+        rows = {pair: table[start + index].double() for index, pair in enumerate(pairs)}
         expected = equations.unet(rows, n, dict(module.named_parameters()))
-        for place, pair in enumerate(pairs):
-            assert torch.allclose(found[start + place].double(), expected[pair], atol=1e-5)
+        for index, pair in enumerate(pairs):
+            assert torch.allclose(found[start + index].double(), expected[pair], atol=1e-5)
         start += len(pairs)
 
 

@@ -1,17 +1,22 @@
-"""Documents, split and written to `.spacy` files."""
+"""Corpora in files: `.spacy` files and folders of them, read, split and written."""
 
 import random
 import shutil
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import srsly
 from spacy.tokens import Doc, DocBin
-from spacy.training.corpus import FILE_TYPE
+from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.util import minibatch
+from spacy.vocab import Vocab
 
 from ..files import written_whole
+from .docred import read_docred
+from .json_files import is_json
+from .stats import CorpusCounts
 
 # Of a folder: some 100 MB of documents like DocRED's in memory at once, and what a run that is
 # broken off loses at most.
@@ -20,30 +25,36 @@ FILES = f"part-*{FILE_TYPE}"
 PROGRESS = "docre-progress.json"
 
 
-@dataclass
-class Counts:
-    """What a file holds."""
+def read_docs(path: Path, vocab: Vocab, start: int = 0) -> Iterator[Doc]:
+    """Read the documents of `.spacy` files, one after the other.
 
-    documents: int = 0
-    entities: int = 0
-    mentions: int = 0
-    relations: int = 0
-    # Documents.
-    without_relations: int = 0
+    path (Path): A file, or a folder with files.
+    vocab (Vocab): The vocabulary of the documents.
+    start (int): The number of the first document to read.
+    YIELDS (Doc): The documents.
+    RAISES (ValueError): If a file is damaged, or no `.spacy` file.
+    """
+    for file in walk_corpus(path, FILE_TYPE):
+        try:
+            docs = DocBin().from_disk(file)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{file} is damaged, or no {FILE_TYPE} file. ({error})") from error
+        if start < len(docs):
+            yield from islice(docs.get_docs(vocab), start, None)
+        start = max(0, start - len(docs))
 
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(*(ours + theirs for ours, theirs in zip(astuple(self), astuple(other))))
 
-    def add(self, doc: Doc) -> None:
-        """Count a document.
+def read_documents(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Doc]:
+    """Read annotated documents of any kind, one after the other.
 
-        doc (Doc): The document.
-        """
-        self.documents += 1
-        self.entities += len(doc._.entities)
-        self.mentions += sum(len(entity.mentions) for entity in doc._.entities)
-        self.relations += len(doc._.relations)
-        self.without_relations += not doc._.relations
+    path (Path): A JSON file as of DocRED, also packed as .gz, a `.spacy` file, or a folder with
+        such files.
+    vocab (Vocab): The vocabulary of the documents.
+    lang (str): The language of a JSON file.
+    YIELDS (Doc): The documents.
+    RAISES (ValueError): If a file is damaged, malformed, or of another kind.
+    """
+    return read_docred(path, vocab, lang=lang) if is_json(path) else read_docs(path, vocab)
 
 
 def split_docs(
@@ -77,7 +88,7 @@ def split_docs(
 
 def write_corpus(
     path: Path, read: Callable[[int], Iterable[Doc]], made_from: Mapping[str, Any]
-) -> Counts:
+) -> CorpusCounts:
     """Write documents to one `.spacy` file or, where the path has no such ending, to a folder.
 
     A folder takes any number of documents, in flat memory. Where that is broken off, the next call
@@ -87,7 +98,7 @@ def write_corpus(
     read (Callable[[int], Iterable[Doc]]): Gives the documents from a number on, 0 for all.
     made_from (Mapping[str, Any]): What tells these documents from others, down to the options;
         plain data.
-    RETURNS (Counts): What it holds.
+    RETURNS (CorpusCounts): What it holds.
     RAISES (OSError): If it cannot be written.
     """
     if path.suffix == FILE_TYPE:
@@ -97,7 +108,7 @@ def write_corpus(
 
 def _write_folder(
     folder: Path, read: Callable[[int], Iterable[Doc]], made_from: Mapping[str, Any]
-) -> Counts:
+) -> CorpusCounts:
     """An error leaves the folder as it was. Files that an earlier call has finished are replaced,
     others stay."""
     if folder.is_file():
@@ -140,28 +151,28 @@ def _write_folder(
     return counts
 
 
-def _progress(unfinished: Path, identity: str) -> Tuple[int, Counts]:
+def _progress(unfinished: Path, identity: str) -> Tuple[int, CorpusCounts]:
     """How many files a run that was broken off has finished, and what they hold."""
     file = unfinished / PROGRESS
     try:
         progress = srsly.read_json(file) if file.exists() else {}
     except ValueError:
         progress = {}
-    # Some are missing after a kill while they took the place of others.
+    # Some are missing after a kill while they replaced others.
     there = len(list(unfinished.glob(FILES)))
     if progress.get("made_from") != identity or there < progress["files"]:
-        return 0, Counts()
-    return progress["files"], Counts(**progress["counts"])
+        return 0, CorpusCounts()
+    return progress["files"], CorpusCounts(**progress["counts"])
 
 
-def write_docs(parts: Mapping[Path, Iterable[Doc]]) -> Dict[Path, Counts]:
+def write_docs(parts: Mapping[Path, Iterable[Doc]]) -> Dict[Path, CorpusCounts]:
     """Write documents to `.spacy` files, once all of them are there: an error in any document
     leaves every file as it was.
 
     parts (Mapping[Path, Iterable[Doc]]): The documents of each file.
-    RETURNS (Dict[Path, Counts]): What each file holds.
+    RETURNS (Dict[Path, CorpusCounts]): What each file holds.
     """
-    counts = {path: Counts() for path in parts}
+    counts = {path: CorpusCounts() for path in parts}
     with written_whole(parts) as written:
         for path, docs in parts.items():
             doc_bin = DocBin(store_user_data=True)

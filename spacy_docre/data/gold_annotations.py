@@ -1,24 +1,25 @@
-"""How the entities and relations of an annotated corpus are written to a Doc."""
+"""Gold entities and relations: written to a Doc, and given to training as an Example."""
 
 from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from spacy.tokens import Doc, Span
+from spacy.training import Example
 from spacy.util import filter_spans
 
 from ..annotations import Entity, Triple, set_entities, set_relations
-from ..entity_sources import DEFAULT_KEY
+from ..entity_sources import DEFAULT_KEY, copy_words, gold_entities, set_entity_spans
 
 Mention = Tuple[int, int, str]
 _NAMES = "docre_mention_names"
 
 
-def annotate(
+def set_gold_annotations(
     doc: Doc, entities: Sequence[Sequence[Mention]], relations: Optional[Iterable[Triple]]
 ) -> None:
     """Write gold entities and relations to a Doc.
 
     The mentions go to `doc.spans["entities"]` and, as far as they have a label and do not
-    overlap, to `doc.ents`. The id of each is the place of its entity in `doc._.entities`.
+    overlap, to `doc.ents`. The id of each is the index of its entity in `doc._.entities`.
 
     doc (Doc): The document.
     entities (Sequence[Sequence[Mention]]): First token, end token and label of each mention
@@ -26,13 +27,13 @@ def annotate(
     relations (Optional[Iterable[Triple]]): The relations; None where nobody has annotated them.
     """
     spans: List[List[Span]] = []
-    for place, mentions in enumerate(entities):
+    for index, mentions in enumerate(entities):
         labels: Dict[Tuple[int, int], str] = {}
         for start, end, label in mentions:
             labels.setdefault((start, end), label)
         spans.append(
             [
-                Span(doc, start, end, label=label, span_id=str(place))
+                Span(doc, start, end, label=label, span_id=str(index))
                 for (start, end), label in labels.items()
             ]
         )
@@ -45,12 +46,26 @@ def annotate(
         set_relations(doc, relations)
 
 
+def make_example(reference: Doc) -> Example:
+    """Make an example whose predicted document has the gold entities.
+
+    Its words, spaces and sentences are those of the reference, too. Entities are in
+    `doc.spans["entities"]` only: in `doc.ents`, an `ner` of the same pipeline would see them.
+
+    reference (Doc): The gold document.
+    RETURNS (Example): The example.
+    """
+    predicted = copy_words(reference)
+    set_entity_spans(predicted, gold_entities(reference))
+    return Example(predicted, reference)
+
+
 def set_mention_names(doc: Doc, names: Iterable[Tuple[int, int, int, str]]) -> None:
     """Keep the names that an annotated file gives to mentions, where they are not their tokens
     with spaces between: facts of the training data are told by them (Ign F1).
 
     doc (Doc): The document.
-    names (Iterable[Tuple[int, int, int, str]]): The place of the entity, first token, end token
+    names (Iterable[Tuple[int, int, int, str]]): The index of the entity, first token, end token
         and name of each mention.
     """
     stored: Dict[str, List[str]] = {}
@@ -59,9 +74,9 @@ def set_mention_names(doc: Doc, names: Iterable[Tuple[int, int, int, str]]) -> N
         if name not in known:
             known.append(name)
     doc.user_data[_NAMES] = {
-        place: known
-        for place, known in stored.items()
-        if known != [_tokens(doc, *map(int, place.split(":")[1:]))]
+        mention: known
+        for mention, known in stored.items()
+        if known != [_tokens(doc, *map(int, mention.split(":")[1:]))]
     }
 
 

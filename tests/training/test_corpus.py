@@ -11,7 +11,8 @@ from spacy.training.corpus import walk_corpus
 from spacy.util import registry
 
 from spacy_docre import Triple
-from spacy_docre.data.reading import make_example, read_docs
+from spacy_docre.data.corpus_files import read_docs
+from spacy_docre.data.gold_annotations import make_example
 from spacy_docre.training.corpus import make_corpus
 
 
@@ -20,11 +21,11 @@ def nlp() -> Language:
     return spacy.blank("en")
 
 
-def make_reference(nlp: Language, place: int = 0) -> Doc:
+def make_reference(nlp: Language, index: int = 0) -> Doc:
     """Ann, who is He, lives in Oslo. The words are not spaCy's."""
     doc = Doc(
         nlp.vocab,
-        words=["Ann", "lives", "in", "Oslo", ".", "He", "is", "No.", "-", str(place)],
+        words=["Ann", "lives", "in", "Oslo", ".", "He", "is", "No.", "-", str(index)],
         spaces=[True, True, True, False, True, True, True, False, False, False],
         sent_starts=[1, -1, -1, -1, -1, 1, -1, -1, -1, -1],
     )
@@ -121,8 +122,8 @@ def numbers(examples: Any) -> List[int]:
 @pytest.fixture
 def folder(nlp: Language, tmp_path: Path) -> Path:
     """Documents 0 to 9 in two files, and a file of another kind."""
-    write(tmp_path / "a.spacy", [make_reference(nlp, place) for place in range(4)])
-    write(tmp_path / "b.spacy", [make_reference(nlp, place) for place in range(4, 10)])
+    write(tmp_path / "a.spacy", [make_reference(nlp, index) for index in range(4)])
+    write(tmp_path / "b.spacy", [make_reference(nlp, index) for index in range(4, 10)])
     (tmp_path / "c.txt").write_text("text")
     return tmp_path
 

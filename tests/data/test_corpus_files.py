@@ -6,17 +6,17 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
 from spacy_docre import Triple
-from spacy_docre.data import writing as writer
-from spacy_docre.data.reading import read_docs
-from spacy_docre.data.writing import Counts, split_docs, write_corpus, write_docs
+from spacy_docre.data import corpus_files
+from spacy_docre.data.corpus_files import read_docs, split_docs, write_corpus, write_docs
+from spacy_docre.data.stats import CorpusCounts
 
 VOCAB = Vocab()
 
 
 def make_docs(number: int) -> List[Doc]:
     docs = []
-    for place in range(number):
-        doc = Doc(VOCAB, words=[str(place), "x"])
+    for index in range(number):
+        doc = Doc(VOCAB, words=[str(index), "x"])
         doc._.entities = [[Span(doc, 0, 1), Span(doc, 1, 2)], [Span(doc, 0, 2)]]
         doc._.relations = [Triple(0, 1, "P1")]
         docs.append(doc)
@@ -62,7 +62,7 @@ def test_write(tmp_path: Path) -> None:
     docs = make_docs(3)
     paths = [tmp_path / "new" / "folder" / "train.spacy", tmp_path / "dev.spacy"]
     counts = write_docs({paths[0]: docs, paths[1]: iter([])})
-    assert counts == {paths[0]: Counts(3, 6, 9, 3), paths[1]: Counts()}
+    assert counts == {paths[0]: CorpusCounts(3, 6, 9, 3), paths[1]: CorpusCounts()}
     written = list(DocBin().from_disk(paths[0]).get_docs(Vocab()))
     assert [doc._.relations[0].triple for doc in written] == [Triple(0, 1, "P1")] * 3
     assert len(DocBin().from_disk(paths[1])) == 0
@@ -89,14 +89,14 @@ def write_folder(path: Path, number: int, of: str = "a", **settings: int) -> Lis
     """Where the documents were read from."""
     starts: List[int] = []
     counts = write_corpus(path, reader(make_docs(number), starts, **settings), {"of": of})
-    assert counts == Counts(number, 2 * number, 3 * number, number)
+    assert counts == CorpusCounts(number, 2 * number, 3 * number, number)
     assert numbers(list(read_docs(path, Vocab()))) == list(range(number))
     return starts
 
 
 @pytest.fixture
 def two_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "DOCUMENTS_PER_FILE", 2)
+    monkeypatch.setattr(corpus_files, "DOCUMENTS_PER_FILE", 2)
 
 
 @pytest.mark.usefixtures("two_in_a_file")
@@ -118,7 +118,7 @@ def test_folder_goes_on_where_it_was_killed(
     (tmp_path / "corpus.tmp" / "part-00009.spacy.1.tmp").write_text("cut o")
     assert len(list(read_docs(corpus, Vocab())) if present else []) == 9 * present
     assert write_folder(corpus, 7) == [start]
-    names = {f"part-0000{place}.spacy" for place in range(4)} | (
+    names = {f"part-0000{index}.spacy" for index in range(4)} | (
         {"notes.txt"} if present else set()
     )
     assert {file.name for file in corpus.iterdir()} == names
@@ -137,7 +137,7 @@ def test_folder_of_other_documents_begins_anew(tmp_path: Path) -> None:
 def test_folder_killed_at_its_end(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the new files take the place of the old: the next run makes what is missing."""
+    """While the new files replace the old: the next run makes what is missing."""
     corpus = tmp_path / "corpus"
     write_folder(corpus, 5)
     (corpus / "notes.txt").write_text("mine")
@@ -183,7 +183,7 @@ def test_link_to_a_folder(tmp_path: Path) -> None:
 def test_damaged_progress(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         write_folder(tmp_path / "corpus", 7, killed_after=5)
-    (tmp_path / "corpus.tmp" / writer.PROGRESS).write_text("")
+    (tmp_path / "corpus.tmp" / corpus_files.PROGRESS).write_text("")
     assert write_folder(tmp_path / "corpus", 7) == [0]
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spacy_docre.data import validation
-from spacy_docre.data.validation import parse_json_array
+from spacy_docre.data import json_files
+from spacy_docre.data.json_files import parse_json_array
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -17,7 +17,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(VALUES, max_size=5), st.sampled_from([None, 1, "\t"]), st.integers(1, 9))
 def test_items_are_those_of_the_array(
     tmp_path: Path, items: Any, indent: Any, characters: int
@@ -26,12 +26,12 @@ def test_items_are_those_of_the_array(
     path = tmp_path / "items.json"
     path.write_text(f" {json.dumps(items, indent=indent)}\n")
     with pytest.MonkeyPatch.context() as context:
-        context.setattr(validation, "_CHARACTERS", characters)
+        context.setattr(json_files, "_CHARACTERS", characters)
         assert list(parse_json_array(path)) == items
 
 
 def test_numbers_across_a_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validation, "_CHARACTERS", 1)
+    monkeypatch.setattr(json_files, "_CHARACTERS", 1)
     (tmp_path / "items.json").write_text("[123456, -1.5e10, 7]")
     assert list(parse_json_array(tmp_path / "items.json")) == [123456, -1.5e10, 7]
 
@@ -81,3 +81,20 @@ def test_cut_off_while_it_is_read(tmp_path: Path) -> None:
     (tmp_path / "items.json.gz").write_bytes(packed[:-30])
     with pytest.raises(ValueError, match="cannot be unpacked"):
         list(parse_json_array(tmp_path / "items.json.gz"))
+
+
+@pytest.mark.parametrize("opened", ["[", '{"a":'])
+def test_damaged_and_deep(opened: str, tmp_path: Path) -> None:
+    """Its depth costs neither the stack nor gigabytes."""
+    (tmp_path / "items.json").write_text("[" + 100_000 * opened)
+    with pytest.raises(ValueError, match="items.json is not JSON.*recursion.*in item 0"):
+        list(parse_json_array(tmp_path / "items.json"))
+
+
+@pytest.mark.parametrize(
+    "text", ["[123456789012345678901234567890]", '["\\ud800", "\\ud83d\\ude00"]']
+)
+def test_values_are_those_of_python(text: str, tmp_path: Path) -> None:
+    """Also large numbers, and half a surrogate pair, which the checks of fields find."""
+    (tmp_path / "items.json").write_text(text)
+    assert list(parse_json_array(tmp_path / "items.json")) == json.loads(text)

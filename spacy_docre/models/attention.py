@@ -1,0 +1,183 @@
+"""The last layer's attention: how a Hugging Face model gives it, how its gradient travels, and how
+a Doc is freed of it.
+
+It travels with the hidden states, as `model_output.last_attention` of each TransformerData, and
+its gradient travels back on the same object, whatever other components listen to the
+transformer, and in whatever order.
+"""
+
+import inspect
+import logging
+from contextvars import ContextVar
+from typing import Any, Dict, List, Optional, Tuple
+
+import torch
+from spacy.tokens import Doc
+from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
+from thinc.api import xp2torch
+from thinc.types import Floats4d
+from torch import Tensor, nn
+from transformers.modeling_utils import PreTrainedModel
+from transformers.utils.generic import ModelOutput
+
+logger = logging.getLogger("spacy")
+
+ATTENTION = "last_attention"
+_GRADIENT = "d_last_attention"
+
+# The attention that the running call of a transformer collects; None outside of our calls. Each
+# thread has its own, so that the hooks of a shared module need to know nothing of threads.
+_collected: ContextVar[Optional[List[Tensor]]] = ContextVar("collected_attention", default=None)
+
+
+def add_attention_hooks(transformer: PreTrainedModel) -> None:
+    """Ready a transformer for `run_with_attention`. Other calls of it go on as before.
+
+    In models laid out as BERT is, the last layer alone is asked for its attention, so that the
+    others keep the attention kernel they have. Any other model is asked for the attention of
+    all its layers.
+
+    transformer (PreTrainedModel): A Hugging Face transformer.
+    """
+    layer = last_layer(transformer)
+    asked = transformer if layer is None else layer
+    asked.register_forward_pre_hook(_ask, with_kwargs=True)
+    asked.register_forward_hook(_collect)
+    logging.getLogger(type(asked).__module__).addFilter(_is_news)
+
+
+def run_with_attention(transformer: PreTrainedModel, *args: Any, **kwargs: Any) -> ModelOutput:
+    """Call a transformer that has the hooks of `add_attention_hooks`.
+
+    transformer (PreTrainedModel): The transformer.
+    *args (Any): What it is called with.
+    **kwargs (Any): Likewise.
+    RETURNS (ModelOutput): What it gives, in float32, and `last_attention`, shape (windows, heads,
+        pieces, pieces).
+    """
+    collected: List[Tensor] = []
+    token = _collected.set(collected)
+    try:
+        output = transformer(*args, **kwargs)
+    finally:
+        _collected.reset(token)
+    result = ModelOutput()
+    for name, value in output.items():
+        if name != "attentions" or transformer.config.output_attentions:
+            result[name] = value.float() if isinstance(value, Tensor) else value
+    result[ATTENTION] = collected[-1].float()
+    return result
+
+
+def _ask(
+    module: nn.Module, args: Tuple[Any, ...], kwargs: Dict[str, Any]
+) -> Optional[Tuple[Tuple[Any, ...], Dict[str, Any]]]:
+    """Let a module give its attention."""
+    if _collected.get() is None:
+        return None
+    call = inspect.signature(module.forward).bind_partial(*args, **kwargs)
+    call.arguments["output_attentions"] = True
+    return call.args, call.kwargs
+
+
+def _collect(module: nn.Module, args: Tuple[Any, ...], output: Any) -> None:
+    """Keep the attention of a layer, or of the last layer of a whole model."""
+    collected = _collected.get()
+    if collected is not None:
+        whole = isinstance(output, ModelOutput)
+        collected.append(output["attentions"][-1] if whole else output[1])
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Keep out transformers' notice that a layer that we ask for its attention runs eager."""
+    return _collected.get() is None or "output_attentions=True" not in record.getMessage()
+
+
+def last_layer(transformer: PreTrainedModel) -> Optional[nn.Module]:
+    """Find the layer that alone can be asked for its attention.
+
+    transformer (PreTrainedModel): A Hugging Face transformer.
+    RETURNS (Optional[nn.Module]): The last layer of a model laid out as BERT is, None for any
+        other model.
+    """
+    layers = getattr(getattr(transformer, "encoder", None), "layer", None)
+    if not isinstance(layers, nn.ModuleList):
+        return None
+    takes = inspect.signature(layers[-1].forward).parameters
+    return layers[-1] if "output_attentions" in takes else None
+
+
+def log_attention_kernel(transformer: PreTrainedModel) -> None:
+    """Say so where a model cannot give its last attention without a slower kernel.
+
+    transformer (PreTrainedModel): A Hugging Face transformer.
+    """
+    name = type(transformer).__name__
+    if last_layer(transformer) is None:
+        logger.warning(
+            "%s cannot be asked for the attention of its last layer alone: all its layers "
+            "run eager attention, which is slower and needs more memory.",
+            name,
+        )
+    elif transformer.config._attn_implementation == "eager":
+        logger.info(
+            "%s runs eager attention in all its layers: its settings ask for it, or it has no "
+            "other.",
+            name,
+        )
+
+
+def attention_of(data: TransformerData) -> Optional[Floats4d]:
+    """The last layer's attention of one Doc.
+
+    data (TransformerData): What the transformer says of the Doc, from our
+        `TransformerModel`.
+    RETURNS (Optional[Floats4d]): Attention, shape (windows, heads, pieces, pieces), or
+        None if the transformer gave none.
+    """
+    return data.model_output.get(ATTENTION)
+
+
+def leave_attention_gradient(data: TransformerData, gradient: Floats4d) -> None:
+    """Leave the attention's gradient on the object that brought the attention.
+
+    The transformer collects it when the last of its listeners has spoken.
+
+    data (TransformerData): Where the attention came from.
+    gradient (Floats4d): Its gradient, shape (windows, heads, pieces, pieces).
+    """
+    earlier = getattr(data, _GRADIENT, None)
+    setattr(data, _GRADIENT, gradient if earlier is None else earlier + gradient)
+
+
+def take_attention_gradient(batch: FullTransformerBatch) -> Optional[Tensor]:
+    """Gather what listeners left on the TransformerData objects of a batch.
+
+    batch (FullTransformerBatch): What our `TransformerModel` gave.
+    RETURNS (Optional[Tensor]): The gradient, shape (windows, heads, pieces, pieces), or None if
+        no listener left any.
+    """
+    attention = batch.model_output[ATTENTION]
+    total: Optional[Tensor] = None
+    start = 0
+    for spans, data in zip(batch.spans, batch.doc_data):
+        end = start + len(spans)
+        gradient = getattr(data, _GRADIENT, None)
+        if gradient is not None:
+            total = torch.zeros_like(attention) if total is None else total
+            total[start:end] = xp2torch(gradient, device=attention.device)
+            delattr(data, _GRADIENT)
+        start = end
+    return total
+
+
+def release_attention(doc: Doc) -> None:
+    """Free the attention that our `TransformerModel` left on a Doc: it is large.
+
+    doc (Doc): The document.
+    """
+    # Where the extractor has an encoder of its own, there may be no such extension.
+    data = doc._.trf_data if Doc.has_extension("trf_data") else None
+    if data is not None and ATTENTION in data.model_output:
+        kept = {key: value for key, value in data.model_output.items() if key != ATTENTION}
+        data.model_output = ModelOutput(**kept)

@@ -1,0 +1,183 @@
+"""The shims by which thinc runs, updates, stores and loads PyTorch modules."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any, Callable, Tuple
+
+import srsly
+import torch
+from spacy_transformers.data_classes import HFObjects
+from spacy_transformers.layers.hf_shim import HFShim
+from spacy_transformers.util import make_tempdir
+from thinc.api import ArgsKwargs, Optimizer, PyTorchShim, get_torch_default_device
+from torch import nn
+from transformers.modeling_utils import no_init_weights
+from transformers.utils.generic import ModelOutput
+
+from .attention import add_attention_hooks, run_with_attention
+from .learn_rates import scale_learn_rate
+from .precision import Precision, autocast
+from .serialization import StoredPrecision, load_weights, pack, read_weights, save_weights, unpack
+
+
+class ThreadSafeShim(PyTorchShim):
+    """Lets several threads predict with one module.
+
+    The stock shim puts the module back into training mode after each prediction, in the midst
+    of another thread's. Here it stays in evaluation mode until the next training step.
+    """
+
+    def predict(self, inputs: ArgsKwargs) -> Any:
+        """Run the module in evaluation mode, without gradients.
+
+        inputs (ArgsKwargs): What it is called with.
+        RETURNS (Any): What it gives.
+        """
+        self._model.eval()
+        with torch.no_grad():
+            return self.run(inputs)
+
+    def run(self, inputs: ArgsKwargs) -> Any:
+        """Run the module, in whatever mode it is.
+
+        inputs (ArgsKwargs): What it is called with.
+        RETURNS (Any): What it gives.
+        """
+        return self._model(*inputs.args, **inputs.kwargs)
+
+
+class TransformerShim(ThreadSafeShim, HFShim):
+    """Runs a Hugging Face transformer so that its last layer gives its attention.
+
+    Weights are stored as safetensors, so that loading a pipeline runs no pickle.
+
+    model (HFObjects): Transformer and tokenizer, or none yet.
+    precision (Precision): Precision of the matrix products.
+    frozen_embeddings (bool): Whether training leaves the word embeddings as they are.
+    learn_rate_factor (float): Factor on the learning rate.
+    stored_precision (StoredPrecision): Precision of the weights on disk.
+    **settings (Any): Settings of HFShim.
+    """
+
+    def __init__(
+        self,
+        model: HFObjects,
+        *,
+        precision: Precision = "float32",
+        frozen_embeddings: bool = False,
+        learn_rate_factor: float = 1.0,
+        stored_precision: StoredPrecision = "float32",
+        **settings: Any,
+    ) -> None:
+        super().__init__(model, **settings)
+        self.precision = precision
+        self.frozen_embeddings = frozen_embeddings
+        self.learn_rate_factor = learn_rate_factor
+        self.stored_precision = stored_precision
+
+    def prepare_transformer(self) -> None:
+        """Ready the transformer that has just been set: it can be asked for its last attention,
+        and training leaves its word embeddings as they are, if they are to be frozen."""
+        add_attention_hooks(self._model)
+        if self.frozen_embeddings:
+            self._model.get_input_embeddings().requires_grad_(False)
+
+    def run(self, inputs: ArgsKwargs) -> ModelOutput:
+        """Run the transformer in its precision, in whatever mode it is.
+
+        inputs (ArgsKwargs): What it is called with.
+        RETURNS (ModelOutput): What it gives, and the attention of its last layer.
+        """
+        with self._autocast():
+            return run_with_attention(self._model, *inputs.args, **inputs.kwargs)
+
+    def _autocast(self) -> torch.autocast:
+        """The setting `mixed_precision` is for CUDA devices, and gives way to a `precision`."""
+        device = self.device
+        if self._mixed_precision and self.precision == "float32" and device.type == "cuda":
+            return torch.autocast("cuda", dtype=torch.float16)
+        return autocast(self.precision, device)
+
+    def begin_update(
+        self, inputs: ArgsKwargs
+    ) -> Tuple[ModelOutput, Callable[[ArgsKwargs], ArgsKwargs]]:
+        """Run the transformer in training mode, with gradients.
+
+        Not the stock method, whose own autocast undoes ours on CUDA devices.
+
+        inputs (ArgsKwargs): What it is called with.
+        RETURNS (Tuple[ModelOutput, Callable[[ArgsKwargs], ArgsKwargs]]): What it gives, and the
+            backward pass, from what torch.autograd.backward is called with.
+        """
+        self._model.train()
+        output = self.run(inputs)
+
+        def backprop(gradients: ArgsKwargs) -> ArgsKwargs:
+            gradients.kwargs["grad_tensors"] = self._grad_scaler.scale(
+                gradients.kwargs["grad_tensors"], inplace=True
+            )
+            torch.autograd.backward(*gradients.args, **gradients.kwargs)
+            found = [weight.grad for weight in self._model.parameters()]
+            self._grad_scaler.unscale([gradient for gradient in found if gradient is not None])
+            # Of word pieces, which have no gradients.
+            return inputs
+
+        return output, backprop
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Update the weights, with `learn_rate_factor`.
+
+        optimizer (Optimizer): The optimizer.
+        """
+        super().finish_update(scale_learn_rate(optimizer, self.learn_rate_factor))
+
+    def to_bytes(self) -> bytes:
+        """Serialise configuration, tokenizer and weights.
+
+        RETURNS (bytes): A message of msgpack, compressed in half precision.
+        """
+        model = self._model
+        if model is None:
+            return super().to_bytes()
+        # The stock method pickles the weights it finds: let it find none.
+        bare = copy.copy(self)
+        bare._model = nn.Module()
+        message = srsly.msgpack_loads(HFShim.to_bytes(bare))
+        # The folder that it was loaded from, which is of no use elsewhere.
+        message["config"]["_name_or_path"] = ""
+        message["state"] = save_weights(model, self.stored_precision)
+        return pack(srsly.msgpack_dumps(message), self.stored_precision)
+
+    def from_bytes(self, bytes_data: bytes) -> "TransformerShim":
+        """Load what `to_bytes` gave.
+
+        bytes_data (bytes): The data.
+        RETURNS (TransformerShim): The shim.
+        RAISES (ValueError): If the weights are missing, cut off, or of another model.
+        """
+        message = srsly.msgpack_loads(unpack(bytes_data, "transformer"))
+        if not message["config"]:
+            super().from_bytes(bytes_data)
+            return self
+        files = message["tokenizer"]
+        tokenizer_settings = files.pop("kwargs", {})
+        with make_tempdir() as folder:
+            for name, content in files.items():
+                # The bare name: what is loaded must not write outside of the folder.
+                (folder / Path(name).name).write_bytes(content)
+            # srsly's JSON would round BERT's layer_norm_eps of 1e-12 to 0.
+            (folder / "config.json").write_text(json.dumps(message["config"]), encoding="utf8")
+            config = self.config_cls.from_pretrained(folder)
+            tokenizer = self.tokenizer_cls.from_pretrained(folder, **tokenizer_settings)
+        with no_init_weights():
+            transformer = self.model_cls.from_config(config)
+        vocab_file = files.get(getattr(tokenizer, "vocab_files_names", {}).get("vocab_file"))
+        self._hfmodel = HFObjects(tokenizer, transformer, vocab_file)
+        self._model = transformer
+        self.prepare_transformer()
+        device = get_torch_default_device()
+        load_weights(transformer, read_weights(message["state"], "transformer"), "transformer")
+        transformer.to(device)
+        self._grad_scaler.to_(device)
+        return self

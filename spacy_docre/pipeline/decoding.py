@@ -1,0 +1,92 @@
+"""Logits to triples: where the threshold is applied."""
+
+from typing import List, Mapping, Optional, Sequence, Tuple
+
+import numpy
+from thinc.api import NumpyOps, to_numpy
+
+from ..annotations import Triple
+from ..models.extractor import PairScores
+from ..models.pieces import sentence_boundaries
+from ..pairs import Pairs
+
+# A sentence is evidence if at least this share of the pair's attention falls on it. Chosen on
+# Re-DocRED development documents, by evidence F1 of the gold triples (0.2: 43, 0.3: 45, 0.4: 42).
+EVIDENCE_SHARE = 0.3
+
+
+def decode(
+    scores: PairScores,
+    labels: Sequence[str],
+    names: Mapping[str, str],
+    threshold: float,
+    top_k: Optional[int],
+) -> List[Triple]:
+    """Choose the relations of a document.
+
+    scores (PairScores): The scores of its pairs.
+    labels (Sequence[str]): The relations, in the order of the logits.
+    names (Mapping[str, str]): Readable names of relations.
+    threshold (float): A relation is chosen if its probability is above this.
+    top_k (Optional[int]): At most so many relations of a pair are chosen; None for no limit.
+    RETURNS (List[Triple]): The relations, pair by pair.
+    """
+    document = scores.document
+    pairs = Pairs.of([len(document.entities)])
+    heads, tails, unordered = pairs.heads.tolist(), pairs.tails.tolist(), pairs.unordered.tolist()
+    has_sentences = document.doc.has_annotation("SENT_START")
+    sentences = sentence_boundaries(document.doc) if has_sentences else []
+    logits = to_numpy(scores.logits).astype("float64")
+    margins = logits[:, 1:] - logits[:, :1]  # (pairs, relations)
+    # Eq. 9, in float64: in float32 a sure relation would have probability 1.
+    probabilities = NumpyOps().sigmoid(margins)
+    chosen = probabilities > threshold
+    if top_k is not None:
+        chosen &= _among_best(margins, top_k)
+    evidence = to_numpy(scores.evidence)
+    return [
+        Triple(
+            head=heads[row],
+            tail=tails[row],
+            label=labels[column],
+            score=float(probabilities[row, column]),
+            name=names.get(labels[column], ""),
+            evidence=_evidence_sentences(evidence[unordered[row]], sentences),
+        )
+        for row, column in zip(*chosen.nonzero())
+    ]
+
+
+def _among_best(margins: numpy.ndarray, top_k: int) -> numpy.ndarray:
+    """Whether each relation is one of the best of its pair, shape (pairs, relations)."""
+    best = numpy.ones(margins.shape, dtype=bool)
+    worst_first = margins.argsort(axis=1)
+    numpy.put_along_axis(best, worst_first[:, : max(0, margins.shape[1] - top_k)], False, axis=1)
+    return best
+
+
+def _evidence_sentences(
+    shares: numpy.ndarray, sentences: Sequence[Tuple[int, int]]
+) -> Tuple[Tuple[int, int], ...]:
+    """The sentence on which most of a pair's attention falls, and others on which enough
+    does, most first; none for a pair without attention."""
+    if not sentences:
+        return ()
+    enough = min(EVIDENCE_SHARE, shares.max())
+    return tuple(sentences[index] for index in (-shares).argsort() if shares[index] >= enough > 0)
+
+
+def check_decision(threshold: float, top_k: Optional[int]) -> None:
+    """Check the settings by which relations are chosen, which may come from a file.
+
+    threshold (float): The probability above which a relation is chosen.
+    top_k (Optional[int]): The largest number of relations of a pair.
+    RAISES (ValueError): If one is no number, or out of its range.
+    """
+    for name, value in (("threshold", threshold), ("top_k", 1 if top_k is None else top_k)):
+        if not isinstance(value, (int, float)):
+            raise ValueError(f"{name} = {value!r} is no number.")
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"threshold = {threshold} is no probability: set one of 0 to 1.")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k = {top_k} annotates nothing: set 1 or more, or null.")

@@ -1,0 +1,44 @@
+"""The config that a `doc_relation_extractor` has where none is given."""
+
+from thinc.api import Config
+
+DEFAULT_CONFIG = Config().from_str(
+    """
+[doc_relation_extractor]
+threshold = 0.5
+top_k = null
+label_names = {}
+learn_rate_factor = 1.0
+distillation = null
+
+[doc_relation_extractor.entities]
+@misc = "spacy_docre.entities.v1"
+
+[doc_relation_extractor.loss]
+@misc = "spacy_docre.AdaptiveFocalLoss.v1"
+
+[doc_relation_extractor.scorer]
+@scorers = "spacy_docre.relation_scorer.v1"
+
+[doc_relation_extractor.model]
+@architectures = "spacy_docre.DocRelationModel.v1"
+
+[doc_relation_extractor.model.tok2vec]
+@architectures = "spacy_docre.TransformerListener.v1"
+
+[doc_relation_extractor.model.entity_pooling]
+@layers = "spacy_docre.LogSumExpPooling.v1"
+
+[doc_relation_extractor.model.context_pooling]
+@layers = "spacy_docre.LocalizedContextPooling.v1"
+
+[doc_relation_extractor.model.pair_features]
+@layers = "spacy_docre.GroupedBilinear.v1"
+
+[doc_relation_extractor.model.pair_encoder]
+@layers = "spacy_docre.AxialAttention.v1"
+
+[doc_relation_extractor.model.classifier]
+@layers = "spacy_docre.LinearClassifier.v1"
+"""
+)

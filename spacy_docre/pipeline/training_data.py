@@ -1,0 +1,91 @@
+"""What the component learns from its training data before it is trained."""
+
+from dataclasses import dataclass, field
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from ..distillation.objective import Distillation
+from ..entity_sources import EntityDoc
+
+# Documents that a model is built with.
+SAMPLE = 10
+
+
+@dataclass
+class Survey:
+    """What the component has to know of its training data.
+
+    sample (List[EntityDoc]): A few documents to build the model with; their entities are not
+        needed for that.
+    names (Dict[str, str]): The readable name of each relation, empty where none is known.
+    taught (Dict[Tuple[str, ...], Doc]): The relations that teachers know, in order, and a
+        document that each of them teaches.
+    """
+
+    sample: List[EntityDoc] = field(default_factory=list)
+    names: Dict[str, str] = field(default_factory=dict)
+    taught: Dict[Tuple[str, ...], Doc] = field(default_factory=dict)
+
+    def labels(self, known: Sequence[str], given: Optional[Iterable[str]], owner: str) -> List[str]:
+        """Choose the relations to be learnt.
+
+        known (Sequence[str]): Those that the component knows already.
+        given (Optional[Iterable[str]]): Those that a setting names; None for those of the
+            teacher, or, without one, of the examples, in alphabetical order.
+        owner (str): The name of the component, for the error message.
+        RETURNS (List[str]): The relations, in order.
+        RAISES (ValueError): If there are none, or if the examples hold others.
+        """
+        if isinstance(given, str):
+            raise ValueError(f"labels = {given!r} should be a list of relations.")
+        found = sorted(self.names)
+        if given is not None:
+            labels = [*given]
+        elif known:
+            labels = [*known, *found]
+        else:
+            labels = [*next(iter(self.taught), found)]
+        if not labels and not known:
+            raise ValueError(
+                "The training data holds no relations: doc._.relations is empty in every "
+                "reference document. Make the data with 'python -m spacy docre convert', or "
+                "set doc._.entities and doc._.relations, and keep them: "
+                "DocBin(store_user_data=True)."
+            )
+        unknown = self.names.keys() - labels
+        if unknown:
+            remedy = (
+                "These are the teacher's: leave other relations out of the data, e.g. with "
+                "'python -m spacy docre distant ... --names FILE --only-named'."
+                if self.taught
+                else "Add them to the file or list in [initialize.components], or make it anew "
+                "with 'spacy init labels'."
+            )
+            raise ValueError(
+                f"The training data holds relations that are not among the labels of "
+                f"'{owner}': {', '.join(sorted(unknown))}. {remedy}"
+            )
+        return labels
+
+
+def survey(examples: Iterable[Example], distillation: Optional[Distillation]) -> Survey:
+    """Read the training data once.
+
+    examples (Iterable[Example]): The examples.
+    distillation (Optional[Distillation]): What is learnt from a teacher.
+    RETURNS (Survey): What they tell.
+    """
+    found = Survey()
+    for example in examples:
+        reference = example.reference
+        for relation in reference._.relations:
+            name = relation.triple.name or found.names.get(relation.label_, "")
+            found.names[relation.label_] = name
+        teacher = None if distillation is None else distillation.teacher_of(reference)
+        if teacher is not None:
+            found.taught.setdefault(teacher.labels, reference)
+        if len(found.sample) < SAMPLE:
+            found.sample.append(EntityDoc(example.predicted, []))
+    return found

@@ -1,0 +1,116 @@
+"""Scores to triples: threshold, number of relations, evidence."""
+
+import warnings
+from itertools import permutations
+
+import numpy
+import pytest
+import torch
+from spacy.tokens import Doc, Span
+
+from tests.pipeline.helpers import (
+    EXTRACTOR,
+    LABELS,
+    network_of,
+    scores_of,
+)
+
+
+class TestSettings:
+    def test_threshold(self, all_scores, make_examples):
+        everything = scores_of(all_scores(make_examples(1)[0].predicted))
+        for threshold in (0.001, 0.5, 0.99):
+            all_scores.get_pipe(EXTRACTOR).cfg["threshold"] = threshold
+            found = scores_of(all_scores(make_examples(1)[0].predicted))
+            expected = {key for key, score in everything.items() if score > threshold}
+            assert set(found) == expected
+            assert expected
+
+    def test_a_threshold_that_is_asked_for(self, trained, make_examples):
+        """As an evaluation does, which wants what is less probable, too."""
+        extractor = trained.get_pipe(EXTRACTOR)
+        doc = trained.get_pipe("transformer")(make_examples(1)[0].predicted)
+        (scores,) = extractor.predict([doc])
+        everything = extractor.decode(scores, threshold=0.0)
+        assert len(everything) == scores.logits[:, 1:].size
+        for threshold in (0.001, 0.5, 0.99):
+            found = extractor.decode(scores, threshold)
+            assert found == [triple for triple in everything if triple.score > threshold]
+            assert 0 < len(found) < len(everything)
+        assert extractor.decode(scores) == extractor.decode(scores, 0.5)
+
+    def test_top_k(self, all_scores, make_examples):
+        extractor = all_scores.get_pipe(EXTRACTOR)
+        doc = all_scores.get_pipe("transformer")(make_examples(1)[0].predicted)
+        (prediction,) = extractor.predict([doc])
+        number = len(prediction.document.entities)
+        for top_k in (1, 2, 3, 97):
+            extractor.cfg["top_k"] = top_k
+            extractor.set_annotations([doc], [prediction])
+            expected = {
+                (head, tail, LABELS[label])
+                for (head, tail), logits in zip(permutations(range(number), 2), prediction.logits)
+                for label in (-logits[1:]).argsort()[:top_k]
+            }
+            assert set(scores_of(doc)) == expected
+
+    @pytest.mark.parametrize(
+        "settings, message",
+        [
+            ({"threshold": 1.5}, "threshold = 1.5 is no probability"),
+            ({"threshold": -0.1}, "threshold = -0.1 is no probability"),
+            ({"top_k": 0}, "top_k = 0 annotates nothing"),
+        ],
+    )
+    def test_out_of_range(self, settings, message, make_pipeline):
+        with pytest.raises(ValueError, match=message):
+            make_pipeline(**settings)
+
+    @pytest.mark.parametrize("bias", [500, -500])
+    def test_score_of_a_large_margin(self, bias, all_scores, make_examples):
+        """It is still a probability between 0 and 1, and no number overflows."""
+        with torch.no_grad():
+            network_of(all_scores).classifier.bias[0] = bias
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            scores = scores_of(all_scores(make_examples(1)[0].predicted)).values()
+        assert scores
+        assert all(0 < score < 1e-6 if bias > 0 else 1 - 1e-6 < score < 1 for score in scores)
+
+
+class TestEvidence:
+    def test_sentences_most_first(self, all_scores, make_examples):
+        several = 0
+        for example in make_examples(6):
+            doc = all_scores(example.predicted)
+            (prediction,) = all_scores.get_pipe(EXTRACTOR).predict(
+                [all_scores.get_pipe("transformer")(doc.copy())]
+            )
+            evidence = prediction.evidence
+            # Entities that share no window share no attention.
+            assert set(evidence.sum(axis=1).round(4)) <= {0, 1}
+            sentences = list(doc.sents)
+            shares = {}
+            number = len(doc._.entities)
+            pairs = [(head, tail) for head in range(number) for tail in range(head + 1, number)]
+            for (head, tail), share in zip(pairs, evidence):
+                shares[head, tail] = shares[tail, head] = share
+            for relation in doc._.relations:
+                indices = [sentences.index(sentence) for sentence in relation.evidence]
+                of_pair = shares[relation.head.index, relation.tail.index]
+                assert indices == sorted(indices, key=lambda index: -of_pair[index])
+                enough = min(0.3, of_pair.max())
+                assert set(indices) == set(numpy.flatnonzero((of_pair >= enough) & (of_pair > 0)))
+                several += len(indices) > 1
+        assert several
+
+    def test_no_sentence_boundaries(self, trained, make_examples, make_doc):
+        (example,) = make_examples(1)
+        doc = Doc(trained.vocab, words=[token.text for token in example.predicted])
+        doc.spans["entities"] = [
+            Span(doc, span.start, span.end, span_id=span.id_)
+            for span in example.predicted.spans["entities"]
+        ]
+        doc = trained(doc)
+        assert doc._.relations
+        assert all(relation.evidence == () for relation in doc._.relations)
