@@ -13,7 +13,7 @@ from wasabi import msg
 
 from spacy_docre.data.corpus_files import read_docs
 from spacy_docre.entity_sources import make_doc_ents_entities, set_entity_spans
-from spacy_docre.evaluation.clusters import METRICS, make_entity_cluster_scorer
+from spacy_docre.evaluation.clusters import CLUSTER_METRICS, make_entity_cluster_scorer
 
 
 def main(path: Path, mentions: int = 2000) -> None:
@@ -30,8 +30,10 @@ def main(path: Path, mentions: int = 2000) -> None:
         scores = score(
             [Example(group(with_mentions(reference)), reference) for reference in references]
         )
-        rows.append((name, *(f"{100 * scores[f'cluster_{metric}_f']:.1f}" for metric in METRICS)))
-    msg.table(rows, header=("F1", *METRICS), aligns=("l", *"rrr"))
+        rows.append(
+            (name, *(f"{100 * scores[f'cluster_{metric}_f']:.1f}" for metric in CLUSTER_METRICS))
+        )
+    msg.table(rows, header=("F1", *CLUSTER_METRICS), aligns=("l", *"rrr"))
 
     docs = [with_mentions(reference) for reference in references]
     while sum(len(doc.ents) for doc in docs) < mentions:

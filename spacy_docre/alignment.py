@@ -119,16 +119,16 @@ class GoldAlignment:
     computed when it is first asked.
 
     example (Example): The predicted document and the reference.
-    predicted (Sequence[Mentions]): The mentions of each entity of the predicted document.
-    gold (Optional[Sequence[Mentions]]): The mentions of each entity of the reference; None
+    predicted (Sequence[Sequence[Span]]): The mentions of each entity of the predicted document.
+    gold (Optional[Sequence[Sequence[Span]]]): The mentions of each entity of the reference; None
         for those that `gold_entities` finds.
     """
 
     def __init__(
         self,
         example: Example,
-        predicted: Sequence[Mentions],
-        gold: Optional[Sequence[Mentions]] = None,
+        predicted: Sequence[Sequence[Span]],
+        gold: Optional[Sequence[Sequence[Span]]] = None,
     ) -> None:
         self.example = example
         self.predicted = predicted

@@ -17,8 +17,6 @@ from ._shared import exit_on_error, load_extracting_pipeline, refuse_existing
 if TYPE_CHECKING:
     from ..evaluation.answers import Answers
     from ..evaluation.evaluation import Evaluation
-    from ..evaluation.gold import GoldDocument
-    from ..evaluation.inputs import TrainingData
     from ..evaluation.tables import Table
 
 METRICS, MARKDOWN, PAGE, RESULT = "metrics.json", "report.md", "report.html", "result.json"
@@ -88,7 +86,7 @@ def evaluate_cli(
     from ..data.docred import read_relation_names
     from ..evaluation.evaluation import Evaluation
     from ..evaluation.gold import read_gold
-    from ..evaluation.inputs import read_annotated
+    from ..evaluation.training_data import read_training_data
     from ..extras import import_extra
 
     sources = [what] if compare is None else [what, compare]
@@ -103,21 +101,23 @@ def evaluate_cli(
             import_extra("networkx")
     setup_gpu(gpu, silent=True)
     with exit_on_error(f"Cannot evaluate {what}"):
-        gold = read_annotated(gold_path, Vocab(), lang=lang)
-        documents = {title: read_gold(doc, title) for title, doc in gold.docs.items()}
-        facts = [_read_facts(path, documents) for path in (train, distant)]
-        names = gold.label_names
+        gold = read_gold(gold_path, Vocab(), lang=lang)
+        known = [
+            None if path is None else read_training_data(path, gold.facts)
+            for path in (train, distant)
+        ]
+        names = dict(gold.label_names)
         names.update(read_relation_names(names_path) if names_path else {})
         evaluations = []
         for source in sources:
             asked = _answers(source, gold.docs, names, threshold, find_entities, batch_size)
-            evaluations.append(Evaluation(documents, *asked, *facts))
+            evaluations.append(Evaluation(gold.documents, *asked, *known))
     _warn(gold.not_annotated, evaluations[0].unknown_titles)
-    figures, compared = _print_scores(evaluations, compare)
+    metrics, compared = _print_scores(evaluations, compare)
     if outputs:
         title = f"{what} on {gold_path}"
         with exit_on_error(f"Cannot write to {output}"):
-            _write(outputs, title, evaluations[0], figures, gold.docs, names, compared, limit)
+            _write(outputs, title, evaluations[0], metrics, gold.docs, names, compared, limit)
         msg.good(", ".join(map(str, outputs.values())))
 
 
@@ -134,23 +134,6 @@ def _outputs(folder: Optional[Path], what: str) -> Dict[str, Path]:
         return {}
     names = [METRICS, MARKDOWN, PAGE, *([] if _is_result(what) else [RESULT])]
     return {name: folder / name for name in names}
-
-
-def _read_facts(
-    path: Optional[Path], documents: "Mapping[str, GoldDocument]"
-) -> "Optional[TrainingData]":
-    """Of the facts of training data those that gold states, too."""
-    from ..evaluation.inputs import read_training_data
-
-    if path is None:
-        return None
-    facts = {
-        fact
-        for document in documents.values()
-        for triple in document.triples
-        for fact in document.facts(triple)
-    }
-    return read_training_data(path, facts)
 
 
 def _answers(
@@ -177,7 +160,7 @@ def _answers(
     nlp = load_extracting_pipeline(source, threshold)
     for extractor in relation_extractors(nlp):
         names.update(extractor.label_names)
-    parts = predict_answers(nlp, docs, find_entities=find_entities, batch_size=batch_size)
+    parts = predict_answers(nlp, docs, with_gold_entities=not find_entities, batch_size=batch_size)
     answers: Answers = {}
     candidates: Answers = {}
     for part, less_probable in tqdm(parts, total=len(docs), unit=" documents", disable=None):
@@ -203,13 +186,13 @@ def _warn(not_annotated: Sequence[str], unknown_titles: Sequence[str]) -> None:
 def _print_scores(
     evaluations: "Sequence[Evaluation]", other: Optional[str]
 ) -> "Tuple[Dict[str, Any], Optional[Table]]":
-    """Print the scores; the figures of the first evaluation, and its comparison with another."""
+    """Print the scores; the metrics of the first evaluation, and its comparison with another."""
     from ..evaluation.tables import comparison, summary
 
     first = evaluations[0]
     _print(summary(first))
     if other is None:
-        return first.figures, None
+        return dict(first.metrics), None
     differences = first.compare(evaluations[1])
     compared = comparison(differences, other)
     _print(compared)
@@ -221,7 +204,7 @@ def _print_scores(
         }
         for name, interval in differences.items()
     }
-    return {**first.figures, "comparison": intervals}, compared
+    return {**first.metrics, "comparison": intervals}, compared
 
 
 def _print(table: "Table") -> None:
@@ -235,7 +218,7 @@ def _write(
     outputs: Mapping[str, Path],
     title: str,
     evaluation: "Evaluation",
-    figures: Mapping[str, Any],
+    metrics: Mapping[str, Any],
     docs: Mapping[str, Doc],
     names: Mapping[str, str],
     compared: "Optional[Table]",
@@ -247,7 +230,7 @@ def _write(
 
     texts = {
         # Not srsly, which rounds.
-        METRICS: json.dumps(figures, indent=2),
+        METRICS: json.dumps(metrics, indent=2),
         MARKDOWN: to_markdown(title, evaluation, names, compared),
         PAGE: to_page(title, evaluation, docs, names, compared, limit),
     }

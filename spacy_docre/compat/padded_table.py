@@ -3,7 +3,7 @@
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..models.kd_docre import AxialAttention, KDDocRE
 from ..models.slots import require_positive
@@ -56,7 +56,7 @@ class PaddedKDDocRE(KDDocRE):
         """Eq. 7. Arguments and result as in `PairEncoder`."""
         # An entity of zeros in a context of zeros: what the maps give are their biases.
         head, tail = (
-            self.dropout(torch.tanh(cast(nn.Linear, layer).bias[None]))
+            self.dropout(torch.tanh(layer.bias[None]))
             for layer in (self.head_entity, self.tail_entity)
         )
         (padding,) = self.bilinear(head, tail)

@@ -1,1 +1,1 @@
-"""Evaluation of pipelines and of result files, and reports of it."""
+"""Evaluation of pipelines and of result files: metrics of triples, and reports of them."""

@@ -1,27 +1,36 @@
-"""Predicted triples, and the leaderboard's file of them (`result.json`)."""
+"""Predicted triples, said of gold's entities and sentences, and the leaderboard's file of them
+(`result.json`)."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Dict, FrozenSet, List, Optional
+from typing import Annotated, Dict, FrozenSet, Iterable, List, Optional, Sequence
 
 from pydantic import BaseModel, Field, StrictFloat, StrictInt
+from spacy.tokens import Span
+from spacy.training import Example
 
+from ..alignment import GoldAlignment, align_mentions
+from ..annotations import Triple
 from ..data.json_files import parse_json_array
+from ..data.sentences import numbered_sentences
 from ..data.validation import Label, Text, validate
-from .relations import ScoredTriple
+from .gold import numbers_of_sentences
+from .metrics import ScoredTriple
 
-FIELDS = {
+_FIELDS = {
     "title": "the document's title, a string",
-    "h_idx": "the place of the head entity in vertexSet, a whole number",
-    "t_idx": "the place of the tail entity in vertexSet, a whole number",
+    "h_idx": "the index of the head entity in vertexSet, a whole number",
+    "t_idx": "the index of the tail entity in vertexSet, a whole number",
     "r": "the relation's label, a string of one character or more",
-    "evidence": "a list of places of sentences; it may be left out",
+    "evidence": "a list of indices of sentences; it may be left out",
     "score": "the probability, a number of 0 to 1; it may be left out",
 }
 
 
 class AnswerRecord(BaseModel):
+    """An answer as it is written in a result file."""
+
     title: Text
     h_idx: StrictInt
     t_idx: StrictInt
@@ -32,9 +41,9 @@ class AnswerRecord(BaseModel):
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said of a predicted triple besides.
+    """What is known of a predicted triple.
 
-    evidence (FrozenSet[int]): The places of its evidence sentences.
+    evidence (FrozenSet[int]): The numbers of its evidence sentences in gold.
     score (Optional[float]): Its probability, where it is known.
     """
 
@@ -43,6 +52,75 @@ class Answer:
 
 
 Answers = Dict[ScoredTriple, Answer]
+
+
+def answers_of(example: Example, title: str, *, all_mentions: bool = False) -> Answers:
+    """The relations of a predicted document as answers about gold.
+
+    example (Example): The predicted document and the gold one.
+    title (str): What tells the document from others.
+    all_mentions (bool): As in `to_answers`.
+    RETURNS (Answers): The relations.
+    RAISES (ValueError): If the texts differ in more than white space and case.
+    """
+    doc = example.predicted
+    return to_answers(
+        example,
+        title,
+        [entity.mentions for entity in doc._.entities],
+        [relation.triple for relation in doc._.relations],
+        all_mentions=all_mentions,
+    )
+
+
+def to_answers(
+    example: Example,
+    title: str,
+    entities: Sequence[Sequence[Span]],
+    triples: Iterable[Triple],
+    *,
+    all_mentions: bool = False,
+) -> Answers:
+    """Say triples between predicted entities of gold's entities and sentences.
+
+    example (Example): The predicted document and the gold one.
+    title (str): What tells the document from others.
+    entities (Sequence[Sequence[Span]]): The mentions of each predicted entity.
+    triples (Iterable[Triple]): The triples between them.
+    all_mentions (bool): Whether a predicted entity is a gold entity only if it has all of its
+        mentions and no other; else one mention is enough.
+    RETURNS (Answers): The triples. Each entity that is not in gold has a negative index of its
+        own.
+    RAISES (ValueError): If the texts differ in more than white space and case.
+    """
+    alignment = GoldAlignment(example, entities)
+    numbers = _gold_sentence_numbers(example)
+
+    def in_gold(index: int) -> int:
+        gold = alignment.to_gold.get(index)
+        if gold is None or (all_mentions and not alignment.is_exact(gold)):
+            return -1 - index
+        return gold
+
+    return {
+        ScoredTriple(title, in_gold(triple.head), in_gold(triple.tail), triple.label): Answer(
+            numbers_of_sentences(triple.evidence, numbers), triple.score
+        )
+        for triple in triples
+    }
+
+
+def _gold_sentence_numbers(example: Example) -> List[Optional[int]]:
+    """The number of the gold sentence that each predicted token is in, None for white space that
+    gold does not have; a token that is in two sentences counts for the first."""
+    sentences = numbered_sentences(example.reference)
+    numbers: List[Optional[int]] = [None] * len(example.predicted)
+    # A sentence is found as a mention is.
+    aligned = align_mentions(example, [[sentence] for sentence in sentences.values()])
+    for number, spans in reversed(list(zip(sentences, aligned))):
+        for span in spans:
+            numbers[span.start : span.end] = [number] * len(span)
+    return numbers
 
 
 def above(answers: Answers, threshold: float) -> Answers:
@@ -68,8 +146,8 @@ def read_answers(path: Path) -> Answers:
     RAISES (ValueError): If the file is malformed.
     """
     answers: Answers = {}
-    for place, data in enumerate(parse_json_array(path)):
-        record = validate(AnswerRecord, data, f"{path}, answer {place}", FIELDS)
+    for index, data in enumerate(parse_json_array(path)):
+        record = validate(AnswerRecord, data, f"{path}, answer {index}", _FIELDS)
         triple = ScoredTriple(record.title, record.h_idx, record.t_idx, record.r)
         answers.setdefault(triple, Answer(frozenset(record.evidence), record.score))
     return answers

@@ -1,26 +1,39 @@
 """How sure F1 and Ign F1 are: bootstrap over documents, for one model or for two."""
 
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterable, Sequence, Set, Tuple
+from typing import Callable, Dict, Iterable, NamedTuple, Sequence, Set
 
 import numpy
 from numpy.typing import NDArray
 
-from .relations import ScoredTriple
+from .metrics import ScoredTriple
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 
-# Of each document: correct triples, correct ones that are known from training, predicted, gold.
-Counts = Tuple[NDArray, NDArray, NDArray, NDArray]
 Statistic = Callable[..., NDArray]
+
+
+class TripleCounts(NamedTuple):
+    """The number of triples in each document, all of shape (documents,).
+
+    correct (NDArray): Predicted triples that are gold.
+    known (NDArray): Correct ones that are facts of the training data.
+    predicted (NDArray): Predicted triples.
+    gold (NDArray): Gold triples.
+    """
+
+    correct: NDArray
+    known: NDArray
+    predicted: NDArray
+    gold: NDArray
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure and how sure it is.
+    """A score and how sure it is.
 
-    value (float): The figure.
+    value (float): The score, or the difference of two.
     low (float): The lower end of its confidence interval.
     high (float): The upper end.
     share_below (float): The share of the resamples in which it is 0 or less.
@@ -37,30 +50,29 @@ def count_by_document(
     gold: Set[ScoredTriple],
     predicted: Set[ScoredTriple],
     known: Set[ScoredTriple],
-) -> Counts:
+) -> TripleCounts:
     """Count the triples of each document.
 
     documents (Sequence[str]): The documents, all those that triples are of.
     gold (Set[ScoredTriple]): The gold triples.
     predicted (Set[ScoredTriple]): The predicted triples.
     known (Set[ScoredTriple]): The gold triples that are facts of the training data.
-    RETURNS (Counts): Correct, correct and known, predicted and gold triples, each of shape
-        (documents,).
+    RETURNS (TripleCounts): The counts, in the order of the documents.
     """
-    place = {document: number for number, document in enumerate(documents)}
+    index = {document: number for number, document in enumerate(documents)}
 
     def count(triples: Iterable[ScoredTriple]) -> NDArray:
-        places = [place[triple.document] for triple in triples]
-        return numpy.bincount(numpy.array(places, dtype="int64"), minlength=len(documents))
+        indices = [index[triple.document] for triple in triples]
+        return numpy.bincount(numpy.array(indices, dtype="int64"), minlength=len(documents))
 
     correct = gold & predicted
-    return count(correct), count(correct & known), count(predicted), count(gold)
+    return TripleCounts(count(correct), count(correct & known), count(predicted), count(gold))
 
 
-def bootstrap(counts: Counts, *, seed: int = 0) -> Dict[str, Interval]:
+def bootstrap(counts: TripleCounts, *, seed: int = 0) -> Dict[str, Interval]:
     """F1 and Ign F1 with their confidence interval: documents are drawn with replacement.
 
-    counts (Counts): What `count_by_document` gives.
+    counts (TripleCounts): What `count_by_document` gives.
     seed (int): The seed of the draws.
     RETURNS (Dict[str, Interval]): `rel_f` and `rel_ign_f`.
     """
@@ -70,11 +82,13 @@ def bootstrap(counts: Counts, *, seed: int = 0) -> Dict[str, Interval]:
     }
 
 
-def paired_bootstrap(ours: Counts, theirs: Counts, *, seed: int = 0) -> Dict[str, Interval]:
+def paired_bootstrap(
+    ours: TripleCounts, theirs: TripleCounts, *, seed: int = 0
+) -> Dict[str, Interval]:
     """How much better one model is than another: both are scored on the same draws.
 
-    ours (Counts): What `count_by_document` gives for the one model.
-    theirs (Counts): The same for the other, of the same documents.
+    ours (TripleCounts): What `count_by_document` gives for the one model.
+    theirs (TripleCounts): The same for the other, of the same documents.
     seed (int): The seed of the draws.
     RETURNS (Dict[str, Interval]): The differences of `rel_f` and `rel_ign_f`.
     """

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Mapping
 
 from ..extras import import_extra
 from .errors import ErrorClass
-from .evaluation import Evaluation, Figures
+from .evaluation import Evaluation, Metrics
 from .tables import ERRORS, GROUPS, most_errors_first, relation_title
 
 _COLORS = {
@@ -40,22 +40,22 @@ def draw(evaluation: Evaluation, names: Mapping[str, str]) -> Dict[str, str]:
     names (Mapping[str, str]): Readable names of relations, by label.
     RETURNS (Dict[str, str]): The HTML of each chart, by its name.
     """
-    figures = evaluation.figures
-    charts = {"relations": _relations(figures, names)}
+    metrics = evaluation.metrics
+    charts = {"relations": _relations(metrics, names)}
     if evaluation.curve is not None and len(evaluation.curve.thresholds):
         charts["curve"] = _curve(evaluation)
-    charts["errors"] = _errors(figures)
+    charts["errors"] = _errors(metrics)
     for key, title in GROUPS.items():
-        if figures[key]:
-            charts[key.replace("_", "-")] = _group(figures[key], title)
+        if metrics[key]:
+            charts[key.replace("_", "-")] = _group(metrics[key], title)
     return charts
 
 
-def _relations(figures: Figures, names: Mapping[str, str]) -> str:
+def _relations(metrics: Metrics, names: Mapping[str, str]) -> str:
     """What becomes of the triples of each relation, a bar each."""
     plotly = import_extra("plotly.graph_objects")
 
-    scores = figures["rel_per_type"]
+    scores = metrics["rel_per_type"]
     labels = most_errors_first(scores)
     # Plotly reads markup in names.
     titles = [html.escape(relation_title(label, names)) for label in labels]
@@ -102,14 +102,14 @@ def _curve(evaluation: Evaluation) -> str:
 
     curve = evaluation.curve
     assert curve is not None
-    places = numpy.unique(
+    shown = numpy.unique(
         numpy.linspace(0, len(curve.thresholds) - 1, _POINTS).round().astype("int64")
     )
     line = plotly.Scatter(
         name="threshold",
-        x=curve.recall[places],
-        y=curve.precision[places],
-        customdata=numpy.stack([curve.thresholds, curve.fscore], axis=1)[places],
+        x=curve.recall[shown],
+        y=curve.precision[shown],
+        customdata=numpy.stack([curve.thresholds, curve.fscore], axis=1)[shown],
         mode="lines",
         line_color="#2563eb",
         hovertemplate="P > %{customdata[0]:.3f}<br>precision %{y:.1%}, recall %{x:.1%}, "
@@ -121,8 +121,8 @@ def _curve(evaluation: Evaluation) -> str:
         traces.append(
             _point("TH (P > 0.5)", curve.recall[above_th - 1], curve.precision[above_th - 1], "x")
         )
-    figures = evaluation.figures
-    traces.append(_point("these answers", figures["rel_r"], figures["rel_p"], "circle"))
+    metrics = evaluation.metrics
+    traces.append(_point("these answers", metrics["rel_r"], metrics["rel_p"], "circle"))
     best = int(curve.fscore.argmax())
     traces.append(
         _point(
@@ -154,11 +154,11 @@ def _point(name: str, recall: float, precision: float, symbol: str) -> Any:
     )
 
 
-def _errors(figures: Figures) -> str:
+def _errors(metrics: Metrics) -> str:
     """The error distribution."""
     plotly = import_extra("plotly.graph_objects")
 
-    counts = [figures["errors"][kind.value] for kind in ERRORS]
+    counts = [metrics["errors"][kind.value] for kind in ERRORS]
     bar = plotly.Bar(
         x=[f"{kind.value}: {title}" for kind, title in ERRORS.items()],
         y=counts,
@@ -169,7 +169,7 @@ def _errors(figures: Figures) -> str:
     return _html([bar], "What becomes of triples", yaxis_title="triples")
 
 
-def _group(scores: Figures, title: str) -> str:
+def _group(scores: Metrics, title: str) -> str:
     """F1 of groups of triples."""
     plotly = import_extra("plotly.graph_objects")
 

@@ -39,7 +39,7 @@ class ClusterScore:
         return self.found / self.total if self.total else 0.0
 
 
-Metric = Callable[[Sequence[Cluster], Sequence[Cluster]], ClusterScore]
+ClusterMetric = Callable[[Sequence[Cluster], Sequence[Cluster]], ClusterScore]
 
 
 def score_b3(gold: Sequence[Cluster], predicted: Sequence[Cluster]) -> ClusterScore:
@@ -84,7 +84,7 @@ def score_lea(gold: Sequence[Cluster], predicted: Sequence[Cluster]) -> ClusterS
     return ClusterScore(found, _num_mentions(gold))
 
 
-METRICS: Dict[str, Metric] = {"b3": score_b3, "ceafe": score_ceafe, "lea": score_lea}
+CLUSTER_METRICS: Dict[str, ClusterMetric] = {"b3": score_b3, "ceafe": score_ceafe, "lea": score_lea}
 
 
 def score_clusters(
@@ -98,7 +98,7 @@ def score_clusters(
     """
     pairs = list(documents)
     scores = {}
-    for name, metric in METRICS.items():
+    for name, metric in CLUSTER_METRICS.items():
         recall = _sum(metric(gold, predicted) for gold, predicted in pairs).recall
         precision = _sum(metric(predicted, gold) for gold, predicted in pairs).recall
         both = precision + recall

@@ -6,7 +6,7 @@ from typing import Mapping, Set
 import numpy
 from numpy.typing import NDArray
 
-from .relations import ScoredTriple
+from .metrics import ScoredTriple
 
 
 @dataclass(frozen=True)

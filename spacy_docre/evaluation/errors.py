@@ -1,5 +1,5 @@
-"""What a model gets wrong: the error distribution of the paper's Table 7, the binary scores of
-its Table 8, and which relations are taken for which."""
+"""What a model gets wrong: the error distribution of the paper's Table 7, and which relations are
+taken for which."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -7,10 +7,7 @@ from enum import Enum
 from typing import Counter as CounterType
 from typing import Dict, Iterable, List, Optional, Set, Tuple
 
-from spacy.scorer import PRFScore
-
-from .relations import ScoredTriple
-from .subsets import Pair, pair_of
+from .metrics import EntityPair, ScoredTriple
 
 
 class ErrorClass(str, Enum):
@@ -55,13 +52,13 @@ def classify(gold: Set[ScoredTriple], predicted: Set[ScoredTriple]) -> List[Outc
     predicted (Set[ScoredTriple]): The predicted triples.
     RETURNS (List[Outcome]): What became of each, ordered by document, head and tail.
     """
-    by_pair: Dict[Pair, Tuple[List[ScoredTriple], List[ScoredTriple]]] = defaultdict(
+    by_pair: Dict[EntityPair, Tuple[List[ScoredTriple], List[ScoredTriple]]] = defaultdict(
         lambda: ([], [])
     )
     for triple in gold:
-        by_pair[pair_of(triple)][0].append(triple)
+        by_pair[triple.pair][0].append(triple)
     for triple in predicted:
-        by_pair[pair_of(triple)][1].append(triple)
+        by_pair[triple.pair][1].append(triple)
     outcomes = []
     for pair in sorted(by_pair):
         ours, theirs = (sorted(triples, key=_label) for triples in by_pair[pair])
@@ -86,18 +83,6 @@ def count_classes(outcomes: Iterable[Outcome]) -> CounterType[ErrorClass]:
     counts: CounterType[ErrorClass] = Counter({kind: 0 for kind in ErrorClass})
     counts.update(outcome.kind for outcome in outcomes)
     return counts
-
-
-def score_pairs(gold: Set[ScoredTriple], predicted: Set[ScoredTriple]) -> PRFScore:
-    """Score whether pairs are related, whatever the relation.
-
-    gold (Set[ScoredTriple]): The gold triples.
-    predicted (Set[ScoredTriple]): The predicted triples.
-    RETURNS (PRFScore): Precision, recall and F1 of the related pairs.
-    """
-    score = PRFScore()
-    score.score_set(set(map(pair_of, predicted)), set(map(pair_of, gold)))
-    return score
 
 
 def confusions(outcomes: Iterable[Outcome]) -> CounterType[Tuple[str, str]]:

@@ -1,41 +1,36 @@
-"""All figures of an evaluation, together."""
+"""All metrics of an evaluation, together."""
 
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set
-from typing import Counter as CounterType
 
 from spacy.scorer import PRFScore
 
 from ..data.stats import FAR
 from .answers import Answers
-from .bootstrap import (
-    Counts,
-    Interval,
-    bootstrap,
-    count_by_document,
-    paired_bootstrap,
-)
+from .bootstrap import Interval, TripleCounts, bootstrap, count_by_document, paired_bootstrap
 from .curve import Curve, precision_recall_curve
-from .errors import ErrorClass, Outcome, classify, confusions, count_classes, score_pairs
-from .evidence import score_evidence
-from .gold import Fact, GoldDocument
-from .inputs import TrainingData
-from .relations import (
+from .errors import ErrorClass, Outcome, classify, confusions, count_classes
+from .gold import GoldDocument, NamedFact
+from .metrics import (
     ScoredTriple,
     ignore_known_f,
+    score_evidence,
     score_groups,
     score_per_label,
+    score_related_pairs,
     score_triples,
 )
-from .subsets import frequent_labels, pair_of, size_class, size_classes, two_hop_pairs
+from .subsets import frequent_labels, size_class, size_classes, two_hop_pairs
+from .training_data import TrainingData
 
 # The largest size of each class but the last.
 ENTITIES = (10, 15, 20, 25)
 WORDS = (100, 150, 200, 250)
 
-Figures = Dict[str, Any]
+# By name, as in metrics.json.
+Metrics = Dict[str, Any]
 
 
 @dataclass
@@ -95,46 +90,15 @@ class Evaluation:
         return sorted({triple.document for triple in self.predicted} - set(self.documents))
 
     @cached_property
-    def figures(self) -> Figures:
-        """RETURNS (Figures): All figures, as fractions, by name; None for what cannot be told
+    def metrics(self) -> Metrics:
+        """RETURNS (Metrics): All metrics, as fractions, by name; None for what cannot be told
         from what is given."""
-        gold, predicted = self.gold, self.predicted
-        labels = None if self.training is None else self.training.labels
-        frequent = frequent_labels(labels or Counter())
-        two_hop = two_hop_pairs(gold)
         return {
-            "documents": len(self.documents),
-            "gold": len(gold),
-            "predicted": len(predicted),
-            **_prf("rel", score_triples(gold, predicted)),
-            "rel_ign_f": self._ign_f(self.training),
-            "rel_ign_distant_f": self._ign_f(self.distant),
-            **{
-                f"{name}_interval": [interval.low, interval.high]
-                for name, interval in self.intervals.items()
-            },
-            **_prf("evidence", self._evidence()),
-            **_prf("infer", self._of(lambda triple: pair_of(triple) in two_hop)),
-            **_prf(
-                "frequent", self._of(lambda triple: triple.label in frequent) if labels else None
-            ),
-            **_prf(
-                "long_tail",
-                self._of(lambda triple: triple.label not in frequent) if labels else None,
-            ),
-            **_prf("intra", self._of(lambda triple: self._distance(triple) == 0)),
-            **_prf("inter", self._of(lambda triple: (self._distance(triple) or 0) > 0)),
-            **_prf("pair", score_pairs(gold, predicted)),
-            "errors": self._errors(),
-            "by_entities": self._by(ENTITIES, lambda document: len(document.names)),
-            "by_words": self._by(WORDS, lambda document: document.num_words),
-            "by_distance": self._groups(self._distance_class, size_classes(range(FAR))),
-            "rel_per_type": self._per_label(labels),
-            "confusions": [
-                {"gold": ours, "predicted": theirs, "number": number}
-                for (ours, theirs), number in confusions(self.outcomes).most_common()
-            ],
-            **self._best(),
+            **self._overall(),
+            **self._of_subsets(),
+            **self._of_pairs(),
+            **self._of_groups(),
+            **self._at_best_threshold(),
         }
 
     @cached_property
@@ -163,17 +127,17 @@ class Evaluation:
         answer = (self.candidates or self.answers).get(triple)
         return None if answer is None else answer.score
 
-    def has_places(self, triple: ScoredTriple) -> bool:
+    def has_pair(self, triple: ScoredTriple) -> bool:
         """Tell whether a triple is between two entities of a gold document.
 
         triple (ScoredTriple): A triple, gold or predicted.
         RETURNS (bool): Whether it is.
         """
         document = self.documents.get(triple.document)
-        places = range(len(document.names)) if document else range(0)
-        return triple.head in places and triple.tail in places and triple.head != triple.tail
+        indices = range(len(document.names)) if document else range(0)
+        return triple.head in indices and triple.tail in indices and triple.head != triple.tail
 
-    def _counts(self, unknown_titles: Iterable[str]) -> Counts:
+    def _counts(self, unknown_titles: Iterable[str]) -> TripleCounts:
         known = self._known(self.training)
         return count_by_document(
             [*self.documents, *unknown_titles], self.gold, self.predicted, known
@@ -181,8 +145,24 @@ class Evaluation:
 
     def _known(self, training: Optional[TrainingData]) -> Set[ScoredTriple]:
         """The gold triples that training data states."""
-        facts: Set[Fact] = training.facts if training else set()
+        facts: Set[NamedFact] = training.facts if training else set()
         return {triple for document in self.documents.values() for triple in document.known(facts)}
+
+    def _overall(self) -> Metrics:
+        """The scores of all triples together."""
+        return {
+            "documents": len(self.documents),
+            "gold": len(self.gold),
+            "predicted": len(self.predicted),
+            **_prf("rel", score_triples(self.gold, self.predicted)),
+            "rel_ign_f": self._ign_f(self.training),
+            "rel_ign_distant_f": self._ign_f(self.distant),
+            **{
+                f"{name}_interval": [interval.low, interval.high]
+                for name, interval in self.intervals.items()
+            },
+            **_prf("evidence", self._evidence()),
+        }
 
     def _ign_f(self, training: Optional[TrainingData]) -> Optional[float]:
         if training is None:
@@ -204,6 +184,24 @@ class Evaluation:
         }
         return score_evidence(gold, predicted)
 
+    def _of_subsets(self) -> Metrics:
+        """The scores of triples that need more than others."""
+        two_hop = two_hop_pairs(self.gold)
+        labels = None if self.training is None else self.training.labels
+        frequent = frequent_labels(labels or Counter())
+        return {
+            **_prf("infer", self._of(lambda triple: triple.pair in two_hop)),
+            **_prf(
+                "frequent", self._of(lambda triple: triple.label in frequent) if labels else None
+            ),
+            **_prf(
+                "long_tail",
+                self._of(lambda triple: triple.label not in frequent) if labels else None,
+            ),
+            **_prf("intra", self._of(lambda triple: self._distance(triple) == 0)),
+            **_prf("inter", self._of(lambda triple: (self._distance(triple) or 0) > 0)),
+        }
+
     def _of(self, is_wanted: Callable[[ScoredTriple], bool]) -> Optional[PRFScore]:
         """The score of a part of the triples; None where there are none."""
         gold, predicted = (set(filter(is_wanted, each)) for each in (self.gold, self.predicted))
@@ -213,43 +211,61 @@ class Evaluation:
         document = self.documents.get(triple.document)
         return None if document is None else document.distance(triple)
 
+    def _of_pairs(self) -> Metrics:
+        """Whether related pairs are found, and what becomes of each triple between them."""
+        pairs = sum(
+            len(document.names) * (len(document.names) - 1) for document in self.documents.values()
+        )
+        related = {triple.pair for triple in self.gold | self.predicted if self.has_pair(triple)}
+        counts = count_classes(self.outcomes)
+        return {
+            **_prf("pair", score_related_pairs(self.gold, self.predicted)),
+            "errors": {
+                **{kind.value: counts[kind] for kind in ErrorClass},
+                "NR": pairs - len(related),
+            },
+        }
+
+    def _of_groups(self) -> Metrics:
+        """The scores by size of the document, by distance and by relation."""
+        return {
+            "by_entities": self._by_size(ENTITIES, lambda document: len(document.names)),
+            "by_words": self._by_size(WORDS, lambda document: document.num_words),
+            "by_distance": self._by_group(self._distance_class, size_classes(range(FAR))),
+            "rel_per_type": self._per_label(),
+            "confusions": [
+                {"gold": gold, "predicted": predicted, "number": number}
+                for (gold, predicted), number in confusions(self.outcomes).most_common()
+            ],
+        }
+
+    def _by_size(self, bounds: Sequence[int], size: Callable[[GoldDocument], int]) -> Metrics:
+        sizes = {
+            title: size_class(size(document), bounds) for title, document in self.documents.items()
+        }
+        return self._by_group(lambda triple: sizes.get(triple.document), size_classes(bounds))
+
     def _distance_class(self, triple: ScoredTriple) -> Optional[str]:
         distance = self._distance(triple)
         return None if distance is None else size_class(distance, range(FAR))
 
-    def _by(self, bounds: Sequence[int], size: Callable[[GoldDocument], int]) -> Figures:
-        """The scores of documents of each size."""
-        sizes = {
-            title: size_class(size(document), bounds) for title, document in self.documents.items()
-        }
-        return self._groups(lambda triple: sizes.get(triple.document), size_classes(bounds))
-
-    def _groups(
+    def _by_group(
         self, group: Callable[[ScoredTriple], Optional[str]], names: Iterable[str]
-    ) -> Figures:
+    ) -> Metrics:
         scores = score_groups(self.gold, self.predicted, group)
         return {name: _counted(scores[name]) for name in names if name in scores}
 
-    def _errors(self) -> Dict[str, int]:
-        pairs = sum(
-            len(document.names) * (len(document.names) - 1) for document in self.documents.values()
-        )
-        related = {
-            pair_of(triple) for triple in self.gold | self.predicted if self.has_places(triple)
-        }
-        counts = count_classes(self.outcomes)
-        return {**{kind.value: counts[kind] for kind in ErrorClass}, "NR": pairs - len(related)}
-
-    def _per_label(self, training: Optional[CounterType[str]]) -> Figures:
-        return {
-            label: {
-                **_counted(score),
-                **({} if training is None else {"training": training[label]}),
-            }
+    def _per_label(self) -> Metrics:
+        scores = {
+            label: _counted(score)
             for label, score in score_per_label(self.gold, self.predicted).items()
         }
+        if self.training is not None:
+            for label, score in scores.items():
+                score["training"] = self.training.labels[label]
+        return scores
 
-    def _best(self) -> Figures:
+    def _at_best_threshold(self) -> Metrics:
         """The best F1 over the threshold."""
         if self.curve is None:
             return {"best_f": None, "best_threshold": None}
@@ -271,6 +287,6 @@ def _prf(name: str, score: Optional[PRFScore]) -> Dict[str, Optional[float]]:
     }
 
 
-def _counted(score: PRFScore) -> Figures:
+def _counted(score: PRFScore) -> Metrics:
     counts = {"correct": score.tp, "missed": score.fn, "spurious": score.fp}
     return {**score.to_dict(), **counts, "gold": score.tp + score.fn}

@@ -1,16 +1,32 @@
-"""Annotated documents as scores see them: triples with their evidence, names, and places."""
+"""Gold: annotated documents as metrics see them."""
 
 from dataclasses import dataclass
-from typing import AbstractSet, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple
+from functools import cached_property
+from pathlib import Path
+from typing import (
+    AbstractSet,
+    Dict,
+    FrozenSet,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
-from ..annotations import Relation
+from ..annotations import document_title, has_relations
+from ..data.corpus_files import read_documents
 from ..data.gold_annotations import entity_names
 from ..data.sentences import sentence_distance, sentence_numbers, sentences_of_entities
-from .relations import ScoredTriple
+from .metrics import ScoredTriple
 
-Fact = Tuple[str, str, str]
+# What a triple says of names: head name, tail name, label.
+NamedFact = Tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -22,7 +38,7 @@ class GoldDocument:
     names (List[Set[str]]): The names of each entity's mentions.
     sentences (List[Set[int]]): The sentences in which each entity is mentioned; an empty list
         where the document has no sentence boundaries.
-    triples (Dict[ScoredTriple, FrozenSet[int]]): The relations, each with the places of its
+    triples (Dict[ScoredTriple, FrozenSet[int]]): The relations, each with the numbers of its
         evidence sentences.
     """
 
@@ -32,6 +48,29 @@ class GoldDocument:
     sentences: List[Set[int]]
     triples: Dict[ScoredTriple, FrozenSet[int]]
 
+    @classmethod
+    def from_doc(cls, doc: Doc, title: str) -> "GoldDocument":
+        """Gather what metrics have to know of an annotated document.
+
+        doc (Doc): The document, with gold entities and relations.
+        title (str): What tells it from others.
+        RETURNS (GoldDocument): The document.
+        """
+        numbers = sentence_numbers(doc)
+        triples = [relation.triple for relation in doc._.relations]
+        return cls(
+            title=title,
+            num_words=len(doc),
+            names=[entity_names(entity) for entity in doc._.entities],
+            sentences=sentences_of_entities(doc) if numbers else [],
+            triples={
+                ScoredTriple(title, triple.head, triple.tail, triple.label): numbers_of_sentences(
+                    triple.evidence, numbers
+                )
+                for triple in triples
+            },
+        )
+
     def distance(self, triple: ScoredTriple) -> Optional[int]:
         """Tell how far apart head and tail are.
 
@@ -39,25 +78,25 @@ class GoldDocument:
         RETURNS (Optional[int]): The number of sentences between their nearest mentions; None
             where there are no sentence boundaries, or an entity is not in gold.
         """
-        places = range(len(self.sentences))
-        if triple.head not in places or triple.tail not in places:
+        indices = range(len(self.sentences))
+        if triple.head not in indices or triple.tail not in indices:
             return None
         return sentence_distance(self.sentences[triple.head], self.sentences[triple.tail])
 
-    def facts(self, triple: ScoredTriple) -> Iterator[Fact]:
+    def facts(self, triple: ScoredTriple) -> Iterator[NamedFact]:
         """Tell what a gold triple says of names.
 
         triple (ScoredTriple): The triple.
-        YIELDS (Fact): The relation, between any names of head and tail.
+        YIELDS (NamedFact): The relation, between any names of head and tail.
         """
         for head in self.names[triple.head]:
             for tail in self.names[triple.tail]:
                 yield head, tail, triple.label
 
-    def known(self, facts: AbstractSet[Fact]) -> Set[ScoredTriple]:
+    def known(self, facts: AbstractSet[NamedFact]) -> Set[ScoredTriple]:
         """Find the gold triples that are facts of the training data, by any names.
 
-        facts (AbstractSet[Fact]): The facts of the training data.
+        facts (AbstractSet[NamedFact]): The facts of the training data.
         RETURNS (Set[ScoredTriple]): The triples.
         """
         return {
@@ -65,45 +104,98 @@ class GoldDocument:
         }
 
 
-def read_gold(doc: Doc, title: str) -> GoldDocument:
-    """Gather what scores have to know of an annotated document.
+@dataclass
+class GoldSet:
+    """The gold documents of an evaluation.
 
-    doc (Doc): The document, with gold entities and relations.
-    title (str): What tells it from others.
-    RETURNS (GoldDocument): The document.
+    docs (Dict[str, Doc]): Those whose relations are annotated, by title.
+    not_annotated (List[str]): The titles of the others.
     """
-    numbers = sentence_numbers(doc)
-    return GoldDocument(
-        title=title,
-        num_words=len(doc),
-        names=[entity_names(entity) for entity in doc._.entities],
-        sentences=sentences_of_entities(doc) if numbers else [],
-        triples={
-            ScoredTriple(
-                title, relation.head.index, relation.tail.index, relation.label_
-            ): evidence_sentences(relation, numbers)
+
+    docs: Dict[str, Doc]
+    not_annotated: List[str]
+
+    @cached_property
+    def documents(self) -> Dict[str, GoldDocument]:
+        """RETURNS (Dict[str, GoldDocument]): The annotated documents as metrics see them, by
+        title."""
+        return {title: GoldDocument.from_doc(doc, title) for title, doc in self.docs.items()}
+
+    @cached_property
+    def facts(self) -> Set[NamedFact]:
+        """RETURNS (Set[NamedFact]): What the documents say of names."""
+        return {
+            fact
+            for document in self.documents.values()
+            for triple in document.triples
+            for fact in document.facts(triple)
+        }
+
+    @property
+    def label_names(self) -> Dict[str, str]:
+        """RETURNS (Dict[str, str]): Readable names of relations, where they are known."""
+        return {
+            relation.label_: relation.name
+            for doc in self.docs.values()
             for relation in doc._.relations
-        },
-    )
+        }
 
 
-def evidence_sentences(relation: Relation, numbers: Sequence[int]) -> FrozenSet[int]:
-    """Find the evidence of a relation among the sentences.
+def read_gold(path: Path, vocab: Vocab, *, lang: str = "en") -> GoldSet:
+    """Read the gold documents of an evaluation.
 
-    relation (Relation): The relation.
-    numbers (Sequence[int]): The place of each token's sentence, see `sentence_numbers`.
-    RETURNS (FrozenSet[int]): The places of the sentences; none where they are not known.
+    path (Path): A JSON file as of DocRED, a `.spacy` file, or a folder of those.
+    vocab (Vocab): The vocabulary of the documents.
+    lang (str): The language of a JSON file.
+    RETURNS (GoldSet): The documents.
+    RAISES (ValueError): If there is none with annotated relations, if two have the same title,
+        or if the file is malformed.
     """
-    return frozenset(numbers[sentence.start] for sentence in relation.evidence if numbers)
+    gold = GoldSet({}, [])
+    for number, doc in enumerate(read_documents(path, vocab, lang=lang), start=1):
+        title = document_title(doc, number)
+        if not has_relations(doc):
+            gold.not_annotated.append(title)
+        elif title in gold.docs:
+            raise ValueError(
+                f"{path} has two documents with the title {title!r}, and answers name a document "
+                "by its title. Give each its own: 'title' in DocRED's JSON, doc.user_data['title'] "
+                "in a .spacy file."
+            )
+        else:
+            gold.docs[title] = doc
+    if not gold.docs:
+        raise ValueError(
+            f"{path} has no document with annotated relations, so there is nothing to compare "
+            "with. Name the annotated documents."
+        )
+    return gold
 
 
-def facts_of(doc: Doc) -> Iterator[Fact]:
+def facts_of(doc: Doc) -> Iterator[NamedFact]:
     """The facts that a training document states.
 
     doc (Doc): The document.
-    YIELDS (Fact): Head name, tail name and label of each relation, for any names of head and
-        tail; a fact may come several times.
+    YIELDS (NamedFact): Head name, tail name and label of each relation, for any names of head
+        and tail; a fact may come several times.
     """
-    document = read_gold(doc, "")
+    document = GoldDocument.from_doc(doc, "")
     for triple in document.triples:
         yield from document.facts(triple)
+
+
+def numbers_of_sentences(
+    sentences: Iterable[Tuple[int, int]], numbers: Sequence[Optional[int]]
+) -> FrozenSet[int]:
+    """Find the numbers that gold gives to evidence sentences.
+
+    sentences (Iterable[Tuple[int, int]]): First token and end token of each.
+    numbers (Sequence[Optional[int]]): The number of the gold sentence that each token is in; None
+        for a token that gold does not have. Empty where gold has no sentence boundaries.
+    RETURNS (FrozenSet[int]): Of each sentence the number of its first token that has one.
+    """
+    found = (
+        next((number for number in numbers[start:end] if number is not None), None)
+        for start, end in sentences
+    )
+    return frozenset(number for number in found if number is not None)

@@ -1,95 +1,138 @@
-"""The answers of a pipeline to annotated documents."""
+"""The answers of a pipeline to gold documents."""
 
-from typing import Any, Dict, Iterator, List, Mapping, Tuple, cast
+from dataclasses import dataclass, field
+from typing import Iterable, Iterator, List, Mapping, Tuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.util import minibatch
 
 from ..data.gold_annotations import make_example
-from ..data.sentences import sentence_numbers
-from ..entity_sources import make_default_entities
-from ..pipeline.components import relation_extractors, transformers
-from .answers import Answer, Answers, above
-from .gold import evidence_sentences
-from .relations import ScoredTriple
-from .scorer import places_in_gold
-
-# What sets these would put other entities in the place of the given ones.
-_ENTITIES = ("doc.ents", "doc.spans")
+from ..entity_sources import give_entities, gold_entities
+from ..models.attention import release_attention
+from ..pipeline.components import relation_extractors
+from ..pipeline.doc_relation_extractor import DocRelationExtractor
+from .answers import Answers, answers_of, to_answers
 
 # For precision and recall over the threshold; what is less probable is not asked for.
 LOWEST = 0.05
+
+# What a component says of itself that finds entities.
+_ENTITIES = ("doc.ents", "doc.spans")
+
+
+@dataclass
+class _Question:
+    """What belongs to a document on its way through the pipeline.
+
+    title (str): The title.
+    reference (Doc): The gold document.
+    less_probable (Answers): What the extractor finds at its threshold or below it.
+    """
+
+    title: str
+    reference: Doc
+    less_probable: Answers = field(default_factory=dict)
 
 
 def predict_answers(
     nlp: Language,
     docs: Mapping[str, Doc],
     *,
-    find_entities: bool = False,
+    with_gold_entities: bool = True,
     batch_size: int = 32,
 ) -> Iterator[Tuple[Answers, Answers]]:
-    """Ask a pipeline for the relations of annotated documents, one document after the other.
+    """Ask a pipeline for the relations of gold documents, one document after the other. The
+    pipeline and its settings stay as they are.
 
-    nlp (Language): The pipeline. Its settings are changed: relations below its threshold are
-        found, too, and entities are read from where they are given.
+    nlp (Language): The pipeline.
     docs (Mapping[str, Doc]): The documents, with gold entities, by title.
-    find_entities (bool): Whether the pipeline finds the entities itself. Else they are given to
-        it, and components that would set entities are left out.
+    with_gold_entities (bool): Whether the pipeline is given the entities, in which case components
+        that find entities are left out. Else it finds them itself.
     batch_size (int): Documents at a time.
     YIELDS (Tuple[Answers, Answers]): What the pipeline answers for a document, and that together
-        with what is less probable than its threshold. An entity that is not in gold has a
-        negative place.
+        with what its last relation extractor finds less probable than its threshold. An entity
+        that is not in gold has a negative index. A document that an error handler has taken out
+        is left out.
+    RAISES (ValueError): If the pipeline has no relation extractor, or if tokens change after
+        entities of these tokens have been given.
     """
-    extractors: List[Any] = relation_extractors(nlp)
     # The last one's relations are those that a document ends with.
-    threshold = extractors[-1].cfg["threshold"]
-    for extractor in extractors:
-        extractor.cfg["threshold"] = min(LOWEST, threshold)
-    if not find_entities:
-        _read_given_entities(nlp)
-    left_out = [] if find_entities else _set_entities(nlp)
-    # Of the pipeline's own vocabulary, which knows how words are spelled.
-    examples = {
-        title: make_example(Doc(nlp.vocab).from_bytes(doc.to_bytes()))
-        for title, doc in docs.items()
-    }
-    for example in examples.values() if find_entities else ():
-        example.predicted.spans.clear()
-    with nlp.select_pipes(disable=left_out):
-        predicted = nlp.pipe(
-            (example.predicted for example in examples.values()), batch_size=batch_size
-        )
-        for (title, example), doc in zip(examples.items(), predicted):
-            candidates = _answers(title, Example(doc, example.reference))
-            yield above(candidates, threshold), candidates
+    extractor = relation_extractors(nlp)[-1]
+    names = [name for name, _ in nlp.pipeline]
+    index = [component is extractor for _, component in nlp.pipeline].index(True)
+    left_out = _entity_finders(nlp) if with_gold_entities else []
+    before, after = ([*names[index:], *left_out], [*names[: index + 1], *left_out])
+    stream = nlp.pipe(
+        _questions(nlp, docs, with_gold_entities),
+        as_tuples=True,
+        batch_size=batch_size,
+        disable=before,
+    )
+    if with_gold_entities:
+        stream = map(_with_same_tokens, stream)
+    extracted = _extract(extractor, stream, batch_size)
+    for doc, question in nlp.pipe(extracted, as_tuples=True, batch_size=batch_size, disable=after):
+        answers = answers_of(Example(doc, question.reference), question.title)
+        yield answers, {**question.less_probable, **answers}
 
 
-def _read_given_entities(nlp: Language) -> None:
-    """Let all that reads entities read the given ones."""
-    for extractor in relation_extractors(nlp):
-        cast(Any, extractor).get_entities = make_default_entities()
-    for transformer in transformers(nlp):
-        markers = getattr(cast(Any, transformer).model, "mention_markers", None)
-        if markers is not None:
-            markers.entities = make_default_entities()
-
-
-def _set_entities(nlp: Language) -> List[str]:
-    """The components that set entities."""
+def _entity_finders(nlp: Language) -> List[str]:
+    """The components that find entities: others that go by these could change the document."""
     return [
         name for name in nlp.pipe_names if set(nlp.get_pipe_meta(name).assigns) & set(_ENTITIES)
     ]
 
 
-def _answers(title: str, example: Example) -> Answers:
-    doc = example.predicted
-    # Tokens are the same; gold may number sentences otherwise, where its file has empty ones.
-    places, numbers = places_in_gold(example), sentence_numbers(example.reference)
-    answers: Dict[ScoredTriple, Answer] = {}
-    for relation in doc._.relations:
-        triple = ScoredTriple(
-            title, places[relation.head.index], places[relation.tail.index], relation.label_
+def _questions(
+    nlp: Language, docs: Mapping[str, Doc], with_gold_entities: bool
+) -> Iterator[Tuple[Doc, _Question]]:
+    for title, doc in docs.items():
+        # Of the pipeline's own vocabulary, which knows how words are spelled.
+        example = make_example(Doc(nlp.vocab).from_bytes(doc.to_bytes()))
+        if with_gold_entities:
+            give_entities(example.predicted, gold_entities(example.reference))
+        else:
+            example.predicted.spans.clear()
+        yield example.predicted, _Question(title, example.reference)
+
+
+def _with_same_tokens(item: Tuple[Doc, _Question]) -> Tuple[Doc, _Question]:
+    """Refuse tokens that are not those of the entities that were given."""
+    doc, question = item
+    if [token.text for token in doc] != [token.text for token in question.reference]:
+        raise ValueError(
+            f"A component changes the tokens of {question.title!r}, so that gold's entities are no "
+            "longer where they were. Remove the component, or let the pipeline find the entities: "
+            "--find-entities."
         )
-        answers[triple] = Answer(evidence_sentences(relation, numbers), relation.score)
-    return answers
+    return doc, question
+
+
+def _extract(
+    extractor: DocRelationExtractor, stream: Iterable[Tuple[Doc, _Question]], batch_size: int
+) -> Iterator[Tuple[Doc, _Question]]:
+    """Let the extractor annotate documents, as its own `pipe` does, and keep what it finds less
+    probable."""
+    handle_error = extractor.get_error_handler()
+    threshold = extractor.cfg["threshold"]
+    for batch in minibatch(stream, batch_size):
+        docs = [doc for doc, _ in batch]
+        try:
+            scores = extractor.predict(docs)
+            extractor.set_annotations(docs, scores)
+        except Exception as error:
+            handle_error(extractor.name, extractor, docs, error)
+            continue
+        for (doc, question), prediction in zip(batch, scores):
+            # Also where the extractor keeps it for `nlp.evaluate`: it is large.
+            release_attention(doc)
+            candidates = extractor.decode(prediction, threshold=min(LOWEST, threshold))
+            question.less_probable = to_answers(
+                Example(doc, question.reference),
+                question.title,
+                prediction.document.entities,
+                [triple for triple in candidates if triple.score <= threshold],
+            )
+            yield doc, question

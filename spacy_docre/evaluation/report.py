@@ -22,12 +22,12 @@ from .tables import ERRORS, Table, relation_title, summary, tables, to_annotate
 class DocumentLink:
     """A document that has errors of a class.
 
-    place (int): Its place among those of the page.
+    index (int): Its index among those of the page.
     title (str): Its title.
     number (int): The number of such errors in it.
     """
 
-    place: int
+    index: int
     title: str
     number: int
 
@@ -85,7 +85,7 @@ def to_page(
     by_document: Dict[str, List[Outcome]] = defaultdict(list)
     num_nowhere = 0
     for outcome in evaluation.outcomes:
-        if not evaluation.has_places(outcome.triple):
+        if not evaluation.has_pair(outcome.triple):
             num_nowhere += 1
         elif outcome.kind is not ErrorClass.correct:
             by_document[outcome.triple.document].append(outcome)
@@ -119,10 +119,10 @@ def _all_tables(
 
 
 def _advice(evaluation: Evaluation, names: Mapping[str, str]) -> str:
-    labels = to_annotate(evaluation.figures)
+    labels = to_annotate(evaluation.metrics)
     if not labels:
         return "There are no errors in relations that gold has."
-    scores = evaluation.figures["rel_per_type"]
+    scores = evaluation.metrics["rel_per_type"]
     listed = "; ".join(
         f"{relation_title(label, names)}, F1 {100 * scores[label]['f']:.0f}, "
         f"{scores[label]['missed']:,} not found, {scores[label]['spurious']:,} not gold"
@@ -130,15 +130,15 @@ def _advice(evaluation: Evaluation, names: Mapping[str, str]) -> str:
     )
     return (
         f"Annotate more of: {listed}. Of the relations whose F1 is not above that of all together "
-        f"({100 * evaluation.figures['rel_f']:.0f}), these have the most errors."
+        f"({100 * evaluation.metrics['rel_f']:.0f}), these have the most errors."
     )
 
 
 def _links(kind: ErrorClass, by_document: Mapping[str, Sequence[Outcome]]) -> List[DocumentLink]:
     """The documents that have errors of a class, most errors first."""
     links = [
-        DocumentLink(place, title, sum(outcome.kind is kind for outcome in outcomes))
-        for place, (title, outcomes) in enumerate(by_document.items())
+        DocumentLink(index, title, sum(outcome.kind is kind for outcome in outcomes))
+        for index, (title, outcomes) in enumerate(by_document.items())
     ]
     return sorted((link for link in links if link.number), key=lambda link: -link.number)
 
@@ -146,7 +146,7 @@ def _links(kind: ErrorClass, by_document: Mapping[str, Sequence[Outcome]]) -> Li
 def _view(
     doc: Doc, errors: Sequence[Outcome], evaluation: Evaluation, names: Mapping[str, str]
 ) -> DocumentView:
-    """A document with its errors in the place of its relations."""
+    """A document with its errors instead of its relations."""
     title = errors[0].triple.document
     shown = doc.copy()
     # What is stored there is replaced, not changed: the document itself keeps its relations.
@@ -163,7 +163,7 @@ def _view(
                 score=evaluation.score(error.triple) or 0.0,
                 name=_describe(error, names),
                 evidence=tuple(
-                    (sentences[place].start, sentences[place].end) for place in sorted(evidence)
+                    (sentences[number].start, sentences[number].end) for number in sorted(evidence)
                 ),
             )
         )

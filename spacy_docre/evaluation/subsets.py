@@ -4,23 +4,12 @@ rare relations, sizes of documents."""
 from collections import defaultdict
 from typing import Collection, Counter, Dict, Iterable, List, Set, Tuple
 
-from .relations import ScoredTriple
-
-Pair = Tuple[str, int, int]
+from .metrics import EntityPair, ScoredTriple
 
 FREQUENT = 10
 
 
-def pair_of(triple: ScoredTriple) -> Pair:
-    """The entity pair of a triple.
-
-    triple (ScoredTriple): The triple.
-    RETURNS (Pair): Document, head and tail.
-    """
-    return triple.document, triple.head, triple.tail
-
-
-def two_hop_pairs(gold: Iterable[ScoredTriple]) -> Set[Pair]:
+def two_hop_pairs(gold: Iterable[ScoredTriple]) -> Set[EntityPair]:
     """The pairs (h, t) for which gold has triples (h, r1, o) and (o, r2, t), with o a third
     entity. Infer-F1 is the F1 of the triples between these pairs.
 
@@ -30,7 +19,7 @@ def two_hop_pairs(gold: Iterable[ScoredTriple]) -> Set[Pair]:
     which pairs count, so that all models are scored on the same.
 
     gold (Iterable[ScoredTriple]): The gold triples.
-    RETURNS (Set[Pair]): The pairs.
+    RETURNS (Set[EntityPair]): The pairs.
     """
     tails: Dict[Tuple[str, int], Set[int]] = defaultdict(set)
     for triple in gold:

@@ -5,7 +5,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .bootstrap import CONFIDENCE, RESAMPLES, Interval
 from .errors import ErrorClass
-from .evaluation import Evaluation, Figures
+from .evaluation import Evaluation, Metrics
 from .subsets import FREQUENT
 
 # So many relations are named as those to annotate more of.
@@ -67,19 +67,19 @@ def summary(evaluation: Evaluation) -> Table:
     evaluation (Evaluation): The evaluation.
     RETURNS (Table): The table.
     """
-    figures = evaluation.figures
+    metrics = evaluation.metrics
     rows = []
     for name, title in _SUMMARY.items():
-        scores = [_percent(figures[f"{name}_{score}"]) for score in "prf"]
-        rows.append((title, *scores, _interval(figures.get(f"{name}_f_interval"))))
+        scores = [_percent(metrics[f"{name}_{score}"]) for score in "prf"]
+        rows.append((title, *scores, _interval(metrics.get(f"{name}_f_interval"))))
         if name == "rel":
             rows += [
-                (title, "", "", _percent(figures[key]), _interval(figures.get(f"{key}_interval")))
+                (title, "", "", _percent(metrics[key]), _interval(metrics.get(f"{key}_interval")))
                 for key, title in _IGNORED.items()
             ]
     return Table(
-        f"{figures['documents']} documents, {figures['gold']:,} gold and "
-        f"{figures['predicted']:,} predicted triples",
+        f"{metrics['documents']} documents, {metrics['gold']:,} gold and "
+        f"{metrics['predicted']:,} predicted triples",
         ("%", "P", "R", "F1", f"{CONFIDENCE:.0%} interval"),
         rows,
         f"Intervals by bootstrap over documents, {RESAMPLES:,} resamples. A dash: nothing to tell "
@@ -113,20 +113,20 @@ def comparison(differences: Mapping[str, Interval], other: str) -> Table:
     )
 
 
-def to_annotate(figures: Figures) -> List[str]:
+def to_annotate(metrics: Metrics) -> List[str]:
     """The relations of which more annotated examples would help most: of those that gold has,
     and whose F1 is not above that of all together, those with most errors.
 
-    figures (Figures): The figures.
+    metrics (Metrics): The metrics.
     RETURNS (List[str]): Their labels, the most errors first.
     """
-    scores = figures["rel_per_type"]
+    scores = metrics["rel_per_type"]
     weak = [
         label
         for label in most_errors_first(scores)
         if scores[label]["gold"]
         and scores[label]["missed"] + scores[label]["spurious"]
-        and scores[label]["f"] <= figures["rel_f"]
+        and scores[label]["f"] <= metrics["rel_f"]
     ]
     return weak[:TO_ANNOTATE]
 
@@ -138,12 +138,12 @@ def tables(evaluation: Evaluation, names: Mapping[str, str]) -> List[Table]:
     names (Mapping[str, str]): Readable names of relations, by label.
     RETURNS (List[Table]): The tables.
     """
-    figures = evaluation.figures
+    metrics = evaluation.metrics
     return [
-        _errors(figures),
-        _relations(figures, names),
-        _confusions(figures, names),
-        *(_group(figures[key], title) for key, title in GROUPS.items() if figures[key]),
+        _errors(metrics),
+        _relations(metrics, names),
+        _confusions(metrics, names),
+        *(_group(metrics[key], title) for key, title in GROUPS.items() if metrics[key]),
     ]
 
 
@@ -158,8 +158,8 @@ def relation_title(label: str, names: Mapping[str, str]) -> str:
     return label if name == label else f"{name} ({label})"
 
 
-def _relations(figures: Figures, names: Mapping[str, str]) -> Table:
-    scores = figures["rel_per_type"]
+def _relations(metrics: Metrics, names: Mapping[str, str]) -> Table:
+    scores = metrics["rel_per_type"]
     has_training = any("training" in score for score in scores.values())
     return Table(
         "Relations, most errors first",
@@ -195,8 +195,8 @@ def most_errors_first(scores: Mapping[str, Mapping[str, float]]) -> List[str]:
     return sorted(scores, key=errors)
 
 
-def _errors(figures: Figures) -> Table:
-    counts: Dict[str, int] = figures["errors"]
+def _errors(metrics: Metrics) -> Table:
+    counts: Dict[str, int] = metrics["errors"]
     return Table(
         "What becomes of triples",
         ("Class", "triples", "% of gold", "% of predicted"),
@@ -204,8 +204,8 @@ def _errors(figures: Figures) -> Table:
             (
                 f"{kind.value}: {title} ({_NOTES[kind]})",
                 f"{counts[kind.value]:,}",
-                _share(counts[kind.value], figures["gold"], kind is not ErrorClass.spurious),
-                _share(counts[kind.value], figures["predicted"], kind is not ErrorClass.missed),
+                _share(counts[kind.value], metrics["gold"], kind is not ErrorClass.spurious),
+                _share(counts[kind.value], metrics["predicted"], kind is not ErrorClass.missed),
             )
             for kind, title in ERRORS.items()
         ]
@@ -213,7 +213,7 @@ def _errors(figures: Figures) -> Table:
     )
 
 
-def _confusions(figures: Figures, names: Mapping[str, str]) -> Table:
+def _confusions(metrics: Metrics, names: Mapping[str, str]) -> Table:
     return Table(
         "Relations that are taken for others",
         ("Gold → predicted", "triples"),
@@ -223,13 +223,13 @@ def _confusions(figures: Figures, names: Mapping[str, str]) -> Table:
                 f"{relation_title(confusion['predicted'], names)}",
                 f"{confusion['number']:,}",
             )
-            for confusion in figures["confusions"][:_CONFUSIONS]
+            for confusion in metrics["confusions"][:_CONFUSIONS]
         ],
-        f"The {_CONFUSIONS} most frequent." if len(figures["confusions"]) > _CONFUSIONS else "",
+        f"The {_CONFUSIONS} most frequent." if len(metrics["confusions"]) > _CONFUSIONS else "",
     )
 
 
-def _group(scores: Figures, title: str) -> Table:
+def _group(scores: Metrics, title: str) -> Table:
     return Table(
         title,
         (title, "P", "R", "F1", "gold"),

@@ -9,12 +9,13 @@ from spacy_transformers.layers import TransformerListener
 from spacy_transformers.layers import TransformerModel as StockTransformerModel
 from spacy_transformers.layers.hf_shim import HFShim
 from spacy_transformers.pipeline_component import Transformer
-from thinc.api import Model
+
+from ..models.extractor import ExtractorModel
 
 logger = logging.getLogger("spacy")
 
 
-def provide_attention(nlp: Language, model: Model) -> None:
+def provide_attention(nlp: Language, model: ExtractorModel) -> None:
     """Exchange the stock model of the transformers that a model listens to for ours.
 
     `spacy_docre.TransformerModel.v1` has the same settings and weights, and its output
@@ -22,7 +23,7 @@ def provide_attention(nlp: Language, model: Model) -> None:
     other components notice nothing.
 
     nlp (Language): The pipeline; its config is changed with it.
-    model (Model): The model of the relation extractor.
+    model (ExtractorModel): The model of the relation extractor.
     """
     upstream = {
         node.upstream_name for node in model.walk() if isinstance(node, TransformerListener)

@@ -13,7 +13,7 @@ from weasel.util.hashing import get_checksum
 from ..alignment import GoldAlignment
 from ..distillation.logits import TeacherLogits
 from ..distillation.teacher import Teacher
-from ..entity_sources import EntityDoc, Mentions, copy_words, set_entity_spans
+from ..entity_sources import EntityDoc, copy_words, set_entity_spans
 from .components import relation_extractors, transformers
 from .doc_relation_extractor import DocRelationExtractor
 
@@ -73,7 +73,7 @@ class TeacherPipeline(Teacher):
         return relation_extractors(self.nlp)[0]
 
 
-def _copy(document: Doc, entities: Sequence[Mentions]) -> EntityDoc:
+def _copy(document: Doc, entities: Sequence[Sequence[Span]]) -> EntityDoc:
     doc = copy_words(document)
     copied = [
         [Span(doc, mention.start, mention.end, label=mention.label) for mention in mentions]

@@ -173,7 +173,7 @@ def _parameter_names(nlp: Language) -> Dict[KeyT, str]:
 
 
 def _random_states() -> Dict[str, Any]:
-    state = cast(Dict[str, Any], numpy.random.get_state(legacy=False))
+    state = numpy.random.get_state(legacy=False)
     keys = state["state"]["key"].tolist()
     states: Dict[str, Any] = {
         "python": random.getstate(),

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from spacy_docre.evaluation.relations import ScoredTriple
+from spacy_docre.evaluation.metrics import ScoredTriple
 
 triples = st.builds(
     ScoredTriple,

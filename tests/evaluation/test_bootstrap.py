@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from spacy_docre.evaluation.bootstrap import bootstrap, count_by_document, paired_bootstrap
-from spacy_docre.evaluation.relations import ScoredTriple, ignore_known_f, score_triples
+from spacy_docre.evaluation.metrics import ScoredTriple, ignore_known_f, score_triples
 from tests.evaluation.strategies import triple_sets
 
 DOCUMENTS = [f"D{number}" for number in range(60)]

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_docre.evaluation.clusters import METRICS, score_clusters
+from spacy_docre.evaluation.clusters import CLUSTER_METRICS, score_clusters
 
 Cluster = FrozenSet[Tuple[int, int]]
 
 
-def clusters(*places: str) -> List[Cluster]:
+def clusters(*texts: str) -> List[Cluster]:
     """clusters("ab", "c") has the mentions a and b in one entity and c in another."""
-    return [frozenset((ord(char), ord(char) + 1) for char in text) for text in places]
+    return [frozenset((ord(char), ord(char) + 1) for char in text) for text in texts]
 
 
 @st.composite
@@ -22,7 +22,7 @@ def clusterings(draw) -> List[Cluster]:
     mentions = draw(st.lists(st.sampled_from("abcdefg"), unique=True, max_size=7))
     entity = [draw(st.integers(0, 3)) for _ in mentions]
     return clusters(
-        *("".join(m for m, e in zip(mentions, entity) if e == place) for place in set(entity))
+        *("".join(m for m, e in zip(mentions, entity) if e == number) for number in set(entity))
     )
 
 
@@ -56,10 +56,10 @@ def naive_recall(metric: str, gold: List[Cluster], predicted: List[Cluster]) -> 
     return found / total if total else 0.0
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", CLUSTER_METRICS)
 @given(clusterings(), clusterings())
 def test_recall(metric: str, gold: List[Cluster], predicted: List[Cluster]) -> None:
-    score = METRICS[metric](gold, predicted)
+    score = CLUSTER_METRICS[metric](gold, predicted)
     assert score.recall == pytest.approx(naive_recall(metric, gold, predicted))
 
 
@@ -67,8 +67,8 @@ def test_recall(metric: str, gold: List[Cluster], predicted: List[Cluster]) -> N
 def test_documents_count_as_one(documents: List[Tuple[List[Cluster], List[Cluster]]]) -> None:
     def merged(side: int) -> List[Cluster]:
         return [
-            frozenset((place, *mention) for mention in entity)  # type: ignore[misc]
-            for place, document in enumerate(documents)
+            frozenset((number, *mention) for mention in entity)  # type: ignore[misc]
+            for number, document in enumerate(documents)
             for entity in document[side]
         ]
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_docre.evaluation.curve import precision_recall_curve
-from spacy_docre.evaluation.relations import score_triples
+from spacy_docre.evaluation.metrics import score_triples
 from tests.evaluation.strategies import triple_sets, triples
 
 
@@ -16,12 +16,12 @@ from tests.evaluation.strategies import triple_sets, triples
 def test_points_are_those_of_the_scorer(gold: set, scores: dict) -> None:
     curve = precision_recall_curve(gold, scores)
     assert list(curve.scores) == sorted(set(scores.values()), reverse=True)
-    for place, threshold in enumerate(curve.thresholds):
+    for index, threshold in enumerate(curve.thresholds):
         above = {triple for triple, score in scores.items() if score > threshold}
         score = score_triples(gold, above)
-        assert curve.precision[place] == pytest.approx(score.precision)
-        assert curve.recall[place] == pytest.approx(score.recall)
-        assert curve.fscore[place] == pytest.approx(score.fscore)
+        assert curve.precision[index] == pytest.approx(score.precision)
+        assert curve.recall[index] == pytest.approx(score.recall)
+        assert curve.fscore[index] == pytest.approx(score.fscore)
 
 
 def test_nothing_predicted() -> None:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-import pytest
 from hypothesis import given
 
 from spacy_docre.evaluation.errors import (
@@ -11,10 +10,8 @@ from spacy_docre.evaluation.errors import (
     classify,
     confusions,
     count_classes,
-    score_pairs,
 )
-from spacy_docre.evaluation.relations import ScoredTriple
-from spacy_docre.evaluation.subsets import pair_of
+from spacy_docre.evaluation.metrics import ScoredTriple
 from tests.evaluation.strategies import triple_sets
 
 
@@ -34,7 +31,7 @@ def test_classes_add_up(gold: set, predicted: set) -> None:
     assert found == Counter(predicted)
     for outcome in outcomes:
         if outcome.kind is ErrorClass.wrong:
-            assert pair_of(outcome.gold) == pair_of(outcome.predicted)
+            assert outcome.gold.pair == outcome.predicted.pair
             assert outcome.gold not in predicted and outcome.predicted not in gold
 
 
@@ -42,7 +39,7 @@ def test_classes_add_up(gold: set, predicted: set) -> None:
 def test_no_pair_has_both_a_missed_and_a_spurious_relation(gold: set, predicted: set) -> None:
     kinds: dict = {}
     for outcome in classify(gold, predicted):
-        kinds.setdefault(pair_of(outcome.triple), set()).add(outcome.kind)
+        kinds.setdefault(outcome.triple.pair, set()).add(outcome.kind)
     assert not any({ErrorClass.missed, ErrorClass.spurious} <= kind for kind in kinds.values())
 
 
@@ -64,11 +61,3 @@ def test_confusions() -> None:
     predicted = {triple("P19"), triple("P19", 2), triple("P17", 3), triple("P19", 5)}
     counts = confusions(classify(gold, predicted))
     assert counts == {("P17", "P19"): 2, ("P19", "P17"): 1}
-
-
-def test_related_pairs() -> None:
-    gold = {triple("P17"), triple("P19"), triple("P27", 2), triple("P1", 3)}
-    predicted = {triple("P1"), triple("P1", 2), triple("P2", 2), triple("P1", 4)}
-    score = score_pairs(gold, predicted)
-    assert score.precision == pytest.approx(2 / 3)
-    assert score.recall == pytest.approx(2 / 3)

@@ -1,4 +1,4 @@
-"""All figures of an evaluation, against the rules of the official scorer."""
+"""All metrics of an evaluation, against the rules of the official scorer."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from spacy_docre.data.sentences import sentence_numbers
 from spacy_docre.evaluation.answers import above, read_answers
 from spacy_docre.evaluation.evaluation import Evaluation
 from spacy_docre.evaluation.gold import facts_of, read_gold
-from spacy_docre.evaluation.inputs import read_annotated, read_training_data
+from spacy_docre.evaluation.training_data import read_training_data
 from tests.evaluation.official import evaluate_file, facts_of_records
 
 DATA = os.environ.get("SPACY_DOCRE_DATA")
@@ -29,17 +29,11 @@ NAMES = ["Ada", "Oslo", "Turin"]
 def evaluate(
     gold: Path, result: Path, train: Optional[Path] = None, distant: Optional[Path] = None
 ) -> Evaluation:
-    documents = {
-        title: read_gold(doc, title) for title, doc in read_annotated(gold, Vocab()).docs.items()
-    }
-    facts = {
-        fact
-        for document in documents.values()
-        for triple in document.triples
-        for fact in document.facts(triple)
-    }
-    training, supervised = (path and read_training_data(path, facts) for path in (train, distant))
-    return Evaluation(documents, read_answers(result), None, training, supervised)
+    documents = read_gold(gold, Vocab())
+    training, supervised = (
+        path and read_training_data(path, documents.facts) for path in (train, distant)
+    )
+    return Evaluation(documents.documents, read_answers(result), None, training, supervised)
 
 
 def assert_official(
@@ -54,7 +48,7 @@ def assert_official(
     if not any(label["evidence"] for record in gold for label in record["labels"]):
         official.update(evidence_p=None, evidence_r=None, evidence_f=None)
     # To the last digit.
-    assert {name: evaluation.figures[name] for name in official} == official
+    assert {name: evaluation.metrics[name] for name in official} == official
     return evaluation
 
 
@@ -132,8 +126,8 @@ def test_official_scores_of_real_documents(tmp_path: Path) -> None:
                     }
                 )
     evaluation = assert_official(tmp_path, records[400:], answers, records[:400], records[200:300])
-    assert 0 < evaluation.figures["rel_ign_f"] < evaluation.figures["rel_f"]
-    assert 0 < evaluation.figures["rel_ign_distant_f"] < evaluation.figures["rel_f"]
+    assert 0 < evaluation.metrics["rel_ign_f"] < evaluation.metrics["rel_f"]
+    assert 0 < evaluation.metrics["rel_ign_distant_f"] < evaluation.metrics["rel_f"]
 
 
 DOCUMENT = {
@@ -168,20 +162,20 @@ def evaluation(tmp_path: Path) -> Evaluation:
     return evaluate(tmp_path / "gold.json", tmp_path / "result.json", tmp_path / "gold.json")
 
 
-def test_figures(evaluation: Evaluation) -> None:
-    figures = evaluation.figures
-    assert figures["rel_f"] == figures["rel_p"] == figures["rel_r"] == pytest.approx(1 / 3)
-    assert figures["rel_ign_f"] == 0
-    assert (figures["evidence_p"], figures["evidence_r"]) == pytest.approx((1 / 2, 1 / 4))
+def test_metrics(evaluation: Evaluation) -> None:
+    metrics = evaluation.metrics
+    assert metrics["rel_f"] == metrics["rel_p"] == metrics["rel_r"] == pytest.approx(1 / 3)
+    assert metrics["rel_ign_f"] == 0
+    assert (metrics["evidence_p"], metrics["evidence_r"]) == pytest.approx((1 / 2, 1 / 4))
     # Ada, Norway follows from the two others, and is missed.
-    assert (figures["infer_p"], figures["infer_r"]) == (0, 0)
-    assert figures["errors"] == {"C": 1, "W": 1, "MR": 1, "MS": 1, "NR": 2}
-    assert (figures["pair_p"], figures["pair_r"]) == pytest.approx((2 / 3, 2 / 3))
-    assert figures["confusions"] == [{"gold": "P17", "predicted": "P131", "number": 1}]
-    assert figures["intra_f"] == pytest.approx(1 / 2) and figures["inter_f"] == 0
-    assert list(figures["by_distance"]) == ["0", "1"]
-    assert figures["by_entities"]["0-10"]["gold"] == 3
-    assert figures["rel_per_type"]["P27"] == {
+    assert (metrics["infer_p"], metrics["infer_r"]) == (0, 0)
+    assert metrics["errors"] == {"C": 1, "W": 1, "MR": 1, "MS": 1, "NR": 2}
+    assert (metrics["pair_p"], metrics["pair_r"]) == pytest.approx((2 / 3, 2 / 3))
+    assert metrics["confusions"] == [{"gold": "P17", "predicted": "P131", "number": 1}]
+    assert metrics["intra_f"] == pytest.approx(1 / 2) and metrics["inter_f"] == 0
+    assert list(metrics["by_distance"]) == ["0", "1"]
+    assert metrics["by_entities"]["0-10"]["gold"] == 3
+    assert metrics["rel_per_type"]["P27"] == {
         "p": 0,
         "r": 0,
         "f": 0,
@@ -191,19 +185,19 @@ def test_figures(evaluation: Evaluation) -> None:
         "gold": 1,
         "training": 1,
     }
-    assert figures["frequent_f"] == pytest.approx(2 / 5) and figures["long_tail_p"] == 0
-    assert (figures["best_f"], figures["best_threshold"]) == pytest.approx((1 / 2, 0.8))
-    json.dumps(figures)
+    assert metrics["frequent_f"] == pytest.approx(2 / 5) and metrics["long_tail_p"] == 0
+    assert (metrics["best_f"], metrics["best_threshold"]) == pytest.approx((1 / 2, 0.8))
+    json.dumps(metrics)
 
 
 def test_best_threshold_gives_the_best_f(evaluation: Evaluation) -> None:
-    figures = evaluation.figures
-    best = Evaluation(evaluation.documents, above(evaluation.answers, figures["best_threshold"]))
-    assert best.figures["rel_f"] == figures["best_f"] == 1 / 2
+    metrics = evaluation.metrics
+    best = Evaluation(evaluation.documents, above(evaluation.answers, metrics["best_threshold"]))
+    assert best.metrics["rel_f"] == metrics["best_f"] == 1 / 2
 
 
 def test_empty_sentences_are_counted(tmp_path: Path) -> None:
-    """Places of evidence are those of the file."""
+    """Evidence sentences are numbered as in the file."""
     document = {**DOCUMENT, "sents": [[], *DOCUMENT["sents"]]}  # type: ignore[misc]
     document["vertexSet"] = [
         [{**mention, "sent_id": mention["sent_id"] + 1, "name": "Ada"} for mention in mentions]
@@ -214,7 +208,7 @@ def test_empty_sentences_are_counted(tmp_path: Path) -> None:
     assert_official(tmp_path, [document], answers, [document], [document])
     (doc,) = read_docred(tmp_path / "gold.json", Vocab())
     assert sentence_numbers(doc) == [1] * 5 + [2] * 5
-    assert evaluate(tmp_path / "gold.json", tmp_path / "results.json").figures["evidence_f"] == 1
+    assert evaluate(tmp_path / "gold.json", tmp_path / "results.json").metrics["evidence_f"] == 1
 
 
 @given(records("D"))
@@ -234,15 +228,15 @@ def test_what_is_not_given_is_not_told(tmp_path: Path) -> None:
     document = {**DOCUMENT, "labels": [{"h": 0, "t": 1, "r": "P551"}]}
     (tmp_path / "gold.json").write_text(json.dumps([document]))
     (tmp_path / "result.json").write_text("[]")
-    figures = evaluate(tmp_path / "gold.json", tmp_path / "result.json").figures
-    assert figures["rel_f"] == 0
+    metrics = evaluate(tmp_path / "gold.json", tmp_path / "result.json").metrics
+    assert metrics["rel_f"] == 0
     # Nothing is in two hops, or in two sentences.
     for name in (
         *("rel_ign_f", "evidence_f", "frequent_f", "long_tail_f", "best_f"),
         *("infer_f", "inter_f"),
     ):
-        assert figures[name] is None
-    assert "rel_ign_f_interval" not in figures
+        assert metrics[name] is None
+    assert "rel_ign_f_interval" not in metrics
 
 
 def test_comparison_of_answers_with_themselves(evaluation: Evaluation) -> None:

@@ -1,13 +1,17 @@
-"""What scores know of annotated documents."""
+"""Gold documents as metrics see them."""
+
+from pathlib import Path
+from typing import Callable
 
 import pytest
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from spacy_docre import Triple
+from spacy_docre.data.corpus_files import write_docs
 from spacy_docre.data.gold_annotations import entity_names, set_gold_annotations, set_mention_names
-from spacy_docre.evaluation.gold import facts_of, read_gold
-from spacy_docre.evaluation.relations import ScoredTriple
+from spacy_docre.evaluation.gold import GoldDocument, facts_of, read_gold
+from spacy_docre.evaluation.metrics import ScoredTriple
 
 WORDS = "Ada Lane was born . She left . Lane went to New Haven ( US ) .".split()
 STARTS = [0, 5, 8]
@@ -17,7 +21,7 @@ BORN, LEFT = ScoredTriple("A", 0, 1, "P19"), ScoredTriple("A", 2, 1, "P1")
 
 @pytest.fixture
 def doc() -> Doc:
-    doc = Doc(Vocab(), words=WORDS, sent_starts=[place in STARTS for place in range(len(WORDS))])
+    doc = Doc(Vocab(), words=WORDS, sent_starts=[index in STARTS for index in range(len(WORDS))])
     evidence = ((0, 5), (8, 17))
     relations = [Triple(0, 1, "P19", evidence=evidence), Triple(2, 1, "P1")]
     set_gold_annotations(doc, [ADA, HAVEN, SHE], relations)
@@ -25,14 +29,14 @@ def doc() -> Doc:
 
 
 def test_triples_and_evidence(doc: Doc) -> None:
-    gold = read_gold(doc, "A")
+    gold = GoldDocument.from_doc(doc, "A")
     assert gold.triples == {BORN: {0, 2}, LEFT: frozenset()}
     assert gold.num_words == len(WORDS)
 
 
 def test_evidence_need_not_begin_with_its_sentence(doc: Doc) -> None:
     doc._.relations = [Triple(0, 1, "P19", evidence=((6, 7),))]
-    assert read_gold(doc, "A").triples == {BORN: {1}}
+    assert GoldDocument.from_doc(doc, "A").triples == {BORN: {1}}
 
 
 @pytest.mark.parametrize(
@@ -40,13 +44,15 @@ def test_evidence_need_not_begin_with_its_sentence(doc: Doc) -> None:
     [(0, 1, 0), (1, 0, 0), (2, 1, 1), (0, 2, 1), (-1, 1, None), (0, -2, None), (0, 3, None)],
 )
 def test_distance(doc: Doc, head: int, tail: int, distance: int) -> None:
-    assert read_gold(doc, "A").distance(ScoredTriple("A", head, tail, "P19")) == distance
+    assert (
+        GoldDocument.from_doc(doc, "A").distance(ScoredTriple("A", head, tail, "P19")) == distance
+    )
 
 
 def test_without_sentences(doc: Doc) -> None:
     bare = Doc(doc.vocab, words=WORDS)
     set_gold_annotations(bare, [ADA, HAVEN, SHE], [relation.triple for relation in doc._.relations])
-    gold = read_gold(bare, "A")
+    gold = GoldDocument.from_doc(bare, "A")
     assert gold.triples == {BORN: frozenset(), LEFT: frozenset()}
     assert gold.distance(BORN) is None
 
@@ -63,7 +69,7 @@ def test_without_sentences(doc: Doc) -> None:
     ],
 )
 def test_known_by_any_names(doc: Doc, fact: tuple, known: bool) -> None:
-    assert read_gold(doc, "A").known({fact}) == ({BORN} if known else set())
+    assert GoldDocument.from_doc(doc, "A").known({fact}) == ({BORN} if known else set())
 
 
 def test_facts(doc: Doc) -> None:
@@ -84,4 +90,24 @@ def test_names_of_the_file_are_kept(doc: Doc) -> None:
         {"New Haven, US", "New Haven"},
         {"She"},
     ]
-    assert read_gold(doc, "A").known({("Lane", "New Haven, US", "P19")}) == {BORN}
+    assert GoldDocument.from_doc(doc, "A").known({("Lane", "New Haven, US", "P19")}) == {BORN}
+
+
+def test_documents_of_one_title(tmp_path: Path, make_examples: Callable) -> None:
+    docs = [example.reference for example in make_examples(2)]
+    for doc in docs:
+        doc.user_data["title"] = "A"
+    write_docs({tmp_path / "gold.spacy": docs})
+    with pytest.raises(ValueError, match="two documents with the title 'A'.*user_data"):
+        read_gold(tmp_path / "gold.spacy", Vocab())
+
+
+def test_documents_without_annotated_relations(tmp_path: Path, make_examples: Callable) -> None:
+    docs = [example.reference for example in make_examples(3)]
+    del docs[1].user_data["docre_relations"]
+    write_docs({tmp_path / "some.spacy": docs, tmp_path / "none.spacy": docs[1:2]})
+    documents = read_gold(tmp_path / "some.spacy", Vocab())
+    assert list(documents.docs) == ["Document 1", "Document 3"]
+    assert documents.not_annotated == ["Document 2"]
+    with pytest.raises(ValueError, match="none.spacy has no document with annotated relations"):
+        read_gold(tmp_path / "none.spacy", Vocab())

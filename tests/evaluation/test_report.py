@@ -13,11 +13,11 @@ from spacy_docre import Triple
 from spacy_docre.data.gold_annotations import set_gold_annotations
 from spacy_docre.evaluation.answers import Answer, Answers
 from spacy_docre.evaluation.evaluation import Evaluation
-from spacy_docre.evaluation.gold import read_gold
-from spacy_docre.evaluation.inputs import TrainingData
-from spacy_docre.evaluation.relations import ScoredTriple
+from spacy_docre.evaluation.gold import GoldDocument
+from spacy_docre.evaluation.metrics import ScoredTriple
 from spacy_docre.evaluation.report import to_markdown, to_page
 from spacy_docre.evaluation.tables import comparison, to_annotate
+from spacy_docre.evaluation.training_data import TrainingData
 from tests.conftest import open_page
 
 NAMES = {"P19": "place of birth", "P17": "country | state", "P1": "<b>bold</b>"}
@@ -29,14 +29,14 @@ def docs() -> Dict[str, Doc]:
     docs = {}
     for title in ("A & <i>B</i>", "C"):
         doc = Doc(Vocab(), words=WORDS, sent_starts=[i in (0, 4) for i in range(len(WORDS))])
-        places = [[(0, 1, "PER")], [(2, 3, "LOC")], [(4, 5, "LOC")], [(5, 6, "MISC")]]
+        mentions = [[(0, 1, "PER")], [(2, 3, "LOC")], [(4, 5, "LOC")], [(5, 6, "MISC")]]
         relations = [
             Triple(0, 1, "P19", evidence=((0, 4),)),
             Triple(0, 2, "P19"),
             Triple(1, 2, "P17", evidence=((4, 7),)),
             Triple(0, 3, "P1"),
         ]
-        set_gold_annotations(doc, places, relations)
+        set_gold_annotations(doc, mentions, relations)
         docs[title] = doc
     return docs
 
@@ -50,13 +50,13 @@ def evaluation(docs: Dict[str, Doc]) -> Evaluation:
         answers[ScoredTriple(title, 2, 1, "P17")] = Answer(frozenset(), 0.8)
     answers[ScoredTriple("A & <i>B</i>", 1, 2, "P1")] = Answer(frozenset(), 0.7)
     answers[ScoredTriple("A & <i>B</i>", -1, 2, "P1")] = Answer(frozenset(), 0.6)
-    documents = {title: read_gold(doc, title) for title, doc in docs.items()}
+    documents = {title: GoldDocument.from_doc(doc, title) for title, doc in docs.items()}
     return Evaluation(documents, answers)
 
 
 def test_relations_to_annotate(evaluation: Evaluation) -> None:
     # P19 has F1 2/3, the best; the others have none correct.
-    assert to_annotate(evaluation.figures) == ["P1", "P17"]
+    assert to_annotate(evaluation.metrics) == ["P1", "P17"]
 
 
 def test_markdown(evaluation: Evaluation) -> None:
@@ -94,10 +94,12 @@ BORN, SELF = ScoredTriple("A", 0, 1, "P19"), ScoredTriple("A", 0, 0, "P19")
 )
 def test_odd_documents_and_answers(relations: list, num_words: int, answers: Answers) -> None:
     doc = Doc(Vocab(), words=["Ada"] * num_words)
-    set_gold_annotations(doc, [[(place, place + 1, "PER")] for place in range(num_words)], [])
+    set_gold_annotations(doc, [[(index, index + 1, "PER")] for index in range(num_words)], [])
     doc._.relations = relations if num_words > 1 else []
     training = TrainingData({("Ada", "Ada", "P19")}, Counter({"P19": 3}))
-    evaluation = Evaluation({"A": read_gold(doc, "A")}, answers, None, training, training)
+    evaluation = Evaluation(
+        {"A": GoldDocument.from_doc(doc, "A")}, answers, None, training, training
+    )
     compared = comparison(evaluation.compare(evaluation), "itself")
     report = to_markdown("A title", evaluation, {}, compared)
     assert "| F1 | +0.00 | +0.00 to +0.00 | 100.0% |" in report.replace("  ", " ")

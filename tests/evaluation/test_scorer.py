@@ -12,7 +12,8 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_docre import Triple
-from spacy_docre.evaluation.scorer import make_relation_scorer, read_facts
+from spacy_docre.evaluation.scorer import make_relation_scorer
+from spacy_docre.evaluation.training_data import read_training_facts
 from tests.evaluation.official import Document, Label, evaluate, training_facts
 
 SCORES = ["rel_p", "rel_r", "rel_f", "rel_ign_f"]
@@ -198,12 +199,12 @@ class TestTrainingFacts:
         train._.entities = [[train[0:2]], [train[3:4]]]
         train._.relations = [Triple(0, 1, "P551")]
         path = store([train], tmp_path / "train.spacy")
-        assert read_facts((path,), (0,)) == {("Ada Lane", "Oslo", "P551")}
+        assert read_training_facts((path,), (0,)) == {("Ada Lane", "Oslo", "P551")}
         assert score(GOLD, self.PREDICTED, path)["rel_ign_f"] < 0.6
 
     def test_facts_have_every_pair_of_names(self, tmp_path):
         path = store([GOLD], tmp_path / "train.spacy")
-        assert read_facts((path,), (0,)) == {
+        assert read_training_facts((path,), (0,)) == {
             ("Ada Lane", "Oslo", "P551"),
             ("Lane", "Oslo", "P551"),
             ("Ada Lane", "Turin", "P551"),
@@ -265,18 +266,18 @@ def documents(draw, title: str) -> Document:
     """One to four entities of one to three mentions, names that recur, and relations."""
     names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3)
     vertex_set = draw(st.lists(names, min_size=1, max_size=4))
-    place = st.integers(0, len(vertex_set) - 1)
-    labels = draw(st.lists(st.tuples(place, place, st.sampled_from(LABELS)), max_size=5))
+    index = st.integers(0, len(vertex_set) - 1)
+    labels = draw(st.lists(st.tuples(index, index, st.sampled_from(LABELS)), max_size=5))
     return Document(title, vertex_set, labels)
 
 
-def places_of(document: Document) -> List[Mentions]:
+def mentions_of(document: Document) -> List[Mentions]:
     """Where the mentions are in a text that holds one after another."""
-    places, start = [], 0
+    mentions, start = [], 0
     for names in document.vertex_set:
-        places.append([(start + k, start + k + 1) for k in range(len(names))])
+        mentions.append([(start + k, start + k + 1) for k in range(len(names))])
         start += len(names)
-    return places
+    return mentions
 
 
 def words_of(document: Document) -> List[str]:
@@ -292,24 +293,25 @@ def test_agrees_with_the_official_evaluation(data, tmp_path_factory):
     train = [data.draw(documents("train").filter(lambda document: document.labels))]
     examples, answers = [], {}
     for document in gold:
-        places, words = places_of(document), words_of(document)
-        order = data.draw(st.permutations(range(len(places))))
+        mentions, words = mentions_of(document), words_of(document)
+        order = data.draw(st.permutations(range(len(mentions))))
         order = order[: data.draw(st.integers(0, len(order)))]
         entities = [
-            data.draw(st.lists(st.sampled_from(places[k]), min_size=1, unique=True)) for k in order
+            data.draw(st.lists(st.sampled_from(mentions[k]), min_size=1, unique=True))
+            for k in order
         ]
         # Two entities that gold has not.
         entities += [[(len(words) - 2, len(words) - 1)], [(len(words) - 1, len(words))]]
-        place = st.integers(0, len(entities) - 1)
-        found = data.draw(st.lists(st.tuples(place, place, st.sampled_from(LABELS)), max_size=6))
+        index = st.integers(0, len(entities) - 1)
+        found = data.draw(st.lists(st.tuples(index, index, st.sampled_from(LABELS)), max_size=6))
         in_gold = [*order, 100, 101]
         answers[document.title] = [
             (in_gold[head], in_gold[tail], label) for head, tail, label in found
         ]
         predicted = annotated(words, entities, found)
-        examples.append(Example(predicted, annotated(words, places, document.labels)))
+        examples.append(Example(predicted, annotated(words, mentions, document.labels)))
     path = tmp_path_factory.mktemp("facts") / "train.spacy"
-    store([annotated(words_of(doc), places_of(doc), doc.labels) for doc in train], path)
+    store([annotated(words_of(doc), mentions_of(doc), doc.labels) for doc in train], path)
     expected = evaluate(gold, answers, training_facts(train))
     scores = make_relation_scorer(str(path))(examples)
     for name in SCORES:

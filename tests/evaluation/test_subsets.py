@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_docre.evaluation.relations import ScoredTriple, score_groups
+from spacy_docre.evaluation.metrics import ScoredTriple, score_groups
 from spacy_docre.evaluation.subsets import (
     frequent_labels,
-    pair_of,
     size_class,
     size_classes,
     two_hop_pairs,
@@ -73,4 +72,4 @@ def test_groups_are_scored_apart(gold: set, predicted: set, random) -> None:
 
 
 def sorted_triples(triples: set) -> list:
-    return sorted(triples, key=lambda triple: (*pair_of(triple), triple.label))
+    return sorted(triples, key=lambda triple: (*triple.pair, triple.label))

@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of triples."""
+"""Metrics of triples and of their evidence."""
 
 from typing import Set
 
@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_docre.evaluation.relations import (
+from spacy_docre.evaluation.metrics import (
     ScoredTriple,
     ignore_known_f,
+    score_evidence,
     score_per_label,
+    score_related_pairs,
     score_triples,
 )
 from tests.evaluation.official import Document, evaluate, harmonic_mean
@@ -93,7 +95,7 @@ class TestProperties:
 
     @given(triples, triples)
     @few_examples
-    def test_precision_and_recall_change_places(self, gold, predicted):
+    def test_precision_and_recall_are_swapped_with_gold_and_predicted(self, gold, predicted):
         score, other = score_triples(gold, predicted), score_triples(predicted, gold)
         assert score.precision == other.recall
         assert score.fscore == pytest.approx(other.fscore)
@@ -149,3 +151,27 @@ class TestExamples:
         assert scores["P17"].recall == pytest.approx(1 / 2)
         assert scores["P1"].fscore == scores["P19"].fscore == 0
         assert score_per_label(set(), set()) == {}
+
+
+def test_related_pairs():
+    def triple(label: str, tail: int = 1) -> ScoredTriple:
+        return ScoredTriple("A", 0, tail, label)
+
+    gold = {triple("P17"), triple("P19"), triple("P27", 2), triple("P1", 3)}
+    predicted = {triple("P1"), triple("P1", 2), triple("P2", 2), triple("P1", 4)}
+    score = score_related_pairs(gold, predicted)
+    assert score.precision == pytest.approx(2 / 3)
+    assert score.recall == pytest.approx(2 / 3)
+
+
+class TestEvidence:
+    BORN, LEFT, DIED = (ScoredTriple("A", 0, 1, label) for label in ("P19", "P1", "P20"))
+
+    def test_sentences_of_correct_triples_are_compared(self):
+        gold = {self.BORN: [0, 2], self.LEFT: [1, 3, 4]}
+        score = score_evidence(gold, {self.BORN: [0, 1], self.DIED: [0], self.LEFT: []})
+        assert (score.tp, score.fp, score.fn) == (1, 2, 4)
+
+    def test_nothing_predicted(self):
+        score = score_evidence({self.BORN: [0]}, {})
+        assert (score.precision, score.recall, score.fscore) == (0, 0, 0)

@@ -1,17 +1,20 @@
-"""Precision, recall and F1 of relation triples, by the rules of the DocRED scorer."""
+"""Metrics of relation triples: plain functions, by the rules of the DocRED scorer."""
 
-from typing import Callable, Dict, NamedTuple, Optional, Set, Tuple
+from typing import Callable, Collection, Dict, Mapping, NamedTuple, Optional, Set, Tuple
 
 from spacy.scorer import PRFScore
+
+# Document, head and tail.
+EntityPair = Tuple[str, int, int]
 
 
 class ScoredTriple(NamedTuple):
     """A triple to be scored; equal triples count once.
 
     document (str): What tells its document from others.
-    head (int): Place of the head among the document's gold entities; negative for an
-        entity that is none of them.
-    tail (int): Place of the tail, likewise.
+    head (int): The index of the head among the document's gold entities; negative for an entity
+        that is none of them.
+    tail (int): The index of the tail, likewise.
     label (str): The relation.
     """
 
@@ -19,6 +22,14 @@ class ScoredTriple(NamedTuple):
     head: int
     tail: int
     label: str
+
+    @property
+    def pair(self) -> EntityPair:
+        """RETURNS (EntityPair): Document, head and tail."""
+        return self.document, self.head, self.tail
+
+
+Evidence = Mapping[ScoredTriple, Collection[int]]
 
 
 def score_triples(gold: Set[ScoredTriple], predicted: Set[ScoredTriple]) -> PRFScore:
@@ -63,6 +74,35 @@ def score_per_label(gold: Set[ScoredTriple], predicted: Set[ScoredTriple]) -> Di
     RETURNS (Dict[str, PRFScore]): The score of each label, in alphabetical order.
     """
     return score_groups(gold, predicted, lambda triple: triple.label)
+
+
+def score_related_pairs(gold: Set[ScoredTriple], predicted: Set[ScoredTriple]) -> PRFScore:
+    """Score whether pairs are related, whatever the relation (the paper's Table 8).
+
+    gold (Set[ScoredTriple]): The gold triples.
+    predicted (Set[ScoredTriple]): The predicted triples.
+    RETURNS (PRFScore): Precision, recall and F1 of the related pairs.
+    """
+    score = PRFScore()
+    score.score_set({triple.pair for triple in predicted}, {triple.pair for triple in gold})
+    return score
+
+
+def score_evidence(gold: Evidence, predicted: Evidence) -> PRFScore:
+    """Score the evidence sentences. Those of triples that are not gold are wrong, too.
+
+    gold (Evidence): The numbers of the evidence sentences of each gold triple.
+    predicted (Evidence): Those of each predicted triple.
+    RETURNS (PRFScore): The score.
+    """
+    correct = sum(
+        len(set(sentences) & set(gold[triple]))
+        for triple, sentences in predicted.items()
+        if triple in gold
+    )
+    num_predicted = sum(len(set(sentences)) for sentences in predicted.values())
+    num_gold = sum(len(set(sentences)) for sentences in gold.values())
+    return PRFScore(tp=correct, fp=num_predicted - correct, fn=num_gold - correct)
 
 
 def ignore_known_f(
