@@ -75,12 +75,12 @@ def annotate_cli(
 
 
 def _check_paths(inputs: List[Path], outputs: List[Path]) -> None:
-    """Exit where an output has no known format, or an input does not exist."""
+    """Exit where the format of an output is not known or not installed, or an input is missing."""
     from ..annotate.inputs import STDIN
     from ..annotate.outputs import choose_output
 
-    with exit_on_error("Cannot write such an output"):
-        for output in outputs:
+    for output in outputs:
+        with exit_on_error(f"Cannot write {output}"):
             choose_output(output)
     missing = [str(path) for path in inputs if str(path) != STDIN and not path.exists()]
     if missing:
