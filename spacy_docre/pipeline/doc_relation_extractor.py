@@ -23,7 +23,6 @@ from ..models.attention import release_attention
 from ..models.extractor import ExtractorModel, PairScores
 from ..models.learn_rates import check_learn_rate_factor, scale_learn_rate
 from ..models.serialization import readable
-from .upstream import provide_attention
 from .batching import minibatch_by_pairs
 from .decoding import check_decision, decode
 from .default_config import DEFAULT_CONFIG
@@ -32,6 +31,7 @@ from .serialization import check_files, check_settings
 from .targets import relation_loss
 from .threads import use_one_thread_in_forks
 from .training_data import survey
+from .upstream import provide_attention
 
 Scorer = Callable[..., Dict[str, Any]]
 

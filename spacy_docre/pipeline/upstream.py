@@ -10,8 +10,6 @@ from spacy_transformers.layers import TransformerModel as StockTransformerModel
 from spacy_transformers.layers.hf_shim import HFShim
 from spacy_transformers.pipeline_component import Transformer
 
-from ..models.extractor import ExtractorModel
-
 logger = logging.getLogger("spacy")
 
 _STOCK = "spacy-transformers.TransformerModel."

@@ -13,7 +13,6 @@ from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
 from spacy_docre.data.corpus_files import read_docs, write_docs
-from spacy_docre.evaluation.predict import predict_answers
 from spacy_docre.training.corpus import make_corpus
 from tests.conftest import CITIES, FIRMS, PEOPLE
 

@@ -12,7 +12,7 @@ from spacy.training import Example
 from spacy.util import filter_spans
 
 from spacy_docre import Triple
-from spacy_docre.data.annotation import annotate
+from spacy_docre.data.gold_annotations import set_gold_annotations
 from spacy_docre.entity_sources import set_entity_spans
 from spacy_docre.evaluation.answers import answers_of
 from spacy_docre.evaluation.clusters import make_entity_cluster_scorer
@@ -60,7 +60,7 @@ def gold() -> Doc:
         Triple(head, tail, label, evidence=tuple(sentences[number] for number in evidence))
         for head, tail, label, evidence in TRIPLES
     ]
-    annotate(doc, entities, relations)
+    set_gold_annotations(doc, entities, relations)
     return doc
 
 
