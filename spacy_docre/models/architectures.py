@@ -23,7 +23,7 @@ from .kd_docre import (
     PrintedAxialAttention,
 )
 from .markers import MentionMarkers
-from .pieces import MentionPooling
+from .pieces import MentionPooling, encode_document
 from .precision import Precision
 from .serialization import StoredPrecision
 from .slots import (
@@ -172,42 +172,29 @@ def make_doc_relation_model(
 ) -> ExtractorModel:
     """`spacy_docre.DocRelationModel.v1`: KD-DocRE over a transformer.
 
-    tok2vec (Model[List[Doc], List[TransformerData]]): The encoder, usually
-        `spacy_docre.TransformerListener.v1`.
-    entity_pooling (MakeEntityPooling): The layer from mentions to entities (eq. 2), e.g.
-        `spacy_docre.LogSumExpPooling.v1`.
-    context_pooling (Optional[MakeContextPooling]): The layer that finds the context of a pair
-        (eq. 2 to 4), e.g. `spacy_docre.LocalizedContextPooling.v1`; None for no context.
-    pair_features (MakePairFeatures): The layer from head and tail to the features of a pair
-        (eq. 6), e.g. `spacy_docre.GroupedBilinear.v1`.
-    pair_encoder (Optional[MakePairEncoder]): The layer over the table of entity pairs (eq. 7),
-        e.g. `spacy_docre.AxialAttention.v1`; None for none, the paper's "w/o Axial".
-    classifier (MakeClassifier): The layer from a pair to its logits (eq. 8), e.g.
-        `spacy_docre.LinearClassifier.v1`.
+    tok2vec (Model): The encoder (eq. 1), usually `spacy_docre.TransformerListener.v1`.
+    entity_pooling (MakeEntityPooling): From mentions to entities (eq. 2).
+    context_pooling (Optional[MakeContextPooling]): The context of a pair (eq. 2 to 4), or None.
+    pair_features (MakePairFeatures): From head and tail to the features of a pair (eq. 6).
+    pair_encoder (Optional[MakePairEncoder]): The layer over the table of pairs (eq. 7), or None.
+    classifier (MakeClassifier): From a pair to its logits (eq. 8).
     width (int): Width of the head and tail embeddings z_s and z_o (eq. 5).
     block_size (int): Width of a block of the bilinear product (eq. 6); divides `width`.
     pair_width (int): Width of the pair features g and r (eq. 6 and 7).
-    dropout (float): Dropout on head and tail embeddings and on r.
-    precision (Precision): Precision of the matrix products: "float32", "bfloat16", or
-        "auto" for bfloat16 where the processor has it in hardware. The encoder has a
-        setting of its own.
-    stored_precision (StoredPrecision): Precision of the weights on disk, "float32" or
-        "float16", compressed, for less than half the size; in memory they are float32.
-    mention_pooling (MentionPooling): What a mention is embedded and attends by: "mean" for
-        the mean of its word pieces, "first" for the first of them, which is the marker where
-        the transformer has `mention_markers`, as in the released code.
-    special_tokens (bool): Whether the attention on special tokens, e.g. [CLS], is part of the
-        context (eq. 3), as in the released code.
-    smoothing (float): Added to the sum by which the attention of a pair is divided (eq. 3); 1e-5
-        in ATLOP's code.
+    dropout (float): Dropout on z_s, z_o and r.
+    precision (Precision): Precision of the matrix products of eq. 5 to 8. "auto" is bfloat16 where
+        the processor has it in hardware, else float32. The encoder has its own setting.
+    stored_precision (StoredPrecision): Precision of the weights on disk; "float16" is compressed,
+        less than half the size. In memory the weights are float32.
+    mention_pooling (MentionPooling): By what a mention is embedded and attends: the "mean" of its
+        pieces, or the "first", which is the marker where the transformer has `mention_markers`.
+    special_tokens (bool): Whether the context has the attention on special tokens, e.g. [CLS].
+    smoothing (float): Added to the sum that q (eq. 3) is divided by; 1e-5 in ATLOP's code.
     RETURNS (ExtractorModel): The model.
     RAISES (ValueError): If a width, `dropout` or `smoothing` is out of its range.
     """
     require_positive(width=width, block_size=block_size, pair_width=pair_width)
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout = {dropout} should be in 0 to 1, and less than 1.")
-    if smoothing < 0:
-        raise ValueError(f"smoothing = {smoothing} should be 0 or more.")
+    _check_rates(dropout, smoothing)
     build_network = partial(
         getattr(pair_encoder, "network", KDDocRE),
         width=width,
@@ -222,13 +209,17 @@ def make_doc_relation_model(
         precision=precision,
         smoothing=smoothing,
     )
-    return make_extractor(
-        tok2vec,
-        build_network,
-        stored_precision=stored_precision,
-        mention_pooling=mention_pooling,
-        special_tokens=special_tokens,
+    encode = partial(
+        encode_document, mention_pooling=mention_pooling, special_tokens=special_tokens
     )
+    return make_extractor(tok2vec, build_network, encode, stored_precision)
+
+
+def _check_rates(dropout: float, smoothing: float) -> None:
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout = {dropout} should be in 0 to 1, and less than 1.")
+    if smoothing < 0:
+        raise ValueError(f"smoothing = {smoothing} should be 0 or more.")
 
 
 def make_logsumexp_pooling() -> MakeEntityPooling:

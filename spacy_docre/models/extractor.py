@@ -18,12 +18,12 @@ from ..entity_sources import EntityDoc
 from .attention import leave_attention_gradient
 from .encoded_document import EncodedDocument
 from .kd_docre import KDDocRE
-from .pieces import MentionPooling, encode_document
 from .serialization import StoredPrecision, load_weights, pack, read_weights, save_weights, unpack
 from .shim import ThreadSafeShim
 from .slots import BatchScores
 
 BuildNetwork = Callable[..., KDDocRE]
+EncodeDocument = Callable[..., EncodedDocument]
 ExtractorModel = Model[List[EntityDoc], List["PairScores"]]
 # Logits and evidence of each document.
 PairScorer = Model[List[EncodedDocument], List[Tuple[Floats2d, Floats2d]]]
@@ -47,18 +47,15 @@ class PairScores:
 def make_extractor(
     tok2vec: Model[List[Doc], List[TransformerData]],
     build_network: BuildNetwork,
-    *,
+    encode: EncodeDocument,
     stored_precision: StoredPrecision,
-    mention_pooling: MentionPooling,
-    special_tokens: bool,
 ) -> ExtractorModel:
     """Put a network over an encoder.
 
     tok2vec (Model[List[Doc], List[TransformerData]]): The encoder.
     build_network (BuildNetwork): Makes the network for `hidden_width` and `num_relations`.
+    encode (EncodeDocument): `encode_document`, with its settings.
     stored_precision (StoredPrecision): Precision of the weights on disk.
-    mention_pooling (MentionPooling): Whether a mention has all its pieces, or the first.
-    special_tokens (bool): Whether special tokens are positions, too.
     RETURNS (ExtractorModel): The model.
     """
     shim = ThreadSafeShim(
@@ -76,7 +73,7 @@ def make_extractor(
     )
     return Model(
         "doc_relation_model",
-        partial(forward, mention_pooling=mention_pooling, special_tokens=special_tokens),
+        partial(forward, encode=encode),
         init=partial(initialize, build_network=build_network),
         layers=[tok2vec, pair_scorer],
         refs={"tok2vec": tok2vec, "pair_scorer": pair_scorer},
@@ -155,15 +152,13 @@ def forward(
     documents: List[EntityDoc],
     is_train: bool,
     *,
-    mention_pooling: MentionPooling,
-    special_tokens: bool,
+    encode: EncodeDocument,
 ) -> Tuple[List[PairScores], Callable[[List[Floats2d]], List[EntityDoc]]]:
     """Score the pairs of a batch.
 
     documents (List[EntityDoc]): The Docs and their entities.
     is_train (bool): Whether it is a training step.
-    mention_pooling (MentionPooling): As in `make_extractor`.
-    special_tokens (bool): Likewise.
+    encode (EncodeDocument): As in `make_extractor`.
     RETURNS (Tuple[List[PairScores], Callable]): The scores, and the backward pass from the
         gradients of each document's logits.
     """
@@ -175,14 +170,7 @@ def forward(
     with_pairs = [index for index, document in enumerate(documents) if len(document.entities) > 1]
     device = cast(PyTorchShim, pair_scorer.shims[0]).device
     encoded = [
-        encode_document(
-            documents[index],
-            encodings[index],
-            device=device,
-            is_train=is_train,
-            mention_pooling=mention_pooling,
-            special_tokens=special_tokens,
-        )
+        encode(documents[index], encodings[index], device=device, is_train=is_train)
         for index in with_pairs
     ]
     alloc = model.ops.alloc2f

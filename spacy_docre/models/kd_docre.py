@@ -16,12 +16,7 @@ from torch import Tensor, nn
 from ..pairs import Pairs
 from . import slots
 from .bilinear_kernel import grouped_bilinear
-from .encoded_document import (
-    EncodedDocument,
-    entity_attention,
-    merge_windows,
-    segment_logsumexp,
-)
+from .encoded_document import EncodedDocument, entity_attention, merge_windows, segment_logsumexp
 from .precision import Precision, autocast
 from .slots import BatchScores, PairEncoder
 

@@ -42,11 +42,7 @@ def encode_document(
     windows, length = hidden.shape[:2]
     pieces = numpy.asarray(data.align.dataXd).reshape(-1)
     lengths = numpy.asarray(data.align.lengths)
-    if len(pieces) and pieces.min() < 0:
-        raise ValueError(
-            f"The word pieces of the document that begins {document.doc[:5].text!r} are misplaced: "
-            "the same Doc object is twice in a batch. Give doc.copy() the second time."
-        )
+    _require_one_doc(document.doc, pieces)
     piece_positions, position_tokens = _positions(pieces, lengths, windows, length)
     sentences = _token_sentences(document.doc)[position_tokens]
     if special_tokens:
@@ -78,6 +74,14 @@ def encode_document(
         position_sentences=index(sentences),
         num_sentences=len(sentence_boundaries(document.doc)),
     )
+
+
+def _require_one_doc(doc: Doc, pieces: numpy.ndarray) -> None:
+    if len(pieces) and pieces.min() < 0:
+        raise ValueError(
+            f"The word pieces of the document that begins {doc[:5].text!r} are misplaced: "
+            "the same Doc object is twice in a batch. Give doc.copy() the second time."
+        )
 
 
 def _require_attention(data: TransformerData) -> Floats4d:

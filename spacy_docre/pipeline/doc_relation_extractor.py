@@ -27,9 +27,9 @@ from .batching import minibatch_by_pairs
 from .decoding import check_decision, decode
 from .default_config import DEFAULT_CONFIG
 from .entity_policy import document_of, document_or_warn, lacks_entities, reference_document
+from .processes import use_one_thread_in_forks
 from .serialization import check_files, check_settings
 from .targets import relation_loss
-from .threads import use_one_thread_in_forks
 from .training_data import survey
 from .upstream import provide_attention
 

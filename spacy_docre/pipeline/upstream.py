@@ -9,6 +9,7 @@ from spacy_transformers.layers import TransformerListener
 from spacy_transformers.layers import TransformerModel as StockTransformerModel
 from spacy_transformers.layers.hf_shim import HFShim
 from spacy_transformers.pipeline_component import Transformer
+from thinc.api import Model
 
 logger = logging.getLogger("spacy")
 

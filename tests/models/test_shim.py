@@ -35,8 +35,6 @@ class TestFrozenEmbeddings:
     def _weights(self, nlp: Language) -> Dict[str, torch.Tensor]:
         return nlp.get_pipe("transformer").model.transformer.state_dict()
 
-    """Something was unpickled."""
-
 
 class UnpickledError(Exception):
     """Something was unpickled."""
