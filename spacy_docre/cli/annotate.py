@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 # Of a column of the table, in characters.
 _WIDTH = 32
 
-Inputs = Annotated[
+_Inputs = Annotated[
     List[Path], Arg(help="Text files, .jsonl or .spacy files, folders, or - for standard input")
 ]
-Outputs = Annotated[
+_Outputs = Annotated[
     List[Path],
     Opt(
         *("--output", "-o"),
@@ -31,23 +31,23 @@ Outputs = Annotated[
         dir_okay=False,
     ),
 ]
-Processes = Annotated[int, Opt("--n-process", "-n", min=1, help="Number of processes")]
-TextField = Annotated[str, Opt("--text-field", help="JSONL: the field of the text")]
-IdField = Annotated[str, Opt("--id-field", help="JSONL: the field of the document's id")]
-PrintTable = Annotated[bool, Opt("--table", "-T", help="Print the relations as well")]
+_Processes = Annotated[int, Opt("--n-process", "-n", min=1, help="Number of processes")]
+_TextField = Annotated[str, Opt("--text-field", help="JSONL: the field of the text")]
+_IdField = Annotated[str, Opt("--id-field", help="JSONL: the field of the document's id")]
+_PrintTable = Annotated[bool, Opt("--table", "-T", help="Print the relations as well")]
 
 
 def annotate_cli(
     model: Model,
-    inputs: Inputs,
-    outputs: Outputs,
+    inputs: _Inputs,
+    outputs: _Outputs,
     batch_size: BatchSize = 32,
-    n_process: Processes = 1,
+    n_process: _Processes = 1,
     threshold: Threshold = None,
     gpu: Gpu = -1,
-    text_field: TextField = "text",
-    id_field: IdField = "id",
-    table: PrintTable = False,
+    text_field: _TextField = "text",
+    id_field: _IdField = "id",
+    table: _PrintTable = False,
     force: Force = False,
 ) -> None:
     """

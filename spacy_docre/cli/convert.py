@@ -34,21 +34,21 @@ class Format(str, Enum):
 
 FORMATS = {".json": Format.docred, ".jsonl": Format.prodigy}
 
-Input = Annotated[Path, Arg(metavar="INPUT", help="File to convert", exists=True, dir_okay=False)]
-Output = Annotated[
+_Input = Annotated[Path, Arg(metavar="INPUT", help="File to convert", exists=True, dir_okay=False)]
+_Output = Annotated[
     Path,
     Arg(
         metavar="OUTPUT",
         help="The .spacy file to write; or a folder, with --split or for a large data set",
     ),
 ]
-InputFormat = Annotated[
+_InputFormat = Annotated[
     Format, Opt("--format", "-f", help="auto: docred for .json, prodigy for .jsonl")
 ]
-CorefLabel = Annotated[
+_CorefLabel = Annotated[
     str, Opt("--coref-label", help="Prodigy: the label of relations that are coreference")
 ]
-Split = Annotated[
+_Split = Annotated[
     List[str],
     Opt(
         *("--split", "-s"),
@@ -56,18 +56,18 @@ Split = Annotated[
         help="Write the next SIZE documents (or 'rest') to NAME.spacy. May be repeated",
     ),
 ]
-Seed = Annotated[Optional[int], Opt("--seed", help="Shuffle the documents before the split")]
+_Seed = Annotated[Optional[int], Opt("--seed", help="Shuffle the documents before the split")]
 
 
 def convert_cli(
-    input_path: Input,
-    output_path: Output,
-    format: InputFormat = Format.auto,
+    input_path: _Input,
+    output_path: _Output,
+    format: _InputFormat = Format.auto,
     names_path: Names = None,
     lang: Lang = "en",
-    coref_label: CorefLabel = "COREF",
-    split: Split = [],
-    seed: Seed = None,
+    coref_label: _CorefLabel = "COREF",
+    split: _Split = [],
+    seed: _Seed = None,
     force: Force = False,
 ) -> None:
     """

@@ -15,7 +15,7 @@ from ._shared import exit_on_error, refuse_existing, with_progress
 if TYPE_CHECKING:
     from ..data.knowledge_base import KnowledgeBase
 
-Facts = Annotated[
+_Facts = Annotated[
     Path,
     Arg(
         metavar="KB",
@@ -24,22 +24,22 @@ Facts = Annotated[
         exists=True,
     ),
 ]
-Output = Annotated[Path, Arg(metavar="OUT", help="The .spacy file to write, or a folder")]
-FromGold = Annotated[
+_Output = Annotated[Path, Arg(metavar="OUT", help="The .spacy file to write, or a folder")]
+_FromGold = Annotated[
     bool, Opt("--from-gold", help="Take the facts from the relations of annotated documents")
 ]
-OnlyNamed = Annotated[
+_OnlyNamed = Annotated[
     bool, Opt("--only-named", help="Leave out relations that --names does not have")
 ]
 
 
 def distant_cli(
     data: DocsWithEntities,
-    facts: Facts,
-    output: Output,
-    from_gold: FromGold = False,
+    facts: _Facts,
+    output: _Output,
+    from_gold: _FromGold = False,
     names_path: Names = None,
-    only_named: OnlyNamed = False,
+    only_named: _OnlyNamed = False,
     force: Force = False,
 ) -> None:
     """

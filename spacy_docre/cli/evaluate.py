@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 METRICS, MARKDOWN, PAGE, RESULT = "metrics.json", "report.md", "report.html", "result.json"
 
-What = Annotated[
+_What = Annotated[
     str, Arg(metavar="WHAT", help="A pipeline, or a result file as of DocRED's leaderboard")
 ]
-Gold = Annotated[
+_Gold = Annotated[
     Path,
     Arg(
         metavar="GOLD",
@@ -32,7 +32,7 @@ Gold = Annotated[
         exists=True,
     ),
 ]
-Train = Annotated[
+_Train = Annotated[
     Optional[Path],
     Opt(
         "--train",
@@ -40,38 +40,38 @@ Train = Annotated[
         exists=True,
     ),
 ]
-Distant = Annotated[
+_Distant = Annotated[
     Optional[Path],
     Opt("--distant", help="The distantly supervised documents, for another Ign F1", exists=True),
 ]
-Output = Annotated[
+_Output = Annotated[
     Optional[Path],
     Opt("--output", "-o", help="Folder for metrics, reports and answers", file_okay=False),
 ]
-Compare = Annotated[
+_Compare = Annotated[
     Optional[str], Opt("--compare", "-c", help="Another pipeline or result file to compare with")
 ]
-FindEntities = Annotated[
+_FindEntities = Annotated[
     bool, Opt("--find-entities", "-e", help="Let the pipeline find the entities, instead of GOLD's")
 ]
-Limit = Annotated[
+_Limit = Annotated[
     int,
     Opt("--limit", min=0, help="Documents in report.html, most errors first, 0 for all"),
 ]
 
 
 def evaluate_cli(
-    what: What,
-    gold_path: Gold,
-    train: Train = None,
-    distant: Distant = None,
-    output: Output = None,
-    compare: Compare = None,
-    find_entities: FindEntities = False,
+    what: _What,
+    gold_path: _Gold,
+    train: _Train = None,
+    distant: _Distant = None,
+    output: _Output = None,
+    compare: _Compare = None,
+    find_entities: _FindEntities = False,
     names_path: Names = None,
     lang: Lang = "en",
     threshold: Threshold = None,
-    limit: Limit = 50,
+    limit: _Limit = 50,
     batch_size: BatchSize = 32,
     gpu: Gpu = -1,
     force: Force = False,

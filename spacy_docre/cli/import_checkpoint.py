@@ -9,30 +9,30 @@ from wasabi import msg
 from ._options import Force, Lang, Names
 from ._shared import exit_on_error, refuse_existing
 
-Checkpoint = Annotated[
+_Checkpoint = Annotated[
     Path, Arg(metavar="STATE", help="State dict, a .pt file", exists=True, dir_okay=False)
 ]
-Output = Annotated[Path, Arg(metavar="OUT", help="Folder to write", file_okay=False)]
-Encoder = Annotated[
+_Output = Annotated[Path, Arg(metavar="OUT", help="Folder to write", file_okay=False)]
+_Encoder = Annotated[
     str, Opt("--encoder", help="The encoder it was trained from: a folder, or a name on the hub")
 ]
-RelationIds = Annotated[
+_RelationIds = Annotated[
     Path, Opt("--rel2id", help="JSON file that numbers the relations", exists=True)
 ]
-Unpadded = Annotated[
+_Unpadded = Annotated[
     bool,
     Opt("--unpadded", help="Do not pad tables of pairs as the original does; the logits differ"),
 ]
 
 
 def import_checkpoint_cli(
-    checkpoint: Checkpoint,
-    output: Output,
-    encoder: Encoder,
-    relation_ids: RelationIds,
+    checkpoint: _Checkpoint,
+    output: _Output,
+    encoder: _Encoder,
+    relation_ids: _RelationIds,
     names_path: Names = None,
     lang: Lang = "en",
-    unpadded: Unpadded = False,
+    unpadded: _Unpadded = False,
     force: Force = False,
 ) -> None:
     """

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 # Size and time are projected for so many documents; DocRED's distant set has about as many.
 MANY = 100_000
 
-Teacher = Annotated[str, Arg(help="The teacher: a pipeline with a relation extractor")]
-Output = Annotated[Path, Arg(metavar="OUT", help="Folder to write the logits to", file_okay=False)]
-TopK = Annotated[
+_Teacher = Annotated[str, Arg(help="The teacher: a pipeline with a relation extractor")]
+_Output = Annotated[Path, Arg(metavar="OUT", help="Folder to write the logits to", file_okay=False)]
+_TopK = Annotated[
     Optional[int],
     Opt(
         *("--top-k", "-k"),
@@ -31,10 +31,10 @@ TopK = Annotated[
 
 
 def logits_cli(
-    model: Teacher,
+    model: _Teacher,
     data: DocsWithEntities,
-    output: Output,
-    top_k: TopK = None,
+    output: _Output,
+    top_k: _TopK = None,
     gpu: Gpu = -1,
     force: Anew = False,
 ) -> None:

@@ -11,29 +11,29 @@ from wasabi import msg
 from ._options import Force
 from ._shared import exit_on_error, refuse_existing
 
-Docs = Annotated[Path, Arg(help=".spacy file of annotated documents, or a folder", exists=True)]
-Output = Annotated[Path, Arg(help="HTML file to write", dir_okay=False)]
-LowestScore = Annotated[
+_Docs = Annotated[Path, Arg(help=".spacy file of annotated documents, or a folder", exists=True)]
+_Output = Annotated[Path, Arg(help="HTML file to write", dir_okay=False)]
+_LowestScore = Annotated[
     float, Opt("--threshold", "-t", min=0, max=1, help="Show relations of at least this score")
 ]
-Relations = Annotated[
+_Relations = Annotated[
     Optional[List[str]],
     Opt("--relation", "-r", help="Label or name of a relation to show. May be repeated"),
 ]
-Labels = Annotated[
+_Labels = Annotated[
     Optional[List[str]],
     Opt("--label", "-l", help="Label of the entities to mark. May be repeated"),
 ]
-Limit = Annotated[int, Opt("--limit", "-n", min=0, help="Number of documents, 0 for all")]
+_Limit = Annotated[int, Opt("--limit", "-n", min=0, help="Number of documents, 0 for all")]
 
 
 def render_cli(
-    docs: Docs,
-    output: Output,
-    threshold: LowestScore = 0.0,
-    relations: Relations = None,
-    labels: Labels = None,
-    limit: Limit = 0,
+    docs: _Docs,
+    output: _Output,
+    threshold: _LowestScore = 0.0,
+    relations: _Relations = None,
+    labels: _Labels = None,
+    limit: _Limit = 0,
     force: Force = False,
 ) -> None:
     """

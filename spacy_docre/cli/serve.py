@@ -10,16 +10,16 @@ from ._shared import exit_on_error, load_extracting_pipeline
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
-Host = Annotated[str, Opt("--host", help="Address to serve at")]
-Port = Annotated[int, Opt("--port", "-p", min=1, max=65535, help="Port to serve at")]
-MaxLength = Annotated[int, Opt("--max-length", min=1, help="Most characters of a text")]
+_Host = Annotated[str, Opt("--host", help="Address to serve at")]
+_Port = Annotated[int, Opt("--port", "-p", min=1, max=65535, help="Port to serve at")]
+_MaxLength = Annotated[int, Opt("--max-length", min=1, help="Most characters of a text")]
 
 
 def serve_cli(
     model: Model,
-    host: Host = _LOOPBACK[0],
-    port: Port = 5000,
-    max_length: MaxLength = 20_000,
+    host: _Host = _LOOPBACK[0],
+    port: _Port = 5000,
+    max_length: _MaxLength = 20_000,
     threshold: Threshold = None,
     gpu: Gpu = -1,
 ) -> None:

@@ -10,13 +10,15 @@ from wasabi import msg
 
 from ._shared import exit_on_error
 
-DataSets = Annotated[
+_DataSets = Annotated[
     List[Path], Arg(help=".spacy files, folders of them, or .json as of DocRED", exists=True)
 ]
-Output = Annotated[Optional[Path], Opt("--output", "-o", help="JSON file to write", dir_okay=False)]
+_Output = Annotated[
+    Optional[Path], Opt("--output", "-o", help="JSON file to write", dir_okay=False)
+]
 
 
-def stats_cli(data: DataSets, output: Output = None) -> None:
+def stats_cli(data: _DataSets, output: _Output = None) -> None:
     """
     Print statistics of annotated documents, a column for each data set.
 

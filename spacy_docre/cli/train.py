@@ -19,18 +19,18 @@ from wasabi import msg
 from ._options import Anew, Gpu
 from ._shared import exit_on_error
 
-ConfigPath = Annotated[Path, Arg(metavar="CONFIG", help="The config", exists=True, dir_okay=False)]
-Output = Annotated[
+_ConfigPath = Annotated[Path, Arg(metavar="CONFIG", help="The config", exists=True, dir_okay=False)]
+_Output = Annotated[
     Path, Opt("--output", "-o", help="Folder for the pipeline and checkpoints", file_okay=False)
 ]
-Code = Annotated[Optional[Path], Opt("--code", "-c", help="Python file with registered functions")]
+_Code = Annotated[Optional[Path], Opt("--code", "-c", help="Python file with registered functions")]
 
 
 def train_cli(
     ctx: typer.Context,
-    config_path: ConfigPath,
-    output: Output,
-    code_path: Code = None,
+    config_path: _ConfigPath,
+    output: _Output,
+    code_path: _Code = None,
     gpu: Gpu = -1,
     force: Anew = False,
 ) -> None:

@@ -21,7 +21,7 @@ from .stats import CorpusCounts
 # Of a folder: some 100 MB of documents like DocRED's in memory at once, and what a run that is
 # broken off loses at most.
 DOCUMENTS_PER_FILE = 1000
-FILES = f"part-*{FILE_TYPE}"
+_FILES = f"part-*{FILE_TYPE}"
 PROGRESS = "docre-progress.json"
 
 
@@ -127,7 +127,7 @@ def _write_folder(
     try:
         batches = minibatch(read(counts.documents), DOCUMENTS_PER_FILE)
         for number, batch in enumerate(batches, start=finished):
-            file = unfinished / FILES.replace("*", f"{number:05}")
+            file = unfinished / _FILES.replace("*", f"{number:05}")
             counts = counts + write_docs({file: batch})[file]
             progress = {"made_from": identity, "files": number + 1, "counts": asdict(counts)}
             with written_whole([unfinished / PROGRESS]) as written:
@@ -138,9 +138,9 @@ def _write_folder(
         raise
     if folder.exists():
         # Files of others in it are not touched.
-        for file in folder.glob(FILES):
+        for file in folder.glob(_FILES):
             file.unlink()
-        for file in unfinished.glob(FILES):
+        for file in unfinished.glob(_FILES):
             file.rename(folder / file.name)
         shutil.rmtree(unfinished)
     else:
@@ -159,7 +159,7 @@ def _progress(unfinished: Path, identity: str) -> Tuple[int, CorpusCounts]:
     except ValueError:
         progress = {}
     # Some are missing after a kill while they replaced others.
-    there = len(list(unfinished.glob(FILES)))
+    there = len(list(unfinished.glob(_FILES)))
     if progress.get("made_from") != identity or there < progress["files"]:
         return 0, CorpusCounts()
     return progress["files"], CorpusCounts(**progress["counts"])

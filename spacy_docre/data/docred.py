@@ -27,7 +27,7 @@ from .json_files import parse_json, parse_json_array, read_text
 from .sentences import set_sentence_numbers
 from .validation import FieldPath, Label, Text, invalid, validate
 
-FIELDS = {
+_FIELDS = {
     "title": "the document's title, a string",
     "sents": "a list of sentences, each a list of tokens (strings that are not empty)",
     "vertexSet": "a list of entities, each a list of one mention or more",
@@ -128,9 +128,9 @@ def check_document(data: Any, where: str) -> DocumentRecord:
     RETURNS (DocumentRecord): The document.
     RAISES (ValueError): If it is malformed.
     """
-    record = validate(DocumentRecord, data, where, FIELDS)
+    record = validate(DocumentRecord, data, where, _FIELDS)
     for field, problem in _problems(record):
-        raise invalid(where, field, problem, FIELDS)
+        raise invalid(where, field, problem, _FIELDS)
     return record
 
 

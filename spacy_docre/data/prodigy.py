@@ -14,7 +14,7 @@ from .gold_annotations import Mention, set_gold_annotations
 from .json_files import parse_json_lines
 from .validation import FieldPath, Label, Text, invalid, validate
 
-FIELDS = {
+_FIELDS = {
     "text": "a string, of one character or more for a token",
     "tokens": "a list of tokens, each with text, start and end",
     "start": "the index of the token's first character in the text",
@@ -90,12 +90,12 @@ def read_prodigy(
     for where, data in parse_json_lines(path):
         answer = data.get("answer", ACCEPT) if isinstance(data, dict) else ACCEPT
         if not isinstance(answer, str):
-            raise invalid(where, ("answer",), f"it is {answer!r}", FIELDS)
+            raise invalid(where, ("answer",), f"it is {answer!r}", _FIELDS)
         answers[answer] += 1
         if answer == ACCEPT:
-            record = validate(ExampleRecord, data, where, FIELDS)
+            record = validate(ExampleRecord, data, where, _FIELDS)
             for field, problem in _problems(record):
-                raise invalid(where, field, problem, FIELDS)
+                raise invalid(where, field, problem, _FIELDS)
             doc = _make_doc(record, vocab)
             _annotate(doc, record, where, names, coref_label)
             yield doc
@@ -144,7 +144,7 @@ def _annotate(
                 ("relations", index, _reference(relation, "child")),
                 "head and child are the same entity: they have the same text and label, or "
                 f"{coref_label} connects them",
-                FIELDS,
+                _FIELDS,
             )
         triples.append(
             Triple(
@@ -199,4 +199,4 @@ def _find_span(record: ExampleRecord, index: int, role: str, where: str) -> int:
         if same:
             return found
     problem = "it is missing" if wanted is None else "there is no such span"
-    raise invalid(where, ("relations", index, field), problem, FIELDS)
+    raise invalid(where, ("relations", index, field), problem, _FIELDS)

@@ -25,9 +25,9 @@ from .logits import TeacherLogits
 from .teacher import Teacher
 
 INDEX = "index.json"
-FILES = "*.safetensors"
+LOGITS_FILES = "*.safetensors"
 # About so many documents are in a file: what a run that is broken off loses at most.
-DOCUMENTS_PER_FILE = 256
+DOCUMENTS_PER_LOGITS_FILE = 256
 
 _USER_DATA = "docre_teacher_logits"
 
@@ -199,7 +199,7 @@ def write_logits(path: Path, number: int, logits: Dict[str, TeacherLogits]) -> P
         tensors[name] = numpy.ascontiguousarray(document.values, dtype="float16")
         if document.columns is not None:
             tensors[_columns_of(name)] = numpy.ascontiguousarray(document.columns, dtype="uint16")
-    file = path / FILES.replace("*", f"{number:05}")
+    file = path / LOGITS_FILES.replace("*", f"{number:05}")
     with written_whole([file]) as written:
         save_file(tensors, written[file])
     return file
@@ -211,7 +211,7 @@ def logits_files(path: Path) -> List[Path]:
     path (Path): The folder.
     RETURNS (List[Path]): The files.
     """
-    return sorted(path.glob(FILES))
+    return sorted(path.glob(LOGITS_FILES))
 
 
 def documents_in(file: Path) -> List[str]:

@@ -12,7 +12,7 @@ from ..alignment import GoldAlignment
 from ..entity_sources import gold_entities
 from .logits import TeacherLogits
 from .store import (
-    DOCUMENTS_PER_FILE,
+    DOCUMENTS_PER_LOGITS_FILE,
     document_name,
     documents_in,
     logits_files,
@@ -95,7 +95,7 @@ def store_logits(
             seen.add(name)
         for name, logits in zip(new, teacher.logits([*new.values()])):
             waiting[name] = logits if top_k is None else logits.best(top_k)
-        if len(waiting) >= DOCUMENTS_PER_FILE:
+        if len(waiting) >= DOCUMENTS_PER_LOGITS_FILE:
             progress.bytes += write_logits(path, number, waiting).stat().st_size
             number += 1
             waiting = {}

@@ -1,7 +1,7 @@
-"""Every registered architecture and layer: what the names in a config stand for."""
+"""The registered architectures and layers: what the names in a config stand for."""
 
 from functools import partial
-from typing import Any, Dict, List, Literal, Optional
+from typing import List, Literal, Optional
 
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
@@ -22,7 +22,6 @@ from .kd_docre import (
     Order,
     PrintedAxialAttention,
 )
-from .markers import MentionMarkers
 from .pieces import MentionPooling, encode_document
 from .precision import Precision
 from .serialization import StoredPrecision
@@ -35,62 +34,9 @@ from .slots import (
     require_positive,
 )
 from .systems.docunet import UNetPairEncoder
-from .transformer import GetSpans, TransformerModel, unshared
+from .transformer import unshared
 
 Form = Literal["multihead", "printed"]
-
-
-def make_transformer_model(
-    name: str,
-    get_spans: GetSpans,
-    tokenizer_config: Dict[str, Any] = {},
-    transformer_config: Dict[str, Any] = {},
-    mixed_precision: bool = False,
-    grad_scaler_config: Dict[str, Any] = {},
-    precision: Precision = "float32",
-    frozen_embeddings: bool = False,
-    learn_rate_factor: float = 1.0,
-    stored_precision: StoredPrecision = "float32",
-    mention_markers: Optional[MentionMarkers] = None,
-) -> Model[List[Doc], FullTransformerBatch]:
-    """`spacy_docre.TransformerModel.v1`: the encoder of the `transformer` component.
-
-    It does what `spacy-transformers.TransformerModel.v3` does, and hands over the last
-    layer's attention as well. Layers before the last keep the attention kernel they
-    have (SDPA where the model supports it).
-
-    name (str): A model on the Hugging Face hub, or a folder.
-    get_spans (GetSpans): Cuts Docs into windows, which may overlap.
-    tokenizer_config (Dict[str, Any]): Settings of the tokenizer.
-    transformer_config (Dict[str, Any]): Settings of the transformer.
-    mixed_precision (bool): Float16 autocast on CUDA devices, with a gradient scaler.
-    grad_scaler_config (Dict[str, Any]): Settings of the gradient scaler.
-    precision (Precision): Precision of the matrix products: "float32", "bfloat16", or
-        "auto" for bfloat16 where the processor has it in hardware.
-    frozen_embeddings (bool): Whether training leaves the word embeddings as they are. They
-        are half of a small encoder's weights: steps are faster and need less memory.
-    learn_rate_factor (float): Factor on the optimizer's learning rate for the transformer's
-        weights: those of other components, which begin anew, learn at higher rates.
-    stored_precision (StoredPrecision): Precision of the weights on disk, "float32" or
-        "float16", compressed, for less than half the size; in memory they are float32.
-    mention_markers (Optional[MentionMarkers]): Put markers around mentions, e.g.
-        `spacy_docre.MentionMarkers.v1`; None for the text as it is.
-    RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
-    RAISES (ValueError): If `learn_rate_factor` is negative.
-    """
-    return TransformerModel(
-        name,
-        get_spans,
-        tokenizer_config,
-        transformer_config,
-        mixed_precision,
-        grad_scaler_config,
-        precision,
-        frozen_embeddings,
-        learn_rate_factor,
-        stored_precision,
-        mention_markers,
-    )
 
 
 def make_transformer_listener(upstream: str = "*") -> Model[List[Doc], List[TransformerData]]:

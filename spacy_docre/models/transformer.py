@@ -41,19 +41,28 @@ _TOKENIZING = Lock()
 
 
 class TransformerModel(StockTransformerModel):
-    """spacy-transformers' TransformerModel, whose output also holds the last attention.
+    """`spacy_docre.TransformerModel.v1`: the encoder of the `transformer` component.
+
+    It does what `spacy-transformers.TransformerModel.v3` does, and hands over the last
+    layer's attention as well. Layers before the last keep the attention kernel they
+    have (SDPA where the model supports it).
 
     name (str): A model on the Hugging Face hub, or a folder.
-    get_spans (GetSpans): Cuts Docs into windows.
+    get_spans (GetSpans): Cuts Docs into windows, which may overlap.
     tokenizer_config (Dict[str, Any]): Settings of the tokenizer.
     transformer_config (Dict[str, Any]): Settings of the transformer.
     mixed_precision (bool): Float16 autocast on CUDA devices, with a gradient scaler.
     grad_scaler_config (Dict[str, Any]): Settings of the gradient scaler.
-    precision (Precision): Precision of the matrix products.
-    frozen_embeddings (bool): Whether training leaves the word embeddings as they are.
-    learn_rate_factor (float): Factor on the learning rate for the transformer's weights.
-    stored_precision (StoredPrecision): Precision of the weights on disk.
-    mention_markers (Optional[MentionMarkers]): Markers around mentions.
+    precision (Precision): Precision of the matrix products: "float32", "bfloat16", or
+        "auto" for bfloat16 where the processor has it in hardware.
+    frozen_embeddings (bool): Whether training leaves the word embeddings as they are. They
+        are half of a small encoder's weights: steps are faster and need less memory.
+    learn_rate_factor (float): Factor on the optimizer's learning rate for the transformer's
+        weights: those of other components, which begin anew, learn at higher rates.
+    stored_precision (StoredPrecision): Precision of the weights on disk, "float32" or
+        "float16", compressed, for less than half the size; in memory they are float32.
+    mention_markers (Optional[MentionMarkers]): Put markers around mentions, e.g.
+        `spacy_docre.MentionMarkers.v1`; None for the text as it is.
     RAISES (ValueError): If `learn_rate_factor` is negative.
     """
 

@@ -33,8 +33,6 @@ from .targets import relation_loss
 from .training_data import survey
 from .upstream import provide_attention
 
-Scorer = Callable[..., Dict[str, Any]]
-
 
 @Language.factory(
     "doc_relation_extractor",
@@ -60,7 +58,7 @@ def make_doc_relation_extractor(
     label_names: Dict[str, str],
     learn_rate_factor: float,
     distillation: Optional[Distillation],
-    scorer: Optional[Scorer],
+    scorer: Optional[Callable[..., Dict[str, Any]]],
 ) -> "DocRelationExtractor":
     """Construct a DocRelationExtractor, and see that the transformer hands over its
     attention. Arguments as in `DocRelationExtractor`.
@@ -100,7 +98,7 @@ class DocRelationExtractor(TrainablePipe):
         own weights, as against the transformer's (the paper: 1e-4 and 3e-5).
     distillation (Optional[Distillation]): What is learnt from a teacher, too, e.g.
         `spacy_docre.MSEDistillation.v1`; None to learn from gold relations only.
-    scorer (Optional[Scorer]): The scoring method.
+    scorer (Optional[Callable[..., Dict[str, Any]]]): The scoring method.
     RAISES (ValueError): If `threshold`, `top_k` or `learn_rate_factor` is out of its range.
     """
 
@@ -117,7 +115,7 @@ class DocRelationExtractor(TrainablePipe):
         label_names: Optional[Dict[str, str]] = None,
         learn_rate_factor: float = 1.0,
         distillation: Optional[Distillation] = None,
-        scorer: Optional[Scorer] = None,
+        scorer: Optional[Callable[..., Dict[str, Any]]] = None,
     ) -> None:
         check_decision(threshold, top_k)
         check_learn_rate_factor(learn_rate_factor)

@@ -65,7 +65,7 @@ def test_storing_goes_on_where_it_stopped(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(storing, "DOCUMENTS_PER_FILE", 2)
+    monkeypatch.setattr(storing, "DOCUMENTS_PER_LOGITS_FILE", 2)
     monkeypatch.setattr(storing, "BATCH_SIZE", 2)
     steps = store(teacher, docs, tmp_path)
     next(steps)

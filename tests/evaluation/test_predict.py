@@ -13,7 +13,7 @@ from spacy.util import ignore_error
 
 from spacy_docre.evaluation.answers import Answers, above
 from spacy_docre.evaluation.predict import LOWEST, predict_answers
-from spacy_docre.models.transformer import attention_of, release_attention
+from spacy_docre.models.attention import attention_of, release_attention
 from tests.conftest import CITIES, FIRMS, PEOPLE
 
 EXTRACTOR = "doc_relation_extractor"
