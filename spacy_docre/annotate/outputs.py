@@ -36,8 +36,8 @@ class Output(ABC):
     # The package of an extra that it needs.
     needs: ClassVar[Optional[str]] = None
 
-    @abstractmethod
-    def __init__(self, path: Path) -> None: ...
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     @abstractmethod
     def write(self, doc: Doc, source: InputDocument) -> None:
@@ -56,6 +56,7 @@ class TextOutput(Output):
     """A text file that is written document by document."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__(path)
         # No newline is changed: those within a field of CSV are its own.
         self.file = path.open("w", encoding="utf8", newline="")
 
@@ -111,7 +112,7 @@ class SpacyFile(Output):
     """spaCy's own format. It is held in memory until the end, some bytes a token."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path)
         self.docs = DocBin(store_user_data=True)
 
     def write(self, doc: Doc, source: InputDocument) -> None:
@@ -163,7 +164,7 @@ class Html(Output):
     needs = "networkx"
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path)
         self.options = Options()
         self.documents: List[DocumentView] = []
 
@@ -181,7 +182,7 @@ class GraphMl(Output):
     needs = "networkx"
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path)
         self.graph = import_extra("networkx").MultiDiGraph()
 
     def write(self, doc: Doc, source: InputDocument) -> None:
@@ -263,9 +264,10 @@ def _xml_text(text: str) -> str:
 
 
 def _entity_iri(document: str, entity: Entity) -> str:
-    ids = [span.id_ for span in entity.mentions if re.fullmatch(r"Q\d+", span.id_)]
-    if ids:
-        return _WIKIDATA_ENTITY + ids[0]
+    """The linked id comes before those that the mentions were given."""
+    for id_ in (entity.id, *(span.id_ for span in entity.mentions)):
+        if re.fullmatch(r"Q\d+", id_):
+            return _WIKIDATA_ENTITY + id_
     return f"{_OWN}entity:{quote(document, safe='')}:{entity.index}"
 
 
