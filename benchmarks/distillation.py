@@ -22,10 +22,10 @@ from spacy.util import minibatch
 from thinc.api import Optimizer
 from wasabi import msg
 
-from spacy_docre.data.corpus_files import read_docs
+from spacy_docre.data.corpus_files import read_spacy_docs
 from spacy_docre.distillation.objective import make_mse_distillation
 from spacy_docre.distillation.storing import store_logits
-from spacy_docre.pipeline.teacher import TeacherPipeline
+from spacy_docre.pipeline.teacher_pipeline import TeacherPipeline
 from spacy_docre.training.corpus import make_corpus
 from spacy_docre.training.optimizer import make_adamw
 
@@ -42,7 +42,7 @@ def main(model: Path, path: Path, documents: int = 128, rounds: int = 5, batch: 
     teacher = TeacherPipeline(model)
     nlp = teacher.nlp
     store = partial(store_logits, teacher, checksum=teacher.checksum)
-    references = list(islice(read_docs(path, nlp.vocab), documents))
+    references = list(islice(read_spacy_docs(path, nlp.vocab), documents))
     with tempfile.TemporaryDirectory() as folder:
         logits = Path(folder) / "logits"
         list(store(references, logits))

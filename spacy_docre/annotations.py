@@ -7,7 +7,7 @@ on what is stored.
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Iterable, List, Sequence, Tuple, Union
+from typing import Any, Iterable, List, Optional, Sequence, Tuple, Union
 
 from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
@@ -166,14 +166,16 @@ class Relation:
         )
 
 
-def document_title(doc: Doc, number: int) -> str:
+def document_title(doc: Doc, number: Optional[int] = None) -> str:
     """What a document is called.
 
     doc (Doc): The document.
-    number (int): Its number, for one that has no name.
-    RETURNS (str): Its `title` or `id` in `doc.user_data`, else "Document" and the number.
+    number (Optional[int]): Its number, for one that has no name.
+    RETURNS (str): Its `title` or `id` in `doc.user_data`, else "Document" and the number, or,
+        without one, its beginning.
     """
-    return str(doc.user_data.get("title") or doc.user_data.get("id") or f"Document {number}")
+    title = doc.user_data.get("title") or doc.user_data.get("id")
+    return str(title or (doc.text[:50] if number is None else f"Document {number}"))
 
 
 def get_entities(doc: Doc) -> List[Entity]:

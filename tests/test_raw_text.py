@@ -18,8 +18,8 @@ from spacy.training import Example
 
 from spacy_docre import Triple
 from spacy_docre.alignment import GoldAlignment
-from spacy_docre.distillation.logits import TeacherLogits
-from spacy_docre.distillation.store import LogitsStore, document_name, write_index, write_logits
+from spacy_docre.distillation.store import LogitsStore, document_digest, write_index, write_logits
+from spacy_docre.distillation.teacher_logits import TeacherLogits
 from spacy_docre.entity_sources import Mentions, make_default_entities, set_entity_spans
 from spacy_docre.evaluation.clusters import make_entity_cluster_scorer
 from spacy_docre.evaluation.scorer import make_relation_scorer
@@ -181,7 +181,7 @@ class TestDistillation:
             [[10 * head + tail] for head in range(4) for tail in range(4) if head != tail]
         )
         write_index(tmp_path, {"labels": []})
-        write_logits(tmp_path, 0, {document_name(example.reference, gold): TeacherLogits(values)})
+        write_logits(tmp_path, 0, {document_digest(example.reference, gold): TeacherLogits(values)})
         (logits,) = LogitsStore(tmp_path).logits([alignment_of(example)])
         pairs = Pairs.of([len(FOUND)])
         found = {
@@ -269,7 +269,7 @@ class TestOtherTexts:
 
     def test_distillation(self, example, message, tmp_path: Path):
         gold = [list(entity.mentions) for entity in example.reference._.entities]
-        name = document_name(example.reference, gold)
+        name = document_digest(example.reference, gold)
         write_index(tmp_path, {"labels": []})
         write_logits(tmp_path, 0, {name: TeacherLogits(numpy.zeros((12, 1)))})
         with pytest.raises(ValueError, match=message):

@@ -43,14 +43,14 @@ def logits_cli(
 
     A run that was broken off goes on where it stopped when it is started again.
     """
-    from ..data.corpus_files import read_docs
+    from ..data.corpus_files import read_spacy_docs
     from ..distillation.storing import store_logits
-    from ..pipeline.teacher import TeacherPipeline
+    from ..pipeline.teacher_pipeline import TeacherPipeline
 
     setup_gpu(gpu)
     start = perf_counter()
     with exit_on_error(f"Cannot store the logits of {model}"):
-        teacher, docs = TeacherPipeline(model), read_docs(data, Vocab())
+        teacher, docs = TeacherPipeline(model), read_spacy_docs(data, Vocab())
         stored = store_logits(
             teacher, docs, output, checksum=teacher.checksum, top_k=top_k, force=force
         )

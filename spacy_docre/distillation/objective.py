@@ -7,10 +7,11 @@ from spacy.tokens import Doc
 from torch import Tensor
 
 from ..alignment import GoldAlignment
+from ..annotations import document_title
 from ..losses import DistillationLoss, make_kl_loss, mse_loss
-from .logits import TeacherLogits
-from .store import store_of, title_of
+from .store import store_of
 from .teacher import Teacher
+from .teacher_logits import TeacherLogits
 
 
 class Distillation:
@@ -74,9 +75,10 @@ class Distillation:
             whom = "the teacher" if set(labels) - set(known) else "the student"
             problem = f"others: {whom} does not know {', '.join(missing)}"
         raise ValueError(
-            f"The relations of the teacher of {title_of(reference)} should be those of the "
-            f"student, and are {problem}. Train the student without 'labels' in "
-            "[initialize.components], so that it takes the teacher's, or ask the teacher anew."
+            f"The relations of the teacher of the document {document_title(reference)!r} should be "
+            f"those of the student, and are {problem}. Train the student without 'labels' in "
+            "[initialize.components], so that it takes the teacher's, or run "
+            "'python -m spacy docre logits' again."
         )
 
     def ask(self, alignments: Sequence[GoldAlignment]) -> List[Optional[TeacherLogits]]:

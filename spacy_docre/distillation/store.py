@@ -2,7 +2,7 @@
 
 A store is a folder: `index.json` says whose logits they are (the teacher's labels, in order,
 and what tells it from other teachers), and each `*.safetensors` file holds those of some
-documents, by a name made of the document's words and of its entities.
+documents, by a digest of the document's words and of its entities.
 """
 
 import hashlib
@@ -18,11 +18,12 @@ from safetensors.numpy import save_file
 from spacy.tokens import Doc, Span
 
 from ..alignment import GoldAlignment
+from ..annotations import document_title
 from ..entity_sources import Mentions, gold_entities
 from ..files import written_whole
 from ..pairs import Pairs
-from .logits import TeacherLogits
 from .teacher import Teacher
+from .teacher_logits import TeacherLogits
 
 INDEX = "index.json"
 LOGITS_FILES = "*.safetensors"
@@ -50,7 +51,7 @@ class LogitsStore(Teacher):
             )
         self._labels = tuple(index["labels"])
         self._files = {
-            name: file for file in logits_files(self.path) for name in documents_in(file)
+            digest: file for file in logits_files(self.path) for digest in documents_in(file)
         }
 
     def __len__(self) -> int:
@@ -66,62 +67,63 @@ class LogitsStore(Teacher):
 
         alignments (Sequence[GoldAlignment]): The documents.
         YIELDS (TeacherLogits): The logits of each.
-        RAISES (ValueError): As `tie`.
+        RAISES (ValueError): As `attach_to`.
         """
         for alignment in alignments:
             reference = alignment.example.reference
             found = alignment.to_predicted
-            yield self._read(self._name(reference, gold_entities(reference))).of_pairs(
+            yield self._read(self._known_digest(reference, gold_entities(reference))).of_pairs(
                 Pairs.rows_between([*found], len(alignment.gold)),
                 Pairs.rows_between([*found.values()], len(alignment.predicted)),
             )
 
-    def tie(self, reference: Doc, entities: Sequence[Mentions]) -> None:
+    def attach_to(self, reference: Doc, entities: Sequence[Mentions]) -> None:
         """Note on a Doc that its logits are here, for `store_of`.
 
         reference (Doc): The document.
         entities (Sequence[Mentions]): The mentions of each of its entities, in order.
         RAISES (ValueError): If there are none for it, or for other entities.
         """
-        self._name(reference, entities)
+        self._known_digest(reference, entities)
         reference.user_data[_USER_DATA] = str(self.path)
 
-    def _name(self, reference: Doc, entities: Sequence[Mentions]) -> str:
-        """The name that a document has here."""
-        name = document_name(reference, entities)
-        if name not in self._files:
-            words = _words_part(name)
+    def _known_digest(self, reference: Doc, entities: Sequence[Mentions]) -> str:
+        """The digest of a document, if there are logits of it."""
+        digest = document_digest(reference, entities)
+        if digest not in self._files:
+            words = _words_part(digest)
             if any(_words_part(known) == words for known in self._files):
                 problem = "its entities are not those the teacher saw, or in another order"
             else:
                 problem = "the teacher has not seen it"
             raise ValueError(
-                f"There are no teacher logits of {title_of(reference)} in {self.path}: {problem}. "
-                "Make them for these documents with 'python -m spacy docre logits'."
+                f"There are no teacher logits of the document {document_title(reference)!r} in "
+                f"{self.path}: {problem}. Make them for these documents with "
+                "'python -m spacy docre logits'."
             )
-        return name
+        return digest
 
-    def _read(self, name: str) -> TeacherLogits:
+    def _read(self, digest: str) -> TeacherLogits:
         """The logits of all pairs of a document's entities."""
-        with _readable(self._files[name]) as file:
-            columns = _columns_of(name)
+        with _readable(self._files[digest]) as file:
+            columns = _columns_of(digest)
             return TeacherLogits(
-                file.get_tensor(name),
+                file.get_tensor(digest),
                 file.get_tensor(columns) if columns in file.keys() else None,
             )
 
 
 def store_of(doc: Doc) -> Optional[LogitsStore]:
-    """The store that a Doc has been tied to.
+    """The store that a Doc has been attached to.
 
     doc (Doc): The document.
-    RETURNS (Optional[LogitsStore]): The store; None where it has not been tied to any.
+    RETURNS (Optional[LogitsStore]): The store; None where it has not been attached to any.
     """
     return open_store(doc.user_data[_USER_DATA]) if _USER_DATA in doc.user_data else None
 
 
 def open_store(path: str) -> LogitsStore:
-    """Open a store once, however many documents are tied to it, and again when it has grown.
+    """Open a store once, however many documents are attached to it, and again when it has grown.
 
     path (str): The folder.
     RETURNS (LogitsStore): The store.
@@ -135,7 +137,7 @@ def _open_store(path: str, changed: int) -> LogitsStore:
     return LogitsStore(path)
 
 
-def document_name(doc: Doc, entities: Iterable[Iterable[Span]]) -> str:
+def document_digest(doc: Doc, entities: Iterable[Iterable[Span]]) -> str:
     """What tells a document and its entities from others.
 
     doc (Doc): The document.
@@ -145,15 +147,6 @@ def document_name(doc: Doc, entities: Iterable[Iterable[Span]]) -> str:
     words = [(token.text, bool(token.whitespace_)) for token in doc]
     indices = [sorted({(span.start, span.end) for span in mentions}) for mentions in entities]
     return f"{_digest(words)}-{_digest(indices)}"
-
-
-def title_of(doc: Doc) -> str:
-    """What to call a document in a message.
-
-    doc (Doc): The document.
-    RETURNS (str): Its title, or else its beginning.
-    """
-    return f"the document {doc.user_data.get('title') or doc.text[:50]!r}"
 
 
 def read_index(path: Path) -> Optional[Dict[str, Any]]:
@@ -191,14 +184,14 @@ def write_logits(path: Path, number: int, logits: Dict[str, TeacherLogits]) -> P
 
     path (Path): The folder.
     number (int): The number of the file.
-    logits (Dict[str, TeacherLogits]): The logits of each document, by its name.
+    logits (Dict[str, TeacherLogits]): The logits of each document, by its digest.
     RETURNS (Path): The file.
     """
     tensors: Dict[str, numpy.ndarray] = {}
-    for name, document in logits.items():
-        tensors[name] = numpy.ascontiguousarray(document.values, dtype="float16")
+    for digest, document in logits.items():
+        tensors[digest] = numpy.ascontiguousarray(document.values, dtype="float16")
         if document.columns is not None:
-            tensors[_columns_of(name)] = numpy.ascontiguousarray(document.columns, dtype="uint16")
+            tensors[_columns_of(digest)] = numpy.ascontiguousarray(document.columns, dtype="uint16")
     file = path / LOGITS_FILES.replace("*", f"{number:05}")
     with written_whole([file]) as written:
         save_file(tensors, written[file])
@@ -218,22 +211,22 @@ def documents_in(file: Path) -> List[str]:
     """The documents of one file.
 
     file (Path): The file.
-    RETURNS (List[str]): Their names.
+    RETURNS (List[str]): Their digests.
     RAISES (ValueError): If it is damaged.
     """
     with _readable(file) as opened:
-        return [name for name in opened.keys() if not name.endswith(_COLUMNS)]
+        return [digest for digest in opened.keys() if not digest.endswith(_COLUMNS)]
 
 
 _COLUMNS = ".columns"
 
 
-def _columns_of(name: str) -> str:
-    return name + _COLUMNS
+def _columns_of(digest: str) -> str:
+    return digest + _COLUMNS
 
 
-def _words_part(name: str) -> str:
-    return name.split("-")[0]
+def _words_part(digest: str) -> str:
+    return digest.split("-")[0]
 
 
 def _digest(data: object) -> str:

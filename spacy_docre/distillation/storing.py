@@ -10,10 +10,9 @@ from spacy.util import minibatch
 
 from ..alignment import GoldAlignment
 from ..entity_sources import gold_entities
-from .logits import TeacherLogits
 from .store import (
     DOCUMENTS_PER_LOGITS_FILE,
-    document_name,
+    document_digest,
     documents_in,
     logits_files,
     read_index,
@@ -21,6 +20,7 @@ from .store import (
     write_logits,
 )
 from .teacher import Teacher
+from .teacher_logits import TeacherLogits
 
 # Documents that the teacher sees at once; their attention is held in memory.
 BATCH_SIZE = 32
@@ -72,7 +72,7 @@ def store_logits(
     index = {"labels": list(teacher.labels), "top_k": top_k, "teacher": checksum}
     _begin(path, index, force)
     files = logits_files(path)
-    known: Set[str] = {name for file in files for name in documents_in(file)}
+    known: Set[str] = {digest for file in files for digest in documents_in(file)}
     number = 1 + max((int(file.stem) for file in files), default=-1)
     progress = Progress()
     seen: Set[str] = set()
@@ -82,19 +82,19 @@ def store_logits(
         for doc in batch:
             # What the teacher is asked about are the gold entities themselves.
             alignment = GoldAlignment(Example(doc, doc), gold_entities(doc))
-            name = document_name(doc, alignment.predicted)
+            digest = document_digest(doc, alignment.predicted)
             progress.documents += 1
             progress.without_pairs += len(alignment.predicted) < 2
-            if name in seen:
+            if digest in seen:
                 progress.repeated += 1
-            elif name in known:
+            elif digest in known:
                 progress.known += 1
             else:
                 progress.new += 1
-                new[name] = alignment
-            seen.add(name)
-        for name, logits in zip(new, teacher.logits([*new.values()])):
-            waiting[name] = logits if top_k is None else logits.best(top_k)
+                new[digest] = alignment
+            seen.add(digest)
+        for digest, logits in zip(new, teacher.logits([*new.values()])):
+            waiting[digest] = logits if top_k is None else logits.best(top_k)
         if len(waiting) >= DOCUMENTS_PER_LOGITS_FILE:
             progress.bytes += write_logits(path, number, waiting).stat().st_size
             number += 1

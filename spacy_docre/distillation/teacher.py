@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from typing import Iterable, Sequence, Tuple
 
 from ..alignment import GoldAlignment
-from .logits import TeacherLogits
+from .teacher_logits import TeacherLogits
 
 
 class Teacher(ABC):

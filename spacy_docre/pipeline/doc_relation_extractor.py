@@ -24,13 +24,13 @@ from ..models.extractor import ExtractorModel, PairScores
 from ..models.learn_rates import check_learn_rate_factor, scale_learn_rate
 from ..models.serialization import readable
 from .batching import minibatch_by_pairs
+from .checks import check_files, check_settings
 from .decoding import check_decision, decode
 from .default_config import DEFAULT_CONFIG
 from .entity_policy import document_of, document_or_warn, lacks_entities, reference_document
 from .processes import use_one_thread_in_forks
-from .serialization import check_files, check_settings
+from .survey import read_survey
 from .targets import relation_loss
-from .training_data import survey
 from .upstream import provide_attention
 
 
@@ -189,7 +189,7 @@ class DocRelationExtractor(TrainablePipe):
         validate_get_examples(get_examples, "DocRelationExtractor.initialize")
         if nlp is not None:
             provide_attention(nlp, self.model)
-        found = survey(get_examples(), self.distillation)
+        found = read_survey(get_examples(), self.distillation)
         for label in found.labels(self.labels, labels, self.name):
             self.add_label(label)
         for label, name in found.names.items():

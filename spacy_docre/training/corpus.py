@@ -12,7 +12,7 @@ from spacy.training import Example
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
-from ..data.corpus_files import read_docs
+from ..data.corpus_files import read_spacy_docs
 from ..data.gold_annotations import make_example
 from ..distillation.store import open_store
 from ..entity_sources import gold_entities
@@ -49,14 +49,14 @@ def make_corpus(
         store = None if teacher_logits is None else open_store(str(teacher_logits))
         for reference in references:
             if store is not None:
-                store.tie(reference, gold_entities(reference))
+                store.attach_to(reference, gold_entities(reference))
             yield make_example(reference)
 
     return corpus
 
 
 def _read_in_order(path: Path, vocab: Vocab, limit: Optional[int]) -> Iterator[Doc]:
-    return islice(read_docs(path, vocab), limit)
+    return islice(read_spacy_docs(path, vocab), limit)
 
 
 def _read_shuffled(path: Path, vocab: Vocab, limit: Optional[int]) -> Iterator[Doc]:

@@ -7,9 +7,9 @@ import pytest
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from spacy_docre.data.corpus_files import read_docs, write_docs
+from spacy_docre.data.corpus_files import read_spacy_docs, write_docs
 from spacy_docre.distillation.storing import store_logits
-from spacy_docre.pipeline.teacher import TeacherPipeline
+from spacy_docre.pipeline.teacher_pipeline import TeacherPipeline
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,7 @@ def corpus(make_examples: Callable, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 def docs(corpus: Path) -> List[Doc]:
     """The same, read back."""
-    return list(read_docs(corpus, Vocab()))
+    return list(read_spacy_docs(corpus, Vocab()))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from spacy_docre import alignment
 from spacy_docre.alignment import GoldAlignment, match_entities
 from spacy_docre.annotations import set_relations
 from spacy_docre.data.corpus_files import write_docs
-from spacy_docre.distillation.logits import TeacherLogits
 from spacy_docre.distillation.objective import (
     Distillation,
     make_kl_distillation,
@@ -22,9 +21,10 @@ from spacy_docre.distillation.objective import (
 )
 from spacy_docre.distillation.store import LogitsStore
 from spacy_docre.distillation.storing import store_logits
+from spacy_docre.distillation.teacher_logits import TeacherLogits
 from spacy_docre.entity_sources import gold_entities
 from spacy_docre.pipeline.entity_policy import document_of
-from spacy_docre.pipeline.teacher import TeacherPipeline
+from spacy_docre.pipeline.teacher_pipeline import TeacherPipeline
 from spacy_docre.training.corpus import make_corpus
 
 EXTRACTOR = "doc_relation_extractor"

@@ -13,11 +13,11 @@ from spacy.training import Example
 from spacy_docre.alignment import GoldAlignment
 from spacy_docre.data.gold_annotations import make_example
 from spacy_docre.distillation import storing
-from spacy_docre.distillation.logits import TeacherLogits
 from spacy_docre.distillation.store import LogitsStore, open_store, store_of
 from spacy_docre.distillation.storing import Progress, store_logits
+from spacy_docre.distillation.teacher_logits import TeacherLogits
 from spacy_docre.entity_sources import gold_entities
-from spacy_docre.pipeline.teacher import TeacherPipeline
+from spacy_docre.pipeline.teacher_pipeline import TeacherPipeline
 
 
 def stored_logits(path: Path, docs: List[Doc]) -> List[TeacherLogits]:
@@ -133,19 +133,19 @@ def test_changed_entities(docs: List[Doc], stored: Path) -> None:
     doc = docs[0]
     store = LogitsStore(stored)
     with pytest.raises(ValueError, match="'Document 0'.*entities are not those"):
-        store.tie(doc, gold_entities(doc)[1:])
+        store.attach_to(doc, gold_entities(doc)[1:])
     with pytest.raises(ValueError, match="'Document 0'.*another order"):
-        store.tie(doc, gold_entities(doc)[::-1])
+        store.attach_to(doc, gold_entities(doc)[::-1])
 
 
 def test_missing_document(make_doc: Callable, stored: Path) -> None:
     doc = make_doc(["Another", "one"])
     with pytest.raises(ValueError, match="'Another one '.*has not seen it"):
-        LogitsStore(stored).tie(doc, [])
+        LogitsStore(stored).attach_to(doc, [])
 
 
 def test_store_of(docs: List[Doc], make_doc: Callable, stored: Path) -> None:
-    LogitsStore(stored).tie(docs[0], gold_entities(docs[0]))
+    LogitsStore(stored).attach_to(docs[0], gold_entities(docs[0]))
     store = store_of(docs[0])
     assert store is not None and store.path == stored
     copied = Doc(docs[0].vocab).from_bytes(docs[0].to_bytes())

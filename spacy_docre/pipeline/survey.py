@@ -70,7 +70,7 @@ class Survey:
         return labels
 
 
-def survey(examples: Iterable[Example], distillation: Optional[Distillation]) -> Survey:
+def read_survey(examples: Iterable[Example], distillation: Optional[Distillation]) -> Survey:
     """Read the training data once.
 
     examples (Iterable[Example]): The examples.

@@ -11,8 +11,8 @@ from thinc.api import to_numpy
 from weasel.util.hashing import get_checksum
 
 from ..alignment import GoldAlignment
-from ..distillation.logits import TeacherLogits
 from ..distillation.teacher import Teacher
+from ..distillation.teacher_logits import TeacherLogits
 from ..entity_sources import EntityDoc, copy_words, set_entity_spans
 from .components import relation_extractors, transformers
 from .doc_relation_extractor import DocRelationExtractor
