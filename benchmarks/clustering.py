@@ -11,7 +11,7 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from spacy_docre.data.corpus_files import read_docs
+from spacy_docre.data.corpus_files import read_spacy_docs
 from spacy_docre.entity_sources import make_doc_ents_entities, set_entity_spans
 from spacy_docre.evaluation.clusters import CLUSTER_METRICS, make_entity_cluster_scorer
 
@@ -22,7 +22,7 @@ def main(path: Path, mentions: int = 2000) -> None:
     path (Path): A .spacy file with gold entities, their mentions also in doc.ents.
     mentions (int): How many mentions the document has whose time is taken.
     """
-    references = list(read_docs(path, Vocab()))
+    references = list(read_spacy_docs(path, Vocab()))
     clusterer = spacy.blank("en").add_pipe("entity_clusterer")
     score = make_entity_cluster_scorer()
     rows = []

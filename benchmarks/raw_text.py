@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from wasabi import msg
 
-from spacy_docre.data.corpus_files import read_docs
+from spacy_docre.data.corpus_files import read_spacy_docs
 from spacy_docre.evaluation.clusters import make_entity_cluster_scorer
 from spacy_docre.evaluation.scorer import make_relation_scorer
 
@@ -39,7 +39,7 @@ def main(model: str, path: Path, output: Optional[Path] = None) -> None:
     output (Optional[Path]): A JSON file to write.
     """
     nlp = spacy.load(model)
-    references = list(read_docs(path, nlp.vocab))
+    references = list(read_spacy_docs(path, nlp.vocab))
     with nlp.select_pipes(disable=["senter", "ner"]):
         rows = {
             "gold entities": _score(nlp, references, [with_entities(r) for r in references]),

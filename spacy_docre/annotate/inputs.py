@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from spacy.training.corpus import FILE_TYPE
 from spacy.vocab import Vocab
 
-from ..data.corpus_files import read_docs
+from ..data.corpus_files import read_spacy_docs
 from ..data.json_files import parse_json, read_text
 
 STDIN = "-"
@@ -102,7 +102,7 @@ def _read_file(
     if str(file) == STDIN:
         yield InputDocument("stdin", sys.stdin.read())
     elif file.suffix == FILE_TYPE:
-        for number, doc in enumerate(read_docs(file, vocab)):
+        for number, doc in enumerate(read_spacy_docs(file, vocab)):
             title = doc.user_data.get("title")
             yield InputDocument(f"{name}:{number}", doc, {} if title is None else {"title": title})
     elif file.suffix == JSON_LINES:

@@ -53,7 +53,7 @@ def distant_cli(
     Where OUT is a folder, a run that was broken off goes on after the last of its files when it
     is started again.
     """
-    from ..data.corpus_files import read_docs, write_corpus
+    from ..data.corpus_files import read_spacy_docs, write_corpus
     from ..data.docred import read_relation_names
     from ..files import file_stamps
 
@@ -75,7 +75,7 @@ def distant_cli(
         names = {**known, **given}
 
         def read(start: int) -> Iterator[Doc]:
-            for doc in with_progress(read_docs(data, Vocab(), start), start):
+            for doc in with_progress(read_spacy_docs(data, Vocab(), start), start):
                 knowledge.align(doc, names)
                 yield doc
 
@@ -94,7 +94,7 @@ def _read_knowledge(
     path: Path, relations: Optional[AbstractSet[str]], from_gold: bool
 ) -> "Tuple[KnowledgeBase, Dict[str, str]]":
     """The facts, and the readable names that annotated documents give to relations."""
-    from ..data.corpus_files import read_docs
+    from ..data.corpus_files import read_spacy_docs
     from ..data.facts import read_knowledge_base
     from ..data.knowledge_base import KnowledgeBase
 
@@ -102,7 +102,7 @@ def _read_knowledge(
     if not from_gold:
         return read_knowledge_base(path, relations), names
     knowledge = KnowledgeBase(relations)
-    for doc in read_docs(path, Vocab()):
+    for doc in read_spacy_docs(path, Vocab()):
         knowledge.add_document(doc)
         for relation in doc._.relations:
             names[relation.label_] = relation.triple.name or names.get(relation.label_, "")

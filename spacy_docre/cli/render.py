@@ -41,7 +41,7 @@ def render_cli(
 
     The page is one file, which needs nothing from the network.
     """
-    from ..data.corpus_files import read_docs
+    from ..data.corpus_files import read_spacy_docs
     from ..display.render import to_html
     from ..extras import import_extra
     from ..files import written_whole
@@ -50,7 +50,7 @@ def render_cli(
     options = {"threshold": threshold, "relations": relations or None, "labels": labels or None}
     with exit_on_error(f"Cannot render {docs}"):
         import_extra("networkx")
-        documents = list(islice(read_docs(docs, Vocab()), limit or None))
+        documents = list(islice(read_spacy_docs(docs, Vocab()), limit or None))
         html = to_html(documents, page=True, options=options)
         with written_whole([output]) as written:
             written[output].write_text(html, encoding="utf8")

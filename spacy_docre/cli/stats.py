@@ -45,11 +45,11 @@ def stats_cli(data: _DataSets, output: _Output = None) -> None:
 
 
 def _survey(path: Path) -> Dict[str, Union[int, float]]:
-    from ..data.corpus_files import read_documents
+    from ..data.corpus_files import read_docs
     from ..data.stats import Stats
 
     stats = Stats()
-    for doc in read_documents(path, Vocab()):
+    for doc in read_docs(path, Vocab()):
         stats.add(doc)
     return stats.to_dict()
 

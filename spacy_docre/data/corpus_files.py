@@ -25,7 +25,7 @@ _FILES = f"part-*{FILE_TYPE}"
 PROGRESS = "docre-progress.json"
 
 
-def read_docs(path: Path, vocab: Vocab, start: int = 0) -> Iterator[Doc]:
+def read_spacy_docs(path: Path, vocab: Vocab, start: int = 0) -> Iterator[Doc]:
     """Read the documents of `.spacy` files, one after the other.
 
     path (Path): A file, or a folder with files.
@@ -44,7 +44,7 @@ def read_docs(path: Path, vocab: Vocab, start: int = 0) -> Iterator[Doc]:
         start = max(0, start - len(docs))
 
 
-def read_documents(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Doc]:
+def read_docs(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Doc]:
     """Read annotated documents of any kind, one after the other.
 
     path (Path): A JSON file as of DocRED, also packed as .gz, a `.spacy` file, or a folder with
@@ -54,7 +54,7 @@ def read_documents(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Do
     YIELDS (Doc): The documents.
     RAISES (ValueError): If a file is damaged, malformed, or of another kind.
     """
-    return read_docred(path, vocab, lang=lang) if is_json(path) else read_docs(path, vocab)
+    return read_docred(path, vocab, lang=lang) if is_json(path) else read_spacy_docs(path, vocab)
 
 
 def split_docs(

@@ -105,7 +105,7 @@ def read_records(path: Path, start: int = 0) -> Iterator[DocumentRecord]:
         yield check_document(data, f"{path}, document {index} ({_title(data)})")
 
 
-def names_of_entities(record: DocumentRecord) -> List[Set[str]]:
+def record_names(record: DocumentRecord) -> List[Set[str]]:
     """The names of each entity's mentions, as `entity_names` gives them for a Doc.
 
     record (DocumentRecord): The document.

@@ -17,7 +17,7 @@ def set_sentence_numbers(doc: Doc, numbers: Sequence[int]) -> None:
         doc.user_data[_NUMBERS] = list(numbers)
 
 
-def numbered_sentences(doc: Doc) -> Dict[int, Span]:
+def sentences_by_number(doc: Doc) -> Dict[int, Span]:
     """The sentences by their numbers.
 
     doc (Doc): The document.
@@ -29,14 +29,14 @@ def numbered_sentences(doc: Doc) -> Dict[int, Span]:
     return dict(zip(doc.user_data.get(_NUMBERS, range(len(sentences))), sentences))
 
 
-def sentence_numbers(doc: Doc) -> List[int]:
+def token_sentence_numbers(doc: Doc) -> List[int]:
     """Number the sentences.
 
     doc (Doc): The document.
     RETURNS (List[int]): The number of each token's sentence; an empty list where the document
         has no sentence boundaries.
     """
-    return [number for number, sentence in numbered_sentences(doc).items() for _ in sentence]
+    return [number for number, sentence in sentences_by_number(doc).items() for _ in sentence]
 
 
 def sentences_of_entities(doc: Doc) -> List[Set[int]]:
@@ -45,7 +45,7 @@ def sentences_of_entities(doc: Doc) -> List[Set[int]]:
     doc (Doc): The document; it has sentence boundaries.
     RETURNS (List[Set[int]]): The numbers of the sentences, an entity each.
     """
-    numbers = sentence_numbers(doc)
+    numbers = token_sentence_numbers(doc)
     return [
         {number for mention in entity.mentions for number in numbers[mention.start : mention.end]}
         for entity in doc._.entities

@@ -13,9 +13,9 @@ from spacy.training import Example
 from ..alignment import GoldAlignment, align_mentions
 from ..annotations import Triple
 from ..data.json_files import parse_json_array
-from ..data.sentences import numbered_sentences
+from ..data.sentences import sentences_by_number
 from ..data.validation import Label, Text, validate
-from .gold import numbers_of_sentences
+from .gold import evidence_numbers
 from .metrics import ScoredTriple
 
 _FIELDS = {
@@ -104,7 +104,7 @@ def to_answers(
 
     return {
         ScoredTriple(title, in_gold(triple.head), in_gold(triple.tail), triple.label): Answer(
-            numbers_of_sentences(triple.evidence, numbers), triple.score
+            evidence_numbers(triple.evidence, numbers), triple.score
         )
         for triple in triples
     }
@@ -113,7 +113,7 @@ def to_answers(
 def _gold_sentence_numbers(example: Example) -> List[Optional[int]]:
     """The number of the gold sentence that each predicted token is in, None for white space that
     gold does not have; a token that is in two sentences counts for the first."""
-    sentences = numbered_sentences(example.reference)
+    sentences = sentences_by_number(example.reference)
     numbers: List[Optional[int]] = [None] * len(example.predicted)
     # A sentence is found as a mention is.
     aligned = align_mentions(example, [[sentence] for sentence in sentences.values()])

@@ -20,9 +20,9 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..annotations import document_title, has_relations
-from ..data.corpus_files import read_documents
+from ..data.corpus_files import read_docs
 from ..data.gold_annotations import entity_names
-from ..data.sentences import sentence_distance, sentence_numbers, sentences_of_entities
+from ..data.sentences import sentence_distance, sentences_of_entities, token_sentence_numbers
 from .metrics import ScoredTriple
 
 # What a triple says of names: head name, tail name, label.
@@ -56,7 +56,7 @@ class GoldDocument:
         title (str): What tells it from others.
         RETURNS (GoldDocument): The document.
         """
-        numbers = sentence_numbers(doc)
+        numbers = token_sentence_numbers(doc)
         triples = [relation.triple for relation in doc._.relations]
         return cls(
             title=title,
@@ -64,7 +64,7 @@ class GoldDocument:
             names=[entity_names(entity) for entity in doc._.entities],
             sentences=sentences_of_entities(doc) if numbers else [],
             triples={
-                ScoredTriple(title, triple.head, triple.tail, triple.label): numbers_of_sentences(
+                ScoredTriple(title, triple.head, triple.tail, triple.label): evidence_numbers(
                     triple.evidence, numbers
                 )
                 for triple in triples
@@ -152,7 +152,7 @@ def read_gold(path: Path, vocab: Vocab, *, lang: str = "en") -> GoldSet:
         or if the file is malformed.
     """
     gold = GoldSet({}, [])
-    for number, doc in enumerate(read_documents(path, vocab, lang=lang), start=1):
+    for number, doc in enumerate(read_docs(path, vocab, lang=lang), start=1):
         title = document_title(doc, number)
         if not has_relations(doc):
             gold.not_annotated.append(title)
@@ -184,7 +184,7 @@ def facts_of(doc: Doc) -> Iterator[NamedFact]:
         yield from document.facts(triple)
 
 
-def numbers_of_sentences(
+def evidence_numbers(
     sentences: Iterable[Tuple[int, int]], numbers: Sequence[Optional[int]]
 ) -> FrozenSet[int]:
     """Find the numbers that gold gives to evidence sentences.

@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from wasabi import MarkdownRenderer
 
 from ..annotations import Triple, set_relations
-from ..data.sentences import numbered_sentences
+from ..data.sentences import sentences_by_number
 from ..display.options import Options
 from ..display.render import fill_template
 from ..display.view import DocumentView, view_document
@@ -151,7 +151,7 @@ def _view(
     shown = doc.copy()
     # What is stored there is replaced, not changed: the document itself keeps its relations.
     shown.user_data = dict(doc.user_data)
-    sentences = numbered_sentences(doc)
+    sentences = sentences_by_number(doc)
     triples = []
     for error in errors:
         evidence = evaluation.documents[title].triples[error.gold] if error.gold else ()

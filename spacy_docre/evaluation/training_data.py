@@ -9,8 +9,8 @@ from typing import Counter as CounterType
 
 from spacy.vocab import Vocab
 
-from ..data.corpus_files import read_docs
-from ..data.docred import names_of_entities, read_records
+from ..data.corpus_files import read_spacy_docs
+from ..data.docred import read_records, record_names
 from ..data.gold_annotations import entity_names
 from ..data.json_files import is_json
 from .gold import NamedFact, facts_of
@@ -51,11 +51,11 @@ def _relations_of_names(path: Path) -> Iterator[Tuple[Set[str], str, Set[str]]]:
     are made, which would take most of the time."""
     if is_json(path):
         for record in read_records(path):
-            names = names_of_entities(record)
+            names = record_names(record)
             for head, tail, label in {(label.h, label.t, label.r) for label in record.labels or ()}:
                 yield names[head], label, names[tail]
     else:
-        for doc in read_docs(path, Vocab()):
+        for doc in read_spacy_docs(path, Vocab()):
             for relation in doc._.relations:
                 yield entity_names(relation.head), relation.label_, entity_names(relation.tail)
 
@@ -70,7 +70,7 @@ def read_training_facts(files: Tuple[Path, ...], modified: Tuple[int, ...]) -> F
     RAISES (ValueError): If the files hold no relations.
     """
     facts = frozenset(
-        fact for file in files for doc in read_docs(file, Vocab()) for fact in facts_of(doc)
+        fact for file in files for doc in read_spacy_docs(file, Vocab()) for fact in facts_of(doc)
     )
     if not facts:
         listed = ", ".join(map(str, files)) or "an empty folder"

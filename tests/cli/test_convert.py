@@ -12,7 +12,7 @@ from spacy.vocab import Vocab
 from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
-from spacy_docre.data.corpus_files import read_docs
+from spacy_docre.data.corpus_files import read_spacy_docs
 
 
 @pytest.fixture(autouse=True)
@@ -212,7 +212,7 @@ def test_folder_of_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "part-00001.spacy",
     ]
     one, several = (
-        [doc.to_bytes() for doc in read_docs(folder / name, Vocab())]
+        [doc.to_bytes() for doc in read_spacy_docs(folder / name, Vocab())]
         for name in ("corpus.spacy", "corpus")
     )
     assert one == several
@@ -251,7 +251,8 @@ def test_folder_goes_on_where_it_was_broken_off(
     # Counts are of all documents, and of the examples that are skipped.
     assert output(result).split("corpus")[-1] == output(whole).split("whole")[-1]
     again, at_once = (
-        [doc.to_bytes() for doc in read_docs(Path(name), Vocab())] for name in ("corpus", "whole")
+        [doc.to_bytes() for doc in read_spacy_docs(Path(name), Vocab())]
+        for name in ("corpus", "whole")
     )
     assert again == at_once
 

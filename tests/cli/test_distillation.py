@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
 from spacy_docre import Triple
-from spacy_docre.data.corpus_files import read_docs, write_docs
+from spacy_docre.data.corpus_files import read_spacy_docs, write_docs
 
 CONFIG = Path(__file__).parents[2] / "configs" / "redocred_minilm.cfg"
 EXTRACTOR = "components.doc_relation_extractor"
@@ -42,7 +42,8 @@ def folder(make_examples: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def labels_of(path: str) -> List[List[str]]:
     return [
-        [relation.label_ for relation in doc._.relations] for doc in read_docs(Path(path), Vocab())
+        [relation.label_ for relation in doc._.relations]
+        for doc in read_spacy_docs(Path(path), Vocab())
     ]
 
 
@@ -52,10 +53,10 @@ def test_labels_by_the_facts_of_human_data() -> None:
     assert "out.spacy: 6 documents" in output(result)
     facts = {
         (relation.head.text, relation.label_, relation.tail.text)
-        for doc in read_docs(Path("train.spacy"), Vocab())
+        for doc in read_spacy_docs(Path("train.spacy"), Vocab())
         for relation in doc._.relations
     }
-    found = list(read_docs(Path("out.spacy"), Vocab()))
+    found = list(read_spacy_docs(Path("out.spacy"), Vocab()))
     for doc in found:
         assert {(r.head.text, r.label_, r.tail.text) for r in doc._.relations} == {
             (head, label, tail)
@@ -66,14 +67,14 @@ def test_labels_by_the_facts_of_human_data() -> None:
 
 
 def test_labels_by_a_file_of_facts() -> None:
-    head, tail = next(read_docs(Path("unlabelled.spacy"), Vocab()))._.entities[:2]
+    head, tail = next(read_spacy_docs(Path("unlabelled.spacy"), Vocab()))._.entities[:2]
     fact = f"{head.text},likes,{tail.text}"
     Path("kb.csv").write_text(f"head,relation,tail\n{fact}\nNobody,likes,this\n")
     Path("names.json").write_text('{"likes": "is fond of"}')
     result = run("distant", "unlabelled.spacy", "kb.csv", "out", "--names", "names.json")
     assert result.exit_code == 0, result.output
     assert "by 2 facts" in output(result) and "no fact is known" in output(result)
-    relations = [r for doc in read_docs(Path("out"), Vocab()) for r in doc._.relations]
+    relations = [r for doc in read_spacy_docs(Path("out"), Vocab()) for r in doc._.relations]
     assert relations and {relation.name for relation in relations} == {"is fond of"}
 
 
@@ -91,7 +92,7 @@ def test_labelling_goes_on_where_it_was_broken_off(full_disk: Callable) -> None:
 
 def test_labels_by_other_facts_begin_anew(full_disk: Callable) -> None:
     """Also where only the facts have changed."""
-    head, tail = next(read_docs(Path("unlabelled.spacy"), Vocab()))._.entities[:2]
+    head, tail = next(read_spacy_docs(Path("unlabelled.spacy"), Vocab()))._.entities[:2]
     kb = Path("kb.csv")
     kb.write_text("head,relation,tail\nNobody,likes,this\n")
     with full_disk(2):
@@ -115,7 +116,7 @@ def test_names_of_human_data_are_kept(make_doc: Callable) -> None:
     doc._.relations = [Triple(0, 1, "P1", name="is fond of")]
     write_docs({Path("gold.spacy"): [doc]})
     assert run("distant", "gold.spacy", "gold.spacy", "out.spacy", "--from-gold").exit_code == 0
-    (labelled,) = read_docs(Path("out.spacy"), Vocab())
+    (labelled,) = read_spacy_docs(Path("out.spacy"), Vocab())
     assert labelled._.relations[0].name == "is fond of"
 
 
@@ -242,7 +243,7 @@ def test_logits_that_are_not_there(settings: List[str]) -> None:
 def test_relations_that_the_teacher_does_not_know(
     settings: List[str], trained_folder: Path
 ) -> None:
-    head, tail = next(read_docs(Path("unlabelled.spacy"), Vocab()))._.entities[:2]
+    head, tail = next(read_spacy_docs(Path("unlabelled.spacy"), Vocab()))._.entities[:2]
     facts = [f"{head.text},{relation},{tail.text}" for relation in ("P9999", "born in")]
     Path("kb.csv").write_text("\n".join(["head,relation,tail", *facts]))
     Path("names.json").write_text('{"born in": "place of birth"}')

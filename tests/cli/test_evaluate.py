@@ -12,7 +12,7 @@ from spacy.vocab import Vocab
 from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
-from spacy_docre.data.corpus_files import read_docs, write_docs
+from spacy_docre.data.corpus_files import read_spacy_docs, write_docs
 from spacy_docre.training.corpus import make_corpus
 from tests.conftest import CITIES, FIRMS, PEOPLE
 
@@ -122,7 +122,7 @@ def test_threshold_of_a_result_file() -> None:
     title = "Document 0"
     triples = [
         {"title": title, "h_idx": relation.head.index, "t_idx": relation.tail.index, "r": "born in"}
-        for relation in next(read_docs(Path("gold.spacy"), Vocab()))._.relations
+        for relation in next(read_spacy_docs(Path("gold.spacy"), Vocab()))._.relations
     ]
     scored = [{**triple, "score": 0.2 + index / 4} for index, triple in enumerate(triples[:3])]
     for name, answers in (("scored", scored), ("some", [*scored, triples[3]])):

@@ -7,7 +7,7 @@ from spacy.vocab import Vocab
 
 from spacy_docre import Triple
 from spacy_docre.data import corpus_files
-from spacy_docre.data.corpus_files import read_docs, split_docs, write_corpus, write_docs
+from spacy_docre.data.corpus_files import read_spacy_docs, split_docs, write_corpus, write_docs
 from spacy_docre.data.stats import CorpusCounts
 
 VOCAB = Vocab()
@@ -90,7 +90,7 @@ def write_folder(path: Path, number: int, of: str = "a", **settings: int) -> Lis
     starts: List[int] = []
     counts = write_corpus(path, reader(make_docs(number), starts, **settings), {"of": of})
     assert counts == CorpusCounts(number, 2 * number, 3 * number, number)
-    assert numbers(list(read_docs(path, Vocab()))) == list(range(number))
+    assert numbers(list(read_spacy_docs(path, Vocab()))) == list(range(number))
     return starts
 
 
@@ -116,7 +116,7 @@ def test_folder_goes_on_where_it_was_killed(
     with pytest.raises(Killed):
         write_folder(corpus, 7, killed_after=killed_after)
     (tmp_path / "corpus.tmp" / "part-00009.spacy.1.tmp").write_text("cut o")
-    assert len(list(read_docs(corpus, Vocab())) if present else []) == 9 * present
+    assert len(list(read_spacy_docs(corpus, Vocab())) if present else []) == 9 * present
     assert write_folder(corpus, 7) == [start]
     names = {f"part-0000{index}.spacy" for index in range(4)} | (
         {"notes.txt"} if present else set()

@@ -11,7 +11,7 @@ from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
 import spacy_docre.cli  # noqa: F401
-from spacy_docre.data.corpus_files import read_docs
+from spacy_docre.data.corpus_files import read_spacy_docs
 from spacy_docre.data.hacred import read_hacred
 from spacy_docre.evaluation.gold import facts_of
 
@@ -111,5 +111,5 @@ def test_convert(tmp_path: Path) -> None:
     command = ["docre", "convert", str(path), str(out), "--format", "hacred"]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
-    (doc,) = read_docs(out, spacy.blank("zh").vocab)
+    (doc,) = read_spacy_docs(out, spacy.blank("zh").vocab)
     assert doc.text == TEXT and len(doc._.relations) == 2

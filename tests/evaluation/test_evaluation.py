@@ -13,7 +13,7 @@ from spacy.vocab import Vocab
 
 from spacy_docre.data.corpus_files import write_docs
 from spacy_docre.data.docred import read_docred
-from spacy_docre.data.sentences import sentence_numbers
+from spacy_docre.data.sentences import token_sentence_numbers
 from spacy_docre.evaluation.answers import above, read_answers
 from spacy_docre.evaluation.evaluation import Evaluation
 from spacy_docre.evaluation.gold import facts_of, read_gold
@@ -207,7 +207,7 @@ def test_empty_sentences_are_counted(tmp_path: Path) -> None:
     answers = [{"title": "A", "h_idx": 0, "t_idx": 1, "r": "P551", "evidence": [1]}]
     assert_official(tmp_path, [document], answers, [document], [document])
     (doc,) = read_docred(tmp_path / "gold.json", Vocab())
-    assert sentence_numbers(doc) == [1] * 5 + [2] * 5
+    assert token_sentence_numbers(doc) == [1] * 5 + [2] * 5
     assert evaluate(tmp_path / "gold.json", tmp_path / "results.json").metrics["evidence_f"] == 1
 
 

@@ -11,7 +11,7 @@ from spacy.training.corpus import walk_corpus
 from spacy.util import registry
 
 from spacy_docre import Triple
-from spacy_docre.data.corpus_files import read_docs
+from spacy_docre.data.corpus_files import read_spacy_docs
 from spacy_docre.data.gold_annotations import make_example
 from spacy_docre.training.corpus import make_corpus
 
@@ -149,7 +149,7 @@ def test_shuffle(nlp: Language, folder: Path) -> None:
 def test_files_are_shuffled_one_by_one(nlp: Language, folder: Path) -> None:
     corpus = make_corpus(folder, shuffle=True)
     files = [
-        numbers([make_example(doc) for doc in read_docs(f, nlp.vocab)])
+        numbers([make_example(doc) for doc in read_spacy_docs(f, nlp.vocab)])
         for f in walk_corpus(folder, ".spacy")
     ]
     orders = set()
