@@ -53,11 +53,7 @@ class Entity:
     @property
     def mentions(self) -> Tuple[Span, ...]:
         """RETURNS (Tuple[Span, ...]): The mentions, with their `label_`, `id_` and `kb_id_`."""
-        return tuple(
-            Span(self.doc, start, end, label=label, span_id=id_, kb_id="".join(kb_id))
-            # Where the Doc was stored by an earlier version, there is no kb_id.
-            for start, end, label, id_, *kb_id in self.doc.user_data[_ENTITIES][self.index]
-        )
+        return tuple(mentions_from_lists(self.doc, self.doc.user_data[_ENTITIES][self.index]))
 
     @property
     def text(self) -> str:
@@ -178,6 +174,41 @@ def document_title(doc: Doc, number: Optional[int] = None) -> str:
     return str(title or (doc.text[:50] if number is None else f"Document {number}"))
 
 
+def sentence_boundaries(doc: Doc) -> List[Tuple[int, int]]:
+    """First token and end token of each sentence; one sentence where none are marked.
+
+    doc (Doc): The document.
+    RETURNS (List[Tuple[int, int]]): The boundaries; none where the document is empty.
+    """
+    starts = [token.i for token in doc if token.i == 0 or token.is_sent_start]
+    return list(zip(starts, [*starts[1:], len(doc)]))
+
+
+def mentions_to_lists(mentions: Iterable[Span]) -> List[List[Any]]:
+    """The mentions of an entity, as a Doc stores them.
+
+    mentions (Iterable[Span]): The mentions.
+    RETURNS (List[List[Any]]): First token, end token, label, id and linked id of each.
+    """
+    return [
+        [int(span.start), int(span.end), span.label_, span.id_, span.kb_id_] for span in mentions
+    ]
+
+
+def mentions_from_lists(doc: Doc, lists: Iterable[Sequence[Any]]) -> List[Span]:
+    """Undo `mentions_to_lists`.
+
+    doc (Doc): The document, or another of the same tokens.
+    lists (Iterable[Sequence[Any]]): What `mentions_to_lists` gave.
+    RETURNS (List[Span]): The mentions, in the document.
+    """
+    return [
+        Span(doc, start, end, label=label, span_id=id_, kb_id="".join(kb_id))
+        # Where the Doc was stored by an earlier version, there is no kb_id.
+        for start, end, label, id_, *kb_id in lists
+    ]
+
+
 def get_entities(doc: Doc) -> List[Entity]:
     """The entities stored on a Doc: `doc._.entities`.
 
@@ -229,12 +260,7 @@ def set_entities(doc: Doc, entities: Iterable[Union[Entity, Sequence[Span]]]) ->
                     f"{span.end}, and the document has {len(doc)} tokens: give it Spans of this "
                     "document, with one token or more."
                 )
-        stored.append(
-            [
-                [int(span.start), int(span.end), span.label_, span.id_, span.kb_id_]
-                for span in mentions
-            ]
-        )
+        stored.append(mentions_to_lists(mentions))
     doc.user_data[_ENTITIES] = stored
     doc.user_data.pop(_RELATIONS, None)
 

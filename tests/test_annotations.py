@@ -9,7 +9,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
 from spacy_docre import Entity, Relation, Triple
-from spacy_docre.annotations import set_entities
+from spacy_docre.annotations import sentence_boundaries, set_entities
 
 WORDS = "Marie Curie was born in Warsaw . Curie , or Madame Curie , left for Paris .".split()
 TRIPLES = [
@@ -365,3 +365,16 @@ def test_relation_that_cannot_be_stored() -> None:
     doc._.entities = [[doc[0:1]], [doc[1:2]]]
     with pytest.raises(ValueError, match="is no relation: give a Triple"):
         doc._.relations = [(0, 1, "x")]
+
+
+class TestSentenceBoundaries:
+    def test_no_boundaries_make_one_sentence(self) -> None:
+        assert sentence_boundaries(Doc(Vocab(), words=WORDS)) == [(0, 17)]
+
+    def test_boundaries(self) -> None:
+        doc = make_doc()
+        assert sentence_boundaries(doc) == [(0, 7), (7, 17)]
+        assert sentence_boundaries(doc) == [(sent.start, sent.end) for sent in doc.sents]
+
+    def test_an_empty_document_has_none(self) -> None:
+        assert sentence_boundaries(Doc(Vocab())) == []

@@ -1,18 +1,18 @@
-"""What a page shows of a document, as plain data: text in pieces, entities, relations, graph."""
+"""What a page shows of a document, as plain data: text in segments, entities, relations, graph."""
 
 from dataclasses import dataclass
 from typing import Container, Dict, List, Optional, Sequence, Set, Tuple
 
 from spacy.tokens import Doc
 
-from ..annotations import Relation
+from ..annotations import Relation, sentence_boundaries
 from .graph import Graph, draw_graph
 from .options import Options
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A piece of the text, in which no mention begins or ends.
+class TextSegment:
+    """A segment of the text, in which no mention begins or ends.
 
     text (str): The text.
     space (str): Whitespace after it.
@@ -73,14 +73,14 @@ class DocumentView:
     """A document.
 
     title (str): What it is called.
-    sentences (List[List[Piece]]): The text, sentence by sentence.
+    sentences (List[List[TextSegment]]): The text, sentence by sentence.
     entities (Dict[int, EntityView]): The entities that are shown, by their indices.
     relations (List[RelationView]): The relations that are shown, best score first.
     graph (Optional[Graph]): The graph of those relations; None where it is not drawn.
     """
 
     title: str
-    sentences: List[List[Piece]]
+    sentences: List[List[TextSegment]]
     entities: Dict[int, EntityView]
     relations: List[RelationView]
     graph: Optional[Graph]
@@ -95,7 +95,7 @@ def view_document(doc: Doc, title: str, options: Options, *, draw: bool = True) 
     draw (bool): Whether to draw the graph, which takes more time than the rest.
     RETURNS (DocumentView): What is shown.
     """
-    sentences = _sentence_bounds(doc)
+    sentences = sentence_boundaries(doc)
     relations = [
         _view_relation(relation, sentences)
         for relation in doc._.relations
@@ -154,17 +154,10 @@ def _view_relation(relation: Relation, sentences: Sequence[Tuple[int, int]]) -> 
     )
 
 
-def _sentence_bounds(doc: Doc) -> List[Tuple[int, int]]:
-    """First token and end token of each sentence; without boundaries, of the whole text."""
-    if doc.has_annotation("SENT_START"):
-        return [(sentence.start, sentence.end) for sentence in doc.sents]
-    return [(0, len(doc))] if len(doc) else []
-
-
 def _split_text(
     doc: Doc, sentences: Sequence[Tuple[int, int]], shown: Container[int]
-) -> List[List[Piece]]:
-    """The text in pieces. Mentions may overlap, and cross the boundaries of sentences."""
+) -> List[List[TextSegment]]:
+    """The text in segments. Mentions may overlap, and cross the boundaries of sentences."""
     covering: List[Set[int]] = [set() for _ in doc]
     sentence_starts = {start for start, _ in sentences}
     cuts = {*sentence_starts, len(doc)}
@@ -173,11 +166,12 @@ def _split_text(
             cuts.update((mention.start, mention.end))
             for token in range(mention.start, mention.end):
                 covering[token].add(entity.index)
-    pieces: List[List[Piece]] = []
+    segments: List[List[TextSegment]] = []
     bounds = sorted(cuts)
     for start, end in zip(bounds, bounds[1:]):
         if start in sentence_starts:
-            pieces.append([])
+            segments.append([])
         span = doc[start:end]
-        pieces[-1].append(Piece(span.text, span[-1].whitespace_, tuple(sorted(covering[start]))))
-    return pieces
+        entities = tuple(sorted(covering[start]))
+        segments[-1].append(TextSegment(span.text, span[-1].whitespace_, entities))
+    return segments

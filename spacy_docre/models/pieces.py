@@ -9,6 +9,7 @@ from spacy_transformers.data_classes import TransformerData
 from thinc.api import to_numpy, xp2torch
 from thinc.types import Floats4d
 
+from ..annotations import sentence_boundaries
 from ..entity_sources import EntityDoc
 from .attention import attention_of
 from .encoded_document import EncodedDocument
@@ -158,16 +159,6 @@ def _mention_pieces(
         found.append(mention)
     counts = [len(mention) for mention in found]
     return numpy.concatenate(found), numpy.repeat(numpy.arange(len(found)), counts)
-
-
-def sentence_boundaries(doc: Doc) -> List[Tuple[int, int]]:
-    """First token and end token of each sentence; one sentence where none are marked.
-
-    doc (Doc): The document, with at least one token.
-    RETURNS (List[Tuple[int, int]]): The boundaries.
-    """
-    starts = [0] + [token.i for token in doc[1:] if token.is_sent_start]
-    return list(zip(starts, [*starts[1:], len(doc)]))
 
 
 def _token_sentences(doc: Doc) -> numpy.ndarray:

@@ -5,9 +5,8 @@ from typing import List, Mapping, Optional, Sequence, Tuple
 import numpy
 from thinc.api import NumpyOps, to_numpy
 
-from ..annotations import Triple
+from ..annotations import Triple, sentence_boundaries
 from ..models.extractor import PairScores
-from ..models.pieces import sentence_boundaries
 from ..pairs import Pairs
 
 # A sentence is evidence if at least this share of the pair's attention falls on it. Chosen on
@@ -81,11 +80,11 @@ def check_decision(threshold: float, top_k: Optional[int]) -> None:
 
     threshold (float): The probability above which a relation is chosen.
     top_k (Optional[int]): The largest number of relations of a pair.
-    RAISES (ValueError): If one is no number, or out of its range.
+    RAISES (ValueError): If one is not a number, or out of its range.
     """
     for name, value in (("threshold", threshold), ("top_k", 1 if top_k is None else top_k)):
         if not isinstance(value, (int, float)):
-            raise ValueError(f"{name} = {value!r} is no number.")
+            raise ValueError(f"{name} = {value!r} is not a number.")
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold = {threshold} is no probability: set one of 0 to 1.")
     if top_k is not None and top_k < 1:

@@ -22,7 +22,7 @@ spans = st.tuples(st.integers(0, NUM_TOKENS - 1), st.integers(1, 6)).map(
     st.lists(st.booleans(), min_size=NUM_TOKENS, max_size=NUM_TOKENS),
 )
 @settings(deadline=None)
-def test_pieces_are_the_text(
+def test_segments_are_the_text(
     entities: List[List[Tuple[int, int]]], starts: set, spaces: List[bool]
 ) -> None:
     """However mentions overlap and cross sentences, nothing of the text is lost or doubled,
@@ -36,10 +36,10 @@ def test_pieces_are_the_text(
     doc._.entities = [[Span(doc, *mention, label="X") for mention in e] for e in entities]
     view = view_document(doc, "title", Options())
     assert len(view.sentences) == len(list(doc.sents))
-    pieces = [piece for sentence in view.sentences for piece in sentence]
-    assert "".join(piece.text + piece.space for piece in pieces) == doc.text
-    covering = [set(piece.entities) for piece in pieces for _ in piece.text.split("w")[1:]]
-    # A piece without spaces holds several words, so count them by their letter.
+    segments = [segment for sentence in view.sentences for segment in sentence]
+    assert "".join(segment.text + segment.space for segment in segments) == doc.text
+    covering = [set(segment.entities) for segment in segments for _ in segment.text.split("w")[1:]]
+    # A segment without spaces holds several words, so count them by their letter.
     assert covering == [
         {
             index
@@ -57,7 +57,7 @@ def test_a_document_without_sentences_is_one(doc: Doc) -> None:
     assert view_document(Doc(doc.vocab), "", Options()).sentences == []
 
 
-def test_evidence_by_place(doc: Doc) -> None:
+def test_evidence_by_index(doc: Doc) -> None:
     relations = view_document(doc, "", Options()).relations
     assert [relation.evidence for relation in relations] == [(0,), (1, 0), ()]
 

@@ -11,7 +11,7 @@ from spacy_transformers.data_classes import TransformerData
 
 from spacy_docre.entity_sources import EntityDoc
 from spacy_docre.models.encoded_document import EncodedDocument
-from spacy_docre.models.pieces import encode_document, sentence_boundaries
+from spacy_docre.models.pieces import encode_document
 
 WORDS = (
     "Ada Lane was born in Oslo . Later she worked for Acme Works , Ada Lane said . The end"
@@ -230,14 +230,6 @@ class TestSentences:
             if position >= 0
         }
         assert dict(enumerate(encoded.position_sentences.tolist())) == expected
-
-    def test_no_boundaries_make_one_sentence(self, make_doc):
-        assert sentence_boundaries(make_doc(WORDS)) == [(0, 20)]
-
-    def test_boundaries(self, make_doc):
-        doc = make_doc(WORDS, sentences=[0, 7, 18])
-        assert sentence_boundaries(doc) == [(0, 7), (7, 18), (18, 20)]
-        assert sentence_boundaries(doc) == [(sent.start, sent.end) for sent in doc.sents]
 
 
 def test_missing_attention_is_reported(make_doc):
