@@ -12,7 +12,7 @@ IndexT = TypeVar("IndexT", int, numpy.ndarray, Tensor)
 Device = Union[str, torch.device]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pairs:
     """The ordered pairs of the entities of a batch of documents, as rows of one flat table.
 
@@ -85,7 +85,7 @@ class Pairs:
         num_entities (int): The number of entities.
         RETURNS (Union[int, numpy.ndarray, Tensor]): The row.
         """
-        return head * (num_entities - 1) + tail - (tail > head)
+        return head * (num_entities - 1) + tail - 1 * (tail > head)
 
     @classmethod
     def rows_between(cls, entities: Sequence[int], num_entities: int) -> numpy.ndarray:

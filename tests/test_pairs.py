@@ -1,4 +1,4 @@
-"""The pairs of the pairs of a batch in one flat list."""
+"""The ordered pairs of the entities of a batch, as rows of one table."""
 
 from typing import List
 
@@ -14,15 +14,15 @@ BATCHES = [[2], [7], [2, 2], [3, 5, 2], [2, 7, 4, 3, 6, 5], [4, 0, 3], [1, 2, 1,
 sizes = st.lists(st.integers(0, 7), max_size=6)
 
 
-def naive_pairs(num_entities: List[int]) -> List[List[int]]:
+def naive_pairs(num_entities: List[int], diagonal: bool = False) -> List[List[int]]:
     """Heads, tails, unordered pairs, and the row of (tail, head), pair by pair."""
     rows, unordered = [], []
     for document, n in enumerate(num_entities):
         for head in range(n):
             for tail in range(n):
-                if head != tail:
+                if head != tail or diagonal:
                     rows.append((document, head, tail))
-                if head < tail:
+                if head < tail or (head == tail and diagonal):
                     unordered.append((document, head, tail))
     before = [sum(num_entities[:document]) for document in range(len(num_entities))]
     return [
@@ -81,3 +81,80 @@ def test_indices_are_integers_even_of_an_empty_batch():
     pairs = Pairs.of([])
     for indices in (pairs.heads, pairs.tails, pairs.unordered, pairs.transposed):
         assert indices.dtype == torch.int64 and len(indices) == 0
+
+
+@pytest.mark.parametrize("num_entities", BATCHES, ids=str)
+def test_with_the_diagonal_they_agree_with_naive_loops(num_entities):
+    pairs = Pairs.of(num_entities, diagonal=True)
+    assert as_lists(pairs) == naive_pairs(num_entities, diagonal=True)
+    assert pairs.num_pairs == [n * n for n in num_entities]
+    without = Pairs.of(num_entities)
+    assert pairs.heads[pairs.off_diagonal].tolist() == without.heads.tolist()
+    assert pairs.tails[pairs.off_diagonal].tolist() == without.tails.tolist()
+    assert without.off_diagonal.tolist() == list(range(sum(without.num_pairs)))
+
+
+@pytest.mark.parametrize("diagonal", [False, True])
+@pytest.mark.parametrize("n", range(6))
+def test_counts(n, diagonal):
+    pairs = Pairs.of([n], diagonal=diagonal)
+    assert Pairs.count(n, diagonal) == len(pairs.heads)
+    assert Pairs.count_unordered(n, diagonal) == len(set(pairs.unordered.tolist()))
+
+
+@pytest.mark.parametrize("n", range(2, 6))
+def test_row_finds_each_pair(n):
+    pairs = Pairs.of([n])
+    expected = list(range(len(pairs.heads)))
+    assert Pairs.row(pairs.heads, pairs.tails, n).tolist() == expected
+    assert Pairs.row(pairs.heads.numpy(), pairs.tails.numpy(), n).tolist() == expected
+    of_ints = [Pairs.row(s, o, n) for s, o in zip(pairs.heads.tolist(), pairs.tails.tolist())]
+    assert of_ints == expected
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_rows_between_some_entities(data):
+    n = data.draw(st.integers(1, 7))
+    chosen = data.draw(st.lists(st.integers(0, n - 1), unique=True))
+    table = list(zip(Pairs.of([n]).heads.tolist(), Pairs.of([n]).tails.tolist()))
+    found = [table[row] for row in Pairs.rows_between(chosen, n)]
+    assert found == [(s, o) for s in chosen for o in chosen if s != o]
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_unordered_pairs_in_parts_are_those_in_one_go(data):
+    n, step = data.draw(st.integers(1, 7)), data.draw(st.integers(1, 7))
+    diagonal = data.draw(st.booleans())
+    whole = [(s, o) for s in range(n) for o in range(s + (not diagonal), n)]
+    parts = [
+        Pairs.unordered_between(n, start, start + step, diagonal) for start in range(0, n, step)
+    ]
+    assert [pair for s, o in parts for pair in zip(s.tolist(), o.tolist())] == whole
+    # In the order in which `unordered` counts them.
+    pairs = Pairs.of([n], diagonal=diagonal)
+    for s, o, index in zip(pairs.heads.tolist(), pairs.tails.tolist(), pairs.unordered.tolist()):
+        assert whole[index] == (min(s, o), max(s, o))
+
+
+@pytest.mark.parametrize("diagonal", [False, True])
+@pytest.mark.parametrize("num_entities", BATCHES, ids=str)
+def test_lines_have_one_head_each(num_entities, diagonal):
+    pairs = Pairs.of(num_entities, diagonal=diagonal)
+    lines = pairs.lines(torch.stack([pairs.heads, pairs.tails], dim=1))
+    assert len(lines) == len(num_entities)
+    first = 0
+    for n, document in zip(num_entities, lines, strict=True):
+        assert document.shape == (n, max(n - (not diagonal), 0), 2)
+        for head in range(n):
+            assert (document[head, :, 0] == first + head).all()
+            tails = [first + tail for tail in range(n) if tail != head or diagonal]
+            assert document[head, :, 1].tolist() == tails
+        first += n
+
+
+def test_pairs_are_compared_by_identity():
+    """Tensors cannot be compared by ==."""
+    pairs = Pairs.of([3])
+    assert pairs == pairs and pairs != Pairs.of([3])

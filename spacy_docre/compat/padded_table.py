@@ -52,7 +52,7 @@ class PaddedKDDocRE(KDDocRE):
     """The network whose table of pairs is padded. Arguments as in `KDDocRE`; its pair encoder is
     `PaddedAxialAttention`."""
 
-    def encode_pairs(self, features: Tensor, pairs: Pairs) -> Tensor:
+    def encode_pairs(self, table: Tensor, pairs: Pairs) -> Tensor:
         """Eq. 7. Arguments and result as in `PairEncoder`."""
         # An entity of zeros in a context of zeros: what the maps give are their biases.
         head, tail = (
@@ -60,9 +60,7 @@ class PaddedKDDocRE(KDDocRE):
             for layer in (self.head_entity, self.tail_entity)
         )
         (padding,) = self.bilinear(head, tail)
-        return cast(PaddedAxialAttention, self.pair_encoder).forward_padded(
-            features, pairs, padding
-        )
+        return cast(PaddedAxialAttention, self.pair_encoder).forward_padded(table, pairs, padding)
 
 
 class MakePaddedAxialAttention:

@@ -1,0 +1,1 @@
+"""The network and the transformer: Docs in, logits out."""

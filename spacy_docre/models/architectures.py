@@ -228,7 +228,7 @@ def make_axial_attention(
         setting than `depth` is not the default.
     """
     require_positive(depth=depth, heads=heads)
-    if form == "multihead":
+    if form != "printed":
         return partial(AxialAttention, depth=depth, heads=heads, order=order, transform=transform)
     if (heads, order, transform) != (1, "sequential", False):
         raise ValueError(

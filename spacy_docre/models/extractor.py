@@ -1,5 +1,6 @@
 """The model of the component: Docs and their entities in, scores of all pairs out."""
 
+import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Callable, List, Optional, Tuple, cast
@@ -140,10 +141,13 @@ def grow_classifier(classifier: nn.Linear, num_relations: int) -> nn.Linear:
             f"The network knows {known} relations and cannot be cut to {num_relations}: "
             "it does not know which to forget. Train one anew for fewer relations."
         )
-    grown = nn.Linear(classifier.in_features, 1 + num_relations).to(classifier.weight.device)
+    added = nn.Linear(classifier.in_features, 1 + num_relations).to(classifier.weight.device)
     with torch.no_grad():
-        grown.weight[: 1 + known] = classifier.weight
-        grown.bias[: 1 + known] = classifier.bias
+        added.weight[: 1 + known] = classifier.weight
+        added.bias[: 1 + known] = classifier.bias
+    # A layer of the same class, which may be someone else's.
+    grown = copy.deepcopy(classifier)
+    grown.weight, grown.bias, grown.out_features = added.weight, added.bias, 1 + num_relations
     return grown
 
 

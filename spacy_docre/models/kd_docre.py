@@ -1,10 +1,10 @@
 """KD-DocRE between the encoder and the logits: eq. 2 to 8 of Tan et al. (2022), *Document-Level
 Relation Extraction with Adaptive Focal Loss and Knowledge Distillation*, in the paper's order.
 
-Eq. 1 is in `transformer.py`, eq. 9 to 13 are in `losses.py`. Symbols: H, hidden states; A,
-attention; s and o, head and tail of a pair; h, entity embedding; q, attention of a pair; c,
-context; z, head or tail in context; g, features of a pair; r, features of a pair among the others;
-l, logits; TH, the threshold class.
+Eq. 1 is in `transformer.py`, eq. 9 to 12 are in `losses.py`, eq. 13 is in `distillation/`. Symbols:
+H, hidden states; A, attention; e, an entity, with mentions m; s and o, head and tail of a pair; h,
+entity embedding; q, attention of a pair; c, context; z, head or tail in context; g, features of a
+pair; r, features of a pair among the others; l, logits; TH, the threshold class; W and b, weights.
 """
 
 import math
@@ -18,12 +18,11 @@ from . import slots
 from .bilinear_kernel import grouped_bilinear
 from .encoded_document import EncodedDocument, entity_attention, merge_windows, segment_logsumexp
 from .precision import Precision, autocast
-from .slots import BatchScores, PairEncoder
 
 Order = Literal["sequential", "parallel"]
 
-_TABLE_ROWS = 4096  # Unordered pairs whose attention is held at once.
-_SMALLEST = 1e-10  # Divides the attention of entities that share none, so that it stays zero.
+_TABLE_ROWS = 4096  # Pairs (s, o) whose attention is held at once.
+_SMALLEST = 1e-10  # The smallest divisor: where two entities share no attention, q stays zero.
 
 
 class LogSumExpPooling(nn.Module):
@@ -83,10 +82,11 @@ class LocalizedContextPooling(nn.Module):
             (unordered pairs, hidden width), and the share of q on each sentence, of pairs of two
             different entities, shape (unordered pairs, sentences).
         """
-        n, attention, added = document.num_entities, entity_attention(document), 0.0
+        n, added = document.num_entities, 0.0
+        attention = entity_attention(document)  # A: (positions, entities, heads)
         if self.smoothing:
             mentions = torch.bincount(document.mention_entities, minlength=n)
-            attention = attention / mentions.unsqueeze(1)  # (positions, entities, heads)
+            attention = attention / mentions.unsqueeze(1)
             added = self.smoothing * attention.shape[2]
         # Special tokens lie in no sentence.
         sentences = nn.functional.one_hot(
@@ -96,7 +96,7 @@ class LocalizedContextPooling(nn.Module):
         # Few entities at a time, so that the (heads x pairs x positions) table stays small.
         step = max(1, _TABLE_ROWS // n)
         for start in range(0, n, step):
-            q = pair_attention(attention, start, start + step, added, diagonal)
+            q = pair_attention(attention, start, start + step, added, diagonal)  # eq. 3
             contexts.append(q @ hidden)  # eq. 4: (unordered pairs, hidden width)
             shares.append(q.detach() @ sentences)  # (unordered pairs, sentences)
         s, o = Pairs.unordered_between(n, 0, n, diagonal, hidden.device)
@@ -115,7 +115,8 @@ def pair_attention(
     diagonal (bool): Whether the pairs (s, s) are among them.
     RETURNS (Tensor): q, shape (unordered pairs, positions).
     """
-    products = torch.bmm(attention[:, start:end], attention.transpose(1, 2))
+    heads = attention[:, start:end]  # (positions, step, heads)
+    products = torch.bmm(heads, attention.transpose(1, 2))  # (positions, step, entities)
     s, o = Pairs.unordered_between(attention.shape[1], start, end, diagonal, attention.device)
     shared = products[:, s - start, o].T  # (unordered pairs, positions)
     return shared / (shared.sum(1, keepdim=True) + added).clamp_min(_SMALLEST)
@@ -153,10 +154,10 @@ class GroupedBilinear(nn.Module):
         tails (Tensor): z_o, shape (pairs, width).
         RETURNS (Tensor): g, float32, shape (pairs, pair width).
         """
-        return grouped_bilinear(heads, tails, self.weight) + self.bias
+        return grouped_bilinear(heads, tails, self.weight) + self.bias  # (pairs, pair width)
 
 
-class AxialAttention(PairEncoder):
+class AxialAttention(slots.PairEncoder):
     """Eq. 7 as multi-head attention: each pair (s, o) attends to those with its tail or its head.
 
     First along the column, r' = g + sum over p of softmax_p(q_(s,o) . k_(p,o)) v_(p,o), then along
@@ -179,9 +180,8 @@ class AxialAttention(PairEncoder):
     ) -> None:
         super().__init__()
         self.adds_input = transform
-        self.layers = nn.ModuleList(
-            AxialLayer(width, heads, order, transform) for _ in range(depth)
-        )
+        layers = (AxialLayer(width, heads, order, transform) for _ in range(depth))
+        self.layers = nn.ModuleList(layers)
 
     def forward(self, table: Tensor, pairs: Pairs) -> Tensor:
         """Attend. Arguments and result as in `PairEncoder`."""
@@ -208,8 +208,8 @@ class AxialLayer(nn.Module):
         # Tail by tail, the columns are lines, too.
         column = self.column(table[pairs.transposed], pairs)[pairs.transposed]
         if self.order == "sequential":
-            table = table + column  # r'
-            table = table + self.row(table, pairs)
+            table = table + column  # r': (pairs, pair width)
+            table = table + self.row(table, pairs)  # r: (pairs, pair width)
         else:
             table = table + column + self.row(table, pairs)
         return table if self.transform is None else self.transform(table)
@@ -230,10 +230,11 @@ class LineAttention(nn.Module):
 
     def forward(self, table: Tensor, pairs: Pairs) -> Tensor:
         """Attend. Arguments and result as in `PairEncoder`."""
-        return self.output(attend_in_lines(self.query_key_value(table), pairs, self.heads))
+        projected = self.query_key_value(table)  # (pairs, 3 * pair width)
+        return self.output(attend_in_lines(projected, pairs, self.heads))  # (pairs, pair width)
 
 
-class PrintedAxialAttention(PairEncoder):
+class PrintedAxialAttention(slots.PairEncoder):
     """Eq. 7 to the letter: r(s, o) = g(s, o) + sum over p of softmax_p(q_(s,o) . k_(p,o)) v_(p,o)
     + sum over p of softmax_p(q_(s,o) . k_(s,p)) v_(s,p).
 
@@ -273,10 +274,10 @@ def attend_in_lines(
     """
     gathered = []
     for lines in pairs.lines(projected):
-        # (lines, length, 3 * width) to 3 x (lines, heads, length, head width)
+        # (lines, length, 3 * pair width) to 3 x (lines, heads, length, head width)
         q, k, v = lines.unflatten(2, (3, heads, -1)).permute(2, 0, 3, 1, 4)
         line = nn.functional.scaled_dot_product_attention(q, k, v, scale=scale)
-        gathered.append(line.transpose(1, 2).flatten(2).flatten(0, 1))  # (pairs, width)
+        gathered.append(line.transpose(1, 2).flatten(2).flatten(0, 1))  # (pairs, pair width)
     return torch.cat(gathered)
 
 
@@ -343,7 +344,7 @@ class KDDocRE(nn.Module):
         self.classifier = classifier(pair_width, num_relations)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, documents: List[EncodedDocument]) -> BatchScores:
+    def forward(self, documents: List[EncodedDocument]) -> slots.BatchScores:
         """Score the pairs of a batch of documents, each as if it were alone.
 
         documents (List[EncodedDocument]): The documents; at least one, each with at least two
@@ -357,27 +358,27 @@ class KDDocRE(nn.Module):
         entities, contexts, evidence = [], [], []
         for document in documents:
             hidden = merge_windows(document)  # eq. 1: (positions, hidden width)
-            entities.append(self.entity_pooling(hidden, document))  # eq. 2
+            entities.append(self.entity_pooling(hidden, document))  # eq. 2, h
             if self.context_pooling is not None:
                 context, shares = self.context_pooling(hidden, document, diagonal)  # eq. 3, 4
-                contexts.append(context)
+                contexts.append(context)  # (unordered pairs, hidden width)
             else:
                 number = Pairs.count_unordered(document.num_entities)
                 shares = hidden.new_zeros(number, document.num_sentences)
             evidence.append(shares)
         with autocast(self.precision, device):
-            heads, tails = self.embed_pairs(torch.cat(entities), contexts, pairs)  # eq. 5
-            features = self.bilinear(heads, tails)  # eq. 6: (pairs, pair width)
-            features = self.encode_pairs(features, pairs)  # eq. 7: (pairs, pair width)
-            logits = self.classifier(self.dropout(features))  # eq. 8: (pairs, 1 + relations)
+            z_s, z_o = self.embed_pairs(torch.cat(entities), contexts, pairs)  # eq. 5
+            table = self.bilinear(z_s, z_o)  # eq. 6, g: (pairs, pair width)
+            table = self.encode_pairs(table, pairs)  # eq. 7, r: (pairs, pair width)
+            logits = self.classifier(self.dropout(table))  # eq. 8: (pairs, 1 + relations)
         if diagonal:
             logits, pairs = logits[pairs.off_diagonal], Pairs.of(sizes, device=device)
-        return BatchScores(logits.float(), evidence, pairs)
+        return slots.BatchScores(logits.float(), evidence, pairs)
 
     def embed_pairs(
         self, entities: Tensor, contexts: List[Tensor], pairs: Pairs
     ) -> Tuple[Tensor, Tensor]:
-        """Eq. 5: z_s = tanh(W_s [h_s; c]) and z_o = tanh(W_o [h_o; c]).
+        """Eq. 5: z_s = tanh(W_s h_s + W_cs c + b_s) and z_o = tanh(W_o h_o + W_co c + b_o).
 
         entities (Tensor): h, shape (entities, hidden width).
         contexts (List[Tensor]): c of each document, shape (unordered pairs, hidden width); empty
@@ -385,7 +386,7 @@ class KDDocRE(nn.Module):
         pairs (Pairs): Which row is which pair.
         RETURNS (Tuple[Tensor, Tensor]): z_s and z_o, both of shape (pairs, width).
         """
-        # W [h; c] = W_h h + W_c c: once for each entity, and once for each unordered pair.
+        # W h once for each entity, W c once for each unordered pair.
         heads = self.head_entity(entities)[pairs.heads]  # (pairs, width)
         tails = self.tail_entity(entities)[pairs.tails]
         if contexts:
@@ -394,6 +395,6 @@ class KDDocRE(nn.Module):
             tails = tails + self.tail_context(context)[pairs.unordered]
         return self.dropout(torch.tanh(heads)), self.dropout(torch.tanh(tails))
 
-    def encode_pairs(self, features: Tensor, pairs: Pairs) -> Tensor:
+    def encode_pairs(self, table: Tensor, pairs: Pairs) -> Tensor:
         """Eq. 7. Arguments and result as in `PairEncoder`."""
-        return features if self.pair_encoder is None else self.pair_encoder(features, pairs)
+        return table if self.pair_encoder is None else self.pair_encoder(table, pairs)

@@ -7,14 +7,21 @@ from torch import Tensor, nn
 from ..pairs import Pairs
 
 # A slot of a config holds a function that makes the layer, since sizes are known only when the
-# model is initialised. What the layers are called with: the defaults in `kd_docre.py` say it.
+# model is initialised. The default layers of `kd_docre.py` are examples of each.
+
+# Eq. 2. forward(hidden, document) gives (entities, hidden width).
 MakeEntityPooling = Callable[[], nn.Module]
-# For a smoothing.
+
+# Eq. 3 and 4, for a smoothing. forward(hidden, document, diagonal) gives the contexts of unordered
+# pairs, (unordered pairs, hidden width), and their evidence, (unordered pairs, sentences).
 MakeContextPooling = Callable[[float], nn.Module]
-# For width, pair width and block size.
+
+# Eq. 6, for width, pair width and block size. forward(z_s, z_o), both (pairs, width), gives
+# (pairs, pair width).
 MakePairFeatures = Callable[[int, int, int], nn.Module]
-# For pair width and number of relations. The layer has rows of weights and a bias for TH and each
-# relation, as nn.Linear.
+
+# Eq. 8, for pair width and number of relations. forward(table) gives (pairs, 1 + relations). The
+# layer has a row of weights and a bias for TH and for each relation, as nn.Linear has.
 MakeClassifier = Callable[[int, int], nn.Linear]
 
 
@@ -36,7 +43,8 @@ class PairEncoder(nn.Module):
         raise NotImplementedError
 
 
-# For pair width.
+# Eq. 7, for pair width. The function may have the attribute `network`: the subclass of `KDDocRE`
+# that its layer is a part of, for a system that changes more than this layer.
 MakePairEncoder = Callable[[int], PairEncoder]
 
 

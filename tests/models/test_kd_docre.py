@@ -250,6 +250,20 @@ class TestNumberOfRelations:
         with pytest.raises(ValueError, match="knows 3 relations and cannot be cut to 2"):
             grow_classifier(make().classifier, 2)
 
+    def test_a_layer_of_someone_else_stays_one(self):
+        class Halved(LinearClassifier):
+            def forward(self, table):
+                return super().forward(table) / 2
+
+        network = make(classifier=Halved)
+        document = random_document(4)
+        (before,) = logits_of(network, document)
+        network.classifier = grow_classifier(network.classifier, 5)
+        (after,) = logits_of(network, document)
+        assert isinstance(network.classifier, Halved)
+        assert network.classifier.out_features == 6 and after.shape == (12, 6)
+        assert torch.equal(before, after[:, :4])
+
     def test_new_relations_learn(self):
         network = make()
         network.classifier = grow_classifier(network.classifier, 5)

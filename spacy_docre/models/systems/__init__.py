@@ -1,0 +1,1 @@
+"""Architectures of other papers, one file a paper."""
