@@ -1,0 +1,1 @@
+"""What spaCy calls: the relation extractor, the entity clusterer, and a pipeline as teacher."""
