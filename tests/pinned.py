@@ -1,7 +1,7 @@
 """The shipped pipeline's triples on the sample texts, in float32, and the file that pins them.
 
 A change of the code should leave them as they are. After a change of the weights they are pinned
-anew with: python -m tests.pinned
+again with: python -m tests.pinned
 """
 
 import json

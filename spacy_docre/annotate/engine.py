@@ -25,7 +25,8 @@ def annotate(
     Components give up a whole batch when one of its documents fails, so those are tried
     again one by one.
 
-    nlp (Language): The pipeline.
+    nlp (Language): The pipeline. Its error handler is replaced until the last document is out,
+        so one pipeline should not be in several calls at once: give each thread its own.
     inputs (Iterable[Union[InputDocument, Failure]]): The documents; what cannot be read is
         passed on.
     batch_size (int): Documents at a time.
@@ -51,7 +52,7 @@ def annotate(
 
     documents = stream()
     handler = nlp.default_error_handler
-    # Of processes, and of components that are no more than functions; others stop the stream
+    # For processes, and for components that are plain functions; others stop the stream
     # at an error, and spaCy's `ner` takes no handler that would change this.
     nlp.default_error_handler = _skip
     try:

@@ -34,6 +34,6 @@ Names = Annotated[
 ]
 Lang = Annotated[str, Opt("--lang", "-l", help="Language of the texts")]
 Force = Annotated[bool, Opt("--force", "-F", help="Overwrite the output")]
-Anew = Annotated[
-    bool, Opt("--force", "-F", help="Begin anew where the output is of another model or config")
+StartOver = Annotated[
+    bool, Opt("--force", "-F", help="Start over where the output is of another model or config")
 ]

@@ -9,7 +9,7 @@ from spacy.vocab import Vocab
 from tqdm import tqdm
 from wasabi import msg
 
-from ._options import Anew, DocsWithEntities, Gpu
+from ._options import DocsWithEntities, Gpu, StartOver
 from ._shared import exit_on_error
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def logits_cli(
     output: _Output,
     top_k: _TopK = None,
     gpu: Gpu = -1,
-    force: Anew = False,
+    force: StartOver = False,
 ) -> None:
     """
     Store a teacher's logits of every pair of entities, for [corpora.train] teacher_logits.

@@ -16,7 +16,7 @@ from spacy.training.initialize import init_nlp
 from spacy.util import load_config
 from wasabi import msg
 
-from ._options import Anew, Gpu
+from ._options import Gpu, StartOver
 from ._shared import exit_on_error
 
 _ConfigPath = Annotated[Path, Arg(metavar="CONFIG", help="The config", exists=True, dir_okay=False)]
@@ -32,7 +32,7 @@ def train_cli(
     output: _Output,
     code_path: _Code = None,
     gpu: Gpu = -1,
-    force: Anew = False,
+    force: StartOver = False,
 ) -> None:
     """
     Train a pipeline as 'spacy train' does, and go on where a training was broken off.

@@ -96,8 +96,8 @@ def write_corpus(
 
     path (Path): The file or the folder.
     read (Callable[[int], Iterable[Doc]]): Gives the documents from a number on, 0 for all.
-    made_from (Mapping[str, Any]): What tells these documents from others, down to the options;
-        plain data.
+    made_from (Mapping[str, Any]): All that the documents depend on, down to the options; plain
+        data.
     RETURNS (CorpusCounts): What it holds.
     RAISES (OSError): If it cannot be written.
     """
@@ -133,7 +133,7 @@ def _write_folder(
             with written_whole([unfinished / PROGRESS]) as written:
                 srsly.write_json(written[unfinished / PROGRESS], progress)
     except ValueError:
-        # Of documents that have to be mended first.
+        # The documents have to be corrected first.
         shutil.rmtree(unfinished)
         raise
     if folder.exists():

@@ -28,7 +28,7 @@ def detokenize(sentences: Sequence[Sequence[str]], lang: str = "en") -> List[boo
     """
     if lang in _UNSPACED:
         return _space_foreign_words([token for tokens in sentences for token in tokens])
-    # Imported late: it takes half a second, and every spaCy command loads this package.
+    # Imported late: it takes half a second, and other languages do without.
     from sacremoses import MosesDetokenizer
 
     detokenizer = MosesDetokenizer(lang=lang)

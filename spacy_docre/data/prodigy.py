@@ -121,7 +121,7 @@ def _annotate(
         (_find_span(record, index, "head", where), _find_span(record, index, "child", where))
         for index in range(len(record.relations))
     ]
-    # What tells the mentions of one entity from those of another.
+    # The spans of one entity have equal identities.
     identities: List[Hashable] = [
         (doc[span.token_start : span.token_end + 1].text.casefold(), span.label)
         for span in record.spans

@@ -33,7 +33,7 @@ NamedFact = Tuple[str, str, str]
 class GoldDocument:
     """An annotated document.
 
-    title (str): What tells it from others.
+    title (str): Its title, unique among the documents.
     num_words (int): The number of its tokens.
     names (List[Set[str]]): The names of each entity's mentions.
     sentences (List[Set[int]]): The sentences in which each entity is mentioned; an empty list
@@ -53,7 +53,7 @@ class GoldDocument:
         """Gather what metrics have to know of an annotated document.
 
         doc (Doc): The document, with gold entities and relations.
-        title (str): What tells it from others.
+        title (str): Its title, unique among the documents.
         RETURNS (GoldDocument): The document.
         """
         numbers = token_sentence_numbers(doc)

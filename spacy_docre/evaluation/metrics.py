@@ -11,7 +11,7 @@ EntityPair = Tuple[str, int, int]
 class ScoredTriple(NamedTuple):
     """A triple to be scored; equal triples count once.
 
-    document (str): What tells its document from others.
+    document (str): The title of its document.
     head (int): The index of the head among the document's gold entities; negative for an entity
         that is none of them.
     tail (int): The index of the tail, likewise.

@@ -120,7 +120,7 @@ def comparison(differences: Mapping[str, Interval], other: str) -> Table:
 
 
 def to_annotate(metrics: Metrics) -> List[str]:
-    """The relations of which more annotated examples would help most: of those that gold has,
+    """The relations that more annotated examples would help most: of those that gold has,
     and whose F1 is not above that of all together, those with most errors.
 
     metrics (Metrics): The metrics.

@@ -32,7 +32,7 @@ def make_corpus(
     path (Optional[Union[str, Path]]): A file, or a folder with files.
     limit (int): The number of documents to read; 0 for all.
     shuffle (bool): Whether to shuffle the files of a folder, and the documents within each file,
-        anew in each epoch: with [training] max_epochs = -1, one file at a time is in memory.
+        again in each epoch: with [training] max_epochs = -1, one file at a time is in memory.
     teacher_logits (Optional[Union[str, Path]]): What `python -m spacy docre logits` wrote for
         these documents, for a component with the setting `distillation`.
     RETURNS (Callable[[Language], Iterable[Example]]): Gives the examples.

@@ -54,7 +54,7 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False
     nlp (Language): The initialised pipeline, with the full config.
     output (Path): The folder for model-best, model-last and the checkpoint.
     use_gpu (int): The GPU; -1 for the processor.
-    force (bool): Whether to begin anew where the folder holds the checkpoint of another training.
+    force (bool): Whether to start over where the folder holds the checkpoint of another training.
     RAISES (ValueError): If the folder holds the checkpoint of a training with another config, or
         of other data; if nothing would be evaluated after its first step; or if the optimizer is
         not `spacy_docre.AdamW.v1`.
@@ -107,7 +107,7 @@ def _usable_checkpoint(
         return checkpoint
     if not force:
         raise ValueError(
-            f"{output} holds a training that is not finished, {difference}. Begin anew with "
+            f"{output} holds a training that is not finished, {difference}. Start over with "
             "--force, or name another folder."
         )
     delete_checkpoints(output)

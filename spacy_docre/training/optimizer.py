@@ -42,9 +42,9 @@ class AdamW(Optimizer):
             stepper = torch.optim.AdamW([parameter], fused=True)
             self._steppers[key] = stepper
         (group,) = stepper.param_groups
-        # A parameter is handed over anew at each step; its moments are kept under the old one.
+        # Each step brings a new parameter; its moments are kept under the old one.
         moments = stepper.state.pop(group["params"][0], None) or self._restored.pop(key, {})
-        # A classifier that has grown begins anew: the fused kernel would not check the shape.
+        # A classifier that has grown starts without: the fused kernel would not check the shape.
         if moments and moments["exp_avg"].shape == parameter.shape:
             stepper.state[parameter] = moments
         group.update(

@@ -18,7 +18,8 @@ def make_weights_loader(path: Optional[Union[str, Path]] = None) -> Callable[[La
     Each component has its own loss, threshold, dropout, attention kernel and learning rates. A
     component with `source` in its config would bring the settings of the other pipeline with it.
 
-    path (Optional[Union[str, Path]]): The pipeline, a folder or a package; null to start anew.
+    path (Optional[Union[str, Path]]): The pipeline, a folder or a package; null to start
+        with new weights.
     RETURNS (Callable[[Language], None]): Loads the weights of every component that the other
         pipeline has, too. It raises a ValueError where there is no such pipeline, where it has
         no component in common, or where labels or sizes differ.

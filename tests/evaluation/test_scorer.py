@@ -213,7 +213,7 @@ class TestTrainingFacts:
         }
 
     def test_a_file_that_has_changed_is_read_again(self, tmp_path):
-        """As when training data are converted anew in one session."""
+        """As when training data are converted again in one session."""
         path = store([GOLD], tmp_path / "train.spacy")
         assert score(GOLD, GOLD, path)["rel_ign_f"] < 1e-5
         other = annotated(["Ada", "Lane", "Graz"], [[(0, 2)], [(2, 3)]], [(0, 1, "P551")])
