@@ -12,7 +12,7 @@ from ..annotations import set_entities, set_relations
 from ..data.gold_annotations import make_example
 from ..data.json_files import parse_json, read_text
 from ..models.serialization import load_weights
-from .checkpoint import ATLOP_SMOOTHING, HEADS, ReleasedWeights, read_released
+from .released_weights import ATLOP_SMOOTHING, HEADS, ReleasedWeights, read_released
 
 # The released code annotates at most so many relations of a pair.
 TOP_K = 4
