@@ -1,4 +1,4 @@
-"""Documents through a pipeline, of which some fail."""
+"""Documents through a pipeline, where some of them fail."""
 
 from typing import List, Tuple
 
