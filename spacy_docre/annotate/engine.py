@@ -22,11 +22,10 @@ def annotate(
 ) -> Iterator[Union[AnnotatedDoc, Failure]]:
     """Annotate documents, in their order.
 
-    Components give up a whole batch when one of its documents fails, so those are tried
-    again one by one.
+    Components give up a whole batch when one of its documents fails, so those are tried again one
+    by one. Not for several threads with one `nlp`, whose error handler is replaced meanwhile.
 
-    nlp (Language): The pipeline. Its error handler is replaced until the last document is out,
-        so one pipeline should not be in several calls at once: give each thread its own.
+    nlp (Language): The pipeline.
     inputs (Iterable[Union[InputDocument, Failure]]): The documents; what cannot be read is
         passed on.
     batch_size (int): Documents at a time.
