@@ -20,6 +20,30 @@ PACKAGE = ROOT / "spacy_docre"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+# Files of tests that are of no single module, beside those that carry a module's name.
+TOPICS = {
+    # Commands together, and what all of them share.
+    "cli/test_distillation.py",
+    "cli/test_options.py",
+    "cli/test_start.py",
+    "display/test_browser.py",
+    "evaluation/test_white_space.py",
+    # Equations of models/kd_docre.py that have a file each.
+    "models/test_axial_attention.py",
+    "models/test_context_pooling.py",
+    "models/test_entity_pooling.py",
+    # What spaCy asks of a component.
+    "pipeline/test_serialization.py",
+    "pipeline/test_spacy_commands.py",
+    "pipeline/test_threads.py",
+    "pipeline/test_update.py",
+    # What stands beside the package, or goes through all of it.
+    "test_ablations.py",
+    "test_house.py",
+    "test_project.py",
+    "test_raw_text.py",
+    "test_shipped_pipeline.py",
+}
 # A notebook has it, and only there it is imported.
 NOTEBOOK = {"IPython"}
 
@@ -28,6 +52,10 @@ Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 
 def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
+
+
+def is_test(path: Path) -> bool:
+    return path.name.startswith("test_")
 
 
 def lines(path: Path) -> int:
@@ -59,6 +87,20 @@ def test_files_of_tests_are_short(path: Path) -> None:
 @pytest.mark.parametrize("path", TESTS, ids=name_of)
 def test_tests_mirror_the_rooms(path: Path) -> None:
     assert (PACKAGE / path.parent.relative_to(ROOT / "tests")).is_dir()
+
+
+def test_every_room_has_tests() -> None:
+    rooms = {path.parent.relative_to(PACKAGE) for path in PACKAGE.rglob("__init__.py")}
+    tested = {path.parent.relative_to(ROOT / "tests") for path in TESTS if is_test(path)}
+    assert rooms == tested
+
+
+def test_tests_carry_the_name_of_a_module() -> None:
+    """Or of a topic that is listed."""
+    tests = [path.relative_to(ROOT / "tests") for path in TESTS if is_test(path)]
+    modules = [test.with_name(test.name.removeprefix("test_")) for test in tests]
+    others = {str(t) for t, module in zip(tests, modules) if not (PACKAGE / module).is_file()}
+    assert others == TOPICS
 
 
 def test_the_map_has_every_room() -> None:
