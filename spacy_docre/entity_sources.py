@@ -7,7 +7,7 @@ from typing import Callable, Dict, Hashable, Iterable, List, Tuple
 from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
-from .annotations import has_entities
+from .annotations import has_entities, mentions_from_lists, mentions_to_lists
 
 Mentions = List[Span]
 EntityGetter = Callable[[Doc], List[Mentions]]
@@ -66,22 +66,22 @@ def set_entity_spans(doc: Doc, entities: Iterable[Iterable[Span]]) -> None:
 
 
 def give_entities(doc: Doc, entities: Iterable[Iterable[Span]]) -> None:
-    """Give a Doc its entities, for `find_entities`: whatever reads entities takes these, and no
-    others that something has set or would find.
+    """Give a Doc its entities: the relation extractor and the markers of mentions take these, and
+    no others that something has set or would find (`find_entities`).
+
+    The Doc carries them in `doc.user_data`, where they would be stored with it: give them to a
+    copy that nobody is handed.
 
     doc (Doc): The document.
     entities (Iterable[Iterable[Span]]): The mentions of each entity, in it or in another Doc of
         the same tokens.
     """
-    doc.user_data[_GIVEN] = [
-        [[int(span.start), int(span.end), span.label_, span.id_, span.kb_id_] for span in mentions]
-        for mentions in entities
-    ]
+    doc.user_data[_GIVEN] = [mentions_to_lists(mentions) for mentions in entities]
 
 
 def find_entities(doc: Doc, getter: EntityGetter) -> List[Mentions]:
-    """The entities of a Doc: those that it was given, else those that a getter finds. All that
-    reads entities asks here.
+    """The entities of a Doc: those that it was given, else those that a getter finds. The relation
+    extractor and the markers of mentions ask here.
 
     doc (Doc): The document.
     getter (EntityGetter): Asked where none were given.
@@ -90,13 +90,7 @@ def find_entities(doc: Doc, getter: EntityGetter) -> List[Mentions]:
     """
     if _GIVEN not in doc.user_data:
         return getter(doc)
-    return [
-        [
-            Span(doc, start, end, label=label, span_id=id_, kb_id=kb_id)
-            for start, end, label, id_, kb_id in mentions
-        ]
-        for mentions in doc.user_data[_GIVEN]
-    ]
+    return [mentions_from_lists(doc, mentions) for mentions in doc.user_data[_GIVEN]]
 
 
 def make_span_group_entities(key: str = DEFAULT_KEY) -> EntityGetter:

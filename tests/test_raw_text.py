@@ -24,7 +24,7 @@ from spacy_docre.entity_sources import Mentions, make_default_entities, set_enti
 from spacy_docre.evaluation.clusters import make_entity_cluster_scorer
 from spacy_docre.evaluation.scorer import make_relation_scorer
 from spacy_docre.pairs import Pairs
-from spacy_docre.pipeline.entity_policy import document_of
+from spacy_docre.pipeline.entity_policy import ChosenEntities, EntityPolicy
 from spacy_docre.pipeline.targets import gold_labels
 
 NLP = spacy.blank("en")
@@ -92,6 +92,10 @@ FOUND = ["Graz", "everyone", "Acme Works", "Ada Lane", "New Haven"]
 EXPECTED = {(3, 4, "born in"), (3, 2, "works for"), (2, 0, "based in")}
 
 
+def chosen(example: Example) -> ChosenEntities:
+    return EntityPolicy(make_default_entities()).choose(example.predicted, example)
+
+
 def alignment_of(example: Example) -> GoldAlignment:
     return GoldAlignment(example, entities_of(example.predicted, FOUND))
 
@@ -140,7 +144,7 @@ class TestEntitiesOfTheReference:
     @sides
     def test_mentions_are_those_of_gold(self, kind, raw_side):
         example = example_of(kind, raw_side)
-        document = document_of(example, make_default_entities())
+        document = chosen(example)
         expected = entities_of(example.predicted, NAMES)
         assert [[(s.start, s.end) for s in mentions] for mentions in document.entities] == [
             [(s.start, s.end) for s in mentions] for mentions in expected
@@ -151,17 +155,16 @@ class TestEntitiesOfTheReference:
         gold = Doc(NLP.vocab, words=["Ada\n", "\n", "met", " Bo ", "\t", "."], spaces=[False] * 6)
         predicted = Doc(NLP.vocab, words=["Ada", "\n\n", "met", " ", "Bo", " ", "\t", "."])
         gold._.entities = [[gold[0:2]], [gold[3:5]]]
-        document = document_of(Example(predicted, gold), make_default_entities())
+        document = chosen(Example(predicted, gold))
         assert [span.text for (span,) in document.entities] == ["Ada", "Bo"]
 
     def test_an_entity_of_white_space_alone_that_the_raw_text_lacks(self):
         gold = Doc(NLP.vocab, words=["\n", "Ada", "."])
         gold._.entities = [[gold[0:1]], [gold[1:2]]]
         example = Example(Doc(NLP.vocab, words=["Ada", "."]), gold)
-        assert [
-            [span.text for span in mentions]
-            for mentions in document_of(example, make_default_entities()).entities
-        ] == [["Ada"]]
+        assert [[span.text for span in mentions] for mentions in chosen(example).entities] == [
+            ["Ada"]
+        ]
 
     def test_mentions_that_end_with_white_space_are_found(self):
         doc = NLP.make_doc("Ada \n met Bo")
@@ -265,7 +268,7 @@ class TestOtherTexts:
     def test_entities_of_the_reference(self, example, message):
         del example.predicted.spans["entities"]
         with pytest.raises(ValueError, match=message):
-            document_of(example, make_default_entities())
+            chosen(example)
 
     def test_distillation(self, example, message, tmp_path: Path):
         gold = [list(entity.mentions) for entity in example.reference._.entities]

@@ -1,35 +1,57 @@
-"""What is checked of a component that is loaded."""
+"""A component that is loaded: its files are read, and what is in them is checked."""
 
 from pathlib import Path
 from typing import Any, Dict, Iterable
 
 import srsly
+from spacy.errors import Errors
+from spacy.pipeline import TrainablePipe
+from thinc.util import convert_recursive, is_xp_array
 
 from ..models.extractor import ExtractorModel
 from ..models.serialization import readable
 from .decoding import check_decision
 
-_FILES = {"cfg": ("settings", srsly.read_json), "model": ("weight", srsly.read_msgpack)}
+_KINDS = {"cfg": "settings", "model": "weight"}
 
 
-def check_files(folder: Path, exclude: Iterable[str], owner: str) -> None:
-    """See that the files of a component are whole.
+def read_files(component: TrainablePipe, folder: Path, exclude: Iterable[str]) -> None:
+    """Read the files of a component, each once.
 
-    folder (Path): The folder of the component.
+    component (TrainablePipe): The component; it has settings.
+    folder (Path): Its folder.
     exclude (Iterable[str]): Serialisation fields that are left out.
-    owner (str): The name of the component.
-    RAISES (ValueError): If a file is missing, cut off or damaged.
+    RAISES (ValueError): If a file is missing, cut off or damaged, or does not fit the component.
     """
-    for name, (what, read) in _FILES.items():
-        file = folder / name
-        if name in exclude:
-            continue
-        if not file.exists():
+    left_out = {*exclude}
+    for name in _KINDS:
+        if name not in left_out and not (folder / name).exists():
             raise ValueError(
-                f"The {what} file {file} of '{owner}' is missing. Copy or train the pipeline again."
+                f"{_named(component, folder / name)} is missing. Copy or train the pipeline again."
             )
-        with readable(f"The {what} file {file} of '{owner}'"):
-            read(file)
+    # What spaCy reads besides. It reads a file and puts it in place in one step, whose errors do
+    # not tell a damaged file from one of another model.
+    TrainablePipe.from_disk(component, folder, exclude=left_out | _KINDS.keys())
+    if "cfg" not in left_out:
+        with readable(_named(component, folder / "cfg")):
+            settings = srsly.read_json(folder / "cfg")
+        component.cfg.update(settings)
+    if "model" not in left_out:
+        with readable(_named(component, folder / "model")):
+            content = srsly.read_msgpack(folder / "model")
+        _put(component.model, content)
+
+
+def _put(model: ExtractorModel, content: Any) -> None:
+    """As `Model.from_bytes` and, around it, spaCy."""
+    try:
+        model.from_dict(convert_recursive(is_xp_array, model.ops.asarray, content))
+    except AttributeError:
+        raise ValueError(Errors.E149) from None
+
+
+def _named(component: TrainablePipe, file: Path) -> str:
+    return f"The {_KINDS[file.name]} file {file} of '{component.name}'"
 
 
 def check_settings(

@@ -1,5 +1,6 @@
 """The component `doc_relation_extractor`."""
 
+import warnings
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union, cast
 
@@ -24,10 +25,10 @@ from ..models.extractor import ExtractorModel, PairScores
 from ..models.learn_rates import check_learn_rate_factor, scale_learn_rate
 from ..models.serialization import readable
 from .batching import minibatch_by_pairs
-from .checks import check_files, check_settings
+from .checks import check_settings, read_files
 from .decoding import check_decision, decode
 from .default_config import DEFAULT_CONFIG
-from .entity_policy import document_of, document_or_warn, lacks_entities, reference_document
+from .entity_policy import EntityPolicy
 from .processes import use_one_thread_in_forks
 from .survey import read_survey
 from .targets import relation_loss
@@ -123,7 +124,7 @@ class DocRelationExtractor(TrainablePipe):
         self.vocab = vocab
         self.model = model
         self.name = name
-        self.get_entities = entities
+        self.entity_policy = EntityPolicy(entities)
         self.loss = loss
         self.learn_rate_factor = learn_rate_factor
         self.distillation = distillation
@@ -206,16 +207,21 @@ class DocRelationExtractor(TrainablePipe):
         docs (Iterable[Doc]): The documents.
         RETURNS (List[PairScores]): The scores, a Doc each. A Doc with fewer than two
             entities has none; where nothing has set entities, a warning says what to add.
+        RAISES (ValueError): If the component has not been trained.
         """
-        documents = [document_or_warn(doc, self.get_entities, self.name) for doc in docs]
+        documents = [self.entity_policy.choose(doc) for doc in docs]
+        for document in documents:
+            if document.missing is not None:
+                warnings.warn(f"'{self.name}' finds no relations. {document.missing}", stacklevel=2)
         return self.score_entities(documents)
 
-    def score_entities(self, documents: List[EntityDoc]) -> List[PairScores]:
+    def score_entities(self, documents: Sequence[EntityDoc]) -> List[PairScores]:
         """Score the pairs of given entities, whatever the setting `entities` would find.
 
         documents (List[EntityDoc]): The documents, which the transformer has seen, and their
             entities.
         RETURNS (List[PairScores]): The scores, a document each.
+        RAISES (ValueError): If the component has not been trained.
         """
         self._require_initialized()
         return [
@@ -232,7 +238,7 @@ class DocRelationExtractor(TrainablePipe):
             )
 
     def set_annotations(self, docs: Iterable[Doc], predictions: Sequence[PairScores]) -> None:
-        """Set `doc._.entities` and `doc._.relations`.
+        """Set `doc._.entities` and `doc._.relations`, and free the transformer's attention.
 
         docs (Iterable[Doc]): The documents.
         predictions (Sequence[PairScores]): What `predict` gave for them.
@@ -241,7 +247,7 @@ class DocRelationExtractor(TrainablePipe):
             doc._.entities = prediction.document.entities
             doc._.relations = self.decode(prediction)
             # Where nothing sets entities, `score` takes those of the reference, and needs it.
-            if prediction.document.entities or not lacks_entities(doc, self.get_entities):
+            if prediction.document.entities or self.entity_policy.choose(doc).missing is None:
                 release_attention(doc)
 
     def decode(self, prediction: PairScores, threshold: Optional[float] = None) -> List[Triple]:
@@ -271,6 +277,7 @@ class DocRelationExtractor(TrainablePipe):
         sgd (Optional[Optimizer]): The optimizer; None to accumulate the gradient.
         losses (Optional[Dict[str, float]]): The losses of this epoch, to be added to.
         RETURNS (Dict[str, float]): The losses.
+        RAISES (ValueError): If the component has no labels yet; and as `get_loss`.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -280,7 +287,7 @@ class DocRelationExtractor(TrainablePipe):
             return losses
         self._require_initialized()
         documents = [
-            document_of(example, self.get_entities)
+            self.entity_policy.choose(example.predicted, example)
             if self._learns_from(example)
             else EntityDoc(example.predicted, [])
             for example in examples
@@ -349,17 +356,16 @@ class DocRelationExtractor(TrainablePipe):
         RETURNS (Dict[str, Any]): The scores.
         """
         examples = list(examples)
+        choose = self.entity_policy.choose
         without = [
             example
             for example in examples
-            if has_relations(example.reference)
-            and lacks_entities(example.predicted, self.get_entities)
+            if has_relations(example.reference) and choose(example.predicted).missing is not None
         ]
         for batch in minibatch(without, size=32):
-            documents = [reference_document(example, self.get_entities) for example in batch]
-            self.set_annotations(
-                [document.doc for document in documents], self.score_entities(documents)
-            )
+            documents = [choose(example.predicted, example) for example in batch]
+            docs = [document.doc for document in documents]
+            self.set_annotations(docs, self.score_entities(documents))
         return cast(Dict[str, Any], super().score(examples, **kwargs))
 
     def from_bytes(
@@ -389,7 +395,6 @@ class DocRelationExtractor(TrainablePipe):
         RETURNS (DocRelationExtractor): The component.
         RAISES (ValueError): If its weights are missing, cut off or damaged.
         """
-        check_files(Path(path), exclude, self.name)
-        super().from_disk(path, exclude=exclude)
+        read_files(self, Path(path), exclude)
         check_settings(self.cfg, self.model, exclude, f"'{self.name}' in {path}")
         return self

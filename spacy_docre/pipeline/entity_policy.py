@@ -1,8 +1,7 @@
-"""Which entities the relation extractor works with. First come those that the Doc was given
-(`give_entities`), then those that the component's getter finds in it (`find_entities` asks for
-both), and last, in training and scoring, those of the reference."""
+"""Which entities the relation extractor works with."""
 
-import warnings
+from dataclasses import dataclass
+from typing import Callable, List, Optional
 
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -12,67 +11,58 @@ from ..annotations import has_relations
 from ..entity_sources import (
     EntityDoc,
     EntityGetter,
+    Mentions,
     MissingEntities,
     find_entities,
     reference_entities,
 )
 
 
-def document_or_warn(doc: Doc, getter: EntityGetter, owner: str) -> EntityDoc:
-    """A Doc with its entities; with none, and a warning, where nothing has set any.
+@dataclass
+class ChosenEntities(EntityDoc):
+    """A Doc and the entities that were chosen for it.
 
-    doc (Doc): The document.
-    getter (EntityGetter): The component's getter.
-    owner (str): The name of the component, for the warning.
-    RETURNS (EntityDoc): The document.
+    missing (Optional[MissingEntities]): Says so, where nothing has set entities; None where
+        something has, be it that there are none.
     """
-    try:
-        return EntityDoc(doc, find_entities(doc, getter))
-    except MissingEntities as error:
-        warnings.warn(f"'{owner}' finds no relations. {error}", stacklevel=2)
-        return EntityDoc(doc, [])
+
+    missing: Optional[MissingEntities] = None
 
 
-def document_of(example: Example, getter: EntityGetter) -> EntityDoc:
-    """The predicted Doc of an example with its entities.
+@dataclass
+class EntityPolicy:
+    """Chooses the entities of a Doc. First come those that the Doc was given (`give_entities`),
+    then those that the getter finds in it, and last, where it has one, those of its reference.
 
-    example (Example): The predicted document and the reference.
-    getter (EntityGetter): The component's getter.
-    RETURNS (EntityDoc): The Doc, with the entities of whatever sets them, or, where nothing does,
-        those of the reference.
-    RAISES (MissingEntities): If the reference has relations, and no entities either. A reference
-        whose relations nobody has annotated may have none.
-    RAISES (ValueError): If the reference is asked, and has another text.
+    getter (EntityGetter): Finds entities in a Doc.
     """
-    try:
-        return EntityDoc(example.predicted, find_entities(example.predicted, getter))
-    except MissingEntities:
-        return reference_document(example, getter)
 
+    getter: EntityGetter
 
-def reference_document(example: Example, getter: EntityGetter) -> EntityDoc:
-    """The predicted Doc of an example with the entities of the reference, as far as it has their
-    mentions. Arguments and errors as of `document_of`.
-    """
-    try:
-        gold = reference_entities(example.reference, getter)
-    except MissingEntities:
-        if has_relations(example.reference):
-            raise
-        gold = []
-    entities = align_mentions(example, gold)
-    return EntityDoc(example.predicted, [mentions for mentions in entities if mentions])
+    def choose(self, doc: Doc, example: Optional[Example] = None) -> ChosenEntities:
+        """Choose the entities of a Doc.
 
+        doc (Doc): The document.
+        example (Optional[Example]): The Doc and its reference, in training and scoring. Mentions
+            of the reference that the Doc lacks are left out.
+        RETURNS (ChosenEntities): The Doc and its entities. With an example they are never
+            missing: a reference whose relations nobody has annotated may have none.
+        RAISES (MissingEntities): If the reference is asked, and has relations and no entities.
+        RAISES (ValueError): If the reference is asked, and has another text.
+        """
+        found = self._look(doc, find_entities)
+        if found.missing is None or example is None:
+            return found
+        gold = self._look(example.reference, reference_entities)
+        if gold.missing is not None and has_relations(example.reference):
+            raise gold.missing
+        entities = align_mentions(example, gold.entities)
+        return ChosenEntities(doc, [mentions for mentions in entities if mentions])
 
-def lacks_entities(doc: Doc, getter: EntityGetter) -> bool:
-    """Tell whether nothing has set the entities of a Doc.
-
-    doc (Doc): The document.
-    getter (EntityGetter): The component's getter.
-    RETURNS (bool): Whether nothing has; False where something has found none.
-    """
-    try:
-        find_entities(doc, getter)
-    except MissingEntities:
-        return True
-    return False
+    def _look(
+        self, doc: Doc, find: Callable[[Doc, EntityGetter], List[Mentions]]
+    ) -> ChosenEntities:
+        try:
+            return ChosenEntities(doc, find(doc, self.getter))
+        except MissingEntities as error:
+            return ChosenEntities(doc, [], error)

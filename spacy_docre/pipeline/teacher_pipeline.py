@@ -13,7 +13,7 @@ from weasel.util.hashing import get_checksum
 from ..alignment import GoldAlignment
 from ..distillation.teacher import Teacher
 from ..distillation.teacher_logits import TeacherLogits
-from ..entity_sources import EntityDoc, copy_words, set_entity_spans
+from ..entity_sources import EntityDoc, copy_words, give_entities
 from .components import relation_extractors, transformers
 from .doc_relation_extractor import DocRelationExtractor
 
@@ -80,5 +80,5 @@ def _copy(document: Doc, entities: Sequence[Sequence[Span]]) -> EntityDoc:
         for mentions in entities
     ]
     # For a transformer that marks mentions.
-    set_entity_spans(doc, copied)
+    give_entities(doc, copied)
     return EntityDoc(doc, copied)

@@ -23,7 +23,6 @@ from spacy_docre.distillation.store import LogitsStore
 from spacy_docre.distillation.storing import store_logits
 from spacy_docre.distillation.teacher_logits import TeacherLogits
 from spacy_docre.entity_sources import gold_entities
-from spacy_docre.pipeline.entity_policy import document_of
 from spacy_docre.pipeline.teacher_pipeline import TeacherPipeline
 from spacy_docre.training.corpus import make_corpus
 
@@ -152,7 +151,7 @@ def test_student_finds_other_entities(
     # The last entity comes first, the first is missing, and one that nobody knows is added.
     group = [span for span in reversed(spans) if span.id_ != first]
     example.predicted.spans["entities"] = [*group, example.predicted[-1:]]
-    document = document_of(example, component.get_entities)
+    document = component.entity_policy.choose(example.predicted, example)
     (found,) = component.distillation.ask([GoldAlignment(example, document.entities)])
     assert found.rows is not None
     reference = example.reference

@@ -126,7 +126,7 @@ def test_pipeline_stays_as_it_is(
             list(nlp.disabled),
             nlp.default_error_handler,
             {name: dict(vars(pipe)) for name, pipe in nlp.pipeline if hasattr(pipe, "__dict__")},
-            (extractor.get_entities, extractor.predict, extractor.set_annotations),
+            (extractor.entity_policy.getter, extractor.predict, extractor.set_annotations),
             dict(extractor.cfg),
             dict(vars(transformer.model.mention_markers)),
         ]

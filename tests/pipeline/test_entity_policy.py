@@ -7,7 +7,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from spacy_docre.entity_sources import MissingEntities, give_entities, make_default_entities
-from spacy_docre.pipeline.entity_policy import document_of, lacks_entities
+from spacy_docre.pipeline.entity_policy import EntityPolicy
 from tests.pipeline.helpers import (
     EXTRACTOR,
 )
@@ -83,20 +83,23 @@ class TestOrder:
     def example(self, make_example) -> Example:
         return make_example(["Ada", "met", "Bo", "."], [[(0, 1)], [(2, 3)]], [(0, 1, "born in")])
 
+    policy = EntityPolicy(make_default_entities())
+
     def names(self, example: Example) -> List[List[str]]:
-        document = document_of(example, make_default_entities())
+        document = self.policy.choose(example.predicted, example)
+        assert document.missing is None
         assert document.doc is example.predicted
         return [[span.text for span in mentions] for mentions in document.entities]
 
     def test_of_the_reference(self, example):
         del example.predicted.spans["entities"]
-        assert lacks_entities(example.predicted, make_default_entities())
+        assert self.policy.choose(example.predicted).missing is not None
         assert self.names(example) == [["Ada"], ["Bo"]]
 
     def test_found(self, example):
         doc = example.predicted
         doc.spans["entities"] = [doc[2:3]]
-        assert not lacks_entities(doc, make_default_entities())
+        assert self.policy.choose(doc).missing is None
         assert self.names(example) == [["Bo"]]
 
     def test_given(self, example):
@@ -111,7 +114,7 @@ class TestOrder:
         assert self.names(example) == []
         doc.spans["entities"] = [doc[2:3]]
         give_entities(doc, [])
-        assert self.names(example) == [] and not lacks_entities(doc, make_default_entities())
+        assert self.names(example) == [] and self.policy.choose(doc).missing is None
 
     def test_relations_without_entities(self, trained):
         doc = Doc(trained.vocab, words=["Oslo", "."])

@@ -83,9 +83,9 @@ class TestSettingsThatDoNotFitTheWeights:
             ({"labels": [*"abcde"]}, "has 5 labels, and the weights of .* are of 3"),
             ({"threshold": 7.0}, "threshold = 7.0 is no probability"),
             ({"top_k": 0}, "top_k = 0 annotates nothing"),
-            ({"threshold": None}, "threshold = None is no number"),
-            ({"threshold": "0.5"}, "threshold = '0.5' is no number"),
-            ({"top_k": "3"}, "top_k = '3' is no number"),
+            ({"threshold": None}, "threshold = None is not a number"),
+            ({"threshold": "0.5"}, "threshold = '0.5' is not a number"),
+            ({"top_k": "3"}, "top_k = '3' is not a number"),
         ],
     )
     def test_refused(self, trained_folder, tmp_path, change, problem):
@@ -102,6 +102,25 @@ class TestSettingsThatDoNotFitTheWeights:
         (folder / EXTRACTOR / "cfg").unlink()
         with pytest.raises(ValueError, match="settings file .*cfg.* is missing"):
             spacy.load(folder)
+
+    @pytest.mark.parametrize("name, kind", [("cfg", "settings"), ("model", "weight")])
+    def test_cut_off(self, trained_folder, tmp_path, name, kind):
+        folder = tmp_path / "changed"
+        shutil.copytree(trained_folder, folder)
+        file = folder / EXTRACTOR / name
+        file.write_bytes(file.read_bytes()[:-100])
+        message = f"The {kind} file .*{name} of '{EXTRACTOR}' cannot be read: the data is cut off"
+        with pytest.raises(ValueError, match=message):
+            spacy.load(folder)
+
+    def test_of_another_model(self, trained_folder, tmp_path):
+        """That is not to be called damaged."""
+        folder = tmp_path / "changed"
+        shutil.copytree(trained_folder, folder)
+        shutil.copy(folder / "transformer" / "model", folder / EXTRACTOR / "model")
+        with pytest.raises(ValueError) as error:
+            spacy.load(folder)
+        assert "damaged" not in str(error.value)
 
     def test_in_bytes(self, loaded):
         extractor = loaded.get_pipe(EXTRACTOR)
