@@ -20,6 +20,9 @@ def mention_indices(mentions: Iterable[Span]) -> FrozenSet[Tuple[int, int]]:
     return frozenset(_without_space(span.doc, span.start, span.end) for span in mentions)
 
 
+Tokens = Union[range, AlignmentArray]
+
+
 def align_mentions(example: Example, entities: Iterable[Sequence[Span]]) -> List[Mentions]:
     """Find mentions of the reference in the predicted document, token by token: the two texts may
     differ in white space and case.
@@ -33,30 +36,31 @@ def align_mentions(example: Example, entities: Iterable[Sequence[Span]]) -> List
         of the predicted document.
     RAISES (ValueError): If the two texts differ in more than white space and case.
     """
-    predicted = example.predicted
     tokens = _token_alignment(example)
-    aligned = []
-    for mentions in entities:
-        spans = []
-        for mention in mentions:
-            indices = tokens[mention.start : mention.end]
-            if len(indices):
-                start, end = _without_space(predicted, int(indices[0]), int(indices[-1]) + 1)
-                spans.append(
-                    Span(
-                        predicted,
-                        start,
-                        end,
-                        label=mention.label_,
-                        span_id=mention.id_,
-                        kb_id=mention.kb_id_,
-                    )
+    return [_aligned(mentions, tokens, example.predicted) for mentions in entities]
+
+
+def _aligned(mentions: Iterable[Span], tokens: Tokens, predicted: Doc) -> Mentions:
+    """Spans of the reference as spans of the predicted document."""
+    spans = []
+    for mention in mentions:
+        indices = tokens[mention.start : mention.end]
+        if len(indices):
+            start, end = _without_space(predicted, int(indices[0]), int(indices[-1]) + 1)
+            spans.append(
+                Span(
+                    predicted,
+                    start,
+                    end,
+                    label=mention.label_,
+                    span_id=mention.id_,
+                    kb_id=mention.kb_id_,
                 )
-        aligned.append(spans)
-    return aligned
+            )
+    return spans
 
 
-def _token_alignment(example: Example) -> Union[range, AlignmentArray]:
+def _token_alignment(example: Example) -> Tokens:
     """A sequence whose slice from one token of the reference to another holds the indices of the
     tokens of the predicted document, in order."""
     predicted, reference = example.predicted, example.reference
@@ -115,8 +119,8 @@ def match_entities(
 class GoldAlignment:
     """The entities of a reference matched with those of the predicted document.
 
-    It is made once a step for an example, for the loss, the distillation and the scorers, and
-    computed when it is first asked.
+    It is made once a step for an example, for the loss, the distillation and the scorers. The two
+    documents are aligned once, when it is first asked.
 
     example (Example): The predicted document and the reference.
     predicted (Sequence[Sequence[Span]]): The mentions of each entity of the predicted document.
@@ -135,14 +139,39 @@ class GoldAlignment:
         self._gold = gold
 
     @cached_property
+    def gold_in_reference(self) -> List[Mentions]:
+        """RETURNS (List[Mentions]): The entities of the reference, as spans of the reference."""
+        if self._gold is None:
+            return gold_entities(self.example.reference)
+        return [list(mentions) for mentions in self._gold]
+
+    @cached_property
     def gold(self) -> List[Mentions]:
         """RETURNS (List[Mentions]): The entities of the reference, as spans of the predicted
             document.
         RAISES (ValueError): If the texts of the two documents differ in more than white space
             and case.
         """
-        gold = gold_entities(self.example.reference) if self._gold is None else self._gold
-        return align_mentions(self.example, gold)
+        return self._find(self.gold_in_reference)
+
+    @cached_property
+    def gold_sentences(self) -> List[Mentions]:
+        """RETURNS (List[Mentions]): The sentences of the reference, each as a span of the
+            predicted document or none; an empty list where it has no sentence boundaries.
+        RAISES (ValueError): As `gold`.
+        """
+        reference = self.example.reference
+        sentences = reference.sents if reference.has_annotation("SENT_START") else ()
+        # A sentence is found as a mention is.
+        return self._find([sentence] for sentence in sentences)
+
+    @cached_property
+    def _tokens(self) -> Tokens:
+        return _token_alignment(self.example)
+
+    def _find(self, entities: Iterable[Sequence[Span]]) -> List[Mentions]:
+        tokens = self._tokens
+        return [_aligned(mentions, tokens, self.example.predicted) for mentions in entities]
 
     @cached_property
     def to_predicted(self) -> Dict[int, int]:

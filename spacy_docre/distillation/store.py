@@ -19,7 +19,7 @@ from spacy.tokens import Doc, Span
 
 from ..alignment import GoldAlignment
 from ..annotations import document_title
-from ..entity_sources import Mentions, gold_entities
+from ..entity_sources import Mentions
 from ..files import written_whole
 from ..pairs import Pairs
 from .teacher import Teacher
@@ -70,9 +70,9 @@ class LogitsStore(Teacher):
         RAISES (ValueError): As `attach_to`.
         """
         for alignment in alignments:
-            reference = alignment.example.reference
+            digest = self._known_digest(alignment.example.reference, alignment.gold_in_reference)
             found = alignment.to_predicted
-            yield self._read(self._known_digest(reference, gold_entities(reference))).of_pairs(
+            yield self._read(digest).of_pairs(
                 Pairs.rows_between([*found], len(alignment.gold)),
                 Pairs.rows_between([*found.values()], len(alignment.predicted)),
             )

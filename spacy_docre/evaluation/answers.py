@@ -4,13 +4,12 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Dict, FrozenSet, Iterable, List, Optional, Sequence
+from typing import Annotated, Dict, FrozenSet, Iterable, List, Optional
 
 from pydantic import BaseModel, Field, StrictFloat, StrictInt
-from spacy.tokens import Span
 from spacy.training import Example
 
-from ..alignment import GoldAlignment, align_mentions
+from ..alignment import GoldAlignment
 from ..annotations import Triple
 from ..data.json_files import parse_json_array
 from ..data.sentences import sentences_by_number
@@ -64,37 +63,30 @@ def answers_of(example: Example, title: str, *, all_mentions: bool = False) -> A
     RAISES (ValueError): If the texts differ in more than white space and case.
     """
     doc = example.predicted
-    return to_answers(
-        example,
-        title,
-        [entity.mentions for entity in doc._.entities],
-        [relation.triple for relation in doc._.relations],
-        all_mentions=all_mentions,
-    )
+    alignment = GoldAlignment(example, [entity.mentions for entity in doc._.entities])
+    triples = [relation.triple for relation in doc._.relations]
+    return to_answers(alignment, title, triples, all_mentions=all_mentions)
 
 
 def to_answers(
-    example: Example,
+    alignment: GoldAlignment,
     title: str,
-    entities: Sequence[Sequence[Span]],
     triples: Iterable[Triple],
     *,
     all_mentions: bool = False,
 ) -> Answers:
     """Say triples between predicted entities of gold's entities and sentences.
 
-    example (Example): The predicted document and the gold one.
+    alignment (GoldAlignment): The predicted document and the gold one, and their entities.
     title (str): What tells the document from others.
-    entities (Sequence[Sequence[Span]]): The mentions of each predicted entity.
-    triples (Iterable[Triple]): The triples between them.
+    triples (Iterable[Triple]): The triples between predicted entities.
     all_mentions (bool): Whether a predicted entity is a gold entity only if it has all of its
         mentions and no other; else one mention is enough.
     RETURNS (Answers): The triples. Each entity that is not in gold has a negative index of its
         own.
     RAISES (ValueError): If the texts differ in more than white space and case.
     """
-    alignment = GoldAlignment(example, entities)
-    numbers = _gold_sentence_numbers(example)
+    numbers = _gold_sentence_numbers(alignment)
 
     def in_gold(index: int) -> int:
         gold = alignment.to_gold.get(index)
@@ -110,14 +102,13 @@ def to_answers(
     }
 
 
-def _gold_sentence_numbers(example: Example) -> List[Optional[int]]:
+def _gold_sentence_numbers(alignment: GoldAlignment) -> List[Optional[int]]:
     """The number of the gold sentence that each predicted token is in, None for white space that
     gold does not have; a token that is in two sentences counts for the first."""
-    sentences = sentences_by_number(example.reference)
+    example = alignment.example
     numbers: List[Optional[int]] = [None] * len(example.predicted)
-    # A sentence is found as a mention is.
-    aligned = align_mentions(example, [[sentence] for sentence in sentences.values()])
-    for number, spans in reversed(list(zip(sentences, aligned))):
+    sentences = zip(sentences_by_number(example.reference), alignment.gold_sentences)
+    for number, spans in reversed(list(sentences)):
         for span in spans:
             numbers[span.start : span.end] = [number] * len(span)
     return numbers

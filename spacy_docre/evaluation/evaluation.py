@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Seque
 from spacy.scorer import PRFScore
 
 from ..data.stats import FAR
+from ..pairs import Pairs
 from .answers import Answers
 from .bootstrap import Interval, TripleCounts, bootstrap, count_by_document, paired_bootstrap
 from .curve import Curve, precision_recall_curve
@@ -213,9 +214,7 @@ class Evaluation:
 
     def _of_pairs(self) -> Metrics:
         """Whether related pairs are found, and what becomes of each triple between them."""
-        pairs = sum(
-            len(document.names) * (len(document.names) - 1) for document in self.documents.values()
-        )
+        pairs = sum(Pairs.count(len(document.names)) for document in self.documents.values())
         related = {triple.pair for triple in self.gold | self.predicted if self.has_pair(triple)}
         counts = count_classes(self.outcomes)
         return {

@@ -1,19 +1,20 @@
 """The answers of a pipeline to gold documents."""
 
 from dataclasses import dataclass, field
-from typing import Iterable, Iterator, List, Mapping, Tuple
+from typing import FrozenSet, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import minibatch
 
+from ..alignment import GoldAlignment, mention_indices
 from ..data.gold_annotations import make_example
 from ..entity_sources import give_entities, gold_entities
 from ..models.attention import release_attention
 from ..pipeline.components import relation_extractors
 from ..pipeline.doc_relation_extractor import DocRelationExtractor
-from .answers import Answers, answers_of, to_answers
+from .answers import Answers, to_answers
 
 # For precision and recall over the threshold; what is less probable is not asked for.
 LOWEST = 0.05
@@ -28,12 +29,28 @@ class _Question:
 
     title (str): The title.
     reference (Doc): The gold document.
+    alignment (Optional[GoldAlignment]): The entities of both, as the extractor had them.
     less_probable (Answers): What the extractor finds at its threshold or below it.
     """
 
     title: str
     reference: Doc
+    alignment: Optional[GoldAlignment] = None
     less_probable: Answers = field(default_factory=dict)
+
+    def answers(self, doc: Doc) -> Answers:
+        """The relations with which the document comes out of the pipeline."""
+        entities = [entity.mentions for entity in doc._.entities]
+        alignment = self.alignment
+        if (
+            alignment is None
+            or doc is not alignment.example.predicted
+            or _indices(entities) != _indices(alignment.predicted)
+        ):
+            # A component after the extractor has changed it.
+            alignment = GoldAlignment(Example(doc, self.reference), entities)
+        triples = [relation.triple for relation in doc._.relations]
+        return to_answers(alignment, self.title, triples)
 
 
 def predict_answers(
@@ -74,7 +91,7 @@ def predict_answers(
         stream = map(_with_same_tokens, stream)
     extracted = _extract(extractor, stream, batch_size)
     for doc, question in nlp.pipe(extracted, as_tuples=True, batch_size=batch_size, disable=after):
-        answers = answers_of(Example(doc, question.reference), question.title)
+        answers = question.answers(doc)
         yield answers, {**question.less_probable, **answers}
 
 
@@ -131,10 +148,16 @@ def _extract(
             # Also where the extractor keeps it for `nlp.evaluate`: it is large.
             release_attention(doc)
             candidates = extractor.decode(prediction, threshold=min(LOWEST, threshold))
+            question.alignment = GoldAlignment(
+                Example(doc, question.reference), prediction.document.entities
+            )
             question.less_probable = to_answers(
-                Example(doc, question.reference),
+                question.alignment,
                 question.title,
-                prediction.document.entities,
                 [triple for triple in candidates if triple.score <= threshold],
             )
             yield doc, question
+
+
+def _indices(entities: Iterable[Sequence[Span]]) -> List[FrozenSet[Tuple[int, int]]]:
+    return [mention_indices(mentions) for mentions in entities]
