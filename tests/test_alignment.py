@@ -9,7 +9,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_docre.alignment import align_mentions, match_entities
+from spacy_docre.alignment import GoldAlignment, align_mentions, match_entities
 
 VOCAB = Vocab()
 WORDS = "Ada Lane met ADA LANE and Bruno in New Haven , New York .".split()
@@ -211,3 +211,29 @@ class TestAlignMentions:
         other = make_doc(["Ada", "Lane"])
         with pytest.raises(ValueError, match="'Ada Lane met.*'Ada Lane'.*different texts"):
             align_mentions(Example(other, doc), [[doc[12:14]]])
+
+
+class TestGoldAlignment:
+    def example(self, sent_starts) -> Example:
+        gold = Doc(VOCAB, words=["Ada", "met", "Bo", "."], sent_starts=sent_starts)
+        gold._.entities = [[gold[0:1]], [gold[2:3]]]
+        return Example(Doc(VOCAB, words=["\n", "Ada", "met", "Bo", "."]), gold)
+
+    def test_gold_in_either_document(self) -> None:
+        example = self.example(None)
+        alignment = GoldAlignment(example, [])
+        for entities, doc, start in (
+            (alignment.gold_in_reference, example.reference, 0),
+            (alignment.gold, example.predicted, 1),
+        ):
+            assert [[span.start for span in mentions] for mentions in entities] == [
+                [start],
+                [start + 2],
+            ]
+            assert all(span.doc is doc for mentions in entities for span in mentions)
+
+    def test_gold_sentences(self) -> None:
+        example = self.example([True, False, True, False])
+        found = GoldAlignment(example, []).gold_sentences
+        assert [(span.start, span.end) for (span,) in found] == [(1, 3), (3, 5)]
+        assert GoldAlignment(self.example(None), []).gold_sentences == []

@@ -252,3 +252,10 @@ def test_changed_tokens(nlp: Language, docs: Dict[str, Doc]) -> None:
     add_ruler(nlp)
     found = ask(nlp, docs, with_gold_entities=False)
     assert list(found) == list(docs)
+
+
+def test_gold_documents_stay_as_they_are(nlp: Language, docs: Dict[str, Doc]) -> None:
+    """The entities that the pipeline is given are on copies."""
+    before = [doc.to_bytes() for doc in docs.values()]
+    list(predict_answers(nlp, docs))
+    assert [doc.to_bytes() for doc in docs.values()] == before
