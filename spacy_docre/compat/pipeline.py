@@ -60,7 +60,7 @@ def make_released_pipeline(
         `spacy_docre.PaddedAxialAttention.v1`. Without it the pipeline is faster, and its logits
         are other ones.
     RETURNS (Language): The pipeline.
-    RAISES (ValueError): If the file is no such checkpoint, or does not belong to the encoder or
+    RAISES (ValueError): If the file is not such a checkpoint, or does not belong to the encoder or
         the relations.
     """
     weights = read_released(checkpoint)

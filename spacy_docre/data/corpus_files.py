@@ -32,7 +32,7 @@ def read_spacy_docs(path: Path, vocab: Vocab, start: int = 0) -> Iterator[Doc]:
     vocab (Vocab): The vocabulary of the documents.
     start (int): The number of the first document to read.
     YIELDS (Doc): The documents.
-    RAISES (ValueError): If a file is damaged, or no `.spacy` file.
+    RAISES (ValueError): If a file is damaged, or not a `.spacy` file.
     """
     for file in walk_corpus(path, FILE_TYPE):
         try:
@@ -116,8 +116,8 @@ def _write_folder(
             f"{folder} is a file, where a folder is to be written. Name another, or a file with "
             f"the ending {FILE_TYPE}."
         )
-    # Beside the folder, so that the file system can rename it, and that what a kill leaves behind
-    # is no part of it.
+    # Beside the folder, so that the file system can rename it, and what a kill leaves behind is
+    # outside of it.
     unfinished = folder.with_name(f"{folder.name}.tmp")
     identity = srsly.json_dumps(made_from, sort_keys=True)
     finished, counts = _progress(unfinished, identity)

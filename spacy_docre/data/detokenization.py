@@ -53,7 +53,7 @@ def _align(tokens: Sequence[str], text: str) -> List[bool]:
     words = text.split()
     if "".join(words) != "".join("".join(tokens).split()):
         words = " ".join(tokens).split()
-    # Where words end, counted in characters that are no white space.
+    # Where words end, counted in characters other than white space.
     word_ends = set()
     end = 0
     for word in words:

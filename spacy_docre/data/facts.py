@@ -131,7 +131,7 @@ def _fact(record: Any, where: str) -> KnowledgeFact:
 
 
 def _read_n_triples(lines: TextIO, name: str) -> Iterator[KnowledgeFact]:
-    """Triples of URIs; what ends them is the id. Literals are no entities, and left aside."""
+    """Triples of URIs; the id is at a URI's end. Literals are not entities, and are left out."""
     rdflib = import_extra("rdflib")
     ntriples = import_extra("rdflib.plugins.parsers.ntriples")
 

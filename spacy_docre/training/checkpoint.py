@@ -98,7 +98,7 @@ def save_checkpoint(
         "epochs": epochs,
         "random_states": _random_states(),
     }
-    # Not srsly, which rounds scores, and refuses those that are no number.
+    # Not srsly, which rounds scores, and refuses NaN and infinity.
     (unfinished / _STATE).write_text(json.dumps(state), encoding="utf8")
     unfinished.rename(folder)
     _delete(earlier)
@@ -152,7 +152,7 @@ def _folders(output: Path) -> List[Path]:
 
 def _delete(folders: List[Path]) -> None:
     for folder in folders:
-        # What is half deleted should be no checkpoint.
+        # Half deleted, it should not look like a checkpoint.
         unfinished = folder.with_suffix(_UNFINISHED)
         shutil.rmtree(unfinished, ignore_errors=True)
         shutil.rmtree(folder.rename(unfinished))

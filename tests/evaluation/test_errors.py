@@ -4,13 +4,7 @@ from collections import Counter
 
 from hypothesis import given
 
-from spacy_docre.evaluation.errors import (
-    ErrorClass,
-    Outcome,
-    classify,
-    confusions,
-    count_classes,
-)
+from spacy_docre.evaluation.errors import ErrorClass, Outcome, classify, confusions, count_classes
 from spacy_docre.evaluation.metrics import ScoredTriple
 from tests.evaluation.strategies import triple_sets
 

@@ -8,12 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_docre.evaluation.metrics import ScoredTriple, score_groups
-from spacy_docre.evaluation.subsets import (
-    frequent_labels,
-    size_class,
-    size_classes,
-    two_hop_pairs,
-)
+from spacy_docre.evaluation.subsets import frequent_labels, size_class, size_classes, two_hop_pairs
 from tests.evaluation.strategies import triple_sets
 
 
