@@ -1,9 +1,10 @@
 """The registered architectures and layers: what the names in a config stand for."""
 
 from functools import partial
-from typing import List, Literal, Optional
+from typing import Any, List, Literal, Optional, Union
 
 from spacy.tokens import Doc
+from spacy.util import registry
 from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
 from spacy_transformers.layers import TransformerListener, trfs2arrays
 from thinc.api import Model, chain
@@ -99,13 +100,12 @@ def make_joined_tok2vec(first: Tok2Vec, second: Tok2Vec) -> Tok2Vec:
     )
 
 
+_CONTEXT_POOLING = "spacy_docre.LocalizedContextPooling.v1"
+
+
 def make_doc_relation_model(
     tok2vec: Model[List[Doc], List[TransformerData]],
-    entity_pooling: MakeEntityPooling,
-    context_pooling: Optional[MakeContextPooling],
-    pair_features: MakePairFeatures,
     pair_encoder: Optional[MakePairEncoder],
-    classifier: MakeClassifier,
     width: int = 384,
     block_size: int = 16,
     pair_width: int = 256,
@@ -115,15 +115,15 @@ def make_doc_relation_model(
     mention_pooling: MentionPooling = "mean",
     special_tokens: bool = False,
     smoothing: float = 0.0,
+    entity_pooling: Union[str, MakeEntityPooling] = "spacy_docre.LogSumExpPooling.v1",
+    context_pooling: Union[str, MakeContextPooling, None] = _CONTEXT_POOLING,
+    pair_features: Union[str, MakePairFeatures] = "spacy_docre.GroupedBilinear.v1",
+    classifier: Union[str, MakeClassifier] = "spacy_docre.LinearClassifier.v1",
 ) -> ExtractorModel:
     """`spacy_docre.DocRelationModel.v1`: KD-DocRE over a transformer.
 
     tok2vec (Model): The encoder (eq. 1), usually `spacy_docre.TransformerListener.v1`.
-    entity_pooling (MakeEntityPooling): From mentions to entities (eq. 2).
-    context_pooling (Optional[MakeContextPooling]): The context of a pair (eq. 2 to 4), or None.
-    pair_features (MakePairFeatures): From head and tail to the features of a pair (eq. 6).
     pair_encoder (Optional[MakePairEncoder]): The layer over the table of pairs (eq. 7), or None.
-    classifier (MakeClassifier): From a pair to its logits (eq. 8).
     width (int): Width of the head and tail embeddings z_s and z_o (eq. 5).
     block_size (int): Width of a block of the bilinear product (eq. 6); divides `width`.
     pair_width (int): Width of the pair features g and r (eq. 6 and 7).
@@ -136,6 +136,9 @@ def make_doc_relation_model(
         pieces, or the "first", which is the marker where the transformer has `mention_markers`.
     special_tokens (bool): Whether the context has the attention on special tokens, e.g. [CLS].
     smoothing (float): Added to the sum that q (eq. 3) is divided by; 1e-5 in ATLOP's code.
+    entity_pooling, context_pooling, pair_features, classifier (Union[str, Callable]): The layers of
+        eq. 2, of 3 and 4, of 6 and 8 (see `slots.py`), or their registered names. None for the
+        second: no context.
     RETURNS (ExtractorModel): The model.
     RAISES (ValueError): If a width, `dropout` or `smoothing` is out of its range.
     """
@@ -146,11 +149,11 @@ def make_doc_relation_model(
         width=width,
         block_size=block_size,
         pair_width=pair_width,
-        entity_pooling=entity_pooling,
-        context_pooling=context_pooling,
-        pair_features=pair_features,
+        entity_pooling=_layer(entity_pooling),
+        context_pooling=_layer(context_pooling),
+        pair_features=_layer(pair_features),
         pair_encoder=pair_encoder,
-        classifier=classifier,
+        classifier=_layer(classifier),
         dropout=dropout,
         precision=precision,
         smoothing=smoothing,
@@ -159,6 +162,11 @@ def make_doc_relation_model(
         encode_document, mention_pooling=mention_pooling, special_tokens=special_tokens
     )
     return make_extractor(tok2vec, build_network, encode, stored_precision)
+
+
+def _layer(slot: Any) -> Any:
+    """What is in a slot. A name stands for a registered layer: a default that a config can hold."""
+    return registry.get("layers", slot)() if isinstance(slot, str) else slot
 
 
 def _check_rates(dropout: float, smoothing: float) -> None:

@@ -69,6 +69,7 @@ def make_extractor(
     pair_scorer: PairScorer = Model(
         "pytorch",
         pytorchwrapper.forward,
+        dims={"nI": None, "nO": None},
         attrs={"convert_inputs": _convert_inputs, "convert_outputs": _convert_outputs},
         shims=[shim],
     )

@@ -353,7 +353,7 @@ class KDDocRE(nn.Module):
         """
         device = documents[0].hidden.device
         sizes = [document.num_entities for document in documents]
-        diagonal = self.pair_encoder is not None and self.pair_encoder.diagonal
+        diagonal = getattr(self.pair_encoder, "diagonal", False)
         pairs = Pairs.of(sizes, diagonal=diagonal, device=device)
         entities, contexts, evidence = [], [], []
         for document in documents:

@@ -1,6 +1,7 @@
 """The encoder (eq. 1): spacy-transformers' model, plus the last layer's attention."""
 
 import copy
+import os
 from threading import Lock
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, cast
 
@@ -38,6 +39,16 @@ GetSpans = Callable[[Sequence[Doc]], List[List[Span]]]
 # A tokenizer holds the padding of the running call, so it has one at a time. The lock is for all
 # of them: one tokenizer may serve several models, and a lock of their own could not be copied.
 _TOKENIZING = Lock()
+
+
+def _renew_lock() -> None:
+    """A forked process inherits the lock as it is: held, if another thread tokenised just then."""
+    global _TOKENIZING
+    _TOKENIZING = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 class TransformerModel(StockTransformerModel):

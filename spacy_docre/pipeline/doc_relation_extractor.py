@@ -332,7 +332,7 @@ class DocRelationExtractor(TrainablePipe):
             for alignment in alignments:
                 self.distillation.check_labels(alignment.example.reference, self.labels)
             loss = loss + self.distillation(logits, self.distillation.ask(alignments))
-        gradients = torch.autograd.grad(loss, logits, materialize_grads=True)
+        gradients = torch.autograd.grad(loss, logits, materialize_grads=True) if logits else []
         return loss.item(), [cast(Floats2d, torch2xp(gradient)) for gradient in gradients]
 
     def finish_update(self, sgd: Optimizer) -> None:

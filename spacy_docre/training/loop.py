@@ -26,7 +26,7 @@ from spacy.training.loop import (
     train_while_improving,
     update_meta,
 )
-from spacy.util import registry, resolve_dot_names
+from spacy.util import load_model_from_config, registry, resolve_dot_names
 from thinc.api import Config, fix_random_seed, set_gpu_allocator
 from weasel.util.hashing import get_checksum
 
@@ -172,7 +172,8 @@ def _checksums(config: Config) -> Dict[str, str]:
 
 def _difference(checkpoint: Checkpoint, nlp: Language, inputs: Dict[str, str]) -> Optional[str]:
     """How the training of a checkpoint differs from this one."""
-    if checkpoint.config != nlp.config.to_str():
+    config = nlp.config.to_str()
+    if config not in (checkpoint.config, _with_defaults(checkpoint.config)):
         return "with another config"
     changed = sorted(
         name
@@ -180,6 +181,12 @@ def _difference(checkpoint: Checkpoint, nlp: Language, inputs: Dict[str, str]) -
         if inputs.get(name) != checkpoint.inputs.get(name)
     )
     return f"of other data: paths.{', paths.'.join(changed)} changed since" if changed else None
+
+
+def _with_defaults(config: str) -> str:
+    """A stored config with the settings that have come since, which stand at their defaults."""
+    stored = Config().from_str(config, interpolate=False)
+    return load_model_from_config(stored, auto_fill=True).config.to_str()
 
 
 def _replace_best(output: Path) -> None:

@@ -12,7 +12,7 @@ from spacy.util import registry
 from thinc.api import Adam
 from torch import nn
 
-from spacy_docre.models.slots import PairEncoder
+from spacy_docre.models.kd_docre import LinearClassifier, LocalizedContextPooling
 
 SLOTS = ["entity_pooling", "context_pooling", "pair_features", "pair_encoder", "classifier"]
 # What a config may say of the slots, and what the network then has.
@@ -71,6 +71,31 @@ def test_a_config_without_slots_has_the_defaults(make_pipeline, make_examples) -
     ]
 
 
+def test_slots_may_be_left_out_where_no_factory_fills_them(make_pipeline, make_examples) -> None:
+    """As in an architecture of someone else, which has this one inside."""
+    config = {
+        "@architectures": "docre_test_wrapped",
+        "inner": {
+            "@architectures": "spacy_docre.DocRelationModel.v1",
+            "width": 16,
+            "block_size": 4,
+            "pair_width": 8,
+            "tok2vec": {"@architectures": "spacy_docre.TransformerListener.v1"},
+            "pair_encoder": None,
+        },
+    }
+    registry.architectures.register("docre_test_wrapped", func=lambda inner: inner)
+    nlp = make_pipeline(["transformer"])
+    nlp.add_pipe("doc_relation_extractor", config={"model": config})
+    nlp.initialize(lambda: make_examples(2))
+    network = network_of(nlp)
+    assert isinstance(network.context_pooling, LocalizedContextPooling)
+    assert isinstance(network.classifier, LinearClassifier)
+    filled = nlp.config["components"]["doc_relation_extractor"]["model"]["inner"]
+    assert filled["pair_features"] == "spacy_docre.GroupedBilinear.v1"
+    assert nlp.config.to_str()
+
+
 def test_no_pair_encoder_under_its_earlier_name(make_pipeline, make_examples) -> None:
     examples = make_examples(2)
     null, named = (
@@ -88,8 +113,8 @@ def test_what_cannot_be_left_out(slot, make_pipeline) -> None:
         make_pipeline(model={slot: None})
 
 
-class Doubled(PairEncoder):
-    """A pair encoder of someone else: r = 2 g."""
+class Doubled(nn.Module):
+    """A pair encoder of someone else, a plain module: r = 2 g."""
 
     def forward(self, table, pairs):
         return 2 * table

@@ -1,3 +1,4 @@
+import json
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -228,6 +229,26 @@ def test_another_training(
     train(init_nlp(config), tmp_path / "output", force=True)
     assert len(seen) == 23
     assert not list((tmp_path / "output").glob("checkpoint*"))
+
+
+def test_a_checkpoint_older_than_a_setting(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of 0.1, whose configs know nothing of the network's slots."""
+    whole = run(config, tmp_path / "whole")
+    with killed_at(8, monkeypatch):
+        run(config, tmp_path / "output")
+    (file,) = (tmp_path / "output").glob("checkpoint-*/state.json")
+    state = json.loads(file.read_text(encoding="utf8"))
+    stored = Config().from_str(state["config"], interpolate=False)
+    model = stored["components"]["doc_relation_extractor"]["model"]
+    for slot in ("entity_pooling", "context_pooling", "pair_features", "classifier"):
+        del model[slot]
+    del model["pair_encoder"]["form"]
+    file.write_text(json.dumps({**state, "config": stored.to_str()}), encoding="utf8")
+    resumed = run(config, tmp_path / "output")
+    for name, expected in weights(whole).items():
+        numpy.testing.assert_array_equal(weights(resumed)[name], expected)
 
 
 def test_nothing_would_be_evaluated(config: Config, tmp_path: Path) -> None:
