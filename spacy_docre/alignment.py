@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from functools import cached_property
+from os.path import commonprefix
 from typing import Dict, FrozenSet, Iterable, List, Optional, Sequence, Tuple, Union
 
 from spacy.tokens import Doc, Span
@@ -9,6 +10,9 @@ from spacy.training import Example
 from spacy.training.alignment_array import AlignmentArray
 
 from .entity_sources import Mentions, gold_entities
+
+# Characters that an error shows before and after the first difference of two texts.
+_BEFORE, _AFTER = 10, 20
 
 
 def mention_indices(mentions: Iterable[Span]) -> FrozenSet[Tuple[int, int]]:
@@ -73,8 +77,17 @@ def _token_alignment(example: Example) -> Tokens:
         raise ValueError(
             f"The gold document that begins {reference[:8].text!r} cannot be found in "
             f"the predicted one, which begins {predicted[:8].text!r}: the two documents of "
-            "the example have different texts. They may differ in white space and case alone."
+            "the example have different texts. They may differ in white space and case alone. "
+            + _first_difference(reference, predicted)
         ) from error
+
+
+def _first_difference(reference: Doc, predicted: Doc) -> str:
+    """Say where two texts part, white space and case aside."""
+    gold, ours = ("".join(doc.text.split()) for doc in (reference, predicted))
+    start = len(commonprefix([gold.lower(), ours.lower()]))
+    around = slice(max(0, start - _BEFORE), start + _AFTER)
+    return f"Where they part, gold has {gold[around]!r}, and the predicted has {ours[around]!r}."
 
 
 def _without_space(doc: Doc, start: int, end: int) -> Tuple[int, int]:

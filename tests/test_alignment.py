@@ -212,6 +212,12 @@ class TestAlignMentions:
         with pytest.raises(ValueError, match="'Ada Lane met.*'Ada Lane'.*different texts"):
             align_mentions(Example(other, doc), [[doc[12:14]]])
 
+    def test_the_error_shows_where_texts_part(self):
+        words = [f"word{number}" for number in range(50)]
+        doc, other = make_doc([*words, ".", "End"]), make_doc([*words, "!", "End"])
+        with pytest.raises(ValueError, match=r"gold has '.*word49\.End', .* '.*word49!End'"):
+            align_mentions(Example(other, doc), [[doc[0:1]]])
+
 
 class TestGoldAlignment:
     def example(self, sent_starts) -> Example:
