@@ -26,19 +26,7 @@ distillation = null
 [doc_relation_extractor.model.tok2vec]
 @architectures = "spacy_docre.TransformerListener.v1"
 
-[doc_relation_extractor.model.entity_pooling]
-@layers = "spacy_docre.LogSumExpPooling.v1"
-
-[doc_relation_extractor.model.context_pooling]
-@layers = "spacy_docre.LocalizedContextPooling.v1"
-
-[doc_relation_extractor.model.pair_features]
-@layers = "spacy_docre.GroupedBilinear.v1"
-
 [doc_relation_extractor.model.pair_encoder]
 @layers = "spacy_docre.AxialAttention.v1"
-
-[doc_relation_extractor.model.classifier]
-@layers = "spacy_docre.LinearClassifier.v1"
 """
 )
