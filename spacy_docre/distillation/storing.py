@@ -63,7 +63,7 @@ def store_logits(
     path (Path): The folder to write to.
     checksum (str): What tells the teacher from others.
     top_k (Optional[int]): Store TH and so many relations of each pair, the best; None for all.
-    force (bool): Whether to begin anew where the folder holds logits of another teacher or with
+    force (bool): Whether to start over where the folder holds logits of another teacher or with
         another `top_k`.
     YIELDS (Progress): What has been stored so far, again and again.
     RAISES (ValueError): If the folder holds such logits and `force` is not set, or if a file of it
@@ -114,7 +114,7 @@ def _begin(path: Path, index: Dict[str, Any], force: bool) -> None:
         same_teacher = earlier is not None and {**earlier, "top_k": index["top_k"]} == index
         other = "with another top_k" if same_teacher else "of another teacher"
         raise ValueError(
-            f"{path} holds logits {other}. Begin anew with --force, or name another folder."
+            f"{path} holds logits {other}. Start over with --force, or name another folder."
         )
     for file in logits_files(path):
         file.unlink()

@@ -69,7 +69,7 @@ class TransformerModel(StockTransformerModel):
     frozen_embeddings (bool): Whether training leaves the word embeddings as they are. They
         are half of a small encoder's weights: steps are faster and need less memory.
     learn_rate_factor (float): Factor on the optimizer's learning rate for the transformer's
-        weights: those of other components, which begin anew, learn at higher rates.
+        weights: those of other components, which start from nothing, learn at higher rates.
     stored_precision (StoredPrecision): Precision of the weights on disk, "float32" or
         "float16", compressed, for less than half the size; in memory they are float32.
     mention_markers (Optional[MentionMarkers]): Put markers around mentions, e.g.

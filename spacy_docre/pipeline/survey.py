@@ -60,7 +60,7 @@ class Survey:
                 "These are the teacher's: leave other relations out of the data, e.g. with "
                 "'python -m spacy docre distant ... --names FILE --only-named'."
                 if self.taught
-                else "Add them to the file or list in [initialize.components], or make it anew "
+                else "Add them to the file or list in [initialize.components], or make it again "
                 "with 'spacy init labels'."
             )
             raise ValueError(
