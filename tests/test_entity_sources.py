@@ -49,10 +49,10 @@ class TestSpanGroup:
 
     def test_entities_come_in_the_order_of_first_appearance(self):
         doc = make_doc()
-        boundaries = [(9, 10), (0, 1), (5, 6), (1, 2), (9, 11)]
+        spans = [(9, 10), (0, 1), (5, 6), (1, 2), (9, 11)]
         ids = ["z", "m", "a", "m", "z"]
         doc.spans["entities"] = [
-            Span(doc, start, end, span_id=id_) for (start, end), id_ in zip(boundaries, ids)
+            Span(doc, start, end, span_id=id_) for (start, end), id_ in zip(spans, ids)
         ]
         found = make_span_group_entities()(doc)
         assert [mentions[0].id_ for mentions in found] == ["z", "m", "a"]
