@@ -224,11 +224,8 @@ class DocRelationExtractor(TrainablePipe):
         RAISES (ValueError): If the component has not been trained.
         """
         self._require_initialized()
-        return [
-            scores
-            for batch in minibatch_by_pairs(documents)
-            for scores in self.model.predict(batch)
-        ]
+        batches = minibatch_by_pairs(documents)
+        return [scores for batch in batches for scores in self.model.predict(batch)]
 
     def _require_initialized(self) -> None:
         if not self.model.has_dim("nO"):
@@ -283,14 +280,15 @@ class DocRelationExtractor(TrainablePipe):
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "DocRelationExtractor.update")
-        if not any(len(example.predicted) and self._learns_from(example) for example in examples):
+        learns = [self._learns_from(example) for example in examples]
+        if not any(learn and len(example.predicted) for example, learn in zip(examples, learns)):
             return losses
         self._require_initialized()
         documents = [
             self.entity_policy.choose(example.predicted, example)
-            if self._learns_from(example)
+            if learn
             else EntityDoc(example.predicted, [])
-            for example in examples
+            for example, learn in zip(examples, learns)
         ]
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update(documents)
@@ -364,8 +362,8 @@ class DocRelationExtractor(TrainablePipe):
         ]
         for batch in minibatch(without, size=32):
             documents = [choose(example.predicted, example) for example in batch]
-            docs = [document.doc for document in documents]
-            self.set_annotations(docs, self.score_entities(documents))
+            scores = self.score_entities(documents)
+            self.set_annotations((document.doc for document in documents), scores)
         return cast(Dict[str, Any], super().score(examples, **kwargs))
 
     def from_bytes(

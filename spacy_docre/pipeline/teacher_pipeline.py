@@ -11,6 +11,7 @@ from thinc.api import to_numpy
 from weasel.util.hashing import get_checksum
 
 from ..alignment import GoldAlignment
+from ..annotations import mentions_from_lists, mentions_to_lists
 from ..distillation.teacher import Teacher
 from ..distillation.teacher_logits import TeacherLogits
 from ..entity_sources import EntityDoc, copy_words, give_entities
@@ -75,10 +76,7 @@ class TeacherPipeline(Teacher):
 
 def _copy(document: Doc, entities: Sequence[Sequence[Span]]) -> EntityDoc:
     doc = copy_words(document)
-    copied = [
-        [Span(doc, mention.start, mention.end, label=mention.label) for mention in mentions]
-        for mentions in entities
-    ]
+    copied = [mentions_from_lists(doc, mentions_to_lists(mentions)) for mentions in entities]
     # For a transformer that marks mentions.
     give_entities(doc, copied)
     return EntityDoc(doc, copied)
