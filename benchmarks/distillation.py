@@ -94,7 +94,7 @@ def seconds(run: Callable[[Any], Any], argument: Any) -> float:
 
 def ratio(ours: List[float], theirs: List[float]) -> float:
     """The median ratio of neighbours."""
-    return statistics.median(mine / other for mine, other in zip(ours, theirs))
+    return statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
 
 
 if __name__ == "__main__":

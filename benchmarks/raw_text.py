@@ -64,7 +64,9 @@ def main(model: str, path: Path, output: Optional[Path] = None) -> None:
 
 
 def _score(nlp: Language, references: List[Doc], docs: List[Doc]) -> Dict[str, Any]:
-    examples = [Example(doc, ref) for doc, ref in zip(nlp.pipe(docs, batch_size=8), references)]
+    examples = [
+        Example(doc, ref) for doc, ref in zip(nlp.pipe(docs, batch_size=8), references, strict=True)
+    ]
     strict = make_relation_scorer(all_mentions=True)(examples)
     return {
         **Scorer.score_spans(examples, "sents", has_annotation=lambda doc: True),

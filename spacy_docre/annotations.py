@@ -7,6 +7,7 @@ on what is stored.
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Iterable, List, Optional, Sequence, Tuple, Union
 
 from spacy.pipeline import EntityLinker
@@ -181,7 +182,7 @@ def sentence_boundaries(doc: Doc) -> List[Tuple[int, int]]:
     RETURNS (List[Tuple[int, int]]): The boundaries; none where the document is empty.
     """
     starts = [token.i for token in doc if token.i == 0 or token.is_sent_start]
-    return list(zip(starts, [*starts[1:], len(doc)]))
+    return list(pairwise([*starts, len(doc)]))
 
 
 def mentions_to_lists(mentions: Iterable[Span]) -> List[List[Any]]:

@@ -141,7 +141,7 @@ class Pairs:
         """
         return [
             rows.unflatten(0, (n, len(rows) // max(n, 1)))
-            for n, rows in zip(self.num_entities, table.split(self.num_pairs))
+            for n, rows in zip(self.num_entities, table.split(self.num_pairs), strict=True)
         ]
 
 

@@ -87,6 +87,7 @@ DEBERTA_SIZES = {
     "type_vocab_size": 0,
 }
 VOCAB = Vocab()
+SPECIAL_TOKENS = ["cls_token", "pad_token", "sep_token", "unk_token"]
 ROBERTA_SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 
 
@@ -163,7 +164,7 @@ def _save_encoder(family: str, folder: Path) -> None:
         )
         config = XLMRobertaConfig(**SIZES)
     else:
-        special = dict(zip(["cls_token", "pad_token", "sep_token", "unk_token"], ROBERTA_SPECIAL))
+        special = dict(zip(SPECIAL_TOKENS, ROBERTA_SPECIAL[:4], strict=True))
         tokenizer = PreTrainedTokenizerFast(tokenizer_object=_unigram(), **special)
         config = DebertaV2Config(**DEBERTA_SIZES, **SIZES)
     tokenizer.model_max_length = 128

@@ -1,5 +1,6 @@
 """How the entities of two lists, or of two documents of the same text, are matched."""
 
+from itertools import pairwise
 from typing import List, Sequence, Tuple
 
 import pytest
@@ -88,7 +89,7 @@ class TestMatchEntities:
             mention_sets(make_entities(other_spans)),
         )
         shares = [[len(x & y) / len(x | y) for y in theirs] for x in ours]
-        for line in [*shares, *zip(*shares)]:
+        for line in [*shares, *zip(*shares, strict=True)]:
             candidates = [share for share in line if share > 0]
             assume(len(set(candidates)) == len(candidates))
         order = data.draw(st.permutations(range(len(spans))))
@@ -146,7 +147,7 @@ def cut(positions: Sequence[int]) -> Doc:
     """TEXT, cut at the spaces and at the positions given."""
     space = [position for position, letter in enumerate(TEXT) if letter == " "]
     cuts = sorted({0, len(TEXT), *positions, *space, *(position + 1 for position in space)})
-    return tokenised([TEXT[start:end] for start, end in zip(cuts, cuts[1:])])
+    return tokenised([TEXT[start:end] for start, end in pairwise(cuts)])
 
 
 cuts = st.lists(st.integers(1, len(TEXT) - 1), max_size=10)

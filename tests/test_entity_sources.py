@@ -52,7 +52,7 @@ class TestSpanGroup:
         spans = [(9, 10), (0, 1), (5, 6), (1, 2), (9, 11)]
         ids = ["z", "m", "a", "m", "z"]
         doc.spans["entities"] = [
-            Span(doc, start, end, span_id=id_) for (start, end), id_ in zip(spans, ids)
+            Span(doc, start, end, span_id=id_) for (start, end), id_ in zip(spans, ids, strict=True)
         ]
         found = make_span_group_entities()(doc)
         assert [mentions[0].id_ for mentions in found] == ["z", "m", "a"]

@@ -99,7 +99,9 @@ def test_tests_carry_the_name_of_a_module() -> None:
     """Or of a topic that is listed."""
     tests = [path.relative_to(ROOT / "tests") for path in TESTS if is_test(path)]
     modules = [test.with_name(test.name.removeprefix("test_")) for test in tests]
-    others = {str(t) for t, module in zip(tests, modules) if not (PACKAGE / module).is_file()}
+    others = {
+        str(t) for t, module in zip(tests, modules, strict=True) if not (PACKAGE / module).is_file()
+    }
     assert others == TOPICS
 
 

@@ -22,8 +22,8 @@ Row = List[float]
 
 def split(logits: Row, labels: List[bool]):
     """The logits of TH, of the gold relations, and of the others."""
-    gold = [logit for logit, label in zip(logits[1:], labels) if label]
-    others = [logit for logit, label in zip(logits[1:], labels) if not label]
+    gold = [logit for logit, label in zip(logits[1:], labels, strict=True) if label]
+    others = [logit for logit, label in zip(logits[1:], labels, strict=True) if not label]
     return logits[0], gold, others
 
 
@@ -62,7 +62,7 @@ def naive_balanced(logits: Row, labels: List[bool]) -> float:
 
 
 def mean(naive: Callable, logits: torch.Tensor, labels: torch.Tensor) -> float:
-    rows = list(zip(logits.tolist(), labels.tolist()))
+    rows = list(zip(logits.tolist(), labels.tolist(), strict=True))
     return sum(naive(row, list(gold)) for row, gold in rows) / len(rows)
 
 
@@ -160,8 +160,8 @@ class TestValues:
         released = make_adaptive_focal_loss(0, "released")
         positive = sum(
             math.log1p(math.exp(row[0] - logit))
-            for row, gold in zip(logits.tolist(), labels.tolist())
-            for logit, is_gold in zip(row[1:], gold)
+            for row, gold in zip(logits.tolist(), labels.tolist(), strict=True)
+            for logit, is_gold in zip(row[1:], gold, strict=True)
             if is_gold
         )
         difference = released(logits, labels) - paper(logits, labels)

@@ -64,7 +64,7 @@ def test_transposing_twice_changes_nothing(num_entities):
 def test_transposed_sorts_the_pairs_of_each_document_tail_by_tail(num_entities):
     pairs = Pairs.of(num_entities)
     tails, heads = pairs.tails[pairs.transposed], pairs.heads[pairs.transposed]
-    found = list(zip(tails.tolist(), heads.tolist()))
+    found = list(zip(tails.tolist(), heads.tolist(), strict=True))
     assert found == sorted(found)
 
 
@@ -108,7 +108,9 @@ def test_row_finds_each_pair(n):
     expected = list(range(len(pairs.heads)))
     assert Pairs.row(pairs.heads, pairs.tails, n).tolist() == expected
     assert Pairs.row(pairs.heads.numpy(), pairs.tails.numpy(), n).tolist() == expected
-    of_ints = [Pairs.row(s, o, n) for s, o in zip(pairs.heads.tolist(), pairs.tails.tolist())]
+    of_ints = [
+        Pairs.row(s, o, n) for s, o in zip(pairs.heads.tolist(), pairs.tails.tolist(), strict=True)
+    ]
     assert of_ints == expected
 
 
@@ -117,7 +119,7 @@ def test_row_finds_each_pair(n):
 def test_rows_between_some_entities(data):
     n = data.draw(st.integers(1, 7))
     chosen = data.draw(st.lists(st.integers(0, n - 1), unique=True))
-    table = list(zip(Pairs.of([n]).heads.tolist(), Pairs.of([n]).tails.tolist()))
+    table = list(zip(Pairs.of([n]).heads.tolist(), Pairs.of([n]).tails.tolist(), strict=True))
     found = [table[row] for row in Pairs.rows_between(chosen, n)]
     assert found == [(s, o) for s in chosen for o in chosen if s != o]
 
@@ -131,10 +133,12 @@ def test_unordered_pairs_in_parts_are_those_in_one_go(data):
     parts = [
         Pairs.unordered_between(n, start, start + step, diagonal) for start in range(0, n, step)
     ]
-    assert [pair for s, o in parts for pair in zip(s.tolist(), o.tolist())] == whole
+    assert [pair for s, o in parts for pair in zip(s.tolist(), o.tolist(), strict=True)] == whole
     # In the order in which `unordered` counts them.
     pairs = Pairs.of([n], diagonal=diagonal)
-    for s, o, index in zip(pairs.heads.tolist(), pairs.tails.tolist(), pairs.unordered.tolist()):
+    for s, o, index in zip(
+        pairs.heads.tolist(), pairs.tails.tolist(), pairs.unordered.tolist(), strict=True
+    ):
         assert whole[index] == (min(s, o), max(s, o))
 
 

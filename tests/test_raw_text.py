@@ -106,7 +106,7 @@ def taught(example: Example) -> Set[Tuple[int, int, str]]:
     pairs = Pairs.of([len(FOUND)])
     return {
         (int(pairs.heads[row]), int(pairs.tails[row]), LABELS[column])
-        for row, column in zip(*labels.nonzero())
+        for row, column in zip(*labels.nonzero(), strict=True)
     }
 
 
@@ -132,7 +132,7 @@ class TestTargets:
     def test_any_white_space_on_both_sides(self, spaces, other_spaces, upper):
         words = TEXT.split()
         predicted, gold = (
-            "".join(part for pair in zip(["", *words], chosen) for part in pair)
+            "".join(part for pair in zip(["", *words], chosen, strict=True) for part in pair)
             for chosen in (spaces, other_spaces)
         )
         example = example_of_texts(predicted.upper() if upper else predicted, gold)
@@ -189,7 +189,7 @@ class TestDistillation:
         pairs = Pairs.of([len(FOUND)])
         found = {
             (FOUND[pairs.heads[row]], FOUND[pairs.tails[row]]): int(value)
-            for row, (value,) in zip(logits.rows, logits.values)
+            for row, (value,) in zip(logits.rows, logits.values, strict=True)
         }
         assert found == {
             (NAMES[head], NAMES[tail]): 10 * head + tail

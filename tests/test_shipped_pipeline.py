@@ -118,7 +118,7 @@ def test_batches_change_nothing(nlp: Language) -> None:
     def found(doc):
         return [(r.head.text, r.label_, r.tail.text) for r in doc._.relations if r.score > 0.6]
 
-    for doc, text in zip(nlp.pipe(texts), texts):
+    for doc, text in zip(nlp.pipe(texts), texts, strict=True):
         ours, alone = set(found(doc)), set(found(nlp(text)))
         # In bfloat16, a score may differ a little.
         assert len(ours ^ alone) <= 0.05 * len(alone)

@@ -1,6 +1,7 @@
 """From tokens back to prose: which tokens a space follows."""
 
 import re
+from itertools import pairwise
 from typing import List, Sequence
 
 # Moses pairs straight quotes only.
@@ -45,7 +46,7 @@ def detokenize(sentences: Sequence[Sequence[str]], lang: str = "en") -> List[boo
 def _space_foreign_words(tokens: Sequence[str]) -> List[bool]:
     """Spaces between foreign words that follow each other, and no others."""
     foreign = [_ALPHABETIC.fullmatch(token) is not None for token in tokens]
-    return [both == (True, True) for both in zip(foreign, [*foreign[1:], False])]
+    return [both == (True, True) for both in pairwise([*foreign, False])]
 
 
 def _align(tokens: Sequence[str], text: str) -> List[bool]:
@@ -61,7 +62,7 @@ def _align(tokens: Sequence[str], text: str) -> List[bool]:
         word_ends.add(end)
     spaces = []
     end = 0
-    for token, following in zip(tokens, [*tokens[1:], "."]):
+    for token, following in pairwise([*tokens, "."]):
         end += len("".join(token.split()))
         # A token of white space is a space itself.
         spaces.append(end in word_ends and not token.isspace() and not following.isspace())

@@ -1,6 +1,6 @@
 """The JSON format of DocRED and Re-DocRED."""
 
-from itertools import accumulate, islice
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from typing import (
     Any,
@@ -178,7 +178,7 @@ def make_doc(
         user_data={"title": record.title},
     )
     ends = list(accumulate(map(len, record.sents)))
-    bounds = list(zip([0, *ends], ends))
+    bounds = list(pairwise([0, *ends]))
     entities = [
         [
             (bounds[mention.sent_id][0] + start, bounds[mention.sent_id][0] + end, mention.type)
@@ -195,7 +195,7 @@ def make_doc(
         (
             (index, start, end, mention.name)
             for index, mentions in enumerate(record.vertexSet)
-            for (start, end, _), mention in zip(entities[index], mentions)
+            for (start, end, _), mention in zip(entities[index], mentions, strict=True)
             if mention.name
         ),
     )

@@ -86,7 +86,7 @@ def _read_rows(rows: Any, name: str, delimiter: str) -> Iterator[KnowledgeFact]:
         header: List[str] = next(rows, [])
         if _is_wikidata(header):
             header, first = list(BY_ID), header
-            yield _fact(dict(zip(header, first)), f"{name}, line 1")
+            yield _fact(dict(zip(header, first, strict=True)), f"{name}, line 1")
         elif not (set(BY_NAME) <= set(header) or set(BY_ID) <= set(header)):
             raise ValueError(
                 f"{name}: the first line should name the columns {', '.join(BY_NAME)}, or "
@@ -100,7 +100,7 @@ def _read_rows(rows: Any, name: str, delimiter: str) -> Iterator[KnowledgeFact]:
                     "put values with a comma in quotes."
                 )
             if row:
-                yield _fact(dict(zip(header, row)), where)
+                yield _fact(dict(zip(header[: len(row)], row, strict=True)), where)
     except csv.Error as error:
         raise ValueError(f"{name}, line {rows.line_num}: {error}.") from None
 

@@ -102,14 +102,13 @@ def read_prodigy(
 
 
 def _make_doc(record: ExampleRecord, vocab: Vocab) -> Doc:
-    starts = [token.start for token in record.tokens]
-    following = [*starts[1:], len(record.text)]
+    starts = [*(token.start for token in record.tokens), len(record.text)]
     return Doc(
         vocab,
         words=[token.text for token in record.tokens],
         spaces=[
             token.end < start if token.ws is None else token.ws
-            for token, start in zip(record.tokens, following)
+            for token, start in zip(record.tokens, starts[1:], strict=True)
         ],
     )
 
@@ -126,16 +125,16 @@ def _annotate(
         (doc[span.token_start : span.token_end + 1].text.casefold(), span.label)
         for span in record.spans
     ]
-    for relation, (head, child) in zip(record.relations, links):
+    for relation, (head, child) in zip(record.relations, links, strict=True):
         if relation.label == coref_label:
             kept, merged = identities[head], identities[child]
             identities = [kept if identity == merged else identity for identity in identities]
     indices = {identity: index for index, identity in enumerate(dict.fromkeys(identities))}
     entities: List[List[Mention]] = [[] for _ in indices]
-    for span, identity in zip(record.spans, identities):
+    for span, identity in zip(record.spans, identities, strict=True):
         entities[indices[identity]].append((span.token_start, span.token_end + 1, span.label or ""))
     triples = []
-    for index, (relation, (head, child)) in enumerate(zip(record.relations, links)):
+    for index, (relation, (head, child)) in enumerate(zip(record.relations, links, strict=True)):
         if relation.label == coref_label:
             continue
         if identities[head] == identities[child]:

@@ -26,7 +26,7 @@ def sentences_by_number(doc: Doc) -> Dict[int, Span]:
     if not doc.has_annotation("SENT_START"):
         return {}
     sentences = list(doc.sents)
-    return dict(zip(doc.user_data.get(_NUMBERS, range(len(sentences))), sentences))
+    return dict(zip(doc.user_data.get(_NUMBERS, range(len(sentences))), sentences, strict=True))
 
 
 def token_sentence_numbers(doc: Doc) -> List[int]:

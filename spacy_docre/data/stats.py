@@ -32,7 +32,9 @@ class CorpusCounts:
     without_relations: int = 0
 
     def __add__(self, other: "CorpusCounts") -> "CorpusCounts":
-        return CorpusCounts(*(ours + theirs for ours, theirs in zip(astuple(self), astuple(other))))
+        return CorpusCounts(
+            *(ours + theirs for ours, theirs in zip(astuple(self), astuple(other), strict=True))
+        )
 
     def add(self, doc: Doc) -> None:
         """Count a document.

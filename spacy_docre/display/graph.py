@@ -166,7 +166,7 @@ def _lay_out_group(graph: Any, sizes: Mapping[int, Vector]) -> Tuple[Dict[int, V
     centers = _push_apart(np.array([layout[entity] for entity in entities]) * side, boxes)
     corner = (centers - boxes / 2).min(0)
     extent = (centers + boxes / 2).max(0) - corner
-    return dict(zip(entities, centers - corner)), extent
+    return dict(zip(entities, centers - corner, strict=True)), extent
 
 
 def _distances(graph: Any) -> Dict[int, Dict[int, float]]:
@@ -234,7 +234,7 @@ def _draw_arrows(
         others = np.array(taken)
         box = boxes[int(np.argmin([_overlap(box, others) for box in boxes]))]
         taken.append(box)
-        for row, (index, name) in enumerate(zip(indices, names)):
+        for row, (index, name) in enumerate(zip(indices, names, strict=True)):
             arrows[index] = Arrow(
                 path=lines[pair].path,
                 point=lines[pair].point,

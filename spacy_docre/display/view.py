@@ -1,6 +1,7 @@
 """What a page shows of a document, as plain data: text in segments, entities, relations, graph."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Container, Dict, List, Optional, Sequence, Set, Tuple
 
 from spacy.tokens import Doc
@@ -168,7 +169,7 @@ def _split_text(
                 covering[token].add(entity.index)
     segments: List[List[TextSegment]] = []
     bounds = sorted(cuts)
-    for start, end in zip(bounds, bounds[1:]):
+    for start, end in pairwise(bounds):
         if start in sentence_starts:
             segments.append([])
         span = doc[start:end]

@@ -97,7 +97,7 @@ class Distillation:
                 taught.setdefault(teacher, []).append(index)
         for teacher, indices in taught.items():
             asked = [alignments[index] for index in indices]
-            for index, logits in zip(indices, teacher.logits(asked)):
+            for index, logits in zip(indices, teacher.logits(asked), strict=True):
                 answers[index] = logits
         return answers
 
@@ -113,7 +113,7 @@ class Distillation:
         """
         losses = [
             self._losses(student, teacher)
-            for student, teacher in zip(logits, taught)
+            for student, teacher in zip(logits, taught, strict=True)
             if teacher is not None
         ]
         number = sum(map(len, losses))

@@ -93,7 +93,7 @@ def store_logits(
                 progress.new += 1
                 new[digest] = alignment
             seen.add(digest)
-        for digest, logits in zip(new, teacher.logits([*new.values()])):
+        for digest, logits in zip(new, teacher.logits([*new.values()]), strict=True):
             waiting[digest] = logits if top_k is None else logits.best(top_k)
         if len(waiting) >= DOCUMENTS_PER_LOGITS_FILE:
             progress.bytes += write_logits(path, number, waiting).stat().st_size

@@ -107,7 +107,7 @@ def _gold_sentence_numbers(alignment: GoldAlignment) -> List[Optional[int]]:
     gold does not have; a token that is in two sentences counts for the first."""
     example = alignment.example
     numbers: List[Optional[int]] = [None] * len(example.predicted)
-    sentences = zip(sentences_by_number(example.reference), alignment.gold_sentences)
+    sentences = zip(sentences_by_number(example.reference), alignment.gold_sentences, strict=True)
     for number, spans in reversed(list(sentences)):
         for span in spans:
             numbers[span.start : span.end] = [number] * len(span)

@@ -68,7 +68,10 @@ def classify(gold: Set[ScoredTriple], predicted: Set[ScoredTriple]) -> List[Outc
         lost = [triple for triple in ours if triple not in predicted]
         extra = [triple for triple in theirs if triple not in gold]
         both = min(len(lost), len(extra))
-        outcomes += [Outcome(ErrorClass.wrong, *wrong) for wrong in zip(lost, extra)]
+        outcomes += [
+            Outcome(ErrorClass.wrong, *wrong)
+            for wrong in zip(lost[:both], extra[:both], strict=True)
+        ]
         outcomes += [Outcome(ErrorClass.missed, triple, None) for triple in lost[both:]]
         outcomes += [Outcome(ErrorClass.spurious, None, triple) for triple in extra[both:]]
     return outcomes

@@ -144,7 +144,7 @@ def _extract(
         except Exception as error:
             handle_error(extractor.name, extractor, docs, error)
             continue
-        for (doc, question), prediction in zip(batch, scores):
+        for (doc, question), prediction in zip(batch, scores, strict=True):
             # Also where the extractor keeps it for `nlp.evaluate`: it is large.
             release_attention(doc)
             candidates = extractor.decode(prediction, threshold=min(LOWEST, threshold))

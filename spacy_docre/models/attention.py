@@ -160,7 +160,7 @@ def take_attention_gradient(batch: FullTransformerBatch) -> Optional[Tensor]:
     attention = batch.model_output[ATTENTION]
     total: Optional[Tensor] = None
     start = 0
-    for spans, data in zip(batch.spans, batch.doc_data):
+    for spans, data in zip(batch.spans, batch.doc_data, strict=True):
         end = start + len(spans)
         gradient = getattr(data, _GRADIENT, None)
         if gradient is not None:

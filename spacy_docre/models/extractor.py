@@ -185,19 +185,19 @@ def forward(
     ]
     if encoded:
         found, backprop_scores = pair_scorer(encoded, is_train)
-        for index, (logits, evidence) in zip(with_pairs, found):
+        for index, (logits, evidence) in zip(with_pairs, found, strict=True):
             scores[index] = PairScores(documents[index], logits, evidence)
 
     def backprop(d_logits: List[Floats2d]) -> List[EntityDoc]:
         d_hidden: List[Optional[Floats3d]] = [None] * len(documents)
         if encoded:
             gradients = backprop_scores([d_logits[index] for index in with_pairs])
-            for index, (d_hidden[index], d_attention) in zip(with_pairs, gradients):
+            for index, (d_hidden[index], d_attention) in zip(with_pairs, gradients, strict=True):
                 leave_attention_gradient(encodings[index], d_attention)
         backprop_tok2vec(
             [
                 _hidden_gradient(model, data, gradient)
-                for data, gradient in zip(encodings, d_hidden)
+                for data, gradient in zip(encodings, d_hidden, strict=True)
                 # The transformer has seen no document without tokens.
                 if "last_hidden_state" in data.model_output
             ]
@@ -231,7 +231,7 @@ def _convert_inputs(
                 cast(Floats3d, _gradient(document.hidden, d_document[0])),
                 cast(Floats4d, _gradient(document.attention, d_document[1])),
             )
-            for document, d_document in zip(documents, d_inputs.args[0])
+            for document, d_document in zip(documents, d_inputs.args[0], strict=True)
         ]
 
     return ArgsKwargs(args=(documents,), kwargs={}), backprop
@@ -256,7 +256,7 @@ def _convert_outputs(
     documents = scores.logits.detach().split(scores.pairs.num_pairs)
     return [
         (cast(Floats2d, torch2xp(logits)), cast(Floats2d, torch2xp(evidence)))
-        for logits, evidence in zip(documents, scores.evidence)
+        for logits, evidence in zip(documents, scores.evidence, strict=True)
     ], backprop
 
 

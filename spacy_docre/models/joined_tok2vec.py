@@ -26,9 +26,13 @@ def forward(
     def backprop(d_joined: List[Floats2d]) -> List[Doc]:
         widths = [vectors.shape[1] for vectors in first]
         ascontiguous = model.ops.xp.ascontiguousarray
-        backprop_first([ascontiguous(d[:, :width]) for d, width in zip(d_joined, widths)])
-        backprop_second([ascontiguous(d[:, width:]) for d, width in zip(d_joined, widths)])
+        backprop_first(
+            [ascontiguous(d[:, :width]) for d, width in zip(d_joined, widths, strict=True)]
+        )
+        backprop_second(
+            [ascontiguous(d[:, width:]) for d, width in zip(d_joined, widths, strict=True)]
+        )
         return docs
 
-    joined = [model.ops.xp.concatenate(pair, axis=1) for pair in zip(first, second)]
+    joined = [model.ops.xp.concatenate(pair, axis=1) for pair in zip(first, second, strict=True)]
     return joined, backprop

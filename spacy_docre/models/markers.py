@@ -88,7 +88,7 @@ def mark_mentions(
     input_ids = numpy.full(shape, tokenizer.pad_token_id)
     attention_mask = numpy.zeros(shape, dtype="int64")
     padded_offsets = numpy.zeros((*shape, 2), dtype="int64")
-    for number, (row, characters) in enumerate(zip(rows, offsets)):
+    for number, (row, characters) in enumerate(zip(rows, offsets, strict=True)):
         input_ids[number, : len(row)] = row
         attention_mask[number, : len(row)] = 1
         padded_offsets[number, : len(characters)] = characters

@@ -52,7 +52,7 @@ def decode(
             name=names.get(labels[column], ""),
             evidence=_evidence_sentences(evidence[unordered[row]], sentences),
         )
-        for row, column in zip(*chosen.nonzero())
+        for row, column in zip(*chosen.nonzero(), strict=True)
     ]
 
 

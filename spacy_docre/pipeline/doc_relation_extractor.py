@@ -240,7 +240,7 @@ class DocRelationExtractor(TrainablePipe):
         docs (Iterable[Doc]): The documents.
         predictions (Sequence[PairScores]): What `predict` gave for them.
         """
-        for doc, prediction in zip(docs, predictions):
+        for doc, prediction in zip(docs, predictions, strict=True):
             doc._.entities = prediction.document.entities
             doc._.relations = self.decode(prediction)
             # Where nothing sets entities, `score` takes those of the reference, and needs it.
@@ -281,14 +281,17 @@ class DocRelationExtractor(TrainablePipe):
         examples = list(examples)
         validate_examples(examples, "DocRelationExtractor.update")
         learns = [self._learns_from(example) for example in examples]
-        if not any(learn and len(example.predicted) for example, learn in zip(examples, learns)):
+        if not any(
+            learn and len(example.predicted)
+            for example, learn in zip(examples, learns, strict=True)
+        ):
             return losses
         self._require_initialized()
         documents = [
             self.entity_policy.choose(example.predicted, example)
             if learn
             else EntityDoc(example.predicted, [])
-            for example, learn in zip(examples, learns)
+            for example, learn in zip(examples, learns, strict=True)
         ]
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update(documents)
@@ -322,7 +325,7 @@ class DocRelationExtractor(TrainablePipe):
         """
         alignments = [
             GoldAlignment(example, prediction.document.entities)
-            for example, prediction in zip(examples, scores)
+            for example, prediction in zip(examples, scores, strict=True)
         ]
         logits = [xp2torch(prediction.logits).requires_grad_() for prediction in scores]
         loss = relation_loss(self.loss, logits, alignments, self.labels, self.name)

@@ -96,7 +96,7 @@ class EntityClusterer(Pipe):
                     kb_id=mention.kb_id,
                     span_id=str(numbers.setdefault(entity, len(numbers))),
                 )
-                for mention, entity in zip(doc.ents, self._entities(doc))
+                for mention, entity in zip(doc.ents, self._entities(doc), strict=True)
             ]
         return doc
 
@@ -105,7 +105,10 @@ class EntityClusterer(Pipe):
         names = [self.rules.normalize(mention.text, mention.label_) for mention in doc.ents]
         known = self._known_entities(doc)
         by_name = self._resolve(names, known)
-        return [by_name[name] if entity is None else entity for name, entity in zip(names, known)]
+        return [
+            by_name[name] if entity is None else entity
+            for name, entity in zip(names, known, strict=True)
+        ]
 
     def _known_entities(self, doc: Doc) -> List[Optional[Hashable]]:
         """The entity of each mention that something else than its name tells, or None."""
@@ -114,11 +117,11 @@ class EntityClusterer(Pipe):
         ids = [linked_id(mention) or None for mention in doc.ents]
         clusters = [cluster_by_span.get((mention.start, mention.end)) for mention in doc.ents]
         ids_by_cluster: Dict[Optional[str], Set[str]] = defaultdict(set)
-        for id_, cluster in zip(ids, clusters):
+        for id_, cluster in zip(ids, clusters, strict=True):
             if id_ is not None:
                 ids_by_cluster[cluster].add(id_)
         known: List[Optional[Hashable]] = []
-        for id_, cluster in zip(ids, clusters):
+        for id_, cluster in zip(ids, clusters, strict=True):
             if id_ is None and cluster is not None:
                 known.append(_only(ids_by_cluster[cluster]) or ("cluster", cluster))
             else:
@@ -134,7 +137,7 @@ class EntityClusterer(Pipe):
         may be shortened to it. One that may stand for several is an entity of its own.
         """
         known_by_name: Dict[NameKey, Set[Hashable]] = defaultdict(set)
-        for name, entity in zip(names, known):
+        for name, entity in zip(names, known, strict=True):
             if entity is not None:
                 known_by_name[name].add(entity)
         holders: Dict[NameKey, Set[Hashable]] = defaultdict(set)

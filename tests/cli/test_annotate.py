@@ -76,9 +76,9 @@ def test_json_lines(model: Path, options: List[object]) -> None:
     docs = expected(model)
     assert sum(len(doc._.relations) for doc in docs) > 0
     assert "2 documents" in result.output
-    for index, (record, doc) in enumerate(zip(records, docs)):
+    for index, (record, doc) in enumerate(zip(records, docs, strict=True)):
         assert (record["id"], record["year"], record["text"]) == (f"doc {index}", index, doc.text)
-        for entity, ours in zip(record["entities"], doc._.entities):
+        for entity, ours in zip(record["entities"], doc._.entities, strict=True):
             assert (entity["text"], entity["label"]) == (ours.text, "THING")
             for mention in entity["mentions"]:
                 assert doc.text[mention["start"] : mention["end"]] == mention["text"]
@@ -100,7 +100,7 @@ def test_csv(model: Path) -> None:
         rows = list(csv.DictReader(file))
     relations = [(i, r) for i, doc in enumerate(expected(model)) for r in doc._.relations]
     assert len(rows) == len(relations)
-    for row, (index, relation) in zip(rows, relations):
+    for row, (index, relation) in zip(rows, relations, strict=True):
         assert row["document"] == f"doc {index}"
         assert (row["head"], row["tail"]) == (relation.head.text, relation.tail.text)
         assert row["evidence"].startswith(relation.evidence[0].text)

@@ -80,7 +80,7 @@ def logits(
             products[s, o] = torch.cat(
                 [
                     torch.outer(one, other).flatten()
-                    for one, other in zip(z_s.split(block), z_o.split(block))
+                    for one, other in zip(z_s.split(block), z_o.split(block), strict=True)
                 ]
             )
     if is_atlop:
@@ -144,7 +144,9 @@ def _attend(state: Dict[str, Tensor], name: str, lines: Tensor) -> Tensor:
     queries = lines @ state[f"{name}.to_q.weight"].T
     keys, values = (lines @ state[f"{name}.to_kv.weight"].T).chunk(2, dim=-1)
     gathered = []
-    for query, key, value in zip(*(part.chunk(HEADS, dim=-1) for part in (queries, keys, values))):
+    for query, key, value in zip(
+        *(part.chunk(HEADS, dim=-1) for part in (queries, keys, values)), strict=True
+    ):
         scores = query @ key.transpose(1, 2) / query.shape[-1] ** 0.5
         gathered.append(scores.softmax(-1) @ value)
     return _linear(state, f"{name}.to_out", torch.cat(gathered, dim=-1))

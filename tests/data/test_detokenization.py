@@ -1,3 +1,4 @@
+from itertools import pairwise
 from typing import List
 
 import pytest
@@ -23,7 +24,7 @@ def written(sentences: List[List[str]], lang: str = "en") -> str:
     tokens = [token for sentence in sentences for token in sentence]
     spaces = detokenize(sentences, lang)
     assert len(spaces) == len(tokens)
-    return "".join(token + " " * space for token, space in zip(tokens, spaces))
+    return "".join(token + " " * space for token, space in zip(tokens, spaces, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_only_spaces_are_added(sentences: List[List[str]], lang: str) -> None:
     assert not text.endswith(" ") or tokens[-1].endswith(" ")
     if not any(character.isspace() for token in tokens for character in token):
         assert text == " ".join(text.split())
-    for first, second in zip(sentences, sentences[1:]):
+    for first, second in pairwise(sentences):
         if first and second and not (first[-1].isspace() or second[0].isspace()):
             assert f"{first[-1]} {second[0]}" in text
 

@@ -213,7 +213,7 @@ def documents(draw: st.DrawFn) -> Dict[str, Any]:
 def test_any_document(path: Path, data: List[Dict[str, Any]]) -> None:
     docs = read(path, data)
     assert len(docs) == len(data)
-    for doc, copied, record in zip(docs, stored(docs), data):
+    for doc, copied, record in zip(docs, stored(docs), data, strict=True):
         tokens = [token for sent in record["sents"] for token in sent]
         assert [token.text for token in doc] == tokens
         starts = [sum(map(len, record["sents"][:i])) for i in range(len(record["sents"]))]
@@ -358,7 +358,7 @@ def test_real_data(name: str) -> None:
     docs = list(read_docred(path, Vocab()))
     assert len(docs) == len(records) == DATA_FILES[name]
     names: Counter = Counter()
-    for doc, copied, record in zip(docs, stored(docs), records):
+    for doc, copied, record in zip(docs, stored(docs), records, strict=True):
         tokens = [token for sent in record["sents"] for token in sent]
         assert [token.text for token in doc] == tokens
         assert len(list(doc.sents)) == len(record["sents"])
@@ -370,7 +370,7 @@ def test_real_data(name: str) -> None:
             (t.text, t.whitespace_, t.is_sent_start, t.ent_id_) for t in doc
         ]
         starts = [0, *accumulate(map(len, record["sents"]))]
-        for entity, mentions in zip(doc._.entities, record["vertexSet"]):
+        for entity, mentions in zip(doc._.entities, record["vertexSet"], strict=True):
             unique = {(m["sent_id"], *m["pos"]): m for m in reversed(mentions)}
             assert len(entity.mentions) == len(unique)
             spans = {(span.start, span.end): span for span in entity.mentions}

@@ -52,7 +52,7 @@ def test_loss_is_the_equation(temperature: float, top_k: bool) -> None:
     students = [torch.randn(3, 5), torch.randn(0, 5), torch.randn(4, 5), torch.randn(2, 5)]
     taught = [random_logits(len(student), 5, top_k=top_k) for student in students]
     expected = []
-    for student, teacher in zip(students, taught):
+    for student, teacher in zip(students, taught, strict=True):
         for row, values in enumerate(teacher.values):
             columns = range(5) if teacher.columns is None else teacher.columns[row]
             ours = numpy.array([student[row, column].item() for column in columns])
@@ -135,7 +135,7 @@ def test_losses_add_up(make_pipeline: Callable, taught: List[Example], corpus: P
     teaching, d_teaching = component.get_loss(unlabelled, scores)
     assert both == pytest.approx(relations + teaching, rel=1e-5)
     assert relations > 0 and teaching > 0
-    for ours, first, second in zip(d_both, d_relations, d_teaching):
+    for ours, first, second in zip(d_both, d_relations, d_teaching, strict=True):
         numpy.testing.assert_allclose(ours, first + second, atol=1e-6)
 
 
@@ -173,7 +173,7 @@ def test_student_finds_other_entities(
                 rows[head * (number - 1) + tail - (tail > head)] = full[row]
     assert len(rows) == (len(gold) - 1) * (len(gold) - 2)
     assert sorted(found.rows) == sorted(rows)
-    for row, values in zip(found.rows, found.values):
+    for row, values in zip(found.rows, found.values, strict=True):
         numpy.testing.assert_array_equal(values, rows[row])
 
 
@@ -190,7 +190,7 @@ def test_answers_are_in_the_order_of_the_documents(
     distillation = make_mse_distillation()
     answers = distillation.ask(asked)
     assert [answer is None for answer in answers] == [False, False, True, False, False]
-    for document, answer in zip(asked, answers):
+    for document, answer in zip(asked, answers, strict=True):
         (alone,) = distillation.ask([document])
         assert (alone is None) == (answer is None)
         if alone is not None and answer is not None:

@@ -45,7 +45,7 @@ def test_logits_are_those_of_the_pipeline(
     nlp.get_pipe("doc_relation_extractor").cfg["threshold"] = 0.0
     labels = nlp.get_pipe("doc_relation_extractor").labels
     assert LogitsStore(stored).labels == labels
-    for doc, logits in zip(docs, stored_logits(stored, docs)):
+    for doc, logits in zip(docs, stored_logits(stored, docs), strict=True):
         relations = nlp(make_example(doc).predicted)._.relations
         number = len(doc._.entities)
         assert logits.values.shape == (number * (number - 1), 1 + len(labels))
@@ -77,7 +77,9 @@ def test_storing_goes_on_where_it_stopped(
     assert (progress.documents, progress.known) == (6, 4)
     assert {file: file.stat().st_mtime_ns for file in first} == first
     assert len(list(tmp_path.glob("*.safetensors"))) == 3
-    for ours, theirs in zip(stored_logits(tmp_path, docs), stored_logits(stored, docs)):
+    for ours, theirs in zip(
+        stored_logits(tmp_path, docs), stored_logits(stored, docs), strict=True
+    ):
         numpy.testing.assert_allclose(ours.values, theirs.values, atol=0.02)
     again = last(store(teacher, docs, tmp_path))
     assert (again.known, again.bytes) == (6, 0)
@@ -106,7 +108,7 @@ def test_best_relations_only(
     teacher: TeacherPipeline, docs: List[Doc], stored: Path, tmp_path: Path
 ) -> None:
     last(store(teacher, docs, tmp_path, top_k=1))
-    for best, full in zip(stored_logits(tmp_path, docs), stored_logits(stored, docs)):
+    for best, full in zip(stored_logits(tmp_path, docs), stored_logits(stored, docs), strict=True):
         assert best.columns is not None
         numpy.testing.assert_array_equal(best.columns[:, 0], 0)
         numpy.testing.assert_array_equal(best.columns[:, 1], full.values[:, 1:].argmax(1) + 1)
@@ -124,7 +126,7 @@ def test_best_of_any_logits(values: numpy.ndarray, number: int) -> None:
         assert best.columns is None
         return
     assert best.columns is not None
-    for row, kept, columns in zip(values, best.values, best.columns):
+    for row, kept, columns in zip(values, best.values, best.columns, strict=True):
         numpy.testing.assert_array_equal(row[columns], kept)
         assert set(kept[1:]) == set(sorted(row[1:])[-number:])
 

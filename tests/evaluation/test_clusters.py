@@ -22,7 +22,10 @@ def clusterings(draw) -> List[Cluster]:
     mentions = draw(st.lists(st.sampled_from("abcdefg"), unique=True, max_size=7))
     entity = [draw(st.integers(0, 3)) for _ in mentions]
     return clusters(
-        *("".join(m for m, e in zip(mentions, entity) if e == number) for number in set(entity))
+        *(
+            "".join(m for m, e in zip(mentions, entity, strict=True) if e == number)
+            for number in set(entity)
+        )
     )
 
 
@@ -40,8 +43,8 @@ def naive_recall(metric: str, gold: List[Cluster], predicted: List[Cluster]) -> 
     if metric == "ceafe":
         longer, shorter = sorted([gold, predicted], key=len, reverse=True)
         best = max(
-            sum(2 * len(a & b) / (len(a) + len(b)) for a, b in zip(order, shorter))
-            for order in permutations(longer)
+            sum(2 * len(a & b) / (len(a) + len(b)) for a, b in zip(order, shorter, strict=True))
+            for order in permutations(longer, len(shorter))
         )
         return best / len(gold) if gold else 0.0
     total = found = 0.0

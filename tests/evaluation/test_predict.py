@@ -149,7 +149,7 @@ def test_marked_mentions_are_those_of_gold(
     add(nlp, lambda doc: pieces.append(sum(doc._.trf_data.wordpieces.strings, [])))
     add(nlp, lambda doc: entities.append([entity.text for entity in doc._.entities]))
     list(predict_answers(nlp, docs))
-    for doc, found, texts in zip(docs.values(), pieces, entities):
+    for doc, found, texts in zip(docs.values(), pieces, entities, strict=True):
         mentions = sum(len(entity.mentions) for entity in doc._.entities)
         assert found.count("*") >= 2 * mentions
         assert texts == [entity.text for entity in doc._.entities]

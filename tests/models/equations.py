@@ -33,7 +33,9 @@ def entity_mentions(document: EncodedDocument) -> List[List[List[Pair]]]:
     """The pieces (window, piece in the window) of each mention of each entity."""
     length = document.hidden.shape[1]
     mentions: List[List[Pair]] = [[] for _ in document.mention_entities]
-    for piece, mention in zip(document.mention_pieces.tolist(), document.piece_mentions.tolist()):
+    for piece, mention in zip(
+        document.mention_pieces.tolist(), document.piece_mentions.tolist(), strict=True
+    ):
         mentions[mention].append((piece // length, piece % length))
     entities: List[List[List[Pair]]] = [[] for _ in range(document.num_entities)]
     for mention, entity in enumerate(document.mention_entities.tolist()):
@@ -97,7 +99,9 @@ def pair_attention(document: EncodedDocument, diagonal: bool = False) -> Dict[Pa
     pairs = itertools.combinations_with_replacement if diagonal else itertools.combinations
     result = {}
     for first, second in pairs(range(document.num_entities), 2):
-        shared = sum(one * two for one, two in zip(attention[first], attention[second]))
+        shared = sum(
+            one * two for one, two in zip(attention[first], attention[second], strict=True)
+        )
         result[first, second] = shared / shared.sum() if shared.sum() > 0 else shared
     return result
 
@@ -106,7 +110,7 @@ def pair_contexts(document: EncodedDocument, diagonal: bool = False) -> Dict[Pai
     """Equation 4, c = H^T q, of every unordered pair."""
     hidden = merged_hidden(document)
     return {
-        pair: sum(weight * row for weight, row in zip(shared, hidden))
+        pair: sum(weight * row for weight, row in zip(shared, hidden, strict=True))
         for pair, shared in pair_attention(document, diagonal).items()
     }
 
@@ -145,7 +149,10 @@ def line_attention(query: Tensor, others: List[Tensor], weights: Weights, heads:
         energies = [q @ (key_weight[rows] @ other) / size**0.5 for other in others]
         shares = torch.stack(energies).softmax(0)
         gathered.append(
-            sum(share * (value_weight[rows] @ other) for share, other in zip(shares, others))
+            sum(
+                share * (value_weight[rows] @ other)
+                for share, other in zip(shares, others, strict=True)
+            )
         )
     return weights["output.weight"].double() @ torch.cat(gathered) + weights["output.bias"].double()
 
@@ -220,7 +227,9 @@ def printed_axial_attention(
             result[s, o] = table[s, o]
             for line in ([(p, o) for p in entities], [(s, p) for p in entities]):
                 shares = torch.stack([query[s, o] @ key[other] for other in line]).softmax(0)
-                gathered = sum(share * value[other] for share, other in zip(shares, line))
+                gathered = sum(
+                    share * value[other] for share, other in zip(shares, line, strict=True)
+                )
                 result[s, o] = result[s, o] + gathered
         table = result
     return table

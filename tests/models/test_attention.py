@@ -106,7 +106,7 @@ def plain_backward(
     labels = nlp.get_pipe("doc_relation_extractor").labels
     encoded, gold = [], []
     start = 0
-    for example, spans, data in zip(examples, batch.spans, batch.doc_data):
+    for example, spans, data in zip(examples, batch.spans, batch.doc_data, strict=True):
         windows = slice(start, start + len(spans))
         start = windows.stop
         entities = [list(entity.mentions) for entity in example.reference._.entities]

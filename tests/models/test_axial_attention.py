@@ -81,7 +81,9 @@ def test_a_document_is_the_same_in_any_batch(form):
     sizes = [5, 2, 4, 3]
     table = random_table(sizes)
     together = module(table, Pairs.of(sizes)).split([n * (n - 1) for n in sizes])
-    for n, alone, expected in zip(sizes, table.split([n * (n - 1) for n in sizes]), together):
+    for n, alone, expected in zip(
+        sizes, table.split([n * (n - 1) for n in sizes]), together, strict=True
+    ):
         assert torch.allclose(module(alone, Pairs.of([n])), expected, atol=1e-6)
 
 
@@ -94,7 +96,7 @@ def changed_pairs(order: str, source) -> set:
     changed = table.clone()
     changed[pairs.index(source)] += 1
     difference = (module(table, pairs_of_batch) - module(changed, pairs_of_batch)).abs().sum(1)
-    return {pair for pair, value in zip(pairs, difference.tolist()) if value > 1e-4}
+    return {pair for pair, value in zip(pairs, difference.tolist(), strict=True) if value > 1e-4}
 
 
 def test_in_parallel_a_pair_reaches_those_with_its_head_or_its_tail():

@@ -67,7 +67,7 @@ def test_gradients_agree_with_plain_autograd(pairs, width, output_width, block_s
     heads, tails = inputs(pairs, width)
     found = gradients(module, module, heads, tails)
     expected = gradients(lambda *tensors: plain(module, *tensors), module, heads, tails)
-    for ours, theirs in zip(found, expected):
+    for ours, theirs in zip(found, expected, strict=True):
         assert torch.allclose(ours, theirs, atol=1e-4)
 
 
@@ -80,7 +80,7 @@ def test_chunks_give_the_same_result(chunk, columns, monkeypatch):
     monkeypatch.setattr(bilinear_kernel, "_CHUNK", chunk)
     monkeypatch.setattr(bilinear_kernel, "_COLUMNS", columns)
     assert torch.allclose(module(heads, tails), whole, atol=1e-5)
-    for ours, theirs in zip(gradients(module, module, heads, tails), expected):
+    for ours, theirs in zip(gradients(module, module, heads, tails), expected, strict=True):
         assert torch.allclose(ours, theirs, atol=1e-5)
 
 
@@ -119,7 +119,7 @@ def test_bfloat16_is_close_and_gives_float32():
         found = gradients(module, module, heads, tails)
     assert rounded.dtype == torch.float32
     assert 0 < (rounded - exact).abs().max() < 0.02 * exact.abs().max()
-    for ours, theirs in zip(found, expected):
+    for ours, theirs in zip(found, expected, strict=True):
         assert ours.dtype == torch.float32
         assert (ours - theirs).abs().max() < 0.02 * theirs.abs().max()
 

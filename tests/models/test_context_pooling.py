@@ -67,11 +67,11 @@ def test_smoothing(document):
     mentions = document.mention_entities.bincount(minlength=document.num_entities)
     attention = [
         [row / max(int(number), 1) for row in rows]
-        for rows, number in zip(equations.entity_attention(document), mentions)
+        for rows, number in zip(equations.entity_attention(document), mentions, strict=True)
     ]
     expected = []
     for s, o in [*equations.unordered_pairs(document.num_entities)]:
-        shared = sum(one * two for one, two in zip(attention[s], attention[o])) / 2
+        shared = sum(one * two for one, two in zip(attention[s], attention[o], strict=True)) / 2
         expected.append(hidden.T @ (shared / (shared.sum() + smoothing)))
     contexts, _ = LocalizedContextPooling(smoothing)(merge_windows(document), document)
     assert torch.allclose(contexts.double(), torch.stack(expected), atol=1e-5)
@@ -115,7 +115,7 @@ def test_a_pair_that_shares_no_attention_has_a_context_of_zeros(make):
 
 
 def test_special_tokens_and_padding_change_nothing(document):
-    for before, after in zip(pool(document), pool(padded(document, 3))):
+    for before, after in zip(pool(document), pool(padded(document, 3)), strict=True):
         assert torch.allclose(before, after, atol=1e-6)
 
 
@@ -128,7 +128,7 @@ def test_few_entities_at_a_time_give_the_same_result(rows, monkeypatch):
     again = with_gradients(document)
     chunked = pool(again)
     chunked[0].square().sum().backward()
-    for before, after in zip(whole, chunked):
+    for before, after in zip(whole, chunked, strict=True):
         assert torch.allclose(before, after, atol=1e-6)
     assert torch.allclose(gradient(document.hidden), gradient(again.hidden), atol=1e-5)
     assert torch.allclose(gradient(document.attention), gradient(again.attention), atol=1e-5)

@@ -36,7 +36,7 @@ def test_it_is_both_networks(docs: List[Doc]) -> None:
     joined.initialize(X=docs)
     alone = [network.predict(docs) for network in networks]
     vectors, backprop = joined.begin_update(docs)
-    for doc, ours, first, second in zip(docs, vectors, *alone):
+    for doc, ours, first, second in zip(docs, vectors, *alone, strict=True):
         assert len(ours) == len(doc)
         numpy.testing.assert_array_equal(ours, numpy.hstack([first, second]))
 
@@ -44,13 +44,13 @@ def test_it_is_both_networks(docs: List[Doc]) -> None:
     d_vectors = [rng.normal(size=ours.shape).astype("f") for ours in vectors]
     backprop(d_vectors)
     found = [gradients(network) for network in networks]
-    for network, ours, columns in zip(networks, found, (slice(0, 4), slice(4, 10))):
+    for network, ours, columns in zip(networks, found, (slice(0, 4), slice(4, 10)), strict=True):
         for node in network.walk():
             for name in node.grad_names:
                 node.set_grad(name, numpy.zeros_like(node.get_grad(name)))
         network.begin_update(docs)[1]([d[:, columns] for d in d_vectors])
         assert len(ours) > 0 and any(numpy.abs(gradient).max() > 0 for gradient in ours)
-        for one, other in zip(ours, gradients(network)):
+        for one, other in zip(ours, gradients(network), strict=True):
             numpy.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 

@@ -166,7 +166,7 @@ class TestEquations:
         documents = [random_document(3), random_document(5, seed=1)]
         evidence = make()(documents).evidence
         assert [tuple(shares.shape) for shares in evidence] == [(3, 2), (10, 2)]
-        for document, shares in zip(documents, evidence):
+        for document, shares in zip(documents, evidence, strict=True):
             expected = torch.stack(list(equations.pair_evidence(document).values()))
             assert torch.allclose(shares.double(), expected, atol=1e-5)
 
@@ -179,7 +179,9 @@ class TestDocumentsAreIndependent:
         together = network(batch)
         backwards = logits_of(network, *reversed(batch))[::-1]
         split = together.logits.split(together.pairs.num_pairs)
-        for document, first, second, evidence in zip(batch, split, backwards, together.evidence):
+        for document, first, second, evidence in zip(
+            batch, split, backwards, together.evidence, strict=True
+        ):
             alone = network([document])
             assert torch.allclose(alone.logits, first, atol=1e-5)
             assert torch.allclose(alone.logits, second, atol=1e-5)

@@ -43,7 +43,7 @@ def test_pieces_of_tokens(family: str, encoder: Callable, make_doc: Callable) ->
         found = ids[numpy.asarray(align.dataXd).reshape(-1)[ends[token.i] : ends[token.i + 1]]]
         assert found.tolist() == expected * times
     lengths = numpy.asarray(wordpieces.attention_mask).sum(1)
-    for row, length in zip(wordpieces.input_ids, lengths):
+    for row, length in zip(wordpieces.input_ids, lengths, strict=True):
         special = tokenizer("")["input_ids"]
         assert [row[0], row[length - 1]] == [special[0], special[-1]]
         assert set(row[length:].tolist()) <= {tokenizer.pad_token_id}
@@ -76,7 +76,7 @@ def test_windows_fit(lengths: List[int], room: int) -> None:
     doc = Doc(Vocab(), words=["a"] * len(lengths))
     parts = _fit(doc[:], [[0] * length for length in lengths], room)
     sizes = [sum(lengths[part.start : part.end]) for part in parts]
-    assert all(size <= room or len(part) == 1 for size, part in zip(sizes, parts))
+    assert all(size <= room or len(part) == 1 for size, part in zip(sizes, parts, strict=True))
     assert {token.i for part in parts for token in part} == set(range(len(lengths)))
     if sum(lengths) <= room:
         assert [(part.start, part.end) for part in parts] == [(0, len(doc))]
@@ -130,7 +130,7 @@ def test_batch_independence_and_evidence(marked: Language, make_examples: Callab
     docs = [example.predicted for example in make_examples(3, seed=5)]
     alone = [marked(doc.copy()) for doc in docs]
     together = list(marked.pipe([doc.copy() for doc in docs]))
-    for one, other in zip(alone, together):
+    for one, other in zip(alone, together, strict=True):
         scores = [
             {(r.triple.head, r.triple.tail, r.label_): r.score for r in doc._.relations}
             for doc in (one, other)

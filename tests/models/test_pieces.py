@@ -65,7 +65,9 @@ def position_texts(encoded: EncodedDocument, data: TransformerData) -> List[str]
     """The text of each position, as the first window that holds it has it."""
     strings = [string for window in data.wordpieces.strings for string in window]
     texts = [""] * encoded.num_positions
-    for string, position in reversed(list(zip(strings, encoded.piece_positions.tolist()))):
+    for string, position in reversed(
+        list(zip(strings, encoded.piece_positions.tolist(), strict=True))
+    ):
         if position >= 0:
             texts[position] = string
     return texts

@@ -57,7 +57,7 @@ class TestOutput:
         transformer = nlp.get_pipe("transformer")
         batch = transformer.predict(docs_of(examples))
         rows = numpy.cumsum([0, *[len(spans) for spans in batch.spans]])
-        for data, start, end in zip(batch.doc_data, rows, rows[1:]):
+        for data, start, end in zip(batch.doc_data, rows[:-1], rows[1:], strict=True):
             assert end - start > 1
             numpy.testing.assert_array_equal(
                 attention_of(data), batch.model_output["last_attention"][start:end].numpy()
@@ -145,7 +145,7 @@ class TestReplaceListeners:
     def _annotated(self, nlp: Language, make_examples: Callable) -> list:
         docs = list(nlp.pipe(docs_of(make_examples(3, seed=5, vocab=nlp.vocab))))
         entities = [[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in docs]
-        return list(zip(relations_of(docs), entities))
+        return list(zip(relations_of(docs), entities, strict=True))
 
 
 class TestStockTransformer:

@@ -1,5 +1,7 @@
 """How many documents are scored at once."""
 
+from itertools import pairwise
+
 import pytest
 
 from spacy_docre.pipeline import batching
@@ -24,7 +26,7 @@ class TestBatches:
                 *make_examples(9),
             ]
             for doc, scores in zip(
-                all_scores.pipe(docs_of(examples), batch_size=batch_size), expected
+                all_scores.pipe(docs_of(examples), batch_size=batch_size), expected, strict=True
             ):
                 assert scores_of(doc) == pytest.approx(scores, abs=1e-5)
 
@@ -45,9 +47,9 @@ class TestBatches:
         docs = list(all_scores.pipe(docs_of(make_examples(5))))
         assert sum(map(len, batches)) == 5
         assert all(len(pairs) == 1 or sum(pairs) <= most for pairs in batches)
-        for pairs, following in zip(batches, batches[1:]):
+        for pairs, following in pairwise(batches):
             assert sum(pairs) + following[0] > most
-        for doc, scores in zip(docs, expected):
+        for doc, scores in zip(docs, expected, strict=True):
             assert scores_of(doc) == pytest.approx(scores, abs=1e-5)
 
 

@@ -49,7 +49,9 @@ class TestSettings:
             extractor.set_annotations([doc], [prediction])
             expected = {
                 (head, tail, LABELS[label])
-                for (head, tail), logits in zip(permutations(range(number), 2), prediction.logits)
+                for (head, tail), logits in zip(
+                    permutations(range(number), 2), prediction.logits, strict=True
+                )
                 for label in (-logits[1:]).argsort()[:top_k]
             }
             assert set(scores_of(doc)) == expected
@@ -93,7 +95,7 @@ class TestEvidence:
             shares = {}
             number = len(doc._.entities)
             pairs = [(head, tail) for head in range(number) for tail in range(head + 1, number)]
-            for (head, tail), share in zip(pairs, evidence):
+            for (head, tail), share in zip(pairs, evidence, strict=True):
                 shares[head, tail] = shares[tail, head] = share
             for relation in doc._.relations:
                 indices = [sentences.index(sentence) for sentence in relation.evidence]

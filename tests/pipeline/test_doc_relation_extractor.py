@@ -222,7 +222,7 @@ class TestAttentionOfADoc:
         hidden = [doc._.trf_data.model_output["last_hidden_state"].copy() for doc in docs]
         assert all("last_attention" in doc._.trf_data.model_output for doc in docs)
         docs = list(trained.get_pipe(EXTRACTOR).pipe(docs))
-        for doc, states in zip(docs, hidden):
+        for doc, states in zip(docs, hidden, strict=True):
             assert "last_attention" not in doc._.trf_data.model_output
             assert (doc._.trf_data.model_output["last_hidden_state"] == states).all()
 

@@ -37,7 +37,7 @@ def doc_of(nlp: Language, mentions: Sequence[Mention], **ids: Dict[int, str]) ->
             kb_id=ids.get("kb_ids", {}).get(index, ""),
             span_id=ids.get("ent_ids", {}).get(index, ""),
         )
-        for index, ((start, end), (_, label)) in enumerate(zip(boundaries, mentions))
+        for index, ((start, end), (_, label)) in enumerate(zip(boundaries, mentions, strict=True))
     ]
     return doc
 

@@ -16,7 +16,7 @@ class TestProcesses:
     def test_two_processes(self, trained, make_examples, two_threads):
         expected = triples_of(trained.pipe(docs_of(make_examples(6))))
         docs = list(trained.pipe(docs_of(make_examples(6)), n_process=2, batch_size=2))
-        for ours, theirs in zip(triples_of(docs), expected):
+        for ours, theirs in zip(triples_of(docs), expected, strict=True):
             assert [(triple.head, triple.tail, triple.label) for triple in ours] == [
                 (triple.head, triple.tail, triple.label) for triple in theirs
             ]

@@ -148,7 +148,7 @@ class TestStoredPrecision:
                 (tmp_path / precision / name / "model").stat().st_size
                 for name in ("transformer", EXTRACTOR)
             ]
-        for half, full in zip(sizes["float16"], sizes["float32"]):
+        for half, full in zip(sizes["float16"], sizes["float32"], strict=True):
             assert half < 0.75 * full
         for name in ("transformer", EXTRACTOR):
             weights = weights_of(loaded["float16"], name)

@@ -126,7 +126,7 @@ def test_apply(trained_folder, trained, make_examples, tmp_path):
     run("apply", trained_folder, tmp_path / "docs.spacy", tmp_path / "out.spacy")
     found = list(DocBin().from_disk(tmp_path / "out.spacy").get_docs(trained.vocab))
     assert len(found) == 4
-    for doc, expected in zip(found, trained.pipe(docs)):
+    for doc, expected in zip(found, trained.pipe(docs), strict=True):
         assert doc._.relations
         assert [relation.triple.label for relation in doc._.relations] == [
             relation.triple.label for relation in expected._.relations

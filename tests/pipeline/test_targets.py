@@ -27,7 +27,7 @@ def gold_of(nlp: Language, example: Example) -> List[Tuple[int, int, str]]:
     assert gradient.shape == (len(pairs), 1 + len(extractor.labels))
     return [
         (*pairs[row], extractor.labels[column])
-        for row, column in zip(*(gradient[:, 1:] < 0).nonzero())
+        for row, column in zip(*(gradient[:, 1:] < 0).nonzero(), strict=True)
     ]
 
 
@@ -100,7 +100,7 @@ class TestUnannotatedRelations:
             [*annotated, *unannotated], extractor.predict(docs_of([*annotated, *unannotated]))
         )
         assert mixed[0] == pytest.approx(alone[0], rel=1e-5)
-        for ours, theirs in zip(mixed[1], alone[1]):
+        for ours, theirs in zip(mixed[1][: len(annotated)], alone[1], strict=True):
             assert ours == pytest.approx(theirs, abs=1e-6)
         assert not any(gradient.any() for gradient in mixed[1][2:])
 

@@ -32,7 +32,9 @@ def test_stock_transformer_before_the_extractor(make_pipeline, make_examples, tm
     nlp.to_disk(tmp_path)
     loaded = spacy.load(tmp_path)
     assert architecture(loaded) == OURS
-    for before, after in zip(docs, loaded.pipe([eg.predicted for eg in make_examples(2)])):
+    for before, after in zip(
+        docs, loaded.pipe([eg.predicted for eg in make_examples(2)]), strict=True
+    ):
         assert [relation.triple for relation in after._.relations] == [
             relation.triple for relation in before._.relations
         ]

@@ -54,7 +54,7 @@ def run_torch(
     optimizer = torch.optim.AdamW(
         parameters.values(), lr=rates[0], betas=betas, eps=eps, weight_decay=L2
     )
-    for step, rate in zip(steps, rates):
+    for step, rate in zip(steps, rates, strict=True):
         optimizer.param_groups[0]["lr"] = rate
         for name, parameter in parameters.items():
             parameter.grad = torch.tensor(step[name])
@@ -125,7 +125,7 @@ class TestAgainstTorch:
             reference.zero_grad()
             theirs(torch.tensor(batch)).square().sum().backward()
             reference.step()
-        for found, expected in zip(ours.parameters(), theirs.parameters()):
+        for found, expected in zip(ours.parameters(), theirs.parameters(), strict=True):
             assert torch.allclose(found, expected, atol=1e-6)
 
 

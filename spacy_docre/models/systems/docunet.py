@@ -36,7 +36,7 @@ class UNetPairEncoder(PairEncoder):
         RETURNS (Tensor): Features of every pair, shape (pairs, width).
         """
         encoded = []
-        for n, rows in zip(pairs.num_entities, table.split(pairs.num_pairs)):
+        for n, rows in zip(pairs.num_entities, table.split(pairs.num_pairs), strict=True):
             document = Pairs.of([n], device=table.device)
             indices = (document.heads, document.tails)
             image = rows.new_zeros(n, n, rows.shape[1]).index_put(indices, rows)

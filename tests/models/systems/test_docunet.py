@@ -61,5 +61,7 @@ def test_a_document_is_the_same_in_any_batch():
     sizes = [5, 2, 4, 3]
     table = random_table(sizes)
     together = module(table, Pairs.of(sizes)).split([n * (n - 1) for n in sizes])
-    for n, alone, expected in zip(sizes, table.split([n * (n - 1) for n in sizes]), together):
+    for n, alone, expected in zip(
+        sizes, table.split([n * (n - 1) for n in sizes]), together, strict=True
+    ):
         assert torch.allclose(module(alone, Pairs.of([n])), expected, atol=1e-6)
