@@ -1,0 +1,92 @@
+"""Mentions by the tokens they have, and the Doc whose tokens these are."""
+
+from typing import Dict, Iterable, List, Tuple
+
+from spacy.tokens import Doc, Span
+
+# Of the span that is the whole document: the number of its tokens. It is an extension of spans,
+# since Doc.from_docs and Span.as_doc move these with their characters.
+_DOCUMENT = "docre_document"
+
+
+def without_space(doc: Doc, start: int, end: int) -> Tuple[int, int]:
+    """Trim a mention.
+
+    doc (Doc): The document.
+    start (int): Its first token.
+    end (int): Its end token.
+    RETURNS (Tuple[int, int]): The tokens from the first to the last that is not white space; all
+        where none is.
+    """
+    words = [index for index in range(start, end) if not doc[index].is_space]
+    return (words[0], words[-1] + 1) if words else (start, end)
+
+
+def distinct_mentions(mentions: Iterable[Span]) -> List[Span]:
+    """The mentions of an entity, each once: the same tokens are one mention, whatever their labels
+    and the white space at their ends. This is the rule wherever entities come from.
+
+    mentions (Iterable[Span]): The mentions.
+    RETURNS (List[Span]): The first of each.
+    """
+    distinct: Dict[Tuple[int, int], Span] = {}
+    for span in mentions:
+        distinct.setdefault(without_space(span.doc, span.start, span.end), span)
+    return list(distinct.values())
+
+
+def mark_document(doc: Doc) -> None:
+    """Keep on a Doc how many tokens it has and, in characters, where it begins and ends: what is
+    stored by tokens holds for these, and the ids of its entities are its own.
+
+    doc (Doc): The document.
+    """
+    if len(doc):
+        doc[:]._.set(_DOCUMENT, len(doc))
+
+
+def forget_merged(doc: Doc) -> None:
+    """Forget which documents a Doc was merged of, once its entities have ids that are its own.
+
+    doc (Doc): The document.
+    """
+    for key in [key for key in doc.user_data if _is_mark(key)]:
+        del doc.user_data[key]
+    mark_document(doc)
+
+
+def merged_documents(doc: Doc) -> List[Tuple[int, int]]:
+    """The documents that `Doc.from_docs` has merged, as far as entities were stored on them.
+
+    doc (Doc): The document.
+    RETURNS (List[Tuple[int, int]]): First and end character of each; none where it is not merged.
+    """
+    whole = (doc[:].start_char, doc[:].end_char) if len(doc) else None
+    parts = [(key[2], key[3]) for key in doc.user_data if _is_mark(key)]
+    return [part for part in parts if part != whole]
+
+
+def check_tokens(doc: Doc) -> None:
+    """See that a Doc has the tokens that it had when its entities were stored. One that an earlier
+    version has stored has no mark, and passes.
+
+    doc (Doc): The document.
+    RAISES (ValueError): If it has others.
+    """
+    if len(doc) and doc[:]._.get(_DOCUMENT) == len(doc):
+        return
+    for key, number in doc.user_data.items():
+        if _is_mark(key):
+            raise ValueError(
+                f"Entities and relations were stored on this Doc for {number} tokens, and it has "
+                f"{len(doc)} others: tokens were merged or split since, or Span.as_doc has copied "
+                "the user data of a longer Doc. Put what changes tokens (e.g. merge_entities) "
+                "before the relation extractor, or set doc._.entities again."
+            )
+
+
+def _is_mark(key: object) -> bool:
+    return isinstance(key, tuple) and key[:2] == ("._.", _DOCUMENT)
+
+
+Span.set_extension(_DOCUMENT, default=None)
