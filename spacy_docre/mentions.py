@@ -1,6 +1,7 @@
 """Mentions by the tokens they have, and the Doc whose tokens these are."""
 
-from typing import Dict, Iterable, List, Tuple
+import warnings
+from typing import Dict, Iterable, List, Optional, Tuple
 
 from spacy.tokens import Doc, Span
 
@@ -18,8 +19,11 @@ def without_space(doc: Doc, start: int, end: int) -> Tuple[int, int]:
     RETURNS (Tuple[int, int]): The tokens from the first to the last that is not white space; all
         where none is.
     """
-    words = [index for index in range(start, end) if not doc[index].is_space]
-    return (words[0], words[-1] + 1) if words else (start, end)
+    first = next((index for index in range(start, end) if not doc[index].is_space), None)
+    if first is None:
+        return start, end
+    last = next(index for index in reversed(range(start, end)) if not doc[index].is_space)
+    return first, last + 1
 
 
 def distinct_mentions(mentions: Iterable[Span]) -> List[Span]:
@@ -33,6 +37,44 @@ def distinct_mentions(mentions: Iterable[Span]) -> List[Span]:
     for span in mentions:
         distinct.setdefault(without_space(span.doc, span.start, span.end), span)
     return list(distinct.values())
+
+
+def group_spans(doc: Doc, key: str) -> List[Span]:
+    """The spans of a group, at their characters: when tokens are merged or split, spaCy leaves
+    their numbers in a group as they were.
+
+    doc (Doc): The document.
+    key (str): The key of the group in `doc.spans`.
+    RETURNS (List[Span]): The spans. One without characters is left out, and a warning says so.
+    """
+    spans = [_at_its_characters(span) for span in doc.spans[key]]
+    found = [span for span in spans if span is not None]
+    if len(found) < len(spans):
+        warnings.warn(
+            f"{len(spans) - len(found)} spans of doc.spans[{key!r}] have no characters of the text "
+            f"{doc.text[:40]!r}, and are no mentions. Set the group again, with spans of this Doc.",
+            stacklevel=2,
+        )
+    return found
+
+
+def _at_its_characters(span: Span) -> Optional[Span]:
+    doc, start, end = span.doc, span.start, span.end
+    if not 0 <= span.start_char < span.end_char:
+        return None
+    if end <= len(doc) and (span.start_char, span.end_char) == (
+        doc[start].idx,
+        doc[end - 1].idx + len(doc[end - 1]),
+    ):
+        return span
+    return doc.char_span(
+        span.start_char,
+        span.end_char,
+        label=span.label_,
+        kb_id=span.kb_id_,
+        span_id=span.id_,
+        alignment_mode="expand",
+    )
 
 
 def mark_document(doc: Doc) -> None:
@@ -83,6 +125,24 @@ def check_tokens(doc: Doc) -> None:
                 "the user data of a longer Doc. Put what changes tokens (e.g. merge_entities) "
                 "before the relation extractor, or set doc._.entities again."
             )
+
+
+def documents_of(doc: Doc, spans: Iterable[Span]) -> List[Optional[Tuple[int, int]]]:
+    """The document that each span is of, where `Doc.from_docs` has merged several.
+
+    doc (Doc): The document.
+    spans (Iterable[Span]): Spans of it.
+    RETURNS (List[Optional[Tuple[int, int]]]): First and end character of the smallest document
+        that holds the span; None where none does, or nothing was merged.
+    """
+    merged = sorted(merged_documents(doc), key=lambda part: part[1] - part[0])
+    return [
+        next(
+            (part for part in merged if part[0] <= span.start_char and span.end_char <= part[1]),
+            None,
+        )
+        for span in spans
+    ]
 
 
 def _is_mark(key: object) -> bool:

@@ -7,7 +7,7 @@ from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
 from ..annotations import Triple, set_entities, set_relations
-from ..entity_sources import gold_entities
+from ..entity_sources import gold_entities_or_none
 
 
 class KnowledgeBase:
@@ -73,12 +73,15 @@ class KnowledgeBase:
 
     def align(self, doc: Doc, names: Mapping[str, str] = {}) -> None:
         """Set the relations of a document to the facts that hold between its entities, by any
-        of their names or ids.
+        of their names or ids. A document whose entities nothing has set stays as it is: what holds
+        between them is not known.
 
         doc (Doc): The document, with entities.
         names (Mapping[str, str]): Readable names of the relations.
         """
-        entities = gold_entities(doc)
+        entities = gold_entities_or_none(doc)
+        if entities is None:
+            return
         ids = _linked_ids(doc)
         found = self._lookup(self._of_names, [_keys(mentions) for mentions in entities])
         found |= self._lookup(self._of_ids, [_ids(mentions, ids) for mentions in entities])
