@@ -1,7 +1,7 @@
 """Mentions by the tokens they have, and the Doc whose tokens these are."""
 
 import warnings
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from spacy.tokens import Doc, Span
 
@@ -104,7 +104,8 @@ def merged_documents(doc: Doc) -> List[Tuple[int, int]]:
     RETURNS (List[Tuple[int, int]]): First and end character of each; none where it is not merged.
     """
     whole = (doc[:].start_char, doc[:].end_char) if len(doc) else None
-    parts = [(key[2], key[3]) for key in doc.user_data if _is_mark(key)]
+    keys: Iterable[Any] = doc.user_data
+    parts = [(key[2], key[3]) for key in keys if _is_mark(key)]
     return [part for part in parts if part != whole]
 
 

@@ -194,7 +194,7 @@ def _doubts(record: DocumentRecord) -> Iterator[Tuple[str, str]]:
     starts = [0, *accumulate(map(len, record.sents))]
     holders: Dict[Tuple[int, int, int], int] = {}
     for i, mentions in enumerate(record.vertexSet):
-        types = list(dict.fromkeys(mention.type for mention in mentions))
+        types = list(dict.fromkeys(mention.type for mention in mentions if mention.type))
         if len(types) > 1:
             yield "entities have mentions of several types", f"entity {i} has {', '.join(types)}"
         for mention in mentions:
