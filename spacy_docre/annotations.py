@@ -13,7 +13,7 @@ from typing import Any, Iterable, List, Optional, Sequence, Tuple, Union
 from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
-from .mentions import check_tokens, distinct_mentions, mark_document
+from .mentions import check_tokens, distinct_mentions, ids_in_groups, mark_document
 
 _ENTITIES = "docre_entities"
 _RELATIONS = "docre_relations"
@@ -73,7 +73,7 @@ class Entity:
         """RETURNS (str): The id that a linker or an entity ruler has given most mentions, e.g.
         "Q7186", in `doc.ents` or as their own `kb_id_`; "" where nothing has linked any."""
         # An id that a span group shares only tells the entities of its document apart.
-        local = {span.id_ for group in self.doc.spans.values() for span in group}
+        local = ids_in_groups(self.doc)
         linked = {
             (span.start, span.end): span.kb_id_ or ("" if span.ent_id_ in local else span.ent_id_)
             for span in self.doc.ents

@@ -30,7 +30,7 @@ def coref_clusters(doc: Doc, prefix: str) -> Dict[str, List[Span]]:
     The head of a span is the root of its parse, unless others are joined to it ("Ann and Bo").
     Where the Doc has no parse, the head is a single name at the end of the span that no function
     word comes before, but for the first word: "the physicist Albert Einstein", and not "the wife
-    of Albert Einstein". A name that is in several spans is the head of the shortest.
+    of Albert Einstein". A name that is in several clusters is of that with the shortest span.
 
     doc (Doc): The document.
     prefix (str): What the keys of the groups in `doc.spans` begin with.
@@ -38,21 +38,23 @@ def coref_clusters(doc: Doc, prefix: str) -> Dict[str, List[Span]]:
         whose head is not known; they stay as they are.
     """
     clusters = {key: group_spans(doc, key) for key in coref_keys(doc, prefix)}
-    spans = sorted((span for group in clusters.values() for span in group), key=len)
-    names: Dict[Tuple[int, int], Span] = {}
-    taken: Dict[Tuple[int, int], Tuple[int, int]] = {}
-    unknown = []
+    spans = sorted(
+        ((key, span) for key, group in clusters.items() for span in group),
+        key=lambda item: len(item[1]),
+    )
     ents = doc.ents
-    for span in spans:
-        bounds = (span.start, span.end)
+    names: Dict[Tuple[str, Span], Span] = {}
+    holders: Dict[Span, str] = {}
+    unknown = []
+    for key, span in spans:
         inside = [ent for ent in ents if span.start <= ent.start and ent.end <= span.end]
         try:
             name = _head_name(span, inside)
         except LookupError:
             unknown.append(span)
             continue
-        if name is not None and taken.setdefault((name.start, name.end), bounds) == bounds:
-            names[bounds] = name
+        if name is not None and holders.setdefault(name, key) == key:
+            names[key, span] = name
     if unknown:
         warnings.warn(
             f"{len(unknown)} spans of coreference clusters hold names that may not be their heads, "
@@ -61,8 +63,7 @@ def coref_clusters(doc: Doc, prefix: str) -> Dict[str, List[Span]]:
             stacklevel=2,
         )
     return {
-        key: [names.get((span.start, span.end), span) for span in group]
-        for key, group in clusters.items()
+        key: [names.get((key, span), span) for span in group] for key, group in clusters.items()
     }
 
 

@@ -16,6 +16,7 @@ from .mentions import (
     documents_of,
     forget_merged,
     group_spans,
+    ids_in_groups,
     without_space,
 )
 
@@ -313,7 +314,7 @@ def known_entities(doc: Doc) -> List[Optional[Hashable]]:
         neither. An `ent_id_` that a span group has, too, or that is a number, comes with the
         document that it is of, where `Doc.from_docs` has merged several.
     """
-    local = {span.id_ for group in doc.spans.values() for span in group} - {""}
+    local = ids_in_groups(doc) - {""}
     return [
         (document, span.ent_id_)
         if span.ent_id_ in local or span.ent_id_.isdecimal()

@@ -1,8 +1,10 @@
 """Mentions by the tokens they have, and the Doc whose tokens these are."""
 
+import struct
 import warnings
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
+import srsly
 from spacy.tokens import Doc, Span
 
 # Of the span that is the whole document: the number of its tokens. It is an extension of spans,
@@ -19,10 +21,10 @@ def without_space(doc: Doc, start: int, end: int) -> Tuple[int, int]:
     RETURNS (Tuple[int, int]): The tokens from the first to the last that is not white space; all
         where none is.
     """
-    first = next((index for index in range(start, end) if not doc[index].is_space), None)
+    first = next((index for index in range(start, end) if not doc[index].text.isspace()), None)
     if first is None:
         return start, end
-    last = next(index for index in reversed(range(start, end)) if not doc[index].is_space)
+    last = next(index for index in reversed(range(start, end)) if not doc[index].text.isspace())
     return first, last + 1
 
 
@@ -47,7 +49,13 @@ def group_spans(doc: Doc, key: str) -> List[Span]:
     key (str): The key of the group in `doc.spans`.
     RETURNS (List[Span]): The spans. One without characters is left out, and a warning says so.
     """
-    spans = [_at_its_characters(span) for span in doc.spans[key]]
+    group = doc.spans[key]
+    try:
+        spans = [_at_its_characters(span) for span in group]
+    except IndexError:
+        # Where a token number is past the end now, the group gives no spans, but it can be stored.
+        stored = srsly.msgpack_loads(group.to_bytes())["spans"]
+        spans = [_find_characters(doc, *_STORED.unpack(data)) for data in stored]
     found = [span for span in spans if span is not None]
     if len(found) < len(spans):
         warnings.warn(
@@ -58,23 +66,40 @@ def group_spans(doc: Doc, key: str) -> List[Span]:
     return found
 
 
+def ids_in_groups(doc: Doc) -> Set[str]:
+    """The ids that the spans of all groups have: they tell entities of their document apart.
+
+    doc (Doc): The document.
+    RETURNS (Set[str]): The ids.
+    """
+    return {span.id_ for key in doc.spans for span in group_spans(doc, key)}
+
+
+# A span as spaCy stores it: id, kb_id, label, first and end token, first and end character.
+_STORED = struct.Struct(">QQQllll")
+
+
 def _at_its_characters(span: Span) -> Optional[Span]:
-    doc, start, end = span.doc, span.start, span.end
-    if not 0 <= span.start_char < span.end_char:
-        return None
-    if end <= len(doc) and (span.start_char, span.end_char) == (
-        doc[start].idx,
-        doc[end - 1].idx + len(doc[end - 1]),
+    doc, end = span.doc, span.end
+    start_char, end_char = span.start_char, span.end_char
+    if (
+        0 <= start_char < end_char
+        and start_char == doc[span.start].idx
+        and end_char == doc[end - 1].idx + len(doc[end - 1])
     ):
         return span
-    return doc.char_span(
-        span.start_char,
-        span.end_char,
-        label=span.label_,
-        kb_id=span.kb_id_,
-        span_id=span.id_,
-        alignment_mode="expand",
+    return _find_characters(
+        doc, span.id, span.kb_id, span.label, span.start, end, start_char, end_char
     )
+
+
+def _find_characters(
+    doc: Doc, id: int, kb_id: int, label: int, start: int, end: int, start_char: int, end_char: int
+) -> Optional[Span]:
+    if not 0 <= start_char < end_char:
+        return None
+    found = doc.char_span(start_char, end_char, label, kb_id, span_id=id, alignment_mode="expand")
+    return found or None
 
 
 def mark_document(doc: Doc) -> None:

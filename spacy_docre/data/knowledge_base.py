@@ -8,6 +8,7 @@ from spacy.tokens import Doc, Span
 
 from ..annotations import Triple, set_entities, set_relations
 from ..entity_sources import gold_entities_or_none
+from ..mentions import group_spans
 
 
 class KnowledgeBase:
@@ -129,7 +130,7 @@ def _key(name: str) -> str:
 def _linked_ids(doc: Doc) -> Dict[Tuple[int, int], Set[str]]:
     """The ids that a linker or an entity ruler has given to the spans of a document, by their
     tokens. The `id_` of a span in a group only tells the entities of its document apart."""
-    groups = [span for group in doc.spans.values() for span in group]
+    groups = [span for key in doc.spans for span in group_spans(doc, key)]
     local = {span.id_ for span in groups}
     ids: Dict[Tuple[int, int], Set[str]] = defaultdict(set)
     for span in groups:
