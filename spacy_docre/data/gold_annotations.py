@@ -10,7 +10,7 @@ from ..annotations import Entity, Triple, set_entities, set_relations
 from ..entity_sources import (
     DEFAULT_KEY,
     copy_words,
-    gold_entities_or_none,
+    gold_entities,
     set_entity_spans,
 )
 from ..mentions import distinct_mentions
@@ -60,7 +60,7 @@ def set_gold_annotations(
 
 
 def make_example(reference: Doc) -> Example:
-    """Make an example whose predicted document has the gold entities, if anything has set them.
+    """Make an example whose predicted document has the gold entities.
 
     Its words, spaces and sentences are those of the reference, too. Entities are in
     `doc.spans["entities"]` only: in `doc.ents`, an `ner` of the same pipeline would see them.
@@ -69,9 +69,7 @@ def make_example(reference: Doc) -> Example:
     RETURNS (Example): The example.
     """
     predicted = copy_words(reference)
-    entities = gold_entities_or_none(reference)
-    if entities is not None:
-        set_entity_spans(predicted, entities)
+    set_entity_spans(predicted, gold_entities(reference))
     return Example(predicted, reference)
 
 

@@ -104,9 +104,9 @@ def parse_json_items(path: Path) -> Iterator[Any]:
     YIELDS (Any): The items.
     RAISES (ValueError): If it is not JSON, not UTF-8, holds neither, or is packed and damaged.
     """
-    with unpacked(path) as stream:
+    with unpacked(path) as stream, io.TextIOWrapper(stream, encoding="utf-8-sig") as text:
         try:
-            yield from _items(io.TextIOWrapper(stream, encoding="utf-8-sig"), str(path))
+            yield from _items(text, str(path))
         except UnicodeDecodeError as error:
             raise _not_utf8(path, error) from None
 

@@ -333,6 +333,93 @@ def test_malformed_file(path: Path, text: bytes, problem: str) -> None:
     assert problem in str(raised.value)
 
 
+def named(names: Dict[str, List[int]]) -> Dict[str, Any]:
+    """A document whose mentions have names, in sentence 0."""
+    return {
+        "title": "Ann Lane",
+        "sents": [["Ann", "Lane", "lives", "in", "New", "York", "near", "Bo", "."]],
+        "vertexSet": [
+            [{**mention(0, start, end), "name": name}] for name, (start, end) in names.items()
+        ],
+    }
+
+
+RIGHT = {"Ann Lane": [0, 2], "New York": [4, 6], "Bo": [7, 8]}
+
+
+def test_names_that_are_the_text(path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    """Whatever the white space, the case and the way to write a letter."""
+    read(path, [named(RIGHT), named({"ann  LANE": [0, 2], "NewYork": [4, 6], "\uff22o": [7, 8]})])
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("shift", [(1, 1), (-1, -1), (0, -1), (0, 1)])
+@pytest.mark.parametrize("number", [1, 3])
+def test_names_that_are_systematically_not_the_text(path: Path, shift: Any, number: int) -> None:
+    """In a document of few names and in one of several."""
+    names = {"New York": [4, 6], "Lane lives": [1, 3], "York near": [5, 7]}
+    moved = [(name, [start + shift[0], end + shift[1]]) for name, (start, end) in names.items()]
+    with pytest.raises(ValueError, match="'New York', and the text at pos .* of sentence 0"):
+        read(path, [named(dict(moved[:number]))])
+
+
+def test_names_that_are_not_the_text(path: Path) -> None:
+    """A few are told, once for the file."""
+    wrong = {**RIGHT, "Bo": [6, 7]}
+    with pytest.warns(UserWarning) as warned:
+        docs = read(path, [named(RIGHT), named(wrong), named(RIGHT), named(wrong)])
+    (message,) = (str(warning.message) for warning in warned)
+    assert message.startswith(
+        f"{path}: 2 names are not what the text says at pos, and the text is kept (document 1 "
+        "('Ann Lane'): it is 'Bo', and the text at pos [6, 7] of sentence 0 is 'near'; document 3"
+    )
+    assert docs[1]._.entities[2].text == "near"
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        (
+            ["vertexSet", 1, 0, "type", "ORG"],
+            "1 entities have mentions of several types .*ORG",
+        ),
+        (
+            ["vertexSet", 0, 1, "pos", [2, 3]],
+            "1 mentions are of several entities .*'Oslo'",
+        ),
+        (
+            ["vertexSet", 0, 1, "global_pos", [18, 19]],
+            "1 mentions have a global_pos .*for .17",
+        ),
+    ],
+)
+def test_what_is_doubtful(path: Path, change: Any, told: str) -> None:
+    document = copy.deepcopy(DOCUMENT)
+    document["vertexSet"][1][2]["type"] = "PER"
+    *keys, last, value = change
+    target: Any = document
+    for key in keys:
+        target = target[key]
+    target[last] = value
+    with pytest.warns(UserWarning, match=told) as warned:
+        read(path, [document])
+    assert len(warned) == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*several types")
+@pytest.mark.parametrize("name", ["dev.json", "dev.jsonl"])
+def test_a_document_in_each_line(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    expected = read(tmp_path / "list.json", [DOCUMENT, {**DOCUMENT, "title": "Two"}])
+    lines = [json.dumps(DOCUMENT), json.dumps({**DOCUMENT, "title": "Two"})]
+    path.write_text("\n".join(lines))
+    docs = list(read_docred(path, Vocab()))
+    assert [doc.user_data for doc in docs] == [doc.user_data for doc in expected]
+    path.write_text("\n".join([*lines, '{"title": "Three"}']))
+    with pytest.raises(ValueError, match="document 2 .'Three'., field sents: Field required"):
+        list(read_docred(path, Vocab()))
+
+
 def test_relation_names(tmp_path: Path) -> None:
     path = tmp_path / "relations.json"
     path.write_text(
@@ -365,7 +452,9 @@ def test_malformed_relation_names(tmp_path: Path, text: str, problem: str) -> No
 def test_real_data(name: str) -> None:
     path = Path(DATA or "") / name
     records = json.loads(path.read_text(encoding="utf-8"))
-    docs = list(read_docred(path, Vocab()))
+    with pytest.warns(UserWarning) as warned:
+        docs = list(read_docred(path, Vocab()))
+    assert len(warned) == 1
     assert len(docs) == len(records) == DATA_FILES[name]
     names: Counter = Counter()
     for doc, copied, record in zip(docs, stored(docs), records, strict=True):
