@@ -10,6 +10,7 @@ from spacy.training import Example
 from spacy.training.alignment_array import AlignmentArray
 
 from .entity_sources import Mentions, gold_entities
+from .mentions import without_space
 
 # Characters that an error shows before and after the first difference of two texts.
 _BEFORE, _AFTER = 10, 20
@@ -21,7 +22,7 @@ def mention_indices(mentions: Iterable[Span]) -> FrozenSet[Tuple[int, int]]:
     mentions (Iterable[Span]): The mentions.
     RETURNS (FrozenSet[Tuple[int, int]]): First token and end token of each.
     """
-    return frozenset(_without_space(span.doc, span.start, span.end) for span in mentions)
+    return frozenset(without_space(span.doc, span.start, span.end) for span in mentions)
 
 
 Tokens = Union[range, AlignmentArray]
@@ -50,7 +51,7 @@ def _aligned(mentions: Iterable[Span], tokens: Tokens, predicted: Doc) -> Mentio
     for mention in mentions:
         indices = tokens[mention.start : mention.end]
         if len(indices):
-            start, end = _without_space(predicted, int(indices[0]), int(indices[-1]) + 1)
+            start, end = without_space(predicted, int(indices[0]), int(indices[-1]) + 1)
             spans.append(
                 Span(
                     predicted,
@@ -88,12 +89,6 @@ def _first_difference(reference: Doc, predicted: Doc) -> str:
     start = len(commonprefix([gold.lower(), ours.lower()]))
     around = slice(max(0, start - _BEFORE), start + _AFTER)
     return f"Where they part, gold has {gold[around]!r}, and the predicted has {ours[around]!r}."
-
-
-def _without_space(doc: Doc, start: int, end: int) -> Tuple[int, int]:
-    """The tokens from the first to the last that is not white space; all where none is."""
-    words = [index for index in range(start, end) if not doc[index].is_space]
-    return (words[0], words[-1] + 1) if words else (start, end)
 
 
 def match_entities(

@@ -13,6 +13,8 @@ from typing import Any, Iterable, List, Optional, Sequence, Tuple, Union
 from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
+from .mentions import check_tokens, distinct_mentions, ids_in_groups, mark_document
+
 _ENTITIES = "docre_entities"
 _RELATIONS = "docre_relations"
 
@@ -54,7 +56,7 @@ class Entity:
     @property
     def mentions(self) -> Tuple[Span, ...]:
         """RETURNS (Tuple[Span, ...]): The mentions, with their `label_`, `id_` and `kb_id_`."""
-        return tuple(mentions_from_lists(self.doc, self.doc.user_data[_ENTITIES][self.index]))
+        return tuple(mentions_from_lists(self.doc, _stored(self.doc, _ENTITIES)[self.index]))
 
     @property
     def text(self) -> str:
@@ -71,7 +73,7 @@ class Entity:
         """RETURNS (str): The id that a linker or an entity ruler has given most mentions, e.g.
         "Q7186", in `doc.ents` or as their own `kb_id_`; "" where nothing has linked any."""
         # An id that a span group shares only tells the entities of its document apart.
-        local = {span.id_ for group in self.doc.spans.values() for span in group}
+        local = ids_in_groups(self.doc)
         linked = {
             (span.start, span.end): span.kb_id_ or ("" if span.ent_id_ in local else span.ent_id_)
             for span in self.doc.ents
@@ -110,7 +112,7 @@ class Relation:
     @property
     def triple(self) -> Triple:
         """RETURNS (Triple): The relation as it is stored."""
-        head, tail, label, score, name, evidence = self.doc.user_data[_RELATIONS][self.index]
+        head, tail, label, score, name, evidence = _stored(self.doc, _RELATIONS)[self.index]
         return Triple(
             head, tail, label, score, name, tuple((start, end) for start, end in evidence)
         )
@@ -185,6 +187,14 @@ def sentence_boundaries(doc: Doc) -> List[Tuple[int, int]]:
     return list(pairwise([*starts, len(doc)]))
 
 
+def _stored(doc: Doc, key: str) -> Sequence[Any]:
+    """What is stored on a Doc by its tokens."""
+    stored: Sequence[Any] = doc.user_data.get(key, ())
+    if stored:
+        check_tokens(doc)
+    return stored
+
+
 def mentions_to_lists(mentions: Iterable[Span]) -> List[List[Any]]:
     """The mentions of an entity, as a Doc stores them.
 
@@ -215,8 +225,9 @@ def get_entities(doc: Doc) -> List[Entity]:
 
     doc (Doc): The document.
     RETURNS (List[Entity]): Its entities; empty where none are stored.
+    RAISES (ValueError): If the Doc has other tokens than those they were stored for.
     """
-    return [Entity(doc, index) for index in range(len(doc.user_data.get(_ENTITIES, ())))]
+    return [Entity(doc, index) for index in range(len(_stored(doc, _ENTITIES)))]
 
 
 def has_entities(doc: Doc) -> bool:
@@ -238,7 +249,8 @@ def has_relations(doc: Doc) -> bool:
 
 
 def set_entities(doc: Doc, entities: Iterable[Union[Entity, Sequence[Span]]]) -> None:
-    """Store the entities of a Doc, and drop the relations between those it had.
+    """Store the entities of a Doc, and drop the relations between those it had. A mention that an
+    entity has twice counts once.
 
     doc (Doc): The document.
     entities (Iterable[Union[Entity, Sequence[Span]]]): The mentions of each entity.
@@ -261,8 +273,9 @@ def set_entities(doc: Doc, entities: Iterable[Union[Entity, Sequence[Span]]]) ->
                     f"{span.end}, and the document has {len(doc)} tokens: give it Spans of this "
                     "document, with one token or more."
                 )
-        stored.append(mentions_to_lists(mentions))
+        stored.append(mentions_to_lists(distinct_mentions(mentions)))
     doc.user_data[_ENTITIES] = stored
+    mark_document(doc)
     doc.user_data.pop(_RELATIONS, None)
 
 
@@ -271,8 +284,9 @@ def get_relations(doc: Doc) -> List[Relation]:
 
     doc (Doc): The document.
     RETURNS (List[Relation]): Its relations, best score first; empty where none are stored.
+    RAISES (ValueError): If the Doc has other tokens than those they were stored for.
     """
-    return [Relation(doc, index) for index in range(len(doc.user_data.get(_RELATIONS, ())))]
+    return [Relation(doc, index) for index in range(len(_stored(doc, _RELATIONS)))]
 
 
 def set_relations(doc: Doc, relations: Iterable[Union[Triple, Relation]]) -> None:

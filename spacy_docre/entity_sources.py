@@ -1,13 +1,24 @@
 """Where the entities of a document come from."""
 
+import warnings
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable, Dict, Hashable, Iterable, List, Tuple
+from typing import Callable, Dict, Hashable, Iterable, List, Optional, Tuple
 
 from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
 from .annotations import has_entities, mentions_from_lists, mentions_to_lists
+from .coreference import coref_clusters, coref_keys
+from .mentions import (
+    distinct_mentions,
+    documents_of,
+    forget_merged,
+    group_spans,
+    ids_in_groups,
+    without_space,
+)
 
 Mentions = List[Span]
 EntityGetter = Callable[[Doc], List[Mentions]]
@@ -22,10 +33,14 @@ class MissingEntities(ValueError):
 
 @dataclass
 class EntityDoc:
-    """A Doc and the mentions of each of its entities."""
+    """A Doc and the mentions of each of its entities, each mention once. An entity without a
+    mention is none."""
 
     doc: Doc
     entities: List[Mentions]
+
+    def __post_init__(self) -> None:
+        self.entities = [distinct_mentions(mentions) for mentions in self.entities if mentions]
 
 
 def copy_words(doc: Doc) -> Doc:
@@ -63,6 +78,7 @@ def set_entity_spans(doc: Doc, entities: Iterable[Iterable[Span]]) -> None:
         for index, mentions in enumerate(entities)
         for mention in mentions
     ]
+    forget_merged(doc)
 
 
 def give_entities(doc: Doc, entities: Iterable[Iterable[Span]]) -> None:
@@ -97,7 +113,11 @@ def make_span_group_entities(key: str = DEFAULT_KEY) -> EntityGetter:
     """Read the entities from a span group.
 
     Spans that share `span.id_` are mentions of one entity; a span without an id is an
-    entity of its own. Entities come in the order of their first appearance in the group.
+    entity of its own. Entities come in the order of their first appearance in the group. A span
+    that is there twice counts once; one that is there under two ids is a mention of both entities,
+    and a warning says so. Where `Doc.from_docs` has merged documents on which entities were
+    stored, an id tells entities of its own document apart. Where tokens were merged or split since,
+    a span is found by its characters.
 
     key (str): The key of the group in `doc.spans`.
     RETURNS (EntityGetter): The getter. It raises `MissingEntities` for a document with
@@ -116,14 +136,60 @@ def _span_group_entities(doc: Doc, *, key: str) -> List[Mentions]:
             "of an entity, or name another key or source in the component's "
             "'entities' setting."
         )
-    return _grouped((span.id_ or None, span) for span in doc.spans[key])
+    spans = group_spans(doc, key)
+    documents = documents_of(doc, spans)
+    entities = _grouped(
+        # A span without an id is like no other, but for itself.
+        (
+            (document, span.id_) if span.id_ else ("", *without_space(doc, span.start, span.end)),
+            span,
+        )
+        for document, span in zip(documents, spans, strict=True)
+    )
+    source = f"doc.spans[{key!r}]"
+    ids = [span.id_ for span in spans]
+    _warn_of_shared_ids(source, zip(ids, documents, strict=True))
+    _warn_of_shared_mentions(source, entities)
+    return entities
+
+
+def _warn_of_shared_ids(source: str, ids: Iterable[Tuple[str, Hashable]]) -> None:
+    documents = defaultdict(set)
+    for id_, document in ids:
+        documents[id_].add(document)
+    shared = [id_ for id_, found in documents.items() if id_ and len(found) > 1]
+    if shared:
+        warnings.warn(
+            f"This Doc was merged of several, and {len(shared)} ids in {source} are in more than "
+            f"one of them, e.g. {shared[0]!r}. An id tells the entities of its own document apart: "
+            "they are taken for different entities. Group them anew, e.g. by 'entity_clusterer' "
+            "with overwrite = true, where some are the same.",
+            stacklevel=2,
+        )
+
+
+def _warn_of_shared_mentions(source: str, entities: Iterable[Mentions]) -> None:
+    holders: Dict[Tuple[int, int], Mentions] = defaultdict(list)
+    for mentions in entities:
+        for span in mentions:
+            holders[without_space(span.doc, span.start, span.end)].append(span)
+    shared = [spans for spans in holders.values() if len(spans) > 1]
+    if shared:
+        warnings.warn(
+            f"{len(shared)} mentions in {source} are of several entities, e.g. "
+            f"{shared[0][0].text!r} of {' and '.join(repr(span.id_) for span in shared[0])}: they "
+            "count for each. Give a mention one id where it is of one entity.",
+            stacklevel=2,
+        )
 
 
 def make_doc_ents_entities() -> EntityGetter:
     """Read the entities from `doc.ents`.
 
     Spans that share `ent_id_`, or else `kb_id_`, are mentions of one entity; spans that
-    have neither are grouped by their text, case-folded, within a label.
+    have neither are grouped by their text, case-folded, within a label. An `ent_id_` that a span
+    group has, too, or that is a number, tells entities of its own document apart, where
+    `Doc.from_docs` has merged several.
 
     RETURNS (EntityGetter): The getter. It raises `MissingEntities` for a document with
         tokens for which nothing has set `doc.ents`.
@@ -137,11 +203,17 @@ def _doc_ents_entities(doc: Doc) -> List[Mentions]:
             "Nothing has set doc.ents. Add a component that does before the relation "
             "extractor, e.g. 'ner' or 'entity_ruler', or set them yourself."
         )
-    return _grouped((_identity(span), span) for span in doc.ents)
+    return _grouped(
+        ((span.label_, span.text.casefold()) if known is None else known, span)
+        for known, span in zip(known_entities(doc), doc.ents, strict=True)
+    )
 
 
 def make_coref_cluster_entities(prefix: str = "coref_clusters") -> EntityGetter:
     """Read the entities from coreference clusters, one span group each.
+
+    A span that is wider than a name in `doc.ents`, e.g. "the physicist Albert Einstein", is a
+    mention of that name, where the name is its head (`coref_clusters`).
 
     prefix (str): What the keys of the groups in `doc.spans` begin with; the groups
         "coref_clusters_1", "coref_clusters_2" ... come in the order of their numbers.
@@ -159,18 +231,10 @@ def _coref_cluster_entities(doc: Doc, *, prefix: str) -> List[Mentions]:
             f"{_listed(doc.spans)}). Add a coreference component before the relation "
             "extractor, or name another source in its 'entities' setting."
         )
-    return [list(doc.spans[key]) for key in keys if len(doc.spans[key])]
-
-
-def coref_keys(doc: Doc, prefix: str) -> List[str]:
-    """The span groups of a Doc that hold a coreference cluster each, in their order.
-
-    doc (Doc): The document.
-    prefix (str): What their keys begin with.
-    RETURNS (List[str]): Their keys.
-    """
-    keys = [key for key in doc.spans if key.startswith(prefix)]
-    return sorted(keys, key=lambda key: _numbered(key, prefix))
+    clusters = coref_clusters(doc, prefix)
+    entities = [distinct_mentions(clusters[key]) for key in keys if clusters[key]]
+    _warn_of_shared_mentions(f"the groups {prefix}*", entities)
+    return entities
 
 
 def make_default_entities(key: str = DEFAULT_KEY) -> EntityGetter:
@@ -210,17 +274,26 @@ def reference_entities(reference: Doc, getter: EntityGetter) -> List[Mentions]:
     return getter(reference)
 
 
-def gold_entities(reference: Doc) -> List[Mentions]:
+def gold_entities_or_none(reference: Doc) -> Optional[List[Mentions]]:
     """The entities of an annotated document: those stored on it, of its span group "entities",
     or of `doc.ents`.
 
     reference (Doc): The gold document.
-    RETURNS (List[Mentions]): The mentions of each; none where nothing has set entities.
+    RETURNS (Optional[List[Mentions]]): The mentions of each; None where nothing has set entities.
     """
     try:
         return reference_entities(reference, make_default_entities())
     except MissingEntities:
-        return []
+        return None
+
+
+def gold_entities(reference: Doc) -> List[Mentions]:
+    """As `gold_entities_or_none`, where no entities and unknown ones are the same.
+
+    reference (Doc): The gold document.
+    RETURNS (List[Mentions]): The mentions of each; none where nothing has set entities.
+    """
+    return gold_entities_or_none(reference) or []
 
 
 def linked_id(mention: Span) -> str:
@@ -232,23 +305,30 @@ def linked_id(mention: Span) -> str:
     return mention.ent_id_ or ("" if mention.kb_id_ == EntityLinker.NIL else mention.kb_id_)
 
 
+def known_entities(doc: Doc) -> List[Optional[Hashable]]:
+    """What tells the mentions of one entity in `doc.ents` from those of another, beside their
+    names.
+
+    doc (Doc): The document.
+    RETURNS (List[Optional[Hashable]]): The `ent_id_` or `kb_id_` of each mention, None where it has
+        neither. An `ent_id_` that a span group has, too, or that is a number, comes with the
+        document that it is of, where `Doc.from_docs` has merged several.
+    """
+    local = ids_in_groups(doc) - {""}
+    return [
+        (document, span.ent_id_)
+        if span.ent_id_ in local or span.ent_id_.isdecimal()
+        else linked_id(span) or None
+        for document, span in zip(documents_of(doc, doc.ents), doc.ents, strict=True)
+    ]
+
+
 def _grouped(spans: Iterable[Tuple[Hashable, Span]]) -> List[Mentions]:
-    """Group spans by identity, in order of first appearance; None is like no other."""
+    """Group spans by identity, in order of first appearance."""
     entities: Dict[Hashable, Mentions] = {}
     for identity, span in spans:
-        entities.setdefault(object() if identity is None else identity, []).append(span)
-    return list(entities.values())
-
-
-def _identity(span: Span) -> Hashable:
-    """What tells the mentions of one entity in doc.ents from those of another."""
-    return linked_id(span) or (span.label_, span.text.casefold())
-
-
-def _numbered(key: str, prefix: str) -> Tuple[int, str]:
-    """Sort coref_clusters_10 after coref_clusters_2."""
-    number = key[len(prefix) :].strip("_")
-    return (int(number) if number.isdigit() else 0, key)
+        entities.setdefault(identity, []).append(span)
+    return [distinct_mentions(mentions) for mentions in entities.values()]
 
 
 def _listed(keys: Iterable[str]) -> str:

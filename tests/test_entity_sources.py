@@ -9,11 +9,15 @@ from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
 from spacy_docre.entity_sources import (
+    EntityDoc,
     MissingEntities,
+    find_entities,
+    give_entities,
     make_coref_cluster_entities,
     make_default_entities,
     make_doc_ents_entities,
     make_span_group_entities,
+    reference_entities,
 )
 
 VOCAB = Vocab()
@@ -67,7 +71,8 @@ class TestSpanGroup:
             Span(doc, 3, 5, span_id="x"),
         ]
         found = make_span_group_entities()(doc)
-        assert boundaries(found) == [[(0, 2)], [(6, 7), (3, 5)], [(0, 2)]]
+        # The one that is there twice is one.
+        assert boundaries(found) == [[(0, 2)], [(6, 7), (3, 5)]]
 
     def test_overlapping_mentions(self):
         doc = make_doc()
@@ -78,12 +83,13 @@ class TestSpanGroup:
             Span(doc, 8, 10, span_id="haven"),
         ]
         found = make_span_group_entities()(doc)
-        assert boundaries(found) == [[(8, 13)], [(8, 10), (9, 10), (8, 10)]]
+        assert boundaries(found) == [[(8, 13)], [(8, 10), (9, 10)]]
 
     def test_one_mention_in_two_entities(self):
         doc = make_doc()
         doc.spans["entities"] = [Span(doc, 0, 2, span_id="a"), Span(doc, 0, 2, span_id="b")]
-        assert boundaries(make_span_group_entities()(doc)) == [[(0, 2)], [(0, 2)]]
+        with pytest.warns(UserWarning, match="1 mentions in .*'Ada Lane' of 'a' and 'b': they"):
+            assert boundaries(make_span_group_entities()(doc)) == [[(0, 2)], [(0, 2)]]
 
     def test_labels_and_ids_are_kept(self):
         doc = make_doc()
@@ -275,6 +281,30 @@ class TestDefault:
         for part in ("doc.ents", "doc.spans['mine']", "groups it has: sc", "'ner'", "'entities'"):
             assert part in message
         assert not re.search(r"\s{2,}", message)
+
+
+@pytest.mark.parametrize("ids", [["", ""], ["a", "a"]])
+def test_a_span_that_is_there_twice_counts_once(ids: List[str]) -> None:
+    """Whatever the path."""
+    doc = make_doc()
+    spans = [
+        Span(doc, 0, 2, label="PER", span_id=ids[0]),
+        Span(doc, 0, 2, label="ORG", span_id=ids[1]),
+    ]
+    doc.spans["entities"] = doc.spans["coref_clusters_1"] = spans
+    give_entities(given := make_doc(), [spans, []])
+    doc._.entities = [spans]
+    for found in (
+        make_span_group_entities()(doc),
+        make_default_entities()(doc),
+        make_coref_cluster_entities()(doc),
+        EntityDoc(doc, [spans, []]).entities,
+        EntityDoc(given, find_entities(given, make_default_entities())).entities,
+        [entity.mentions for entity in doc._.entities],
+        reference_entities(doc, make_default_entities()),
+    ):
+        assert boundaries(found) == [[(0, 2)]]
+        assert found[0][0].label_ == "PER"
 
 
 @every_getter

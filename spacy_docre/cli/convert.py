@@ -1,6 +1,7 @@
 """`python -m spacy docre convert`: annotated files to `.spacy` files."""
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import astuple, fields
 from enum import Enum
 from itertools import islice
@@ -33,6 +34,8 @@ class Format(str, Enum):
 
 
 FORMATS = {".json": Format.docred, ".jsonl": Format.prodigy}
+# Of .jsonl: fields that only the documents of another format have.
+FIELDS = {"vertexSet": Format.docred, "vertex_char": Format.hacred}
 
 _Input = Annotated[Path, Arg(metavar="INPUT", help="File to convert", exists=True, dir_okay=False)]
 _Output = Annotated[
@@ -43,17 +46,27 @@ _Output = Annotated[
     ),
 ]
 _InputFormat = Annotated[
-    Format, Opt("--format", "-f", help="auto: docred for .json, prodigy for .jsonl")
+    Format,
+    Opt("--format", "-f", help="auto: docred for .json; for .jsonl what its first line looks like"),
 ]
 _CorefLabel = Annotated[
     str, Opt("--coref-label", help="Prodigy: the label of relations that are coreference")
+]
+_ByText = Annotated[
+    bool,
+    Opt(
+        "--by-text/--by-coref",
+        help="Prodigy: spans of the same text and label are one entity; or only those that "
+        "coreference connects, as where father and son have one name",
+    ),
 ]
 _Split = Annotated[
     List[str],
     Opt(
         *("--split", "-s"),
         metavar="NAME=SIZE",
-        help="Write the next SIZE documents (or 'rest') to NAME.spacy. May be repeated",
+        help="Write the next SIZE documents (or 'rest') to NAME.spacy. May be repeated. Documents "
+        "of the same text stay together",
     ),
 ]
 _Seed = Annotated[Optional[int], Opt("--seed", help="Shuffle the documents before the split")]
@@ -66,6 +79,7 @@ def convert_cli(
     names_path: Names = None,
     lang: Lang = "en",
     coref_label: _CorefLabel = "COREF",
+    by_text: _ByText = True,
     split: _Split = [],
     seed: _Seed = None,
     force: Force = False,
@@ -73,10 +87,11 @@ def convert_cli(
     """
     Convert annotated documents to .spacy files, with entities and relations.
 
-    It reads the JSON of DocRED and Re-DocRED, and the JSONL of Prodigy's rel.manual and of
-    HacRED, also packed as .gz. To write several files: --split train=400 --split dev=rest. A data
-    set of any size goes to an OUTPUT without the ending .spacy, a folder whose files are read as
-    one: a run that was broken off goes on after the last of its files when it is started again.
+    It reads the JSON of DocRED and Re-DocRED, as a list or with a document in each line, and the
+    JSONL of Prodigy's rel.manual and of HacRED, also packed as .gz. To write several files:
+    --split train=400 --split dev=rest. A data set of any size goes to an OUTPUT without the ending
+    .spacy, a folder whose files are read as one: a run that was broken off goes on after the last
+    of its files when it is started again.
     """
     from ..data.corpus_files import write_corpus
     from ..data.docred import read_relation_names
@@ -88,13 +103,19 @@ def convert_cli(
     outputs = {name: output_path / f"{name}{FILE_TYPE}" for name in sizes} or {"": output_path}
     refuse_existing(outputs.values(), force)
     answers: CounterType[str] = Counter()
-    told = _tell_format(input_path) if format == Format.auto else format
+    with exit_on_error(f"Cannot read {input_path}"):
+        told = _tell_format(input_path) if format == Format.auto else format
     hint = "" if told == format else f" {input_path} is read as {told.value}: see --format."
     with exit_on_error(f"Cannot convert {input_path}", hint):
         # A file does not hold its language; this is to find a mistyped one.
         get_lang_class(lang)
         names = read_relation_names(names_path) if names_path else {}
-        settings: Dict[str, Any] = {"names": names, "lang": lang, "coref_label": coref_label}
+        settings: Dict[str, Any] = {
+            "names": names,
+            "lang": lang,
+            "coref_label": coref_label,
+            "by_text": by_text,
+        }
 
         def read(start: int) -> Iterable[Doc]:
             return _read(input_path, told, start, answers, **settings)
@@ -108,12 +129,19 @@ def convert_cli(
 
 
 def _tell_format(path: Path) -> Format:
-    """The format of a file by its ending."""
-    from ..data.json_files import unpacked_suffix
+    """The format of a file by its ending and, of .jsonl, by its first line."""
+    from ..data.json_files import parse_json_items, unpacked_suffix
 
     suffix = unpacked_suffix(path)
     if suffix not in FORMATS:
         msg.fail(f"Unknown format of {path}", "Set it with --format.", exits=1)
+    first = None
+    # What is wrong with a file its reader says.
+    with suppress(ValueError):
+        first = next(parse_json_items(path), None) if suffix == ".jsonl" else None
+    for field, format in FIELDS.items():
+        if isinstance(first, dict) and field in first:
+            return format
     return FORMATS[suffix]
 
 
@@ -126,6 +154,7 @@ def _read(
     names: Mapping[str, str],
     lang: str,
     coref_label: str,
+    by_text: bool,
 ) -> Iterable[Doc]:
     """The documents of a file from a number on; `answers` counts those of Prodigy's users."""
     from ..data.docred import read_docred
@@ -138,7 +167,15 @@ def _read(
     if format == Format.hacred:
         docs = read_hacred(path, Vocab(), names=names)
     else:
-        docs = read_prodigy(path, Vocab(), names=names, coref_label=coref_label, answers=answers)
+        docs = read_prodigy(
+            path,
+            Vocab(),
+            names=names,
+            coref_label=coref_label,
+            by_text=by_text,
+            lang=lang,
+            answers=answers,
+        )
     # From the first on: these files are small, and what Prodigy's users skipped is counted.
     return with_progress(islice(docs, start, None), start)
 
@@ -153,6 +190,12 @@ def _write_parts(
 
     parts = split_docs(docs, sizes, seed)
     counts = write_docs({outputs[name]: part for name, part in parts.items()})
+    for name, size in sizes.items():
+        if size is not None and len(parts[name]) != size:
+            msg.warn(
+                f"{name} has {len(parts[name])} documents instead of {size}: those of the same "
+                "text stay together"
+            )
     unused = len(docs) - sum(map(len, parts.values()))
     if unused:
         msg.warn(f"{unused} documents are in no split")

@@ -88,12 +88,18 @@ def distant_cli(
         msg.info(
             f"Of {counts.without_relations} documents no fact is known: they have no relations"
         )
+    if counts.not_annotated:
+        msg.warn(
+            f"{counts.not_annotated} documents have no entities, and are not labelled",
+            "Set doc.ents or the span group 'entities' in them first.",
+        )
 
 
 def _read_knowledge(
     path: Path, relations: Optional[AbstractSet[str]], from_gold: bool
 ) -> "Tuple[KnowledgeBase, Dict[str, str]]":
     """The facts, and the readable names that annotated documents give to relations."""
+    from ..annotations import has_relations
     from ..data.corpus_files import read_spacy_docs
     from ..data.facts import read_knowledge_base
     from ..data.knowledge_base import KnowledgeBase
@@ -102,8 +108,15 @@ def _read_knowledge(
     if not from_gold:
         return read_knowledge_base(path, relations), names
     knowledge = KnowledgeBase(relations)
+    annotated = False
     for doc in read_spacy_docs(path, Vocab()):
         knowledge.add_document(doc)
         for relation in doc._.relations:
             names[relation.label_] = relation.triple.name or names.get(relation.label_, "")
+        annotated = annotated or has_relations(doc)
+    if not annotated:
+        raise ValueError(
+            f"{path} has no document with annotated relations, and so no facts. Keep what "
+            "doc._.relations holds: DocBin(store_user_data=True)."
+        )
     return knowledge, names

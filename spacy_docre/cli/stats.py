@@ -1,7 +1,7 @@
 """`python -m spacy docre stats`: what data sets hold."""
 
 from pathlib import Path
-from typing import Annotated, Dict, List, Optional, Union
+from typing import TYPE_CHECKING, Annotated, Dict, List, Optional
 
 import srsly
 from spacy.cli._util import Arg, Opt
@@ -9,6 +9,9 @@ from spacy.vocab import Vocab
 from wasabi import msg
 
 from ._shared import exit_on_error
+
+if TYPE_CHECKING:
+    from ..data.stats import Figure
 
 _DataSets = Annotated[
     List[Path], Arg(help=".spacy files, folders of them, or .json as of DocRED", exists=True)
@@ -28,7 +31,7 @@ def stats_cli(data: _DataSets, output: _Output = None) -> None:
     """
     from ..files import written_whole
 
-    columns: Dict[str, Dict[str, Union[int, float]]] = {}
+    columns: "Dict[str, Dict[str, Figure]]" = {}
     for path in data:
         with exit_on_error(f"Cannot read {path}"):
             columns[str(path)] = _survey(path)
@@ -44,7 +47,7 @@ def stats_cli(data: _DataSets, output: _Output = None) -> None:
             srsly.write_json(written[output], columns)
 
 
-def _survey(path: Path) -> Dict[str, Union[int, float]]:
+def _survey(path: Path) -> "Dict[str, Figure]":
     from ..data.corpus_files import read_docs
     from ..data.stats import Stats
 
@@ -54,5 +57,7 @@ def _survey(path: Path) -> Dict[str, Union[int, float]]:
     return stats.to_dict()
 
 
-def _written(figure: Union[int, float]) -> str:
+def _written(figure: "Figure") -> str:
+    if figure is None:
+        return "–"
     return f"{figure:,}" if isinstance(figure, int) else f"{figure:.3f}"

@@ -60,7 +60,9 @@ def read_docs(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Doc]:
 def split_docs(
     docs: Sequence[Doc], sizes: Mapping[str, Optional[int]], seed: Optional[int] = None
 ) -> Dict[str, List[Doc]]:
-    """Split documents by number.
+    """Split documents by number. Those of the same text, and title where they have one, stay
+    together, so that none is both in training and in evaluation: a part may hold some more for
+    that, and a later one fewer.
 
     docs (Sequence[Doc]): The documents.
     sizes (Mapping[str, Optional[int]]): The number of documents in each part; None for those
@@ -77,13 +79,26 @@ def split_docs(
     docs = list(docs)
     if seed is not None:
         random.Random(seed).shuffle(docs)
-    parts = {}
-    start = 0
+    groups: Dict[Tuple[Any, str], List[Doc]] = {}
+    for doc in docs:
+        groups.setdefault((doc.user_data.get("title"), plain_text(doc)), []).append(doc)
+    left = list(groups.values())
+    parts: Dict[str, List[Doc]] = {}
     for name, size in sizes.items():
-        end = start + (len(docs) - taken if size is None else size)
-        parts[name] = docs[start:end]
-        start = end
+        wanted = len(docs) - taken if size is None else size
+        parts[name] = []
+        while left and len(parts[name]) < wanted:
+            parts[name] += left.pop(0)
     return parts
+
+
+def plain_text(doc: Doc) -> str:
+    """What documents are compared by.
+
+    doc (Doc): The document.
+    RETURNS (str): Its text, whatever white space it has.
+    """
+    return " ".join(doc.text.split())
 
 
 def write_corpus(

@@ -22,8 +22,9 @@ from spacy.vocab import Vocab
 
 from ..annotations import Triple
 from .detokenization import detokenize
+from .doubts import Doubts, same_text
 from .gold_annotations import set_gold_annotations, set_mention_names
-from .json_files import parse_json, parse_json_array, read_text
+from .json_files import parse_json, parse_json_items, read_text
 from .sentences import set_sentence_numbers
 from .validation import FieldPath, Label, Text, invalid, validate
 
@@ -34,7 +35,7 @@ _FIELDS = {
     "pos": "[first token, end token], counted within the sentence",
     "sent_id": "the index of the mention's sentence in sents",
     "type": "the mention's label, a string",
-    "name": "the mention's name, a string; leave it out where it is what the text says",
+    "name": "the mention's name, a string, as the text says it; it may be left out",
     "labels": "a list of relations; leave it out where they are unknown",
     "h": "the index of the head entity in vertexSet",
     "t": "the index of the tail entity in vertexSet, which is not the head",
@@ -51,6 +52,8 @@ class MentionRecord(BaseModel):
     sent_id: StrictInt
     type: Text
     name: Optional[Text] = None
+    # What is said twice, where a file has it.
+    global_pos: Any = None
 
 
 class LabelRecord(BaseModel):
@@ -99,10 +102,12 @@ def read_records(path: Path, start: int = 0) -> Iterator[DocumentRecord]:
     path (Path): The JSON file.
     start (int): The number of the first document to read.
     YIELDS (DocumentRecord): The documents.
-    RAISES (ValueError): If the file is malformed.
+    RAISES (ValueError): If the file is malformed, or most names are not what the text says.
     """
-    for index, data in islice(enumerate(parse_json_array(path)), start, None):
-        yield check_document(data, f"{path}, document {index} ({_title(data)})")
+    check = DocumentCheck(path)
+    for index, data in islice(enumerate(parse_json_items(path)), start, None):
+        yield check(data, f"{path}, document {index} ({_title(data)})")
+    check.finish()
 
 
 def record_names(record: DocumentRecord) -> List[Set[str]]:
@@ -120,18 +125,91 @@ def record_names(record: DocumentRecord) -> List[Set[str]]:
     ]
 
 
-def check_document(data: Any, where: str) -> DocumentRecord:
-    """Check a document.
+class DocumentCheck:
+    """The check of the documents of a file.
 
-    data (Any): The document, as parsed from JSON.
-    where (str): What to call it in an error.
-    RETURNS (DocumentRecord): The document.
-    RAISES (ValueError): If it is malformed.
+    path (Path): The file.
     """
-    record = validate(DocumentRecord, data, where, _FIELDS)
-    for field, problem in _problems(record):
-        raise invalid(where, field, problem, _FIELDS)
-    return record
+
+    def __init__(self, path: Path) -> None:
+        self.doubts = Doubts(path)
+        self.num_names = 0
+
+    def __call__(self, data: Any, where: str) -> DocumentRecord:
+        """Check a document.
+
+        data (Any): The document, as parsed from JSON.
+        where (str): What to call it in an error.
+        RETURNS (DocumentRecord): The document.
+        RAISES (ValueError): If it is malformed, or most of its names are not what the text says.
+        """
+        record = validate(DocumentRecord, data, where, _FIELDS)
+        for field, problem in _problems(record):
+            raise invalid(where, field, problem, _FIELDS)
+        others = list(_other_names(record))
+        named = sum(bool(mention.name) for mentions in record.vertexSet for mention in mentions)
+        for field, problem in others:
+            if len(others) >= _MANY and 2 * len(others) > named:
+                of = f" (as of {len(others)} of its {named} names)"
+                raise invalid(where, field, problem + of, _FIELDS)
+            self.doubts.add(_NAMES, f"{where}: {problem}")
+        self.num_names += named
+        for kind, problem in _doubts(record):
+            self.doubts.add(kind, f"{where}: {problem}")
+        return record
+
+    def finish(self) -> None:
+        """Warn of what is doubtful.
+
+        RAISES (ValueError): If most names of the file are not what the text says.
+        """
+        if 2 * self.doubts.found[_NAMES] > self.num_names:
+            raise ValueError(
+                f"{self.doubts.path}: of {self.num_names} names {self.doubts.tell(_NAMES)}. Mend "
+                "pos, which counts from 0 to the token after the last; or leave name out."
+            )
+        self.doubts.warn()
+
+
+_NAMES = "names are not what the text says at pos, and the text is kept"
+# So many other names in a document, if they are most of it, are no slip.
+_MANY = 3
+
+
+def _other_names(record: DocumentRecord) -> Iterator[Tuple[FieldPath, str]]:
+    """The mentions whose name is not what the text says."""
+    for i, mentions in enumerate(record.vertexSet):
+        for j, mention in enumerate(mentions):
+            words = " ".join(record.sents[mention.sent_id][slice(*mention.pos)])
+            if mention.name and not same_text(mention.name, words):
+                yield (
+                    ("vertexSet", i, j, "name"),
+                    f"it is {mention.name!r}, and the text at pos {list(mention.pos)} of sentence "
+                    f"{mention.sent_id} is {words!r}",
+                )
+
+
+def _doubts(record: DocumentRecord) -> Iterator[Tuple[str, str]]:
+    """What else may not be meant: the kind, and what is there."""
+    starts = [0, *accumulate(map(len, record.sents))]
+    holders: Dict[Tuple[int, int, int], int] = {}
+    for i, mentions in enumerate(record.vertexSet):
+        types = list(dict.fromkeys(mention.type for mention in mentions if mention.type))
+        if len(types) > 1:
+            yield "entities have mentions of several types", f"entity {i} has {', '.join(types)}"
+        for mention in mentions:
+            start, end = mention.pos
+            holder = holders.setdefault((mention.sent_id, start, end), i)
+            if holder != i:
+                words = " ".join(record.sents[mention.sent_id][start:end])
+                yield "mentions are of several entities", f"{words!r} of {holder} and {i}"
+            first, last = starts[mention.sent_id] + start, starts[mention.sent_id] + end
+            # Re-DocRED's has the first token twice.
+            if mention.global_pos not in (None, [first, last], [first, first]):
+                yield (
+                    "mentions have a global_pos that is not pos of sent_id, which is taken",
+                    f"{mention.global_pos} for {[first, last]}",
+                )
 
 
 def read_relation_names(path: Union[str, Path]) -> Dict[str, str]:

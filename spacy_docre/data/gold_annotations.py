@@ -7,40 +7,53 @@ from spacy.training import Example
 from spacy.util import filter_spans
 
 from ..annotations import Entity, Triple, set_entities, set_relations
-from ..entity_sources import DEFAULT_KEY, copy_words, gold_entities, set_entity_spans
+from ..entity_sources import (
+    DEFAULT_KEY,
+    copy_words,
+    gold_entities,
+    set_entity_spans,
+)
+from ..mentions import distinct_mentions
 
 Mention = Tuple[int, int, str]
 _NAMES = "docre_mention_names"
 
 
 def set_gold_annotations(
-    doc: Doc, entities: Sequence[Sequence[Mention]], relations: Optional[Iterable[Triple]]
+    doc: Doc, entities: Optional[Sequence[Sequence[Mention]]], relations: Optional[Iterable[Triple]]
 ) -> None:
     """Write gold entities and relations to a Doc.
 
     The mentions go to `doc.spans["entities"]` and, as far as they have a label and do not
-    overlap, to `doc.ents`. The id of each is the index of its entity in `doc._.entities`.
+    overlap, to `doc.ents`; tokens of those without a label are missing there, not outside. The id
+    of each is the index of its entity in `doc._.entities`.
 
     doc (Doc): The document.
-    entities (Sequence[Sequence[Mention]]): First token, end token and label of each mention
-        of each entity. A mention that an entity has twice counts once.
+    entities (Optional[Sequence[Sequence[Mention]]]): First token, end token and label of each
+        mention of each entity; None where nobody has annotated them, nor relations. A mention that
+        an entity has twice counts once.
     relations (Optional[Iterable[Triple]]): The relations; None where nobody has annotated them.
     """
-    spans: List[List[Span]] = []
-    for index, mentions in enumerate(entities):
-        labels: Dict[Tuple[int, int], str] = {}
-        for start, end, label in mentions:
-            labels.setdefault((start, end), label)
-        spans.append(
-            [
-                Span(doc, start, end, label=label, span_id=str(index))
-                for (start, end), label in labels.items()
-            ]
+    if entities is None:
+        return
+    spans = [
+        distinct_mentions(
+            Span(doc, start, end, label=label, span_id=str(index)) for start, end, label in mentions
         )
+        for index, mentions in enumerate(entities)
+    ]
     # Entity by entity, so that their first appearance in the group is in order, too.
-    doc.spans[DEFAULT_KEY] = [span for mentions in spans for span in mentions]
+    set_entity_spans(doc, spans)
+    labelled = filter_spans(span for span in doc.spans[DEFAULT_KEY] if span.label)
+    taken = {index for span in labelled for index in range(span.start, span.end)}
     # In doc.ents, a span without a label would say that there is no entity.
-    doc.ents = filter_spans(span for span in doc.spans[DEFAULT_KEY] if span.label)
+    unlabelled = {
+        index
+        for span in doc.spans[DEFAULT_KEY]
+        if not span.label
+        for index in range(span.start, span.end)
+    }
+    doc.set_ents(labelled, missing=[doc[index : index + 1] for index in unlabelled - taken])
     set_entities(doc, spans)
     if relations is not None:
         set_relations(doc, relations)

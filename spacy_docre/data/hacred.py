@@ -7,7 +7,8 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from .detokenization import detokenize
-from .docred import check_document, make_doc
+from .docred import DocumentCheck, make_doc
+from .doubts import same_text
 from .json_files import parse_json_lines
 
 LANG = "zh"
@@ -19,6 +20,7 @@ _FIELDS = {
     "vertexSet": "vertex_char",
     "labels": "labels_char",
 }
+_TEXTS = "documents have a text that is not that of their tokens, which are taken"
 
 
 def read_hacred(
@@ -34,13 +36,17 @@ def read_hacred(
     YIELDS (Doc): The documents, with gold entities and relations.
     RAISES (ValueError): If the file is malformed.
     """
+    check = DocumentCheck(Path(path))
     for where, data in parse_json_lines(Path(path)):
         text = data.get("text") if isinstance(data, dict) else None
         renamed = ", ".join(f"{theirs} as {ours}" for ours, theirs in _FIELDS.items())
-        record = check_document(_as_docred(data), f"{where} (reading {renamed})")
+        record = check(_as_docred(data), f"{where} (reading {renamed})")
         tokens = [token for sentence in record.sents for token in sentence]
         spaces = _spaces(tokens, text) if isinstance(text, str) else None
+        if isinstance(text, str) and not same_text(text, "".join(tokens)):
+            check.doubts.add(_TEXTS, where)
         yield make_doc(record, vocab, spaces or detokenize(record.sents, LANG), names)
+    check.finish()
 
 
 def _as_docred(data: Any) -> Any:

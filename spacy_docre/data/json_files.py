@@ -27,9 +27,9 @@ def is_json(path: Path) -> bool:
     """Tell JSON files by their name.
 
     path (Path): The path.
-    RETURNS (bool): Whether it ends in .json, or in .json.gz.
+    RETURNS (bool): Whether it ends in .json or .jsonl, also packed as .gz.
     """
-    return unpacked_suffix(path) == ".json"
+    return unpacked_suffix(path) in (".json", ".jsonl")
 
 
 def read_text(path: Path) -> str:
@@ -96,17 +96,17 @@ def parse_json_lines(path: Path) -> Iterator[Tuple[str, Any]]:
             yield where, parse_json(line, where)
 
 
-def parse_json_array(path: Path) -> Iterator[Any]:
-    """Parse a JSON file whose outermost value is an array, one item after the other: neither
-    the file nor the array is in memory as a whole.
+def parse_json_items(path: Path) -> Iterator[Any]:
+    """Parse the items of a JSON file, one after the other: those of an array, or objects in a line
+    each. Neither the file nor the array is in memory as a whole.
 
     path (Path): The file; it is unpacked if its name ends in ".gz".
     YIELDS (Any): The items.
-    RAISES (ValueError): If it is not JSON, not UTF-8, no array, or packed and damaged.
+    RAISES (ValueError): If it is not JSON, not UTF-8, holds neither, or is packed and damaged.
     """
-    with unpacked(path) as stream:
+    with unpacked(path) as stream, io.TextIOWrapper(stream, encoding="utf-8-sig") as text:
         try:
-            yield from _items(io.TextIOWrapper(stream, encoding="utf-8-sig"), str(path))
+            yield from _items(text, str(path))
         except UnicodeDecodeError as error:
             raise _not_utf8(path, error) from None
 
@@ -115,7 +115,7 @@ def parse_json_array(path: Path) -> Iterator[Any]:
 # of 0.6 MB with 100,000 open objects takes it 11 GB, and open arrays more; half of a surrogate
 # pair becomes "?"; a number of more than 64 bits is an error.
 def _items(stream: TextIO, where: str) -> Iterator[Any]:
-    """The items of a JSON array."""
+    """The items of a JSON array, or objects that follow each other."""
     decoder = json.JSONDecoder()
     text = ""
 
@@ -140,14 +140,15 @@ def _items(stream: TextIO, where: str) -> Iterator[Any]:
         text = text[found:]
         return found
 
-    if not take("["):
+    is_array = take("[")
+    if not is_array and next_character() != "{":
         parse_json(text + stream.read(), where)
         raise ValueError(
-            f"{where} should be a list, in brackets: [...]. If it has an item in each line, it is "
-            "of another format."
+            f"{where} should be a list, in brackets: [...], or have an object in each line: "
+            "{...}."
         )
     number = 0
-    ended = take("]")
+    ended = is_array and take("]")
     while not ended:
         end = None
         while end is None:
@@ -159,13 +160,13 @@ def _items(stream: TextIO, where: str) -> Iterator[Any]:
                     problem = getattr(error, "msg", error)
                     raise _not_json(where, f"{problem}, in item {number}") from None
             # A number that is cut in two is a number, too: 0 of 0.5, say.
-            if not text[end:].lstrip().startswith((",", "]")) and read_on():
+            if is_array and not text[end:].lstrip().startswith((",", "]")) and read_on():
                 end = None
         yield item
         number += 1
         text = text[end:]
-        ended = take("]")
-        if not ended and not take(","):
+        ended = take("]") if is_array else not next_character()
+        if is_array and not ended and not take(","):
             raise _not_json(where, "the list has no end, or misses a comma")
     if next_character():
         raise _not_json(where, f"{text[:20]!r} follows the list")

@@ -7,7 +7,8 @@ from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
 from ..annotations import Triple, set_entities, set_relations
-from ..entity_sources import gold_entities
+from ..entity_sources import gold_entities_or_none
+from ..mentions import group_spans
 
 
 class KnowledgeBase:
@@ -73,12 +74,15 @@ class KnowledgeBase:
 
     def align(self, doc: Doc, names: Mapping[str, str] = {}) -> None:
         """Set the relations of a document to the facts that hold between its entities, by any
-        of their names or ids.
+        of their names or ids. A document whose entities nothing has set stays as it is: what holds
+        between them is not known.
 
         doc (Doc): The document, with entities.
         names (Mapping[str, str]): Readable names of the relations.
         """
-        entities = gold_entities(doc)
+        entities = gold_entities_or_none(doc)
+        if entities is None:
+            return
         ids = _linked_ids(doc)
         found = self._lookup(self._of_names, [_keys(mentions) for mentions in entities])
         found |= self._lookup(self._of_ids, [_ids(mentions, ids) for mentions in entities])
@@ -126,7 +130,7 @@ def _key(name: str) -> str:
 def _linked_ids(doc: Doc) -> Dict[Tuple[int, int], Set[str]]:
     """The ids that a linker or an entity ruler has given to the spans of a document, by their
     tokens. The `id_` of a span in a group only tells the entities of its document apart."""
-    groups = [span for group in doc.spans.values() for span in group]
+    groups = [span for key in doc.spans for span in group_spans(doc, key)]
     local = {span.id_ for span in groups}
     ids: Dict[Tuple[int, int], Set[str]] = defaultdict(set)
     for span in groups:

@@ -1,65 +1,27 @@
-"""The JSONL format of Prodigy's rel.manual."""
+"""The JSONL format of Prodigy's rel.manual, and of its other recipes that annotate spans."""
 
 from collections import Counter
 from pathlib import Path
+from typing import Any, Callable, Dict, Hashable, Iterator, List, Mapping, Optional, Union
 from typing import Counter as CounterType
-from typing import Hashable, Iterator, List, Mapping, Optional, Tuple, Union
 
-from pydantic import BaseModel, StrictBool, StrictInt
 from spacy.tokens import Doc
+from spacy.util import get_lang_class
 from spacy.vocab import Vocab
 
-from ..annotations import Triple
+from ..annotations import Triple, has_entities, has_relations
+from .corpus_files import plain_text
+from .doubts import Doubts
 from .gold_annotations import Mention, set_gold_annotations
 from .json_files import parse_json_lines
-from .validation import FieldPath, Label, Text, invalid, validate
+from .prodigy_records import FIELDS, Example, TokenRecord, read_example
+from .validation import invalid
 
-_FIELDS = {
-    "text": "a string, of one character or more for a token",
-    "tokens": "a list of tokens, each with text, start and end",
-    "start": "the index of the token's first character in the text",
-    "end": "the index behind the token's last character in the text",
-    "ws": "true where a space follows the token, else false",
-    "spans": "a list of mentions, each with token_start, token_end and label",
-    "token_start": "the index of the mention's first token in tokens",
-    "token_end": "the index of the mention's last token in tokens",
-    "label": "a string; of one character or more for a relation",
-    "relations": "a list of relations, each with head_span, child_span and label",
-    "head_span": "one of the example's spans",
-    "child_span": "one of the example's spans, of another entity than the head's",
-    "head": "the index of the last token of one of the example's spans",
-    "child": "the index of the last token of a span of another entity than the head's",
-    "answer": '"accept", "reject" or "ignore"',
-}
 ACCEPT = "accept"
+_UNUSABLE = "accepted examples cannot be used, and are left out"
+_REPEATED = "texts are there again with other annotations, and all of them are kept"
 
-
-class TokenRecord(BaseModel):
-    text: Text
-    start: StrictInt
-    end: StrictInt
-    ws: Optional[StrictBool] = None
-
-
-class SpanRecord(BaseModel):
-    token_start: StrictInt
-    token_end: StrictInt
-    label: Optional[Text] = None
-
-
-class RelationRecord(BaseModel):
-    label: Label
-    head: Optional[StrictInt] = None
-    child: Optional[StrictInt] = None
-    head_span: Optional[SpanRecord] = None
-    child_span: Optional[SpanRecord] = None
-
-
-class ExampleRecord(BaseModel):
-    text: Text
-    tokens: List[TokenRecord]
-    spans: List[SpanRecord] = []
-    relations: List[RelationRecord] = []
+Tokenize = Callable[[str], List[TokenRecord]]
 
 
 def read_prodigy(
@@ -68,134 +30,145 @@ def read_prodigy(
     *,
     names: Mapping[str, str] = {},
     coref_label: str = "COREF",
+    by_text: bool = True,
+    lang: str = "en",
     answers: Optional[CounterType[str]] = None,
 ) -> Iterator[Doc]:
     """Read the accepted examples of a Prodigy dataset.
 
-    Spans of the same text and label, whatever their case, are mentions of one entity, and
-    so are spans that a coreference relation connects.
+    Spans that a coreference relation connects are mentions of one entity, and so are spans of the
+    same text and label, whatever their case. Words without a span that a relation connects are
+    mentions without a label. Where an example has no "relations", or null, nobody has annotated
+    them, and where it has no "spans" either, nor entities. One that has no tokens is cut into those
+    of the language, and at the ends of its spans.
 
     path (Union[str, Path]): The JSONL file.
     vocab (Vocab): The vocabulary of the documents.
     names (Mapping[str, str]): Readable names of the relations, by label.
     coref_label (str): The label of the relations that are coreference; they are not
         relations of the document.
+    by_text (bool): Whether spans of the same text and label are one entity; else only coreference
+        connects spans, as where father and son have one name.
+    lang (str): The language of examples without tokens.
     answers (Optional[Counter[str]]): Is told how many examples there are of each answer;
         those that are not "accept" are skipped.
-    YIELDS (Doc): The documents, with gold entities and relations.
-    RAISES (ValueError): If the file is malformed.
+    YIELDS (Doc): The documents, with gold entities and relations. A warning tells of accepted
+        examples that cannot be used, and of texts that are there again with other annotations.
+    RAISES (ValueError): If a line is not JSON, or no accepted example can be used.
     """
     path = Path(path)
     answers = Counter() if answers is None else answers
+    doubts = Doubts(path)
+    tokenize = _tokenizer(lang)
+    seen: Dict[str, Dict[str, Hashable]] = {}
+    num_accepted = 0
     for where, data in parse_json_lines(path):
-        answer = data.get("answer", ACCEPT) if isinstance(data, dict) else ACCEPT
-        if not isinstance(answer, str):
-            raise invalid(where, ("answer",), f"it is {answer!r}", _FIELDS)
-        answers[answer] += 1
-        if answer == ACCEPT:
-            record = validate(ExampleRecord, data, where, _FIELDS)
-            for field, problem in _problems(record):
-                raise invalid(where, field, problem, _FIELDS)
-            doc = _make_doc(record, vocab)
-            _annotate(doc, record, where, names, coref_label)
-            yield doc
+        try:
+            answer = _answer(data, where)
+            answers[answer] += 1
+            if answer != ACCEPT:
+                continue
+            num_accepted += 1
+            example = read_example(data, where, tokenize)
+            doc = _make_doc(example, vocab)
+            _annotate(doc, example, names, coref_label, by_text)
+        except ValueError as error:
+            doubts.add(_UNUSABLE, str(error))
+            continue
+        if _differs(seen, doc):
+            doubts.add(_REPEATED, f"{where}, {doc.text[:40]!r}")
+        yield doc
+    if doubts.found[_UNUSABLE] and doubts.found[_UNUSABLE] >= num_accepted:
+        raise ValueError(f"{path} has no example that can be used: {doubts.tell(_UNUSABLE)}.")
+    doubts.warn()
 
 
-def _make_doc(record: ExampleRecord, vocab: Vocab) -> Doc:
-    starts = [*(token.start for token in record.tokens), len(record.text)]
+def _answer(data: Any, where: str) -> str:
+    """The answer of an example; one that has none is accepted."""
+    answer = data.get("answer") if isinstance(data, dict) else None
+    if answer is None:
+        return ACCEPT
+    if not isinstance(answer, str):
+        raise invalid(where, ("answer",), f"it is {answer!r}", FIELDS)
+    return answer
+
+
+def _tokenizer(lang: str) -> Tokenize:
+    tokenizer: Any = None
+
+    def tokenize(text: str) -> List[TokenRecord]:
+        nonlocal tokenizer
+        # Made where an example needs it: some languages take other packages.
+        tokenizer = tokenizer or get_lang_class(lang)().tokenizer
+        return [
+            TokenRecord(text=token.text, start=token.idx, end=token.idx + len(token))
+            for token in tokenizer(text)
+        ]
+
+    return tokenize
+
+
+def _make_doc(example: Example, vocab: Vocab) -> Doc:
+    tokens = example.tokens
+    starts = [*(token.start for token in tokens), len(example.text)]
     return Doc(
         vocab,
-        words=[token.text for token in record.tokens],
-        spaces=[
-            token.end < start if token.ws is None else token.ws
-            for token, start in zip(record.tokens, starts[1:], strict=True)
-        ],
+        words=[token.text for token in tokens],
+        spaces=[token.end < start for token, start in zip(tokens, starts[1:], strict=True)],
     )
 
 
 def _annotate(
-    doc: Doc, record: ExampleRecord, where: str, names: Mapping[str, str], coref_label: str
+    doc: Doc, example: Example, names: Mapping[str, str], coref_label: str, by_text: bool
 ) -> None:
-    links = [
-        (_find_span(record, index, "head", where), _find_span(record, index, "child", where))
-        for index in range(len(record.relations))
-    ]
     # The spans of one entity have equal identities.
     identities: List[Hashable] = [
-        (doc[span.token_start : span.token_end + 1].text.casefold(), span.label)
-        for span in record.spans
+        (" ".join(doc[start:end].text.split()).casefold(), label) if by_text else (start, end)
+        for start, end, label in example.spans
     ]
-    for relation, (head, child) in zip(record.relations, links, strict=True):
-        if relation.label == coref_label:
-            kept, merged = identities[head], identities[child]
+    for link in example.links:
+        if link.label == coref_label:
+            kept, merged = identities[link.head], identities[link.child]
             identities = [kept if identity == merged else identity for identity in identities]
     indices = {identity: index for index, identity in enumerate(dict.fromkeys(identities))}
     entities: List[List[Mention]] = [[] for _ in indices]
-    for span, identity in zip(record.spans, identities, strict=True):
-        entities[indices[identity]].append((span.token_start, span.token_end + 1, span.label or ""))
+    for span, identity in zip(example.spans, identities, strict=True):
+        entities[indices[identity]].append((span[0], span[1], span[2] or ""))
     triples = []
-    for index, (relation, (head, child)) in enumerate(zip(record.relations, links, strict=True)):
-        if relation.label == coref_label:
+    for link in example.links:
+        if link.label == coref_label:
             continue
-        if identities[head] == identities[child]:
+        if identities[link.head] == identities[link.child]:
             raise invalid(
-                where,
-                ("relations", index, _reference(relation, "child")),
-                "head and child are the same entity: they have the same text and label, or "
-                f"{coref_label} connects them",
-                _FIELDS,
+                example.where,
+                link.child_field,
+                "head and child are the same entity: they have the same text and label (which "
+                f"--by-coref keeps apart), or {coref_label} connects them",
+                FIELDS,
             )
-        triples.append(
-            Triple(
-                indices[identities[head]],
-                indices[identities[child]],
-                relation.label,
-                name=names.get(relation.label, ""),
-            )
+        head, child = indices[identities[link.head]], indices[identities[link.child]]
+        triples.append(Triple(head, child, link.label, name=names.get(link.label, "")))
+    set_gold_annotations(
+        doc,
+        entities if example.has_spans or example.has_relations else None,
+        # Relations of the same two entities between other mentions are one.
+        list(dict.fromkeys(triples)) if example.has_relations else None,
+    )
+
+
+def _differs(seen: Dict[str, Dict[str, Hashable]], doc: Doc) -> bool:
+    """Whether a text was there before with other annotations; those that are missing are not
+    others."""
+    entities = [frozenset((m.start, m.end, m.label_) for m in e.mentions) for e in doc._.entities]
+    found: Dict[str, Hashable] = {}
+    if has_entities(doc):
+        found["entities"] = hash(frozenset(entities))
+    if has_relations(doc):
+        triples = (relation.triple for relation in doc._.relations)
+        found["relations"] = hash(
+            frozenset((entities[t.head], entities[t.tail], t.label) for t in triples)
         )
-    # Relations of the same two entities between other mentions are one.
-    set_gold_annotations(doc, entities, dict.fromkeys(triples))
-
-
-def _problems(record: ExampleRecord) -> Iterator[Tuple[FieldPath, str]]:
-    """The fields that are of the right type and still cannot be right."""
-    for i, token in enumerate(record.tokens):
-        if not token.text:
-            yield ("tokens", i, "text"), "it is empty"
-        if record.text[token.start : token.end] != token.text:
-            yield (
-                ("tokens", i, "start"),
-                f"the text holds {record.text[token.start : token.end]!r} from {token.start} to "
-                f"{token.end}, and the token is {token.text!r}",
-            )
-    for i, span in enumerate(record.spans):
-        if not 0 <= span.token_start < len(record.tokens):
-            yield (
-                ("spans", i, "token_start"),
-                f"there is no token {span.token_start} in a text of {len(record.tokens)}",
-            )
-        if not span.token_start <= span.token_end < len(record.tokens):
-            yield (
-                ("spans", i, "token_end"),
-                f"{span.token_end} is no end of a mention that begins at token "
-                f"{span.token_start} of {len(record.tokens)}",
-            )
-
-
-def _reference(relation: RelationRecord, role: str) -> str:
-    """The field that says which span is the head or child."""
-    return role if getattr(relation, f"{role}_span") is None else f"{role}_span"
-
-
-def _find_span(record: ExampleRecord, index: int, role: str, where: str) -> int:
-    """The index of the span that is the head or child of a relation."""
-    field = _reference(record.relations[index], role)
-    wanted = getattr(record.relations[index], field)
-    for found, span in enumerate(record.spans):
-        same = span.token_end == wanted
-        if isinstance(wanted, SpanRecord):
-            same = (span.token_start, span.token_end) == (wanted.token_start, wanted.token_end)
-        if same:
-            return found
-    problem = "it is missing" if wanted is None else "there is no such span"
-    raise invalid(where, ("relations", index, field), problem, _FIELDS)
+    known = seen.setdefault(plain_text(doc), {})
+    differs = any(known.get(field, value) != value for field, value in found.items())
+    known.update(found)
+    return differs

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from dataclasses import astuple, dataclass, field
 from typing import Counter as CounterType
-from typing import Dict, List, Set, Tuple, Union
+from typing import Dict, List, Optional, Set, Tuple, Union
 
 from spacy.tokens import Doc
 
@@ -12,6 +12,8 @@ from .sentences import sentence_distance, sentences_of_entities
 
 # Distances of this many sentences and more are counted together.
 FAR = 4
+
+Figure = Union[int, float, None]
 
 
 @dataclass
@@ -22,7 +24,8 @@ class CorpusCounts:
     entities (int): Entities.
     mentions (int): Mentions of entities.
     relations (int): Relations.
-    without_relations (int): Documents without relations.
+    without_relations (int): Documents that are annotated to have no relations.
+    not_annotated (int): Documents whose relations nobody has annotated.
     """
 
     documents: int = 0
@@ -30,6 +33,7 @@ class CorpusCounts:
     mentions: int = 0
     relations: int = 0
     without_relations: int = 0
+    not_annotated: int = 0
 
     def __add__(self, other: "CorpusCounts") -> "CorpusCounts":
         return CorpusCounts(
@@ -45,7 +49,9 @@ class CorpusCounts:
         self.entities += len(doc._.entities)
         self.mentions += sum(len(entity.mentions) for entity in doc._.entities)
         self.relations += len(doc._.relations)
-        self.without_relations += not doc._.relations
+        annotated = has_relations(doc)
+        self.without_relations += annotated and not doc._.relations
+        self.not_annotated += not annotated
 
 
 @dataclass
@@ -95,13 +101,14 @@ class Stats(CorpusCounts):
                 self.distances[min(distance, FAR)] += 1
                 self.two_hop += distance > 0 and _are_bridged(sentences, triple.head, triple.tail)
 
-    def to_dict(self) -> Dict[str, Union[int, float]]:
+    def to_dict(self) -> Dict[str, Figure]:
         """The figures of the paper's Table 1, and others, by their readable name.
 
-        RETURNS (Dict[str, Union[int, float]]): The figures; shares are in 0 to 1.
+        RETURNS (Dict[str, Figure]): The figures; shares are in 0 to 1, and None where there is
+            nothing that they are a share of.
         """
         located = sum(self.distances.values())
-        figures: Dict[str, Union[int, float]] = {
+        figures: Dict[str, Figure] = {
             "documents": self.documents,
             "documents with relations annotated": self.annotated_documents,
             "relation types": len(self.labels),
@@ -134,5 +141,5 @@ def _are_bridged(sentences: List[Set[int]], head: int, tail: int) -> bool:
     )
 
 
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else 0.0
+def _ratio(part: float, whole: float) -> Optional[float]:
+    return part / whole if whole else None

@@ -11,7 +11,7 @@ from spacy.training import Example
 
 from ..alignment import GoldAlignment
 from ..annotations import Triple
-from ..data.json_files import parse_json_array
+from ..data.json_files import parse_json_items
 from ..data.sentences import sentences_by_number
 from ..data.validation import Label, Text, validate
 from .gold import evidence_numbers
@@ -137,7 +137,7 @@ def read_answers(path: Path) -> Answers:
     RAISES (ValueError): If the file is malformed.
     """
     answers: Answers = {}
-    for index, data in enumerate(parse_json_array(path)):
+    for index, data in enumerate(parse_json_items(path)):
         record = validate(AnswerRecord, data, f"{path}, answer {index}", _FIELDS)
         triple = ScoredTriple(record.title, record.h_idx, record.t_idx, record.r)
         answers.setdefault(triple, Answer(frozenset(record.evidence), record.score))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from math import comb
-from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Sequence, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Span
@@ -115,14 +115,15 @@ def make_entity_cluster_scorer(key: str = DEFAULT_KEY) -> Scorer:
     reference has no entities are left out.
 
     key (str): The key of the group in `doc.spans` that holds the predicted entities.
-    RETURNS (Scorer): The scorer. It gives what `score_clusters` gives.
+    RETURNS (Scorer): The scorer. It gives what `score_clusters` gives; None where no document has
+        gold entities.
     """
     return partial(_score_entity_clusters, key=key)
 
 
 def _score_entity_clusters(
     examples: Iterable[Example], *, key: str, **settings: Any
-) -> Dict[str, float]:
+) -> Dict[str, Optional[float]]:
     get_gold, get_predicted = make_default_entities(key), make_span_group_entities(key)
     documents = []
     for example in examples:
@@ -133,7 +134,8 @@ def _score_entity_clusters(
         predicted = get_predicted(example.predicted) if key in example.predicted.spans else []
         alignment = GoldAlignment(example, predicted, gold)
         documents.append((_clusters(alignment.gold), _clusters(alignment.predicted)))
-    return score_clusters(documents)
+    scores = score_clusters(documents)
+    return {name: score if documents else None for name, score in scores.items()}
 
 
 def _clusters(entities: Iterable[Sequence[Span]]) -> List[Cluster]:

@@ -7,7 +7,9 @@ from spacy.language import Language
 from spacy.pipeline import Pipe
 from spacy.tokens import Doc, Span
 
-from ..entity_sources import DEFAULT_KEY, coref_keys, linked_id
+from ..coreference import coref_clusters
+from ..entity_sources import DEFAULT_KEY, known_entities
+from ..mentions import forget_merged
 from .names import NameKey, NameRules
 
 
@@ -98,6 +100,7 @@ class EntityClusterer(Pipe):
                 )
                 for mention, entity in zip(doc.ents, self._entities(doc), strict=True)
             ]
+            forget_merged(doc)
         return doc
 
     def _entities(self, doc: Doc) -> List[Hashable]:
@@ -112,11 +115,13 @@ class EntityClusterer(Pipe):
 
     def _known_entities(self, doc: Doc) -> List[Optional[Hashable]]:
         """The entity of each mention that something else than its name tells, or None."""
-        keys = [] if self.coref_prefix is None else coref_keys(doc, self.coref_prefix)
-        cluster_by_span = {(span.start, span.end): key for key in keys for span in doc.spans[key]}
-        ids = [linked_id(mention) or None for mention in doc.ents]
+        found = {} if self.coref_prefix is None else coref_clusters(doc, self.coref_prefix)
+        cluster_by_span = {
+            (span.start, span.end): key for key, spans in found.items() for span in spans
+        }
+        ids = known_entities(doc)
         clusters = [cluster_by_span.get((mention.start, mention.end)) for mention in doc.ents]
-        ids_by_cluster: Dict[Optional[str], Set[str]] = defaultdict(set)
+        ids_by_cluster: Dict[Optional[str], Set[Hashable]] = defaultdict(set)
         for id_, cluster in zip(ids, clusters, strict=True):
             if id_ is not None:
                 ids_by_cluster[cluster].add(id_)

@@ -124,6 +124,65 @@ def test_prodigy() -> None:
     assert [relation.label_ for relation in read("train.spacy")[0]._.relations] == ["SAME"]
 
 
+@pytest.mark.parametrize("make, told", [(docred, "10 20 30 10 0 0"), (hacred, "10 20 30 10 0 0")])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_document_in_each_line(make: Callable, told: str, packed: bool) -> None:
+    """The first line says what it is."""
+    text = "\n".join(json.dumps(make(index)) for index in range(10)).encode()
+    name = "data.jsonl.gz" if packed else "data.jsonl"
+    Path(name).write_bytes(gzip.compress(text) if packed else text)
+    result = convert(name, "out.spacy")
+    assert result.exit_code == 0 and f"out.spacy {told}" in output(result)
+    assert titles("out.spacy") == list(range(10))
+
+
+def test_relations_that_nobody_has_annotated() -> None:
+    examples = [prodigy("accept"), prodigy("accept"), prodigy("accept")]
+    del examples[0]["relations"]
+    examples[1]["relations"] = []
+    Path("mixed.jsonl").write_text("\n".join(map(json.dumps, examples)), encoding="utf-8")
+    result = convert("mixed.jsonl", "train.spacy")
+    assert "Without relations Not annotated" in output(result)
+    assert "train.spacy 3 6 6 1 1 1" in output(result)
+
+
+def test_unusable_examples() -> None:
+    broken = {**prodigy("accept"), "text": "Eve has Bo"}
+    lines = [prodigy("accept"), broken]
+    Path("some.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    with pytest.warns(UserWarning, match="1 accepted examples cannot be used.*line 2"):
+        result = convert("some.jsonl", "train.spacy")
+    assert result.exit_code == 0 and "train.spacy 1 2 2 1" in output(result)
+    Path("none.jsonl").write_text(json.dumps(broken), encoding="utf-8")
+    result = convert("none.jsonl", "none.spacy")
+    assert result.exit_code == 1 and "no example that can be used" in output(result)
+    assert not Path("none.spacy").exists()
+
+
+def test_father_and_son() -> None:
+    example = {**prodigy("accept"), "text": "Ann has Ann"}
+    example["tokens"][2]["text"], example["tokens"][2]["end"] = "Ann", 11
+    Path("same.jsonl").write_text(json.dumps(example), encoding="utf-8")
+    assert convert("same.jsonl", "train.spacy").exit_code == 1
+    assert "train.spacy 1 2 2 1" in output(convert("same.jsonl", "train.spacy", "--by-coref"))
+
+
+def test_texts_without_tokens() -> None:
+    spans = [{"start": 0, "end": 7, "label": "ORG"}]
+    Path("it.jsonl").write_text(json.dumps({"text": "L'opera.", "spans": spans}))
+    assert convert("it.jsonl", "it.spacy", "--lang", "it").exit_code == 0
+    assert [token.text for token in read("it.spacy")[0]] == ["L'", "opera", "."]
+
+
+def test_split_keeps_a_text_together() -> None:
+    Path("same.jsonl").write_text("\n".join([json.dumps(prodigy("accept"))] * 3))
+    result = convert("same.jsonl", "corpus", "--split", "dev=1", "--split", "train=rest")
+    assert "dev has 3 documents instead of 1: those of the same text stay together" in output(
+        result
+    )
+    assert len(read("corpus/dev.spacy")) == 3 and not read("corpus/train.spacy")
+
+
 def test_coreference_label() -> None:
     result = convert("prodigy.jsonl", "train.spacy", "--coref-label", "SAME")
     assert "train.spacy 1 1 2 0" in output(result)

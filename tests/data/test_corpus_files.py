@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Callable, Iterator, List
+from typing import Callable, Iterator, List, Optional
 
 import pytest
 from spacy.tokens import Doc, DocBin, Span
@@ -51,6 +51,23 @@ def test_split_shuffled() -> None:
     assert sorted(numbers(first["train"] + first["dev"])) == list(range(20))
     assert numbers(first["train"]) != list(range(15))
     assert numbers(docs) == list(range(20))
+
+
+@pytest.mark.parametrize("seed", [None, 0, 1, 2, 3])
+def test_split_keeps_a_text_together(seed: Optional[int]) -> None:
+    docs = [doc for doc in make_docs(6) for _ in range(3)]
+    parts = split_docs(docs, {"train": 10, "dev": None, "test": 2}, seed=seed)
+    texts = [{doc[0].text for doc in part} for part in parts.values()]
+    assert [len(part) for part in parts.values()] == [12, 6, 0]
+    assert not texts[0] & texts[1] and set.union(*texts) == set("012345")
+
+
+def test_split_by_titles_of_a_text() -> None:
+    """Documents that have titles of their own are others."""
+    docs = [Doc(VOCAB, words=["x"], user_data={"title": title}) for title in "abba"]
+    parts = split_docs(docs, {"train": 2, "dev": 2})
+    titles = [[doc.user_data["title"] for doc in part] for part in parts.values()]
+    assert titles == [["a", "a"], ["b", "b"]]
 
 
 def test_split_of_too_many() -> None:

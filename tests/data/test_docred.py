@@ -15,6 +15,7 @@ from spacy.vocab import Vocab
 from spacy_docre.annotations import has_relations
 from spacy_docre.data.docred import read_docred, read_relation_names
 from spacy_docre.entity_sources import make_doc_ents_entities, make_span_group_entities
+from spacy_docre.mentions import without_space
 
 DATA = os.environ.get("SPACY_DOCRE_DATA")
 DATA_FILES = {"redocred/dev_revised.json": 500, "docred/unlabelled.json": 999}
@@ -208,6 +209,7 @@ def documents(draw: st.DrawFn) -> Dict[str, Any]:
     return {"title": title, "sents": sents, "vertexSet": vertex_set, "labels": labels}
 
 
+@pytest.mark.filterwarnings("ignore:.*mentions")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(documents(), max_size=3))
 def test_any_document(path: Path, data: List[Dict[str, Any]]) -> None:
@@ -217,16 +219,23 @@ def test_any_document(path: Path, data: List[Dict[str, Any]]) -> None:
         tokens = [token for sent in record["sents"] for token in sent]
         assert [token.text for token in doc] == tokens
         starts = [sum(map(len, record["sents"][:i])) for i in range(len(record["sents"]))]
+        # A mention counts once, whatever white space it begins or ends with.
         vertex_set = [
             {
-                (starts[m["sent_id"]] + m["pos"][0], starts[m["sent_id"]] + m["pos"][1])
+                without_space(
+                    doc, starts[m["sent_id"]] + m["pos"][0], starts[m["sent_id"]] + m["pos"][1]
+                )
                 for m in mentions
             }
             for mentions in record["vertexSet"]
         ]
-        assert [{span[:2] for span in spans} for spans in entities_of(doc)] == vertex_set
-        grouped = make_span_group_entities()(doc)
-        assert [{(span.start, span.end) for span in spans} for spans in grouped] == vertex_set
+        stored_mentions = [entity.mentions for entity in doc._.entities]
+        for entities in (stored_mentions, make_span_group_entities()(doc)):
+            bounds = [
+                [without_space(doc, span.start, span.end) for span in spans] for spans in entities
+            ]
+            assert [set(spans) for spans in bounds] == vertex_set
+            assert list(map(len, bounds)) == list(map(len, vertex_set))
         relations = {(r.head.index, r.tail.index, r.label_) for r in doc._.relations}
         assert len(relations) == len(doc._.relations)
         assert relations == {(label["h"], label["t"], label["r"]) for label in record["labels"]}
@@ -307,7 +316,8 @@ def test_malformed_document(path: Path, change: Any, field: str, problem: str) -
 @pytest.mark.parametrize(
     "text, problem",
     [
-        (b'{"title": "x"}', "should be a list, in brackets"),
+        (b'{"title": "x"}', "document 0 ('x'), field sents: Field required"),
+        (b'"x"', "should be a list, in brackets"),
         (b"[{]", "is not JSON (in UTF-8): Expecting property name"),
         (b"", "is not JSON"),
         ('[{"title": "Aliág"}]'.encode("latin-1"), "is not UTF-8"),
@@ -321,6 +331,93 @@ def test_malformed_file(path: Path, text: bytes, problem: str) -> None:
         list(read_docred(path, Vocab()))
     assert str(path) in str(raised.value)
     assert problem in str(raised.value)
+
+
+def named(names: Dict[str, List[int]]) -> Dict[str, Any]:
+    """A document whose mentions have names, in sentence 0."""
+    return {
+        "title": "Ann Lane",
+        "sents": [["Ann", "Lane", "lives", "in", "New", "York", "near", "Bo", "."]],
+        "vertexSet": [
+            [{**mention(0, start, end), "name": name}] for name, (start, end) in names.items()
+        ],
+    }
+
+
+RIGHT = {"Ann Lane": [0, 2], "New York": [4, 6], "Bo": [7, 8]}
+
+
+def test_names_that_are_the_text(path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    """Whatever the white space, the case and the way to write a letter."""
+    read(path, [named(RIGHT), named({"ann  LANE": [0, 2], "NewYork": [4, 6], "\uff22o": [7, 8]})])
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("shift", [(1, 1), (-1, -1), (0, -1), (0, 1)])
+@pytest.mark.parametrize("number", [1, 3])
+def test_names_that_are_systematically_not_the_text(path: Path, shift: Any, number: int) -> None:
+    """In a document of few names and in one of several."""
+    names = {"New York": [4, 6], "Lane lives": [1, 3], "York near": [5, 7]}
+    moved = [(name, [start + shift[0], end + shift[1]]) for name, (start, end) in names.items()]
+    with pytest.raises(ValueError, match="'New York', and the text at pos .* of sentence 0"):
+        read(path, [named(dict(moved[:number]))])
+
+
+def test_names_that_are_not_the_text(path: Path) -> None:
+    """A few are told, once for the file."""
+    wrong = {**RIGHT, "Bo": [6, 7]}
+    with pytest.warns(UserWarning) as warned:
+        docs = read(path, [named(RIGHT), named(wrong), named(RIGHT), named(wrong)])
+    (message,) = (str(warning.message) for warning in warned)
+    assert message.startswith(
+        f"{path}: 2 names are not what the text says at pos, and the text is kept (document 1 "
+        "('Ann Lane'): it is 'Bo', and the text at pos [6, 7] of sentence 0 is 'near'; document 3"
+    )
+    assert docs[1]._.entities[2].text == "near"
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        (
+            ["vertexSet", 1, 0, "type", "ORG"],
+            "1 entities have mentions of several types .*ORG",
+        ),
+        (
+            ["vertexSet", 0, 1, "pos", [2, 3]],
+            "1 mentions are of several entities .*'Oslo'",
+        ),
+        (
+            ["vertexSet", 0, 1, "global_pos", [18, 19]],
+            "1 mentions have a global_pos .*for .17",
+        ),
+    ],
+)
+def test_what_is_doubtful(path: Path, change: Any, told: str) -> None:
+    document = copy.deepcopy(DOCUMENT)
+    document["vertexSet"][1][2]["type"] = "PER"
+    *keys, last, value = change
+    target: Any = document
+    for key in keys:
+        target = target[key]
+    target[last] = value
+    with pytest.warns(UserWarning, match=told) as warned:
+        read(path, [document])
+    assert len(warned) == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*several types")
+@pytest.mark.parametrize("name", ["dev.json", "dev.jsonl"])
+def test_a_document_in_each_line(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    expected = read(tmp_path / "list.json", [DOCUMENT, {**DOCUMENT, "title": "Two"}])
+    lines = [json.dumps(DOCUMENT), json.dumps({**DOCUMENT, "title": "Two"})]
+    path.write_text("\n".join(lines))
+    docs = list(read_docred(path, Vocab()))
+    assert [doc.user_data for doc in docs] == [doc.user_data for doc in expected]
+    path.write_text("\n".join([*lines, '{"title": "Three"}']))
+    with pytest.raises(ValueError, match="document 2 .'Three'., field sents: Field required"):
+        list(read_docred(path, Vocab()))
 
 
 def test_relation_names(tmp_path: Path) -> None:
@@ -355,7 +452,9 @@ def test_malformed_relation_names(tmp_path: Path, text: str, problem: str) -> No
 def test_real_data(name: str) -> None:
     path = Path(DATA or "") / name
     records = json.loads(path.read_text(encoding="utf-8"))
-    docs = list(read_docred(path, Vocab()))
+    with pytest.warns(UserWarning) as warned:
+        docs = list(read_docred(path, Vocab()))
+    assert len(warned) == 1
     assert len(docs) == len(records) == DATA_FILES[name]
     names: Counter = Counter()
     for doc, copied, record in zip(docs, stored(docs), records, strict=True):

@@ -76,6 +76,19 @@ def test_space_that_is_a_token(tmp_path: Path) -> None:
     assert doc.text == "Hi there you" and len(doc) == 4
 
 
+def test_what_is_said_twice(tmp_path: Path) -> None:
+    """A text of other tokens, and a name that is not the text."""
+    entities = [[{**DOCUMENT["vertex_char"][0][0], "pos": [0, 2]}], *DOCUMENT["vertex_char"][1:]]
+    path = write(tmp_path / "train.json", {**DOCUMENT, "text": "另", "vertex_char": entities})
+    with pytest.warns(UserWarning) as warned:
+        (doc,) = read_hacred(path, Vocab())
+    (message,) = (str(warning.message) for warning in warned)
+    assert "1 names are not what the text says" in message and "'王小明'" in message
+    assert "1 documents have a text that is not that of their tokens" in message
+    assert doc.text == TEXT
+
+
+@pytest.mark.filterwarnings("ignore:.*have a text that is not")
 @pytest.mark.parametrize("text", [None, "另一个文本。", 7])
 def test_without_a_text_of_these_tokens(tmp_path: Path, text: Any) -> None:
     document: Dict[str, Any] = {**DOCUMENT, "text": text}

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spacy_docre.data import json_files
-from spacy_docre.data.json_files import parse_json_array
+from spacy_docre.data.json_files import parse_json_items
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -27,19 +27,38 @@ def test_items_are_those_of_the_array(
     path.write_text(f" {json.dumps(items, indent=indent)}\n")
     with pytest.MonkeyPatch.context() as context:
         context.setattr(json_files, "_CHARACTERS", characters)
-        assert list(parse_json_array(path)) == items
+        assert list(parse_json_items(path)) == items
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.dictionaries(st.text(), VALUES, max_size=3), min_size=1), st.integers(1, 9))
+def test_an_object_in_each_line(tmp_path: Path, items: Any, characters: int) -> None:
+    path = tmp_path / "items.jsonl"
+    path.write_text("\n" + "\n\n".join(json.dumps(item) for item in items) + "\n")
+    with pytest.MonkeyPatch.context() as context:
+        context.setattr(json_files, "_CHARACTERS", characters)
+        assert list(parse_json_items(path)) == items
+
+
+def test_first_line_is_there_before_the_last_is_read(tmp_path: Path) -> None:
+    text = "\n".join([json.dumps({"title": "x" * 1000})] * 2000)
+    (tmp_path / "items.jsonl").write_text(text[:-500_500])
+    items = parse_json_items(tmp_path / "items.jsonl")
+    assert next(items) == {"title": "x" * 1000}
+    with pytest.raises(ValueError, match="items.jsonl is not JSON.*in item 15"):
+        list(items)
 
 
 def test_numbers_across_a_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_files, "_CHARACTERS", 1)
     (tmp_path / "items.json").write_text("[123456, -1.5e10, 7]")
-    assert list(parse_json_array(tmp_path / "items.json")) == [123456, -1.5e10, 7]
+    assert list(parse_json_items(tmp_path / "items.json")) == [123456, -1.5e10, 7]
 
 
 def test_first_item_is_there_before_the_last_is_read(tmp_path: Path) -> None:
     text = json.dumps([{"title": "x" * 1000}] * 2000)
     (tmp_path / "items.json").write_text(text[:-500_000])
-    items = parse_json_array(tmp_path / "items.json")
+    items = parse_json_items(tmp_path / "items.json")
     assert next(items) == {"title": "x" * 1000}
     with pytest.raises(ValueError, match="items.json is not JSON.*in item 15"):
         list(items)
@@ -57,8 +76,10 @@ def test_first_item_is_there_before_the_last_is_read(tmp_path: Path) -> None:
         ("[,1]", "is not JSON"),
         ("[", "is not JSON"),
         ("", "is not JSON"),
-        ('{"a": 1}', "should be a list"),
+        ("1", "should be a list.*or have an object in each line"),
         ("{", "is not JSON"),
+        ('{"a": 1}, {"a": 2}', "is not JSON.*in item 1"),
+        ('{"a": 1}\n{"a"', "is not JSON.*in item 1"),
         ('["a]', "is not JSON"),
     ],
 )
@@ -67,20 +88,20 @@ def test_malformed(text: str, problem: str, packed: bool, tmp_path: Path) -> Non
     path = tmp_path / ("items.json.gz" if packed else "items.json")
     path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
     with pytest.raises(ValueError, match=problem):
-        list(parse_json_array(path))
+        list(parse_json_items(path))
 
 
 def test_not_utf8(tmp_path: Path) -> None:
     (tmp_path / "items.json").write_bytes(b'["\xff"]')
     with pytest.raises(ValueError, match="items.json is not UTF-8"):
-        list(parse_json_array(tmp_path / "items.json"))
+        list(parse_json_items(tmp_path / "items.json"))
 
 
 def test_cut_off_while_it_is_read(tmp_path: Path) -> None:
     packed = gzip.compress(json.dumps([str(number) for number in range(5000)]).encode())
     (tmp_path / "items.json.gz").write_bytes(packed[:-30])
     with pytest.raises(ValueError, match="cannot be unpacked"):
-        list(parse_json_array(tmp_path / "items.json.gz"))
+        list(parse_json_items(tmp_path / "items.json.gz"))
 
 
 @pytest.mark.parametrize("opened", ["[", '{"a":'])
@@ -88,7 +109,7 @@ def test_damaged_and_deep(opened: str, tmp_path: Path) -> None:
     """Its depth costs neither the stack nor gigabytes."""
     (tmp_path / "items.json").write_text("[" + 100_000 * opened)
     with pytest.raises(ValueError, match="items.json is not JSON.*recursion.*in item 0"):
-        list(parse_json_array(tmp_path / "items.json"))
+        list(parse_json_items(tmp_path / "items.json"))
 
 
 @pytest.mark.parametrize(
@@ -97,4 +118,4 @@ def test_damaged_and_deep(opened: str, tmp_path: Path) -> None:
 def test_values_are_those_of_python(text: str, tmp_path: Path) -> None:
     """Also large numbers, and half a surrogate pair, which the checks of fields find."""
     (tmp_path / "items.json").write_text(text)
-    assert list(parse_json_array(tmp_path / "items.json")) == json.loads(text)
+    assert list(parse_json_items(tmp_path / "items.json")) == json.loads(text)

@@ -7,6 +7,7 @@ from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
 from spacy_docre import Triple
+from spacy_docre.annotations import has_entities, has_relations
 from spacy_docre.data.knowledge_base import KnowledgeBase
 
 WORDS = "Ada Lane was born in New Haven . Lane works for Acme .".split()
@@ -43,6 +44,12 @@ def test_no_fact(doc: Doc) -> None:
     """Nothing is known, which is not the same as not annotated."""
     KnowledgeBase().align(doc)
     assert doc._.relations == [] and "docre_relations" in doc.user_data
+
+
+def test_entities_that_nobody_has_set() -> None:
+    doc = Doc(Vocab(), words=WORDS)
+    KnowledgeBase().align(doc)
+    assert not has_entities(doc) and not has_relations(doc)
 
 
 def test_earlier_relations_are_replaced(doc: Doc) -> None:

@@ -1,5 +1,6 @@
 import copy
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any, Dict, List
@@ -8,6 +9,7 @@ import pytest
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
+from spacy_docre.annotations import has_entities, has_relations
 from spacy_docre.data.prodigy import read_prodigy
 from spacy_docre.entity_sources import make_doc_ents_entities, make_span_group_entities
 
@@ -111,12 +113,6 @@ def test_spaces_from_offsets(path: Path) -> None:
     assert read(path, example)[0].text == EXAMPLE["text"]
 
 
-def test_spaces_from_ws_before_offsets(path: Path) -> None:
-    example = make_example("a b c", [], [])
-    example["tokens"][0]["ws"] = False
-    assert read(path, example)[0].text == "ab c"
-
-
 def test_entities(path: Path) -> None:
     (doc,) = read(path, EXAMPLE)
     expected = [["Ann Lane", "her", "she"], ["Oslo", "OSLO"], ["Bo"], ["Oslo"]]
@@ -131,7 +127,8 @@ def test_entities(path: Path) -> None:
         ["Ann Lane", "her"],
         *expected[1:],
     ]
-    assert doc[14].ent_iob_ == "O"
+    # Nobody has said that it is no entity.
+    assert doc[14].ent_iob_ == "" and doc[13].ent_iob_ == "O"
 
 
 def test_relations(path: Path) -> None:
@@ -178,12 +175,36 @@ def test_answers(path: Path) -> None:
     assert answers == {"accept": 2, "reject": 2, "ignore": 1}
 
 
-@pytest.mark.parametrize("fields", [{}, {"spans": []}, {"spans": [], "relations": []}])
-def test_no_entities(path: Path, fields: Any) -> None:
-    (doc,) = read(path, {"text": "", "tokens": [], **fields})
-    assert len(doc) == 0
+@pytest.mark.parametrize(
+    "fields, entities, relations",
+    [
+        ({}, False, False),
+        ({"spans": None, "relations": None}, False, False),
+        ({"spans": []}, True, False),
+        ({"spans": [], "relations": None}, True, False),
+        ({"relations": []}, True, True),
+        ({"spans": [], "relations": []}, True, True),
+    ],
+)
+def test_missing_is_not_empty(path: Path, fields: Any, entities: bool, relations: bool) -> None:
+    example = make_example("Ann left|.", [], [])
+    del example["spans"], example["relations"]
+    (doc,) = read(path, {**example, **fields})
     assert doc._.entities == doc._.relations == []
-    assert len(doc.spans["entities"]) == 0
+    assert has_entities(doc) == doc.has_annotation("ENT_IOB") == entities
+    assert ("entities" in doc.spans) == entities
+    assert has_relations(doc) == relations
+
+
+def test_spans_of_ner_manual_teach_no_relations(path: Path) -> None:
+    example = {key: value for key, value in EXAMPLE.items() if key != "relations"}
+    (doc,) = read(path, example)
+    assert len(doc._.entities) == 6 and not has_relations(doc)
+
+
+def test_no_text(path: Path) -> None:
+    (doc,) = read(path, {"text": "", "tokens": [], "spans": []})
+    assert len(doc) == 0 and doc._.entities == []
 
 
 def test_line_breaks(path: Path) -> None:
@@ -193,11 +214,129 @@ def test_line_breaks(path: Path) -> None:
     assert [doc.text for doc in read_prodigy(path, Vocab())] == ["a\u2028b"] * 2
 
 
+def test_words_without_a_span_are_mentions(path: Path) -> None:
+    example = make_example("Ann Lane runs Acme in Oslo", [(0, 1, "PER")], [])
+    tokens = example["tokens"]
+    acme = {"start": 14, "end": 18, "token_start": 3, "token_end": 3, "label": None}
+    example["relations"] = [
+        {"head": 1, "head_span": example["spans"][0], "child": 3, "child_span": acme, "label": "X"},
+        {"head": 1, "child": 3, "label": "Y"},
+        {"head": 3, "child": 5, "label": "Z"},
+        # Not the last token of the span.
+        {"head": 0, "child": 5, "label": "Z"},
+    ]
+    (doc,) = read(path, example)
+    assert texts(doc) == [["Ann Lane"], ["Acme"], ["Oslo"]]
+    assert triples(doc) == [(0, "X", 1), (0, "Y", 1), (1, "Z", 2), (0, "Z", 2)]
+    assert [ent.text for ent in doc.ents] == ["Ann Lane"]
+    assert [token.ent_iob_ for token in doc] == ["B", "I", "O", "", "O", ""]
+    assert len(tokens) == len(doc)
+    del example["spans"]
+    assert texts(read(path, example)[0]) == texts(doc)
+
+
+def test_token_of_two_spans(path: Path) -> None:
+    spans = [(0, 1, "PER"), (1, 1, "PER"), (3, 3, "ORG")]
+    example = make_example("Ann Lane runs Acme", spans, [(1, 2, "X")])
+    assert texts(read(path, example)[0])[:2] == [["Ann Lane"], ["Lane"]]
+    example["relations"] = [{"head": 1, "child": 3, "label": "X"}]
+    with pytest.raises(ValueError, match="token 1 is of several spans"):
+        read(path, example)
+
+
+def without_tokens(example: Any) -> Any:
+    """An example that has characters only."""
+    example = copy.deepcopy(example)
+    del example["tokens"]
+    spans = [relation[f"{role}_span"] for relation in example["relations"] for role in ROLES]
+    for span in [*example["spans"], *spans]:
+        for field in ("token_start", "token_end"):
+            span.pop(field, None)
+    for relation in example["relations"]:
+        for role in ROLES:
+            relation.pop(role, None)
+    return example
+
+
+ROLES = ("head", "child")
+
+
+def test_without_tokens(path: Path) -> None:
+    (doc,) = read(path, without_tokens(EXAMPLE))
+    (expected,) = read(path, EXAMPLE)
+    assert doc.text == expected.text
+    assert texts(doc) == texts(expected) and triples(doc) == triples(expected)
+
+
+def test_tokens_are_those_of_the_language(path: Path) -> None:
+    text = "L'opera di  Anna.\n"
+    spans = [
+        {"start": 2, "end": 7, "label": "X"},
+        # White space at its ends, and a part of a word.
+        {"start": 10, "end": 17, "label": "Y"},
+        {"start": 12, "end": 14, "label": "Z"},
+    ]
+    (doc,) = read(path, {"text": text, "spans": spans}, lang="it")
+    assert doc.text == text
+    assert texts(doc) == [["opera"], ["Anna."], ["An"]]
+    with pytest.raises(ValueError, match=r"spans\[0\].end: Field required"):
+        read(path, {"text": text, "spans": [{"start": 2, "label": "X", "token_start": 1}]})
+    with pytest.raises(ValueError, match="no token has its start at character 10"):
+        read(path, {"text": text, "spans": [{"start": 10, "end": 12, "label": "X"}]})
+
+
+@pytest.mark.parametrize(
+    "tokens, problem",
+    [
+        ([("Ann", 0), ("Oslo", 12)], "no token has the 'left' before token 1"),
+        ([("left", 4), ("Oslo", 9)], "no token has the 'Ann' before token 0"),
+        ([("Ann", 0)], "no token has the 'left Oslo' before token 1"),
+        ([], "no token has the 'Ann left Oslo' before token 0"),
+        ([("Ann", 0), ("left", 4), ("left", 4), ("Oslo", 9)], "the token before ends at 8"),
+    ],
+)
+def test_tokens_that_are_not_the_text(path: Path, tokens: Any, problem: str) -> None:
+    text = "Ann left    Oslo" if ("Oslo", 12) in tokens else "Ann left Oslo"
+    records = [{"text": word, "start": i, "end": i + len(word)} for word, i in tokens]
+    with pytest.raises(ValueError, match=problem):
+        read(path, {"text": text, "tokens": records, "spans": []})
+
+
+def test_father_and_son(path: Path) -> None:
+    example = make_example(
+        "John Bo met John Bo|; John paid",
+        [(0, 1, "PER"), (3, 4, "PER"), (6, 6, "PER")],
+        [(0, 1, "FATHER"), (2, 1, "COREF")],
+    )
+    with pytest.raises(ValueError, match="--by-coref keeps apart"):
+        read(path, example)
+    (doc,) = read(path, example, by_text=False)
+    assert texts(doc) == [["John Bo"], ["John Bo", "John"]]
+    assert triples(doc) == [(0, "FATHER", 1)]
+
+
+def test_text_that_is_there_again(path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    first = make_example("Ann knows Bo", [(0, 0, "PER"), (2, 2, "PER")], [(0, 1, "KNOWS")])
+    no_relations = {key: value for key, value in first.items() if key != "relations"}
+    assert len(read(path, first, first, no_relations)) == 3
+    assert not recwarn.list
+    others = [
+        make_example("Ann knows Bo", [(0, 0, "PER"), (2, 2, "PER")], []),
+        make_example("Ann knows Bo", [(0, 0, "PER"), (2, 2, "ORG")], [(0, 1, "KNOWS")]),
+        {
+            **make_example("Ann knows Bo", [(0, 0, "PER"), (2, 2, "PER")], [(1, 0, "KNOWS")]),
+            "text": "Ann knows\nBo",
+        },
+    ]
+    for other in others:
+        with pytest.warns(UserWarning, match="1 texts are there again with other annotations.*lin"):
+            assert len(read(path, first, other)) == 2
+
+
 @pytest.mark.parametrize(
     "change, field, problem",
     [
         (["text", None], "text", "required"),
-        (["tokens", None], "tokens", "required"),
         (["tokens", {}], "tokens", "list"),
         (["tokens", 1, "text", None], "tokens[1].text", "required"),
         (["tokens", 1, "text", ""], "tokens[1].text", "empty"),
@@ -207,8 +346,30 @@ def test_line_breaks(path: Path) -> None:
         (["tokens", 1, "end", None], "tokens[1].end", "required"),
         (["tokens", 1, "ws", "yes"], "tokens[1].ws", "boolean"),
         (["spans", {}], "spans", "list"),
-        (["spans", 2, "token_start", None], "spans[2].token_start", "required"),
-        (["spans", 2, "token_end", None], "spans[2].token_end", "required"),
+        (["spans", 2, {"token_end": 6}], "spans[2].token_start", "required"),
+        (["spans", 2, {"token_start": 6, "end": 30}], "spans[2].token_end", "required"),
+        (["spans", 2, {"start": 26, "end": 99}], "spans[2].end", "no part of a text of"),
+        (["spans", 2, {"start": 27, "end": 30}], "spans[2].start", "no token has its start at"),
+        # What is said twice, in two ways.
+        (["tokens", 1, "id", 2], "tokens[1].id", "it is 2"),
+        (["tokens", 1, "ws", False], "tokens[1].ws", "the text has ' ' before the next"),
+        (["tokens", 4, "ws", True], "tokens[4].ws", "the text has '' before the next"),
+        (["spans", 2, "token_start", 5], "spans[2].start", "by its other fields the span is '. OS"),
+        (["spans", 2, "token_end", 7], "spans[2].end", "the span is 'OSLO pleases', for which it"),
+        (["spans", 2, "start", 22], "spans[2].start", "it is 22, and by its other fields"),
+        (["spans", 2, "end", 34], "spans[2].end", "no token has its end at character 34"),
+        (["spans", 2, "text", "pleases"], "spans[2].text", "it is 'pleases', and the span is 'OSL"),
+        (
+            ["spans", 2, {"token_start": 5, "start": 24, "end": 28}],
+            "spans[2].token_start",
+            "it is 5, and by its other fields the span is 'OSLO', for which it is 6",
+        ),
+        (["relations", 3, "head", 2], "relations[3].head", "head_span has the tokens 8 to 8"),
+        (
+            ["relations", 3, "head_span", {"token_start": 8, "token_end": 8, "label": "ORG"}],
+            "relations[3].head_span.label",
+            "it is 'ORG', and in spans 'PER'",
+        ),
         (["spans", 2, "label", 1], "spans[2].label", "string"),
         (["spans", 2, "token_start", 17], "spans[2].token_start", "no token 17 in a text of 17"),
         (["spans", 2, "token_start", -1], "spans[2].token_start", "no token -1"),
@@ -219,22 +380,34 @@ def test_line_breaks(path: Path) -> None:
         (["relations", 3, "label", ""], "relations[3].label", "at least 1 character"),
         (["relations", 3, "head", "8"], "relations[3].head", "integer"),
         (
-            ["relations", 3, "head_span", {"token_start": 1, "token_end": 1}],
+            [
+                "relations",
+                3,
+                {"label": "X", "child": 4, "head_span": {"token_start": 1, "token_end": 1}},
+            ],
             "relations[3].head_span",
             "no such span",
         ),
         (
-            ["relations", 3, "child_span", {"token_start": 5, "token_end": 6}],
+            [
+                "relations",
+                3,
+                {"label": "X", "head": 1, "child_span": {"token_start": 5, "token_end": 6}},
+            ],
             "relations[3].child_span",
             "no such span",
         ),
         (["relations", 3, "head_span", {}], "relations[3].head_span.token_start", "required"),
-        (["relations", 3, {"label": "X", "head": 2, "child": 4}], "relations[3].head", "no such"),
-        (["relations", 3, {"label": "X", "head": 1, "child": 3}], "relations[3].child", "no such"),
+        (["relations", 3, {"label": "X", "head": 99, "child": 4}], "relations[3].head", "no token"),
+        (["relations", 3, {"label": "X", "head": 1, "child": -1}], "relations[3].child", "no tok"),
         (["relations", 3, {"label": "X", "head": 1}], "relations[3].child", "missing"),
         (["relations", 3, {"label": "X", "head": 4, "child": 6}], "relations[3].child", "same"),
         # The head and she are the same by coreference.
-        (["relations", 4, "child_span", EXAMPLE["spans"][6]], "relations[4].child_span", "same"),
+        (
+            ["relations", 4, {"label": "X", "head": 1, "child_span": EXAMPLE["spans"][6]}],
+            "relations[4].child_span",
+            "same",
+        ),
         (["answer", 1], "answer", "it is 1"),
     ],
 )
@@ -248,19 +421,24 @@ def test_malformed_example(path: Path, change: Any, field: str, problem: str) ->
         del target[last]
     else:
         target[last] = value
-    with pytest.raises(ValueError) as raised:
-        read(path, EXAMPLE, example)
-    message = str(raised.value)
-    assert message.startswith(f"{path}, line 2, field {field}: ")
-    assert problem in message
-    assert " should be " in message
+    told = f"line 2, field {field}: "
+    with pytest.warns(UserWarning) as warned:
+        docs = read(path, EXAMPLE, example, EXAMPLE)
+    assert len(docs) == 2
+    (message,) = (str(warning.message) for warning in warned)
+    assert message.startswith(
+        f"{path}: 1 accepted examples cannot be used, and are left out ({told}"
+    )
+    assert problem in message and " should be " in message
+    with pytest.raises(ValueError, match="no example that can be used: 2 accepted"):
+        read(path, example, example)
 
 
 @pytest.mark.parametrize(
     "text, problem",
     [
         (b'{"text": "", "tokens": []}\n\n{"text"', "line 3 is not JSON"),
-        (b"[]", "line 1 should be an object with the fields text"),
+        (b"[]", "no example that can be used.*line 1 should be an object with the fields text"),
         (b"\xff", "is not UTF-8"),
     ],
 )
@@ -269,4 +447,4 @@ def test_malformed_file(path: Path, text: bytes, problem: str) -> None:
     with pytest.raises(ValueError) as raised:
         list(read_prodigy(path, Vocab()))
     assert str(path) in str(raised.value)
-    assert problem in str(raised.value)
+    assert re.search(problem, str(raised.value))

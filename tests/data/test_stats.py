@@ -71,7 +71,15 @@ def test_without_sentences(make_example) -> None:
     stats = Stats()
     stats.add(make_example(WORDS, ENTITIES, [(ANN, OSLO, "r")]).reference)
     assert stats.relations == 1 and not stats.distances
+    assert stats.to_dict()["relations across sentences"] is None
+
+
+def test_relations_that_nobody_has_annotated(make_example) -> None:
+    stats = count(make_example, [])
+    stats.add(Doc(Vocab(), words=["Ann"]))
+    assert (stats.documents, stats.without_relations, stats.not_annotated) == (2, 1, 1)
 
 
 def test_nothing() -> None:
-    assert set(Stats().to_dict().values()) == {0}
+    """No share of nothing is known."""
+    assert set(Stats().to_dict().values()) == {0, None}

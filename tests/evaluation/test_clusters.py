@@ -6,8 +6,15 @@ from typing import FrozenSet, List, Tuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.vocab import Vocab
 
-from spacy_docre.evaluation.clusters import CLUSTER_METRICS, score_clusters
+from spacy_docre.evaluation.clusters import (
+    CLUSTER_METRICS,
+    make_entity_cluster_scorer,
+    score_clusters,
+)
 
 Cluster = FrozenSet[Tuple[int, int]]
 
@@ -90,3 +97,10 @@ def test_known_scores() -> None:
 def test_nothing() -> None:
     assert set(score_clusters([]).values()) == {0.0}
     assert set(score_clusters([([], [])]).values()) == {0.0}
+
+
+def test_no_gold_entities() -> None:
+    """Nothing to score is not a score of 0."""
+    doc = Doc(Vocab(), words=["Ann"])
+    scores = make_entity_cluster_scorer()([Example(doc, doc.copy())])
+    assert len(scores) == 9 and set(scores.values()) == {None}
