@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, read in bounded memory, named, and told from what they were."""
+"""Files: written whole or not at all, read in bounded memory, named, and told from others."""
 
 import os
 import re
@@ -166,7 +166,7 @@ def too_long(name: str, limit: int) -> str:
     limit (int): The most bytes.
     RETURNS (str): The message.
     """
-    return f"{name} is longer than {limit:,} bytes, which is the most that a document may have."
+    return f"{name} is longer than {limit:,} bytes: split it, or raise the limit where it can be."
 
 
 def check_unpacked_size(path: Path) -> None:
