@@ -143,7 +143,7 @@ def _fail(listing: Listing, path: Path, problem: str) -> None:
 
 
 def read_inputs(
-    files: Iterable[Path],
+    listing: Listing,
     vocab: Vocab,
     *,
     text_field: str = "text",
@@ -157,15 +157,16 @@ def read_inputs(
     is named after its file and its number there, and one whose id has been there has a number
     after it.
 
-    files (Iterable[Path]): Files, or "-". They are unpacked if their names end in ".gz".
+    listing (Listing): The files, which are unpacked if their names end in ".gz".
     vocab (Vocab): The vocabulary of documents from `.spacy` files.
     text_field (str): The field of JSONL that holds the text.
     id_field (str): The field of JSONL that holds the document's id.
     max_bytes (int): The most bytes of a text file or of a line of JSONL.
     YIELDS (Union[InputDocument, Failure]): The documents, and those that cannot be read.
     """
+    yield from listing.failures
     names = UniqueNames()
-    for file in files:
+    for file in listing.files:
         try:
             for item in _read_file(file, vocab, text_field, id_field, max_bytes):
                 item.id = names.give(item.id)

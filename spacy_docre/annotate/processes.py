@@ -46,16 +46,15 @@ def annotate_in_processes(
     workers: List[_Worker] = []
     waiting: Deque[_Batch] = deque()
     try:
-        while True:
-            _start(workers, nlp, n_process)
+        ahead = next(unread, None)
+        while ahead is not None or waiting:
+            if ahead is not None:
+                _start(workers, nlp, n_process)
             for worker in workers:
-                if worker.batch is None and len(waiting) < _BATCHES * n_process:
-                    items = next(unread, None)
-                    if items is not None:
-                        waiting.append(_Batch(items))
-                        worker.give(waiting[-1])
-            if not waiting:
-                return
+                if ahead and worker.batch is None and len(waiting) < _BATCHES * n_process:
+                    waiting.append(_Batch(ahead))
+                    worker.give(waiting[-1])
+                    ahead = next(unread, None)
             first = waiting[0]
             _collect(workers, 0 if first.is_back else _SECONDS)
             if first.is_back:
@@ -130,14 +129,15 @@ class _Worker:
 
     def take(self) -> None:
         """Take what it has made of its batch; where it has ended, how."""
-        assert self.batch is not None
+        batch = self.batch
+        assert batch is not None
         try:
             if not self.connection.poll():
                 raise EOFError
-            self.batch.answer = self.connection.recv()
+            batch.answer = self.connection.recv()
             self.batch = None
         except Exception:
-            self.batch.end = self._end()
+            batch.end = self._end()
 
     def stop(self) -> None:
         if self.batch is not None:

@@ -2,7 +2,6 @@
 
 import os
 from contextlib import ExitStack
-from itertools import chain
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Dict, Iterable, List
@@ -79,15 +78,12 @@ def annotate_cli(
     with exit_on_error(f"Cannot write {names}"), written_whole(outputs) as written:
         setup_gpu(gpu, silent=True)
         nlp = load_extracting_pipeline(model, threshold)
-        items = chain(
-            listing.failures,
-            read_inputs(
-                listing.files,
-                nlp.vocab,
-                text_field=text_field,
-                id_field=id_field,
-                max_bytes=max_size * 2**20,
-            ),
+        items = read_inputs(
+            listing,
+            nlp.vocab,
+            text_field=text_field,
+            id_field=id_field,
+            max_bytes=max_size * 2**20,
         )
         results = annotate(nlp, items, batch_size=batch_size, n_process=n_process)
         failures = _write(outputs, written, results, table)

@@ -38,7 +38,7 @@ PROGRESS = "docre-progress.json"
 # What a DocBin has of each document.
 _PARTS = ("tokens", "spaces", "flags", "cats", "span_groups", "user_data")
 # Where spaCy's transformers keep what they have computed.
-_HIDDEN_STATES = ("._.", "trf_data", None, None)
+_HIDDEN_STATES: Any = ("._.", "trf_data", None, None)
 
 
 def read_spacy_docs(path: Path, vocab: Vocab, start: int = 0) -> Iterator[Doc]:

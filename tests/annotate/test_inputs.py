@@ -21,7 +21,7 @@ def test_kinds_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     lines = [{"id": 7, "text": "first", "year": 1999}, {"text": "second"}]
     (tmp_path / "b.jsonl").write_text("\n\n".join(map(json.dumps, lines)))
     DocBin(docs=[Doc(Vocab(), words=["third"])]).to_disk(tmp_path / "c.spacy")
-    monkeypatch.setattr("sys.stdin", io.StringIO("fourth"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"fourth")))
     items = list(read_inputs(list_files([tmp_path, Path("-")]), Vocab()))
     found = [(item.id, str(item.content), item.fields) for item in items]
     assert found == [
@@ -45,7 +45,7 @@ def test_names_of_fields(tmp_path: Path) -> None:
         ("a.jsonl", b'{"text": "first"}\n{"text"\n{"text": "last"}', "a.jsonl:2 is not JSON"),
         ("a.jsonl", b'{"text": "first"}\n[1]\n{"text": "last"}', "text in the field 'text'"),
         ("a.jsonl", b'{"text": "first"}\n{"text": 1}\n{"text": "last"}', "--text-field"),
-        ("a.jsonl", b'{"text": "first"}\n{"text": "\xff"}\n{"text": "last"}', "can't decode"),
+        ("a.jsonl", b'{"text": "first"}\n{"text": "\xff"}\n{"text": "last"}', "is not UTF-8"),
         ("a.jsonl", b'{"text": "first"}\n{"text": "", "id": "\\ud800"}\n{"text": "last"}', "surr"),
         ("a.txt", b"\xff", "is not UTF-8"),
         ("a.spacy", zlib.compress(srsly.msgpack_dumps({"a": 1})), "no .spacy file"),
@@ -69,6 +69,6 @@ def test_every_document_has_an_id_of_its_own(tmp_path: Path) -> None:
     ids = ["a", "a", None, "", 0, "a"]
     lines = [json.dumps({"id": id_, "text": "text"}) for id_ in ids]
     (tmp_path / "b.jsonl").write_text("\n".join(lines))
-    names = [item.id for item in read_inputs([tmp_path / "b.jsonl"], Vocab())]
+    names = [item.id for item in read_inputs(list_files([tmp_path / "b.jsonl"]), Vocab())]
     where = f"{tmp_path / 'b.jsonl'}"
     assert names == ["a", "a (2)", f"{where}:3", f"{where}:4", "0", "a (3)"]
