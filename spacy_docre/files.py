@@ -2,8 +2,10 @@
 
 import os
 import re
+import stat
 import zlib
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Dict, Iterable, Iterator, List, Optional, Tuple
 
@@ -19,6 +21,12 @@ _CHUNK = 2**20
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.tmp", re.DOTALL)
 # Places that only lead to what a process has opened, such as /dev/stdout.
 _OPENED = ("/dev/std", "/dev/fd/", "/proc/")
+_KINDS = (
+    (stat.S_ISFIFO, "pipe"),
+    (stat.S_ISSOCK, "socket"),
+    (stat.S_ISCHR, "device"),
+    (stat.S_ISBLK, "device"),
+)
 
 
 @contextmanager
@@ -196,6 +204,75 @@ def check_unpacked_size(path: Path) -> None:
                 )
 
 
+@dataclass
+class FoundFiles:
+    """What is in a folder.
+
+    files (List[Path]): The files, sorted.
+    failures (Dict[Path, str]): What cannot be read, or is no file, and why.
+    aside (Dict[Path, str]): What is left aside by rule, and why.
+    """
+
+    files: List[Path] = field(default_factory=list)
+    failures: Dict[Path, str] = field(default_factory=dict)
+    aside: Dict[Path, str] = field(default_factory=dict)
+
+
+def find_files(top: Path) -> FoundFiles:
+    """Find the files of a folder, as they are now, however deep. Links are followed, and each
+    folder is read once. Hidden files are left aside.
+
+    top (Path): The folder.
+    RETURNS (FoundFiles): Its files, and what is not read.
+    """
+    found = FoundFiles()
+    seen: Dict[Tuple[int, int], Path] = {}
+    folders = [top]
+    # Read last, so that what is in a folder of two names has the name that is no link.
+    links: List[Path] = []
+    while folders or links:
+        folder = folders.pop() if folders else links.pop()
+        try:
+            status = folder.stat()
+            known = seen.setdefault((status.st_dev, status.st_ino), folder)
+            names = sorted(os.listdir(folder)) if known is folder else []
+        except OSError as error:
+            found.failures[folder] = f"The folder cannot be read: {error.strerror}."
+            continue
+        if known is not folder:
+            found.aside[folder] = f"It is the folder {path_text(known)}, which is read already."
+        for path in (folder / name for name in names):
+            if path.name.startswith("."):
+                if not is_temporary(path):
+                    found.aside[path] = "It is hidden."
+            elif os.path.isdir(path):
+                (links if path.is_symlink() else folders).append(path)
+            elif problem := no_file(path):
+                found.failures[path] = problem
+            else:
+                found.files.append(path)
+    found.files.sort()
+    return found
+
+
+def no_file(path: Path) -> Optional[str]:
+    """Tell what cannot be read to its end.
+
+    path (Path): The path.
+    RETURNS (Optional[str]): Why it is no file; None for a file.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return "It is not there, or a link to what is not there."
+    except OSError as error:
+        return f"It cannot be read: {error.strerror}."
+    if stat.S_ISREG(mode):
+        return None
+    kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "thing of another kind")
+    return f"It is a {kind}, not a file."
+
+
 class UniqueNames:
     """Names, each given once."""
 
@@ -223,6 +300,6 @@ def file_stamps(path: Path) -> List[Tuple[str, int, int]]:
     RETURNS (List[Tuple[str, int, int]]): Path, bytes and time of the last change (nanoseconds) of
         the file, or of each in the folder.
     """
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    stats = [(file, file.stat()) for file in files if file.is_file()]
+    files = find_files(path).files if path.is_dir() else [path]
+    stats = [(file, file.stat()) for file in files]
     return [(str(file), stat.st_size, stat.st_mtime_ns) for file, stat in stats]

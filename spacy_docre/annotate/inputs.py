@@ -2,11 +2,10 @@
 
 import json
 import os
-import stat
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Union
 
 from spacy.tokens import Doc
 from spacy.training.corpus import FILE_TYPE
@@ -17,7 +16,8 @@ from ..data.json_files import decode, parse_json, read_text, unpacked, unpacked_
 from ..files import (
     MAX_BYTES,
     UniqueNames,
-    is_temporary,
+    find_files,
+    no_file,
     path_text,
     read_bounded,
     read_lines,
@@ -28,12 +28,6 @@ STDIN = "-"
 JSON_LINES = ".jsonl"
 # Where a shell puts what <(...) gives, and standard input has its name.
 _OPENED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
-_KINDS = (
-    (stat.S_ISFIFO, "pipe"),
-    (stat.S_ISSOCK, "socket"),
-    (stat.S_ISCHR, "device"),
-    (stat.S_ISBLK, "device"),
-)
 
 
 @dataclass
@@ -86,60 +80,22 @@ def list_files(paths: Iterable[Path]) -> Listing:
     listing = Listing()
     for path in paths:
         if os.path.isdir(path):
-            # spaCy's walk_directory takes neither "." nor "..".
-            _list_folder(path, listing)
-        elif str(path) == STDIN or str(path).startswith(_OPENED) or _is_file(path, listing):
+            found = find_files(path)
+            listing.files += found.files
+            listing.failures += _failures(found.failures)
+            listing.aside += _failures(found.aside)
+        elif str(path) == STDIN or str(path).startswith(_OPENED):
+            listing.files.append(path)
+        elif problem := no_file(path):
+            hint = "Give what it holds on standard input: -"
+            listing.failures.append(Failure(path_text(path), f"{problem} {hint}"))
+        else:
             listing.files.append(path)
     return listing
 
 
-def _list_folder(top: Path, listing: Listing) -> None:
-    found: List[Path] = []
-    seen: Dict[Tuple[int, int], Path] = {}
-    folders: List[Path] = [top]
-    # Read last, so that what is in a folder of two names has the name that is no link.
-    links: List[Path] = []
-    while folders or links:
-        folder = folders.pop() if folders else links.pop()
-        try:
-            status = folder.stat()
-            known = seen.setdefault((status.st_dev, status.st_ino), folder)
-            names = sorted(os.listdir(folder)) if known is folder else []
-        except OSError as error:
-            _fail(listing, folder, f"The folder cannot be read: {error.strerror}.")
-            continue
-        if known is not folder:
-            problem = f"It is the folder {path_text(known)}, which is read already."
-            listing.aside.append(Failure(path_text(folder), problem))
-        for path in (folder / name for name in names):
-            if path.name.startswith("."):
-                if not is_temporary(path):
-                    listing.aside.append(Failure(path_text(path), "It is hidden."))
-            elif os.path.isdir(path):
-                (links if path.is_symlink() else folders).append(path)
-            elif _is_file(path, listing):
-                found.append(path)
-    listing.files += sorted(found)
-
-
-def _is_file(path: Path, listing: Listing) -> bool:
-    """Whether it can be read to its end; what is none fails."""
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        _fail(listing, path, "It is not there, or a link to what is not there.")
-        return False
-    except OSError as error:
-        _fail(listing, path, f"It cannot be read: {error.strerror}.")
-        return False
-    if not stat.S_ISREG(mode):
-        kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "thing of another kind")
-        _fail(listing, path, f"It is a {kind}, not a file. Give its text on standard input: -")
-    return stat.S_ISREG(mode)
-
-
-def _fail(listing: Listing, path: Path, problem: str) -> None:
-    listing.failures.append(Failure(path_text(path), problem))
+def _failures(problems: Mapping[Path, str]) -> List[Failure]:
+    return [Failure(path_text(path), problem) for path, problem in problems.items()]
 
 
 def read_inputs(

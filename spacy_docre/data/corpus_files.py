@@ -1,7 +1,9 @@
 """Corpora in files: `.spacy` files and folders of them, read, split and written."""
 
+import os
 import random
 import shutil
+import warnings
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -20,12 +22,13 @@ from typing import (
 )
 
 import srsly
+from spacy.errors import Warnings
 from spacy.tokens import Doc, DocBin
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 
-from ..files import check_unpacked_size, written_whole
+from ..files import check_unpacked_size, find_files, no_file, written_whole
 from .docred import read_docred
 from .json_files import is_json
 from .stats import CorpusCounts
@@ -50,13 +53,33 @@ def read_spacy_docs(path: Path, vocab: Vocab, start: int = 0) -> Iterator[Doc]:
     YIELDS (Doc): The documents.
     RAISES (ValueError): If a file or a document is damaged, or a file is no `.spacy` file.
     """
-    for file in walk_corpus(path, FILE_TYPE):
+    for file in spacy_files(path):
         docs = _open_spacy_file(file, vocab)
         for doc in islice(_unpack(docs, file, vocab), start, None):
             if isinstance(doc, ValueError):
                 raise doc
             yield doc
         start = max(0, start - len(docs))
+
+
+def spacy_files(path: Path) -> List[Path]:
+    """Find `.spacy` files. spaCy's walk_corpus reads what is in a folder that links lead back to
+    forty times, and waits for what pipes bring.
+
+    path (Path): A file, or a folder with files.
+    RETURNS (List[Path]): The files, sorted.
+    RAISES (OSError): If a folder in it or such a file cannot be read.
+    """
+    if not path.is_dir():
+        return walk_corpus(path, FILE_TYPE)
+    found = find_files(path)
+    for failed, problem in found.failures.items():
+        if failed.suffix == FILE_TYPE or os.path.isdir(failed):
+            raise OSError(f"{failed} cannot be read. {problem}")
+    files = [file for file in found.files if file.suffix == FILE_TYPE]
+    if not files:
+        warnings.warn(Warnings.W090.format(path=path, format=FILE_TYPE), stacklevel=2)
+    return files
 
 
 def try_spacy_docs(file: Path, vocab: Vocab) -> Iterator[Union[Doc, ValueError]]:
@@ -71,6 +94,8 @@ def try_spacy_docs(file: Path, vocab: Vocab) -> Iterator[Union[Doc, ValueError]]
 
 
 def _open_spacy_file(file: Path, vocab: Vocab) -> DocBin:
+    if file.exists() and (problem := no_file(file)):
+        raise OSError(f"{file} cannot be read. {problem}")
     check_unpacked_size(file)
     try:
         docs = DocBin().from_disk(file)

@@ -1,3 +1,4 @@
+import os
 import zlib
 from pathlib import Path
 from typing import Any, Callable, Iterator, List
@@ -284,3 +285,26 @@ def test_hidden_states_are_not_written(tmp_path: Path) -> None:
     write_docs({tmp_path / "a.spacy": [doc]})
     (read,) = read_spacy_docs(tmp_path, Vocab())
     assert read.user_data.keys() == {"docre_entities", "docre_relations"}
+
+
+def test_folders_are_read_once(tmp_path: Path) -> None:
+    """Links may lead back to them."""
+    write_docs({tmp_path / "a" / "b.spacy": make_docs(2)})
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    (tmp_path / "a" / "notes.txt").symlink_to("nowhere")
+    assert numbers(list(read_spacy_docs(tmp_path, Vocab()))) == [0, 1]
+
+
+def test_what_is_no_file_is_told(tmp_path: Path) -> None:
+    """And not waited for."""
+    os.mkfifo(tmp_path / "a.spacy")
+    for path in (tmp_path, tmp_path / "a.spacy"):
+        with pytest.raises(OSError, match="a.spacy cannot be read. It is a pipe"):
+            list(read_spacy_docs(path, Vocab()))
+    (tmp_path / "a.spacy").unlink()
+    (tmp_path / "a.spacy").symlink_to("nowhere")
+    with pytest.raises(OSError, match="a link to what is not there"):
+        list(read_spacy_docs(tmp_path, Vocab()))
+    (tmp_path / "a.spacy").unlink()
+    with pytest.warns(UserWarning, match="W090"):
+        assert not list(read_spacy_docs(tmp_path, Vocab()))
