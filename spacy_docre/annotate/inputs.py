@@ -3,21 +3,31 @@
 import json
 import os
 import sys
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Union
-from typing import Counter as CounterType
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Union
 
 from spacy.tokens import Doc
 from spacy.training.corpus import FILE_TYPE
 from spacy.vocab import Vocab
 
-from ..data.corpus_files import read_spacy_docs
-from ..data.json_files import parse_json, read_text
+from ..data.corpus_files import try_spacy_docs
+from ..data.json_files import decode, parse_json, read_text, unpacked, unpacked_suffix
+from ..files import (
+    MAX_BYTES,
+    UniqueNames,
+    find_files,
+    no_file,
+    path_text,
+    read_bounded,
+    read_lines,
+    too_long,
+)
 
 STDIN = "-"
 JSON_LINES = ".jsonl"
+# Where a shell puts what <(...) gives, and standard input has its name.
+_OPENED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 
 
 @dataclass
@@ -46,29 +56,55 @@ class Failure:
     problem: str
 
 
-def list_files(paths: Iterable[Path]) -> List[Path]:
-    """Find the files of folders, as they are now, without hidden ones.
+@dataclass
+class Listing:
+    """What is to be read.
+
+    files (List[Path]): The files, folder by folder.
+    failures (List[Failure]): What cannot be read, or is no file.
+    aside (List[Failure]): What is left aside by rule, as hidden files are.
+    """
+
+    files: List[Path] = field(default_factory=list)
+    failures: List[Failure] = field(default_factory=list)
+    aside: List[Failure] = field(default_factory=list)
+
+
+def list_files(paths: Iterable[Path]) -> Listing:
+    """Find the files of folders, as they are now. Links are followed, and each folder is read
+    once. Hidden files are left aside.
 
     paths (Iterable[Path]): Files, folders, or "-" for standard input, which stays.
-    RETURNS (List[Path]): The files, folder by folder.
+    RETURNS (Listing): The files, and what is not read.
     """
-    files: List[Path] = []
+    listing = Listing()
     for path in paths:
-        if path.is_dir():
-            # spaCy's walk_directory takes neither "." nor "..".
-            inside = (file for file in path.rglob("*") if file.is_file())
-            files += sorted(file for file in inside if not _is_hidden(file.relative_to(path)))
+        if os.path.isdir(path):
+            found = find_files(path)
+            listing.files += found.files
+            listing.failures += _failures(found.failures)
+            listing.aside += _failures(found.aside)
+        elif str(path) == STDIN or str(path).startswith(_OPENED):
+            listing.files.append(path)
+        elif problem := no_file(path):
+            hint = "Give what it holds on standard input: -"
+            listing.failures.append(Failure(path_text(path), f"{problem} {hint}"))
         else:
-            files.append(path)
-    return files
+            listing.files.append(path)
+    return listing
 
 
-def _is_hidden(file: Path) -> bool:
-    return any(part.startswith(".") for part in file.parts)
+def _failures(problems: Mapping[Path, str]) -> List[Failure]:
+    return [Failure(path_text(path), problem) for path, problem in problems.items()]
 
 
 def read_inputs(
-    files: Iterable[Path], vocab: Vocab, *, text_field: str = "text", id_field: str = "id"
+    listing: Listing,
+    vocab: Vocab,
+    *,
+    text_field: str = "text",
+    id_field: str = "id",
+    max_bytes: int = MAX_BYTES,
 ) -> Iterator[Union[InputDocument, Failure]]:
     """Read documents, one after the other.
 
@@ -77,57 +113,73 @@ def read_inputs(
     is named after its file and its number there, and one whose id has been there has a number
     after it.
 
-    files (Iterable[Path]): Files, or "-".
+    listing (Listing): The files, which are unpacked if their names end in ".gz".
     vocab (Vocab): The vocabulary of documents from `.spacy` files.
     text_field (str): The field of JSONL that holds the text.
     id_field (str): The field of JSONL that holds the document's id.
+    max_bytes (int): The most bytes of a text file or of a line of JSONL.
     YIELDS (Union[InputDocument, Failure]): The documents, and those that cannot be read.
     """
-    seen: CounterType[str] = Counter()
-    for file in files:
+    yield from listing.failures
+    names = UniqueNames()
+    for file in listing.files:
         try:
-            for item in _read_file(file, vocab, text_field, id_field):
-                seen[item.id] += 1
-                if seen[item.id] > 1:
-                    item.id = f"{item.id} ({seen[item.id]})"
+            for item in _read_file(file, vocab, text_field, id_field, max_bytes):
+                item.id = names.give(item.id)
                 yield item
-        except (OSError, ValueError) as error:
-            yield Failure(_name(file), str(error))
+        # Whatever is in one file, the others are read.
+        except Exception as error:
+            yield Failure(path_text(file), describe_error(error))
+
+
+def describe_error(error: BaseException) -> str:
+    """What is said of an error that is one document's.
+
+    error (BaseException): The error.
+    RETURNS (str): Its message, with its kind unless it is one that explains itself.
+    """
+    message = str(error)
+    if message and isinstance(error, (OSError, ValueError)):
+        return message
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def _read_file(
-    file: Path, vocab: Vocab, text_field: str, id_field: str
+    file: Path, vocab: Vocab, text_field: str, id_field: str, max_bytes: int
 ) -> Iterator[Union[InputDocument, Failure]]:
-    name = _name(file)
+    name = path_text(file)
     if str(file) == STDIN:
-        yield InputDocument("stdin", sys.stdin.read())
+        data = read_bounded(sys.stdin.buffer, "Standard input", max_bytes)
+        yield InputDocument("stdin", decode(data, "Standard input"))
     elif file.suffix == FILE_TYPE:
-        for number, doc in enumerate(read_spacy_docs(file, vocab)):
+        for number, doc in enumerate(try_spacy_docs(file, vocab)):
+            where = f"{name}:{number}"
+            if isinstance(doc, ValueError):
+                yield Failure(where, str(doc))
+                continue
             title = doc.user_data.get("title")
-            yield InputDocument(f"{name}:{number}", doc, {} if title is None else {"title": title})
-    elif file.suffix == JSON_LINES:
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield _parse_line(line, f"{name}:{number}", text_field, id_field)
+            fields = {} if title is None else {"title": title}
+            yield InputDocument(_id(doc.user_data.get("id"), where), doc, fields)
+    elif unpacked_suffix(file) == JSON_LINES:
+        with unpacked(file) as stream:
+            for number, line in enumerate(read_lines(stream, max_bytes), start=1):
+                where = f"{name}:{number}"
+                if line is None:
+                    yield Failure(where, too_long("The line", max_bytes))
+                elif line.strip():
+                    yield _parse_line(line, where, text_field, id_field)
     else:
-        yield InputDocument(name, read_text(file))
-
-
-def _name(file: Path) -> str:
-    """A file's name as text, also where the file system has no text."""
-    return os.fsencode(file).decode("utf8", errors="replace")
+        yield InputDocument(name, read_text(file, max_bytes))
 
 
 def _parse_line(
     line: bytes, where: str, text_field: str, id_field: str
 ) -> Union[InputDocument, Failure]:
     try:
-        record = parse_json(line.decode("utf-8-sig"), where)
-        # JSON can hold half of a surrogate pair, which no file can.
-        json.dumps(record, ensure_ascii=False).encode("utf8")
-    except ValueError as error:
-        return Failure(where, str(error))
+        record = parse_json(decode(line, where), where)
+        _check_json(record)
+    except Exception as error:
+        return Failure(where, describe_error(error))
     if not isinstance(record, dict) or not isinstance(record.get(text_field), str):
         return Failure(
             where,
@@ -135,5 +187,20 @@ def _parse_line(
             "another field with --text-field.",
         )
     fields = {key: value for key, value in record.items() if key not in (text_field, id_field)}
-    id_ = record.get(id_field)
-    return InputDocument(where if id_ in (None, "") else str(id_), record[text_field], fields)
+    return InputDocument(_id(record.get(id_field), where), record[text_field], fields)
+
+
+def _check_json(record: Any) -> None:
+    """Python reads what JSON in a file cannot hold."""
+    try:
+        json.dumps(record, ensure_ascii=False, allow_nan=False).encode("utf8")
+    except UnicodeEncodeError:
+        raise ValueError("It holds half of a surrogate pair, which is no character.") from None
+    except ValueError:
+        raise ValueError(
+            "It holds a number that JSON cannot: NaN, infinity, or one beyond 1.8e308. Write null."
+        ) from None
+
+
+def _id(given: Any, where: str) -> str:
+    return where if given in (None, "") else str(given)

@@ -5,6 +5,8 @@ A new format is a subclass of `Output` with the methods `write` and `close`, and
 """
 
 import csv
+import io
+import json
 import re
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -15,16 +17,20 @@ import srsly
 from spacy.tokens import Doc, DocBin, Span
 
 from ..annotations import Entity, Relation
+from ..data.corpus_files import drop_hidden_states
 from ..display.options import Options
 from ..display.render import fill_template
 from ..display.view import DocumentView, view_document
 from ..extras import import_extra
+from ..files import UniqueNames
 from .inputs import InputDocument
 
 _WIKIDATA_ENTITY = "http://www.wikidata.org/entity/"
 _WIKIDATA_PROPERTY = "http://www.wikidata.org/prop/direct/"
 _OWN = "urn:spacy-docre:"
 _NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# What a spreadsheet takes for a formula. Quotes before it count, so that no two cells become one.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
 class Output(ABC):
@@ -41,10 +47,11 @@ class Output(ABC):
 
     @abstractmethod
     def write(self, doc: Doc, source: InputDocument) -> None:
-        """Add a document.
+        """Add a document, whole or not at all.
 
         doc (Doc): The annotated document.
         source (InputDocument): What it was made from.
+        RAISES (OSError): If the file cannot be written. All other errors are the document's.
         """
 
     @abstractmethod
@@ -76,36 +83,39 @@ class JsonLines(TextOutput):
             "entities": [_entity_record(entity) for entity in doc._.entities],
             "relations": [_relation_record(relation) for relation in doc._.relations],
         }
-        self.file.write(srsly.json_dumps(record) + "\n")
+        # Not srsly, which rounds, and refuses large numbers.
+        text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        self.file.write(text + "\n")
 
 
 class Csv(TextOutput):
-    """A relation a line."""
+    """A relation a line. Cells that a spreadsheet would take for a formula begin with "'"."""
 
     COLUMNS = "document head head_label relation name tail tail_label score evidence".split()
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self.rows = csv.writer(self.file)
-        self.rows.writerow(self.COLUMNS)
+        csv.writer(self.file).writerow(self.COLUMNS)
 
     def write(self, doc: Doc, source: InputDocument) -> None:
+        lines = io.StringIO(newline="")
+        rows = csv.writer(lines)
         for relation in doc._.relations:
             head, tail = relation.head, relation.tail
             evidence = " ".join(" ".join(sentence.text.split()) for sentence in relation.evidence)
-            self.rows.writerow(
-                [
-                    source.id,
-                    head.text,
-                    head.label_,
-                    relation.label_,
-                    relation.name,
-                    tail.text,
-                    tail.label_,
-                    f"{relation.score:.4f}",
-                    evidence,
-                ]
-            )
+            cells = [
+                source.id,
+                head.text,
+                head.label_,
+                relation.label_,
+                relation.name,
+                tail.text,
+                tail.label_,
+                f"{relation.score:.4f}",
+                evidence,
+            ]
+            rows.writerow([f"'{cell}" if _FORMULA.match(cell) else cell for cell in cells])
+        self.file.write(lines.getvalue())
 
 
 class SpacyFile(Output):
@@ -116,8 +126,12 @@ class SpacyFile(Output):
         self.docs = DocBin(store_user_data=True)
 
     def write(self, doc: Doc, source: InputDocument) -> None:
+        drop_hidden_states(doc)
         doc.user_data["id"] = source.id
-        self.docs.add(doc)
+        # A DocBin that fails to add one is damaged, and what it cannot store may show at the end.
+        one = DocBin(store_user_data=True, docs=[doc])
+        srsly.msgpack_dumps(one.cats)
+        self.docs.merge(one)
 
     def close(self) -> None:
         self.docs.to_disk(self.path)
@@ -184,24 +198,27 @@ class GraphMl(Output):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.graph = import_extra("networkx").MultiDiGraph()
+        self.names = UniqueNames()
 
     def write(self, doc: Doc, source: InputDocument) -> None:
-        name = _xml_text(source.id)
-        for entity in doc._.entities:
-            self.graph.add_node(
-                f"{name}#{entity.index}",
-                document=name,
-                text=_xml_text(entity.text),
-                label=_xml_text(entity.label_),
+        nodes = [(_xml_text(entity.text), _xml_text(entity.label_)) for entity in doc._.entities]
+        edges = [
+            (
+                (relation.head.index, relation.tail.index),
+                {
+                    "relation": _xml_text(relation.label_),
+                    "name": _xml_text(relation.name),
+                    "score": relation.score,
+                },
             )
-        for relation in doc._.relations:
-            self.graph.add_edge(
-                f"{name}#{relation.head.index}",
-                f"{name}#{relation.tail.index}",
-                relation=_xml_text(relation.label_),
-                name=_xml_text(relation.name),
-                score=relation.score,
-            )
+            for relation in doc._.relations
+        ]
+        # Ids of two documents may differ in what XML cannot hold.
+        name = self.names.give(_xml_text(source.id))
+        for index, (text, label) in enumerate(nodes):
+            self.graph.add_node(f"{name}#{index}", document=name, text=text, label=label)
+        for (head, tail), values in edges:
+            self.graph.add_edge(f"{name}#{head}", f"{name}#{tail}", **values)
 
     def close(self) -> None:
         import_extra("networkx").write_graphml(self.graph, self.path)
@@ -259,19 +276,19 @@ def _span_record(span: Span) -> Dict[str, Any]:
 
 
 def _xml_text(text: str) -> str:
-    """Text without the control characters that XML cannot hold."""
-    return _NOT_XML.sub("\ufffd", text)
+    """Text without the control characters that XML cannot hold, and with its line breaks."""
+    return _NOT_XML.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _entity_iri(document: str, entity: Entity) -> str:
     """The linked id comes before those that the mentions were given."""
     for id_ in (entity.id, *(span.id_ for span in entity.mentions)):
-        if re.fullmatch(r"Q\d+", id_):
+        if re.fullmatch(r"Q[0-9]+", id_):
             return _WIKIDATA_ENTITY + id_
     return f"{_OWN}entity:{quote(document, safe='')}:{entity.index}"
 
 
 def _relation_iri(label: str) -> str:
-    if re.fullmatch(r"P\d+", label):
+    if re.fullmatch(r"P[0-9]+", label):
         return _WIKIDATA_PROPERTY + label
     return f"{_OWN}relation:{quote(label, safe='')}"

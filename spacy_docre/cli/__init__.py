@@ -4,6 +4,9 @@ Every spaCy command loads this package by its entry point. So the modules here i
 what spaCy has loaded anyway, and the other rooms inside the functions.
 """
 
+import io
+import sys
+
 import typer
 from spacy.cli._util import app as spacy_app
 
@@ -21,6 +24,17 @@ from .train import train_cli
 HELP = "Commands for document-level relation extraction."
 
 app = typer.Typer(name="docre", help=HELP, no_args_is_help=True)
+
+
+@app.callback()
+def print_everything() -> None:
+    """Print names of files that are no text, and signs that a terminal lacks, as escapes: spaCy
+    shows them, and Python would break off at them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 app.command("annotate")(annotate_cli)
 app.command("convert")(convert_cli)
 app.command("distant")(distant_cli)

@@ -1,5 +1,6 @@
 """Steps that several commands have."""
 
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterable, Iterator, Optional
@@ -48,7 +49,8 @@ def refuse_existing(outputs: Iterable[Path], force: bool) -> None:
     outputs (Iterable[Path]): The files.
     force (bool): Whether they may be overwritten.
     """
-    present = [str(path) for path in outputs if path.exists()]
+    # Not path.exists(), which fails at names that are too long. Writing says what is wrong.
+    present = [str(path) for path in outputs if os.path.exists(path)]
     if present and not force:
         msg.fail(f"Already there: {', '.join(present)}", "Overwrite with --force.", exits=1)
 

@@ -1,19 +1,34 @@
 """Corpora in files: `.spacy` files and folders of them, read, split and written."""
 
+import os
 import random
 import shutil
+import warnings
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 import srsly
+from spacy.errors import Warnings
 from spacy.tokens import Doc, DocBin
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 
-from ..files import written_whole
+from ..files import check_unpacked_size, find_files, no_file, written_whole
 from .docred import read_docred
 from .json_files import is_json
 from .stats import CorpusCounts
@@ -23,6 +38,10 @@ from .stats import CorpusCounts
 DOCUMENTS_PER_FILE = 1000
 _FILES = f"part-*{FILE_TYPE}"
 PROGRESS = "docre-progress.json"
+# What a DocBin has of each document.
+_PARTS = ("tokens", "spaces", "flags", "cats", "span_groups", "user_data")
+# Where spaCy's transformers keep what they have computed.
+_HIDDEN_STATES: Any = ("._.", "trf_data", None, None)
 
 
 def read_spacy_docs(path: Path, vocab: Vocab, start: int = 0) -> Iterator[Doc]:
@@ -32,16 +51,81 @@ def read_spacy_docs(path: Path, vocab: Vocab, start: int = 0) -> Iterator[Doc]:
     vocab (Vocab): The vocabulary of the documents.
     start (int): The number of the first document to read.
     YIELDS (Doc): The documents.
-    RAISES (ValueError): If a file is damaged, or not a `.spacy` file.
+    RAISES (ValueError): If a file or a document is damaged, or a file is no `.spacy` file.
     """
-    for file in walk_corpus(path, FILE_TYPE):
-        try:
-            docs = DocBin().from_disk(file)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{file} is damaged, or no {FILE_TYPE} file. ({error})") from error
-        if start < len(docs):
-            yield from islice(docs.get_docs(vocab), start, None)
+    for file in spacy_files(path):
+        docs = _open_spacy_file(file, vocab)
+        for doc in islice(_unpack(docs, file, vocab), start, None):
+            if isinstance(doc, ValueError):
+                raise doc
+            yield doc
         start = max(0, start - len(docs))
+
+
+def spacy_files(path: Path) -> List[Path]:
+    """Find `.spacy` files. spaCy's walk_corpus reads what is in a folder that links lead back to
+    forty times, and waits for what pipes bring.
+
+    path (Path): A file, or a folder with files.
+    RETURNS (List[Path]): The files, sorted.
+    RAISES (OSError): If a folder in it or such a file cannot be read.
+    """
+    if not path.is_dir():
+        return walk_corpus(path, FILE_TYPE)
+    found = find_files(path)
+    for failed, problem in found.failures.items():
+        if failed.suffix == FILE_TYPE or os.path.isdir(failed):
+            raise OSError(f"{failed} cannot be read. {problem}")
+    files = [file for file in found.files if file.suffix == FILE_TYPE]
+    if not files:
+        warnings.warn(Warnings.W090.format(path=path, format=FILE_TYPE), stacklevel=2)
+    return files
+
+
+def try_spacy_docs(file: Path, vocab: Vocab) -> Iterator[Union[Doc, ValueError]]:
+    """Read the documents of a `.spacy` file, one after the other, also where some are damaged.
+
+    file (Path): The file.
+    vocab (Vocab): The vocabulary of the documents.
+    YIELDS (Union[Doc, ValueError]): Each document, or why it cannot be read.
+    RAISES (ValueError): If the file as a whole is damaged, or no `.spacy` file.
+    """
+    yield from _unpack(_open_spacy_file(file, vocab), file, vocab)
+
+
+def _open_spacy_file(file: Path, vocab: Vocab) -> DocBin:
+    if file.exists() and (problem := no_file(file)):
+        raise OSError(f"{file} cannot be read. {problem}")
+    check_unpacked_size(file)
+    try:
+        docs = DocBin().from_disk(file)
+        if {len(getattr(docs, part)) for part in _PARTS} != {len(docs)}:
+            raise ValueError("Some parts of some documents are missing.")
+        for string in docs.strings:
+            vocab[string]
+    except OSError:
+        raise
+    # Of any kind: what is read may be anything.
+    except Exception as error:
+        raise ValueError(f"{file} is damaged, or no {FILE_TYPE} file. ({error!r})") from error
+    return docs
+
+
+def _unpack(docs: DocBin, file: Path, vocab: Vocab) -> Iterator[Union[Doc, ValueError]]:
+    """DocBin.get_docs ends at the first document that is damaged."""
+    one = DocBin()
+    one.attrs = docs.attrs
+    for number in range(len(docs)):
+        try:
+            for part in _PARTS:
+                setattr(one, part, [getattr(docs, part)[number]])
+            (doc,) = one.get_docs(vocab)
+            # What its tokens are is only looked up now.
+            len(doc.text)
+        except Exception as error:
+            yield ValueError(f"Document {number} of {file} is damaged. ({error!r})")
+        else:
+            yield doc
 
 
 def read_docs(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Doc]:
@@ -182,7 +266,7 @@ def _progress(unfinished: Path, identity: str) -> Tuple[int, CorpusCounts]:
 
 def write_docs(parts: Mapping[Path, Iterable[Doc]]) -> Dict[Path, CorpusCounts]:
     """Write documents to `.spacy` files, once all of them are there: an error in any document
-    leaves every file as it was.
+    leaves every file as it was. The hidden states of a transformer are dropped.
 
     parts (Mapping[Path, Iterable[Doc]]): The documents of each file.
     RETURNS (Dict[Path, CorpusCounts]): What each file holds.
@@ -192,7 +276,17 @@ def write_docs(parts: Mapping[Path, Iterable[Doc]]) -> Dict[Path, CorpusCounts]:
         for path, docs in parts.items():
             doc_bin = DocBin(store_user_data=True)
             for doc in docs:
+                drop_hidden_states(doc)
                 doc_bin.add(doc)
                 counts[path].add(doc)
             doc_bin.to_disk(written[path])
     return counts
+
+
+def drop_hidden_states(doc: Doc) -> None:
+    """Drop what a transformer has computed for a document: some kB a token, which nothing reads
+    any more once all components have seen it.
+
+    doc (Doc): The document.
+    """
+    doc.user_data.pop(_HIDDEN_STATES, None)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Callable, Dict, FrozenSet, Iterable, Optional, Set
 
 from spacy.training import Example
-from spacy.training.corpus import FILE_TYPE, walk_corpus
 
 from ..annotations import has_relations
+from ..data.corpus_files import spacy_files
 from .answers import answers_of
 from .gold import GoldDocument, NamedFact
 from .metrics import ScoredTriple, ignore_known_f, score_per_label, score_triples
@@ -85,5 +85,5 @@ def _facts_or_none(path: Optional[str]) -> Optional[FrozenSet[NamedFact]]:
             stacklevel=2,
         )
         return None
-    files = tuple(walk_corpus(path, FILE_TYPE))
+    files = tuple(spacy_files(Path(path)))
     return read_training_facts(files, tuple(file.stat().st_mtime_ns for file in files))

@@ -9,10 +9,9 @@ from spacy.errors import Errors
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
-from ..data.corpus_files import read_spacy_docs
+from ..data.corpus_files import read_spacy_docs, spacy_files
 from ..data.gold_annotations import make_example
 from ..distillation.store import open_store
 from ..entity_sources import gold_entities
@@ -61,7 +60,7 @@ def _read_in_order(path: Path, vocab: Vocab, limit: Optional[int]) -> Iterator[D
 
 def _read_shuffled(path: Path, vocab: Vocab, limit: Optional[int]) -> Iterator[Doc]:
     """With a limit it is the first documents that are shuffled."""
-    files = [path] if limit else [*walk_corpus(path, FILE_TYPE)]
+    files = [path] if limit else spacy_files(path)
     random.shuffle(files)
     for file in files:
         docs = list(_read_in_order(file, vocab, limit))

@@ -1,16 +1,36 @@
 """Documents from files."""
 
+import gzip
 import io
 import json
+import os
+import socket
+import subprocess
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator, List
 
 import pytest
 import srsly
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from spacy_docre.annotate.inputs import Failure, InputDocument, list_files, read_inputs
+from spacy_docre.annotate.inputs import (
+    Failure,
+    InputDocument,
+    Listing,
+    list_files,
+    read_inputs,
+)
+
+
+@contextmanager
+def chdir(folder: Path) -> Iterator[None]:
+    before = os.getcwd()
+    os.chdir(folder)
+    yield
+    os.chdir(before)
 
 
 def test_kinds_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +41,7 @@ def test_kinds_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     lines = [{"id": 7, "text": "first", "year": 1999}, {"text": "second"}]
     (tmp_path / "b.jsonl").write_text("\n\n".join(map(json.dumps, lines)))
     DocBin(docs=[Doc(Vocab(), words=["third"])]).to_disk(tmp_path / "c.spacy")
-    monkeypatch.setattr("sys.stdin", io.StringIO("fourth"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"fourth")))
     items = list(read_inputs(list_files([tmp_path, Path("-")]), Vocab()))
     found = [(item.id, str(item.content), item.fields) for item in items]
     assert found == [
@@ -45,8 +65,27 @@ def test_names_of_fields(tmp_path: Path) -> None:
         ("a.jsonl", b'{"text": "first"}\n{"text"\n{"text": "last"}', "a.jsonl:2 is not JSON"),
         ("a.jsonl", b'{"text": "first"}\n[1]\n{"text": "last"}', "text in the field 'text'"),
         ("a.jsonl", b'{"text": "first"}\n{"text": 1}\n{"text": "last"}', "--text-field"),
-        ("a.jsonl", b'{"text": "first"}\n{"text": "\xff"}\n{"text": "last"}', "can't decode"),
+        ("a.jsonl", b'{"text": "first"}\n{"text": "\xff"}\n{"text": "last"}', "is not UTF-8"),
         ("a.jsonl", b'{"text": "first"}\n{"text": "", "id": "\\ud800"}\n{"text": "last"}', "surr"),
+        ("a.jsonl", b'{"text": "first"}\n{"text": "\\udfff"}\n{"text": "last"}', "surrogate pair"),
+        ("a.jsonl", b'{"text": "first"}\n{"text": "", "a": NaN}\n{"text": "last"}', "NaN"),
+        ("a.jsonl", b'{"text": "first"}\n{"text": "", "a": [-1e400]}\n{"text": "last"}', "1.8e308"),
+        (
+            "a.jsonl",
+            b'{"text": "first"}\n{"a":' + 100_000 * b"[" + b'\n{"text": "last"}',
+            "recursion",
+        ),
+        (
+            "a.jsonl",
+            b'{"text": "first"}\n{"a":' + 100_000 * b"[" + b"]" * 100_000 + b'}\n{"text": "last"}',
+            "recursion",
+        ),
+        ("a.jsonl", '{"text": "Åbo"}\n{"text": "last"}'.encode("utf-16"), "looks like UTF-16"),
+        ("a.jsonl.gz", gzip.compress(b'{"text": "first"}')[:-3], "cannot be unpacked"),
+        ("a.txt", "Åbo".encode("utf-16"), "looks like UTF-16"),
+        ("a.txt", "plain".encode("utf-16-le"), "looks like UTF-16"),
+        ("a.txt", "plain".encode("utf-16-be"), "looks like UTF-16"),
+        ("a.txt", "plain".encode("utf-32"), "looks like UTF-32"),
         ("a.txt", b"\xff", "is not UTF-8"),
         ("a.spacy", zlib.compress(srsly.msgpack_dumps({"a": 1})), "no .spacy file"),
         ("a.spacy", b"\xff", ""),
@@ -61,14 +100,159 @@ def test_what_cannot_be_read_is_passed_on(
     failures = [item for item in items if isinstance(item, Failure)]
     assert len(failures) == 1 and problem in failures[0].problem and name in failures[0].id
     assert isinstance(items[-1], InputDocument) and items[-1].content == "after"
-    if name == "a.jsonl":
+    if name == "a.jsonl" and "UTF-16" not in problem:
         assert [getattr(item, "content", None) for item in items[:3]] == ["first", None, "last"]
 
 
 def test_every_document_has_an_id_of_its_own(tmp_path: Path) -> None:
-    ids = ["a", "a", None, "", 0, "a"]
+    ids = ["a", "a", None, "", 0, "a", "a (2)"]
     lines = [json.dumps({"id": id_, "text": "text"}) for id_ in ids]
     (tmp_path / "b.jsonl").write_text("\n".join(lines))
-    names = [item.id for item in read_inputs([tmp_path / "b.jsonl"], Vocab())]
+    names = [item.id for item in read_inputs(list_files([tmp_path / "b.jsonl"]), Vocab())]
     where = f"{tmp_path / 'b.jsonl'}"
-    assert names == ["a", "a (2)", f"{where}:3", f"{where}:4", "0", "a (3)"]
+    assert names == ["a", "a (2)", f"{where}:3", f"{where}:4", "0", "a (3)", "a (2) (2)"]
+
+
+def test_lines_that_are_too_long(tmp_path: Path) -> None:
+    """The others are read, and no more of it than is allowed."""
+    lines = [json.dumps({"id": number, "text": number * "x"}) for number in (10, 3000, 20)]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    (tmp_path / "c.txt").write_text("x" * 3000)
+    (tmp_path / "d.txt.gz").write_bytes(gzip.compress(b"x" * 3000))
+    items = list(read_inputs(list_files([tmp_path]), Vocab(), max_bytes=1000))
+    failures = [item for item in items if isinstance(item, Failure)]
+    assert [item.id for item in items if item not in failures] == ["10", "20", "10 (2)", "20 (2)"]
+    assert [Path(failure.id).name for failure in failures] == [
+        "a.jsonl:2",
+        "b.jsonl.gz:2",
+        "c.txt",
+        "d.txt.gz",
+    ]
+    assert all("longer than 1,000 bytes" in failure.problem for failure in failures)
+
+
+def test_standard_input_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    for data, problem in ((b"x" * 30, "longer"), ("aé".encode("utf-16"), "UTF-16"), (b"\xff", "")):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        (item,) = read_inputs(list_files([Path("-")]), Vocab(), max_bytes=20)
+        assert isinstance(item, Failure) and item.id == "-"
+        assert problem in item.problem and "Standard input" in item.problem
+
+
+def test_damaged_documents_of_a_file(tmp_path: Path) -> None:
+    """The others of the file are read, with the ids that they have been given."""
+    vocab = Vocab()
+    docs = [Doc(vocab, words=[f"word{number}"]) for number in range(4)]
+    docs[3].user_data["id"] = "mine"
+    content = DocBin(store_user_data=True, docs=docs)
+    content.user_data[1] = b"\xc1"
+    content.tokens[2] = content.tokens[2].copy()
+    content.tokens[2][0, 0] = 12345
+    content.to_disk(tmp_path / "a.spacy")
+    items = list(read_inputs(list_files([tmp_path]), Vocab()))
+    name = str(tmp_path / "a.spacy")
+    assert [item.id for item in items] == [f"{name}:0", f"{name}:1", f"{name}:2", "mine"]
+    assert [isinstance(item, Failure) for item in items] == [False, True, True, False]
+    assert "Document 1 of" in items[1].problem and "is damaged" in items[2].problem
+
+
+def names_of(listing: Listing, folder: Path) -> List[str]:
+    return [str(file.relative_to(folder)) for file in listing.files]
+
+
+def test_links_are_followed_once(tmp_path: Path) -> None:
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "real" / "deep" / "a.txt").touch()
+    (tmp_path / "real" / "b.txt").symlink_to("deep/a.txt")
+    (tmp_path / "real" / "deep" / "loop").symlink_to(tmp_path)
+    (tmp_path / "a link").symlink_to("real")
+    outside = tmp_path.with_name(f"{tmp_path.name}-outside")
+    outside.mkdir()
+    (outside / "c.txt").touch()
+    (tmp_path / "elsewhere").symlink_to(outside)
+    listing = list_files([tmp_path])
+    assert names_of(listing, tmp_path) == ["elsewhere/c.txt", "real/b.txt", "real/deep/a.txt"]
+    assert not listing.failures
+    aside = {Path(failure.id).name: failure.problem for failure in listing.aside}
+    assert aside.keys() == {"loop", "a link"}
+    assert f"the folder {tmp_path}, which is read already" in aside["loop"]
+
+
+def test_a_maze_of_links(tmp_path: Path) -> None:
+    """Each of 30 folders leads to the next by two ways."""
+    for number in range(30):
+        (tmp_path / str(number)).mkdir()
+        for name in ("left", "right"):
+            (tmp_path / str(number) / name).symlink_to(tmp_path / str(number + 1))
+    (tmp_path / "30").mkdir()
+    (tmp_path / "30" / "a.txt").touch()
+    assert len(list_files([tmp_path / "0"]).files) == 1
+
+
+def test_what_is_no_file_fails(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").touch()
+    (tmp_path / "broken.txt").symlink_to("nowhere")
+    (tmp_path / "itself.txt").symlink_to("itself.txt")
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "null.txt").symlink_to("/dev/null")
+    with socket.socket(socket.AF_UNIX) as server, chdir(tmp_path):
+        server.bind("socket.txt")
+    listing = list_files([tmp_path, tmp_path / "pipe.txt"])
+    assert names_of(listing, tmp_path) == ["a.txt"]
+    found = {Path(failure.id).stem: failure.problem for failure in listing.failures}
+    assert "is a pipe" in found["pipe"] and "is a socket" in found["socket"]
+    assert "is a device" in found["null"] and "a link to what is not there" in found["broken"]
+    assert "symbolic links" in found["itself"]
+    assert len(listing.failures) == 6
+
+
+def test_folders_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("closed", "open"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.txt").touch()
+    real = os.listdir
+
+    def listdir(path: Path) -> List[str]:
+        if path.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    listing = list_files([tmp_path])
+    assert names_of(listing, tmp_path) == ["open/a.txt"]
+    (failure,) = listing.failures
+    assert Path(failure.id).name == "closed" and "Permission denied" in failure.problem
+
+
+def test_deep_folders(tmp_path: Path) -> None:
+    """Deeper than Python's stack, and than a path may be long."""
+    with chdir(tmp_path):
+        for _ in range(2500):
+            os.mkdir("d")
+            os.chdir("d")
+        Path("lost.txt").touch()
+    (tmp_path / "d" / "d" / "a.txt").touch()
+    listing = list_files([tmp_path])
+    assert names_of(listing, tmp_path) == ["d/d/a.txt"]
+    assert "File name too long" in listing.failures[0].problem
+    # pytest could not.
+    subprocess.run(["rm", "-r", tmp_path / "d"], check=True)
+
+
+def test_hidden_files_are_told(tmp_path: Path) -> None:
+    """But for what a run leaves that is killed."""
+    for name in ("a.txt", ".b.txt", ".out.jsonl.123.tmp"):
+        (tmp_path / name).touch()
+    (tmp_path / ".c").mkdir()
+    listing = list_files([tmp_path])
+    assert names_of(listing, tmp_path) == ["a.txt"]
+    assert [Path(failure.id).name for failure in listing.aside] == [".b.txt", ".c"]
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    """Two of them that look the same stay two."""
+    for name in (b"a\xff.txt", b"a\xfe.txt"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_text("text")
+    ids = [item.id for item in read_inputs(list_files([tmp_path]), Vocab())]
+    assert ids == [f"{tmp_path}/a\ufffd.txt", f"{tmp_path}/a\ufffd.txt (2)"]

@@ -2,6 +2,11 @@
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import zlib
 from pathlib import Path
 from typing import Any, List
 
@@ -15,12 +20,16 @@ from spacy.tokens import Doc, DocBin
 from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
+from spacy_docre.annotate.inputs import InputDocument
+from spacy_docre.annotate.outputs import OUTPUTS, Csv, Output
 
 
 @Language.component("fails_at_vesuvius")
 def fails_at_vesuvius(doc: Doc) -> Doc:
     if "Vesuvius" in doc.text:
         raise RuntimeError("too hot")
+    if "Krakatoa" in doc.text:
+        os.kill(os.getpid(), signal.SIGKILL)
     return doc
 
 
@@ -235,11 +244,23 @@ def test_nothing_half_written(model: Path, monkeypatch: pytest.MonkeyPatch) -> N
     [
         (["texts.jsonl", "-o", "out.xml"], "Unknown format of out.xml"),
         (["missing.txt", "-o", "out.csv"], "Not there: missing.txt"),
+        (["texts.jsonl", "-o", "texts.jsonl/out.spacy"], "Cannot write texts.jsonl/out.spacy"),
+        (["texts.jsonl", "-o", "loop.html"], "leads to itself"),
+        (["texts.jsonl", "-o", f"{300 * 'x'}.graphml"], "File name too long"),
+        (["texts.jsonl", "-o", "a.nt", "-o", "a.nt"], "are one file"),
+        (["texts.jsonl", "-o", "a.csv", "-o", "link.jsonl"], "are one file"),
+        (["texts.jsonl", "-o", "-"], "Unknown format of -"),
+        (["texts.jsonl", "-o", "/dev/stdout"], "Unknown format of /dev/stdout"),
+        ([".", "texts.jsonl", "-o", "texts.jsonl", "-F"], "Both input and output: texts.jsonl"),
     ],
 )
 def test_mistakes_are_told_before_the_model_is_loaded(arguments: List[str], problem: str) -> None:
+    Path("loop.html").symlink_to("loop.html")
+    Path("link.jsonl").symlink_to("a.csv")
+    before = sorted(Path().iterdir()), Path("texts.jsonl").read_text()
     result = run("no_such_model", *arguments)
     assert result.exit_code == 1 and problem in result.output
+    assert (sorted(Path().iterdir()), Path("texts.jsonl").read_text()) == before
 
 
 def test_a_pipeline_that_cannot_be_used(tmp_path: Path) -> None:
@@ -249,3 +270,106 @@ def test_a_pipeline_that_cannot_be_used(tmp_path: Path) -> None:
     result = run("blank", "texts.jsonl", "-o", "out.csv")
     assert result.exit_code == 1 and "has no relation extractor" in result.output
     assert not Path("out.csv").exists()
+
+
+def test_all_that_json_can_hold_is_kept(model: Path) -> None:
+    numbers = [1e-12, 10**20, 1.7976931348623157e308, 0.1 + 0.2]
+    lines = [
+        json.dumps({"id": "a", "text": TEXTS[1], "numbers": numbers}),
+        json.dumps({"id": "b", "text": TEXTS[1], "numbers": [float("nan")]}),
+        json.dumps({"id": "c", "text": "half \ud83d"}),
+        json.dumps({"id": "d", "text": TEXTS[1]}),
+    ]
+    Path("odd.jsonl").write_text("\n".join(lines))
+    result = run(model, "odd.jsonl", "-o", "out.jsonl", "-t", 0)
+    assert result.exit_code == 1 and "2 documents were left out" in result.output
+    assert "odd.jsonl:2" in result.output and "odd.jsonl:3" in result.output
+    first, last = map(json.loads, Path("out.jsonl").read_text().splitlines())
+    assert repr(first["numbers"]) == repr(numbers) and last["id"] == "d"
+
+
+def test_a_document_that_cannot_be_written(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is missing where it fails, and there only."""
+
+    def write(self: Output, doc: Doc, source: InputDocument) -> None:
+        if source.id == "doc 0":
+            raise RecursionError("too deep")
+        write_csv(self, doc, source)
+
+    write_csv = Csv.write
+    monkeypatch.setattr(Csv, "write", write)
+    result = run(model, "texts.jsonl", "-o", "out.csv", "-o", "out.jsonl", "-t", 0)
+    assert result.exit_code == 1 and "1 documents were left out" in result.output
+    assert "Left out of out.csv: doc 0" in result.output and "too deep" in result.output
+    assert "doc 0" not in Path("out.csv").read_text()
+    assert len(Path("out.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".spacy"])
+def test_a_disk_that_fills_leaves_nothing(
+    model: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = OUTPUTS[suffix]
+    monkeypatch.setattr(output, "close", lambda self: Path("/dev/full").write_bytes(b"x"))
+    result = run(model, "texts.jsonl", "-o", f"out{suffix}")
+    assert result.exit_code == 1 and "No space left" in result.output
+    assert [path.name for path in Path().iterdir()] == ["texts.jsonl"]
+
+
+def test_a_process_that_is_killed(model: Path) -> None:
+    Path("hot.txt").write_text("Ada Lane was born on Krakatoa .")
+    result = run(model, "hot.txt", "texts.jsonl", "-o", "out.jsonl", "-n", 2, "-t", 0)
+    assert result.exit_code == 1 and "1 documents were left out" in result.output
+    assert "Left out: hot.txt" in result.output and "SIGKILL" in result.output
+    records = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert [record["id"] for record in records] == ["doc 0", "doc 1"]
+
+
+def test_what_a_killed_run_leaves_is_removed(model: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    Path(f".out.jsonl.{child.pid}.tmp").write_text("half")
+    Path(f".other.jsonl.{child.pid}.tmp").write_text("half")
+    assert run(model, ".", "-o", "out.jsonl").exit_code == 0
+    assert len(Path("out.jsonl").read_text().splitlines()) == 2
+    assert not Path(f".out.jsonl.{child.pid}.tmp").exists()
+
+
+def test_what_is_left_aside_is_told(model: Path) -> None:
+    Path(".hidden.txt").write_text("text")
+    os.mkfifo("pipe.txt")
+    Path("out.jsonl").symlink_to("real.jsonl")
+    Path("real.jsonl").write_text("before")
+    result = run(model, ".", "-o", "out.jsonl", "--force")
+    assert result.exit_code == 1 and "1 documents were left out" in result.output
+    assert "Left aside: .hidden.txt" in result.output and "pipe.txt" in result.output
+    assert "Left aside: real.jsonl" in result.output and "It is an output" in result.output
+    assert Path("out.jsonl").is_symlink()
+    assert len(Path("real.jsonl").read_text().splitlines()) == 2
+
+
+def test_hidden_states_are_dropped(model: Path) -> None:
+    """What is written can be read where spacy-transformers is not installed."""
+    annotate(model, "out.spacy")
+    content = zlib.decompress(Path("out.spacy").read_bytes())
+    assert b"trf_data" not in content and len(content) < 20_000
+
+
+def test_names_of_files_that_are_no_text() -> None:
+    """A terminal cannot show them, and the commands say what they say of others."""
+    name = os.fsdecode(b"a\xff.spacy")
+    for arguments in (["annotate", "x", name, "-o", "b.csv"], ["stats", name]):
+        found = subprocess.run(
+            [sys.executable, "-m", "spacy", "docre", *arguments],
+            capture_output=True,
+            env={**os.environ, "PYTHONIOENCODING": "utf8:strict"},
+        )
+        assert found.returncode in (1, 2)
+        assert b"Traceback" not in found.stderr and b".spacy" in found.stdout + found.stderr
+
+
+def test_a_long_text(model: Path) -> None:
+    Path("long.txt").write_text("x" * (2**20 + 1))
+    result = run(model, "long.txt", "texts.jsonl", "-o", "out.jsonl", "--max-size", 1)
+    assert result.exit_code == 1 and "long.txt is longer than 1,048,576 bytes" in result.output
+    assert len(Path("out.jsonl").read_text().splitlines()) == 2

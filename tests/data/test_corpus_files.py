@@ -1,13 +1,23 @@
+import os
+import zlib
 from pathlib import Path
-from typing import Callable, Iterator, List, Optional
+from typing import Any, Callable, Iterator, List, Optional
 
+import numpy
 import pytest
+import srsly
 from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
 from spacy_docre import Triple
 from spacy_docre.data import corpus_files
-from spacy_docre.data.corpus_files import read_spacy_docs, split_docs, write_corpus, write_docs
+from spacy_docre.data.corpus_files import (
+    read_spacy_docs,
+    split_docs,
+    try_spacy_docs,
+    write_corpus,
+    write_docs,
+)
 from spacy_docre.data.stats import CorpusCounts
 
 VOCAB = Vocab()
@@ -224,3 +234,95 @@ def test_nothing_changes_after_an_error(tmp_path: Path) -> None:
         write_docs({paths[0]: make_docs(2), paths[1]: broken()})
     assert paths[0].read_text() == "old"
     assert list(tmp_path.iterdir()) == [paths[0]]
+
+
+def damaged(part: str, content: Any) -> DocBin:
+    """Three documents, of which the second is damaged."""
+    docs = DocBin(store_user_data=True, docs=make_docs(3))
+    getattr(docs, part)[1] = content
+    return docs
+
+
+@pytest.mark.parametrize(
+    "part, content",
+    [
+        ("tokens", numpy.full((2, 13), 77, dtype="uint64")),
+        ("flags", None),
+        ("span_groups", b"\xff"),
+        ("span_groups", 3),
+        ("user_data", b"\xc1"),
+        ("user_data", b"\x93\x01\x02\x03"),
+        ("user_data", 7),
+    ],
+)
+def test_a_damaged_document_of_a_file(tmp_path: Path, part: str, content: Any) -> None:
+    file = tmp_path / "a.spacy"
+    damaged(part, content).to_disk(file)
+    first, second, third = try_spacy_docs(file, Vocab())
+    assert isinstance(first, Doc) and isinstance(third, Doc) and isinstance(second, ValueError)
+    assert third._.relations[0].label_ == "P1"
+    for start in (0, 1):
+        with pytest.raises(ValueError, match="Document 1 of .*a.spacy is damaged"):
+            list(read_spacy_docs(tmp_path, Vocab(), start))
+    assert numbers(list(read_spacy_docs(tmp_path, Vocab(), 2))) == [2]
+
+
+@pytest.mark.parametrize("part", ["cats", "flags", "span_groups", "user_data"])
+def test_documents_of_which_a_part_is_missing(tmp_path: Path, part: str) -> None:
+    """Nobody knows which."""
+    docs = DocBin(store_user_data=True, docs=make_docs(3))
+    getattr(docs, part).pop()
+    docs.to_disk(tmp_path / "a.spacy")
+    with pytest.raises(ValueError, match="a.spacy is damaged.*missing"):
+        list(read_spacy_docs(tmp_path, Vocab()))
+
+
+@pytest.mark.parametrize(
+    "content", [1, "text", [], {"tokens": b""}, {"attrs": [1, 2], "strings": 3}]
+)
+def test_what_is_no_file_of_documents(tmp_path: Path, content: Any) -> None:
+    (tmp_path / "a.spacy").write_bytes(zlib.compress(srsly.msgpack_dumps(content)))
+    with pytest.raises(ValueError, match="a.spacy is damaged, or no .spacy file"):
+        list(read_spacy_docs(tmp_path, Vocab()))
+
+
+def test_a_bomb(tmp_path: Path) -> None:
+    packer = zlib.compressobj()
+    with (tmp_path / "a.spacy").open("wb") as file:
+        for _ in range(300):
+            file.write(packer.compress(bytes(2**20)))
+        file.write(packer.flush())
+    with pytest.raises(ValueError, match="a.spacy becomes more than"):
+        list(read_spacy_docs(tmp_path, Vocab()))
+
+
+def test_hidden_states_are_not_written(tmp_path: Path) -> None:
+    (doc,) = make_docs(1)
+    doc.user_data[("._.", "trf_data", None, None)] = list(range(10_000))
+    write_docs({tmp_path / "a.spacy": [doc]})
+    (read,) = read_spacy_docs(tmp_path, Vocab())
+    assert read.user_data.keys() >= {"docre_entities", "docre_relations"}
+    assert not any("trf_data" in key for key in read.user_data)
+
+
+def test_folders_are_read_once(tmp_path: Path) -> None:
+    """Links may lead back to them."""
+    write_docs({tmp_path / "a" / "b.spacy": make_docs(2)})
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    (tmp_path / "a" / "notes.txt").symlink_to("nowhere")
+    assert numbers(list(read_spacy_docs(tmp_path, Vocab()))) == [0, 1]
+
+
+def test_what_is_no_file_is_told(tmp_path: Path) -> None:
+    """And not waited for."""
+    os.mkfifo(tmp_path / "a.spacy")
+    for path in (tmp_path, tmp_path / "a.spacy"):
+        with pytest.raises(OSError, match="a.spacy cannot be read. It is a pipe"):
+            list(read_spacy_docs(path, Vocab()))
+    (tmp_path / "a.spacy").unlink()
+    (tmp_path / "a.spacy").symlink_to("nowhere")
+    with pytest.raises(OSError, match="a link to what is not there"):
+        list(read_spacy_docs(tmp_path, Vocab()))
+    (tmp_path / "a.spacy").unlink()
+    with pytest.warns(UserWarning, match="W090"):
+        assert not list(read_spacy_docs(tmp_path, Vocab()))

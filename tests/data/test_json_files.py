@@ -1,5 +1,6 @@
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spacy_docre.data import json_files
-from spacy_docre.data.json_files import parse_json_items
+from spacy_docre.data.json_files import parse_json_items, parse_json_lines, read_text
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -119,3 +120,38 @@ def test_values_are_those_of_python(text: str, tmp_path: Path) -> None:
     """Also large numbers, and half a surrogate pair, which the checks of fields find."""
     (tmp_path / "items.json").write_text(text)
     assert list(parse_json_items(tmp_path / "items.json")) == json.loads(text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+@pytest.mark.parametrize("name", ["items.json", "items.json.gz"])
+def test_other_encodings_are_named(encoding: str, name: str, tmp_path: Path) -> None:
+    data = '["Åbo"]'.encode(encoding)
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    for read in (read_text, parse_json_items, parse_json_lines):
+        with pytest.raises(
+            ValueError, match=f"{name} is not UTF-8.*looks like {encoding[:6].upper()}"
+        ):
+            list(read(tmp_path / name))
+
+
+@pytest.mark.parametrize("text", ["", "\n", "a", "\ufeff", "\ufeffa", "ab\x00"])
+def test_short_texts(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(text.encode())
+    assert read_text(tmp_path / "a.txt") == text.removeprefix("\ufeff")
+
+
+@pytest.mark.parametrize("character", [b"0", b" ", b'"', b"["])
+@pytest.mark.parametrize("start", [b"", b"[", b"{", b'[["'])
+def test_bombs(character: bytes, start: bytes, tmp_path: Path) -> None:
+    """64 MB of 64 kB: no more is read of it than a document may have."""
+    path = tmp_path / "bomb.json.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(start)
+        for _ in range(64):
+            file.write(character * 2**20)
+    tracemalloc.start()
+    for read in (read_text, parse_json_lines, parse_json_items):
+        with pytest.raises(ValueError, match="is not JSON|longer than|should be a list"):
+            list(read(path))
+    assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
+    tracemalloc.stop()

@@ -1,0 +1,83 @@
+"""A batch of documents through a pipeline: one that fails does not stop the others."""
+
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple, Union
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import raise_error
+
+from ..data.corpus_files import drop_hidden_states
+from .inputs import Failure, InputDocument, describe_error
+
+# What is to be annotated, or cannot be read.
+Item = Union[InputDocument, Failure]
+# An annotated document and what it was made from, or a failure.
+Result = Union[Tuple[Doc, InputDocument], Failure]
+# All that a component may raise at a document; what else there is, is meant for the whole run.
+_ERRORS = (Exception, SystemExit)
+
+
+def annotate_batch(nlp: Language, items: Sequence[Item]) -> Iterator[Result]:
+    """Annotate documents at once. Components give up a whole batch when one of its documents
+    fails, so those are tried again one by one.
+
+    nlp (Language): The pipeline.
+    items (Sequence[Item]): The documents; failures are passed on.
+    YIELDS (Result): What becomes of each, in order.
+    """
+    done: Dict[int, Doc] = {}
+    handler = nlp.default_error_handler
+    # For components that are plain functions; others stop the stream at an error, and spaCy's
+    # `ner` takes no handler that would change this.
+    nlp.default_error_handler = _skip
+    try:
+        docs = _make_docs(nlp, items)
+        for doc, number in nlp.pipe(docs, as_tuples=True, batch_size=len(items)):
+            drop_hidden_states(doc)
+            done[number] = doc
+    except _ERRORS:
+        # Those that are not done are tried again.
+        pass
+    finally:
+        nlp.default_error_handler = handler
+    for number, item in enumerate(items):
+        if isinstance(item, Failure):
+            yield item
+        elif number in done:
+            yield done.pop(number), item
+        else:
+            yield _annotate_alone(nlp, item)
+
+
+def _make_docs(nlp: Language, items: Sequence[Item]) -> List[Tuple[Doc, int]]:
+    docs = []
+    for number, item in enumerate(items):
+        if isinstance(item, InputDocument):
+            try:
+                docs.append((_make_doc(nlp, item), number))
+            except Exception:
+                # It is told when it is tried again.
+                continue
+    return docs
+
+
+def _make_doc(nlp: Language, item: InputDocument) -> Doc:
+    # A copy, since a component that fails may have changed the document before.
+    return nlp.make_doc(item.content) if isinstance(item.content, str) else item.content.copy()
+
+
+def _annotate_alone(nlp: Language, item: InputDocument) -> Result:
+    handler = nlp.default_error_handler
+    nlp.default_error_handler = raise_error
+    try:
+        doc = nlp(_make_doc(nlp, item))
+    except _ERRORS as error:
+        return Failure(item.id, describe_error(error))
+    finally:
+        nlp.default_error_handler = handler
+    drop_hidden_states(doc)
+    return doc, item
+
+
+def _skip(name: str, component: Callable, docs: List[Doc], error: Exception) -> Any:
+    """The documents that a component fails at are tried again alone."""
