@@ -2,8 +2,8 @@
 
 import random
 import shutil
+from contextlib import contextmanager
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -14,8 +14,10 @@ from spacy.util import minibatch
 from spacy.vocab import Vocab
 
 from ..files import written_whole
+from ..stored import require_spans_within, stored_relations
 from .docred import read_docred
 from .json_files import is_json
+from .sentences import sentences_by_number
 from .stats import CorpusCounts
 
 # Of a folder: some 100 MB of documents like DocRED's in memory at once, and what a run that is
@@ -32,16 +34,35 @@ def read_spacy_docs(path: Path, vocab: Vocab, start: int = 0) -> Iterator[Doc]:
     vocab (Vocab): The vocabulary of the documents.
     start (int): The number of the first document to read.
     YIELDS (Doc): The documents.
-    RAISES (ValueError): If a file is damaged, or not a `.spacy` file.
+    RAISES (ValueError): If a file or a document is damaged, or the file is no `.spacy` file.
     """
     for file in walk_corpus(path, FILE_TYPE):
-        try:
-            docs = DocBin().from_disk(file)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{file} is damaged, or no {FILE_TYPE} file. ({error})") from error
-        if start < len(docs):
-            yield from islice(docs.get_docs(vocab), start, None)
-        start = max(0, start - len(docs))
+        with _readable(f"{file} is damaged, or no {FILE_TYPE} file"):
+            doc_bin = DocBin().from_disk(file)
+        if start < len(doc_bin):
+            docs = doc_bin.get_docs(vocab)
+            for number in range(len(doc_bin)):
+                with _readable(f"{file}, document {number + 1}, is damaged"):
+                    doc = next(docs)
+                    require_spans_within(doc)
+                    stored_relations(doc)
+                    sentences_by_number(doc)
+                if number >= start:
+                    yield doc
+        start = max(0, start - len(doc_bin))
+
+
+@contextmanager
+def _readable(problem: str) -> Iterator[None]:
+    """What spaCy raises for damaged data is anything, from KeyError to struct.error."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"{problem}. Copy or convert it again. ({type(error).__name__}: {error})"
+        ) from error
 
 
 def read_docs(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Doc]:

@@ -20,7 +20,7 @@ from spacy.tokens import Doc, Span
 from ..alignment import GoldAlignment
 from ..annotations import document_title
 from ..entity_sources import Mentions
-from ..files import written_whole
+from ..files import written_whole, writing_tensors
 from ..pairs import Pairs
 from .teacher import Teacher
 from .teacher_logits import TeacherLogits
@@ -193,7 +193,7 @@ def write_logits(path: Path, number: int, logits: Dict[str, TeacherLogits]) -> P
         if document.columns is not None:
             tensors[_columns_of(digest)] = numpy.ascontiguousarray(document.columns, dtype="uint16")
     file = path / LOGITS_FILES.replace("*", f"{number:05}")
-    with written_whole([file]) as written:
+    with written_whole([file]) as written, writing_tensors(file):
         save_file(tensors, written[file])
     return file
 

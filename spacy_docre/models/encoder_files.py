@@ -103,10 +103,11 @@ def read_stored(
         # srsly's JSON would round BERT's layer_norm_eps of 1e-12 to 0.
         text = json.dumps(_without_unsafe(config))
         (Path(folder) / "config.json").write_text(text, encoding="utf8")
-        return (
-            config_cls.from_pretrained(folder, **safe),
-            tokenizer_cls.from_pretrained(folder, use_fast=use_fast, **safe),
-        )
+        read_config = config_cls.from_pretrained(folder, **safe)
+        tokenizer = tokenizer_cls.from_pretrained(folder, use_fast=use_fast, **safe)
+    if not isinstance(tokenizer, PreTrainedTokenizerBase):
+        raise ValueError("there is no tokenizer")
+    return read_config, tokenizer
 
 
 def safe_files(files: Mapping[str, Any]) -> Dict[str, bytes]:

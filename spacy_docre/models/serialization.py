@@ -113,9 +113,7 @@ def read_message(data: bytes, what: str, **kinds: Type[Any]) -> Dict[str, Any]:
     RAISES (ValueError): If it is damaged.
     """
     with readable(what):
-        message = msgpack.loads(
-            data, raw=False, max_array_len=_MOST_ITEMS, max_map_len=_MOST_ITEMS
-        )
+        message = msgpack.loads(data, raw=False, max_array_len=_MOST_ITEMS, max_map_len=_MOST_ITEMS)
         require_kinds(message, kinds)
     return message
 

@@ -166,7 +166,8 @@ def test_a_weight_file_runs_no_code(
 
 
 @pytest.mark.parametrize(
-    "name", ["../outside.json", "/tmp/outside.json", "a/b.json", "evil.py", "x.pkl", ".json", "model"]
+    "name",
+    ["../outside.json", "/tmp/outside.json", "a/b.json", "evil.py", "x.pkl", ".json", "model"],
 )
 def test_names_of_files_are_no_paths(name: str) -> None:
     with pytest.raises(ValueError, match="is no file of a tokenizer"):
