@@ -75,7 +75,7 @@ def _checked(
             f"which has {len(doc)} tokens: {shortened(wrong[0])} should be {expected}. Set "
             "doc._.entities and doc._.relations again."
         )
-    return items  # type: ignore[no-any-return]
+    return items
 
 
 def _is_mention(item: Any, num_tokens: int) -> bool:

@@ -71,7 +71,11 @@ def read_weights(data: bytes, owner: str) -> Dict[str, Tensor]:
     RAISES (ValueError): If they are damaged.
     """
     with readable(f"The weights of the {owner}"):
-        return safetensors.torch.load(data)
+        weights = safetensors.torch.load(data)
+        for name, weight in weights.items():
+            if weight.is_floating_point() and weight.isnan().any():
+                raise ValueError(f"{name} is not a number (NaN)")
+    return weights
 
 
 def pack(data: bytes, precision: StoredPrecision) -> bytes:

@@ -32,7 +32,7 @@ from .encoder_files import load_pretrained
 from .learn_rates import check_learn_rate_factor
 from .markers import MentionMarkers, mark_mentions
 from .precision import Precision
-from .serialization import StoredPrecision, fill_model, read_message
+from .serialization import StoredPrecision, fill_model, read_message, readable
 from .shim import TransformerShim
 
 GetSpans = Callable[[Sequence[Doc]], List[List[Span]]]
@@ -136,6 +136,9 @@ class TransformerModel(StockTransformerModel):
         """
         what = "The file 'model' of the transformer component"
         fill_model(self, read_message(bytes_data, what, attrs=list), what)
+        with readable(what):
+            if self.attrs["has_transformer"] and self.transformer is None:
+                raise ValueError("it has no weights")
         return self
 
     @property

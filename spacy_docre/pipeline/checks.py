@@ -84,6 +84,8 @@ def check_settings(
     if {"cfg", "model"}.intersection(exclude):
         return
     num_labels = model.get_dim("nO") if model.has_dim("nO") else 0
+    if num_labels and model.get_ref("pair_scorer").shims[0]._model is None:
+        raise ValueError(f"{source} has no weights. Copy or train the pipeline again.")
     if len(settings["labels"]) != num_labels:
         raise ValueError(
             f"{source} has {len(settings['labels'])} labels, and the weights of its model are of "
