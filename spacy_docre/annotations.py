@@ -14,9 +14,7 @@ from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
 from .mentions import check_tokens, distinct_mentions, ids_in_groups, mark_document
-
-_ENTITIES = "docre_entities"
-_RELATIONS = "docre_relations"
+from .stored import ENTITIES, RELATIONS, stored_entities, stored_relations
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Entity:
     @property
     def mentions(self) -> Tuple[Span, ...]:
         """RETURNS (Tuple[Span, ...]): The mentions, with their `label_`, `id_` and `kb_id_`."""
-        return tuple(mentions_from_lists(self.doc, _stored(self.doc, _ENTITIES)[self.index]))
+        return tuple(mentions_from_lists(self.doc, _stored(self.doc, ENTITIES)[self.index]))
 
     @property
     def text(self) -> str:
@@ -112,7 +110,7 @@ class Relation:
     @property
     def triple(self) -> Triple:
         """RETURNS (Triple): The relation as it is stored."""
-        head, tail, label, score, name, evidence = _stored(self.doc, _RELATIONS)[self.index]
+        head, tail, label, score, name, evidence = _stored(self.doc, RELATIONS)[self.index]
         return Triple(
             head, tail, label, score, name, tuple((start, end) for start, end in evidence)
         )
@@ -225,9 +223,9 @@ def get_entities(doc: Doc) -> List[Entity]:
 
     doc (Doc): The document.
     RETURNS (List[Entity]): Its entities; empty where none are stored.
-    RAISES (ValueError): If the Doc has other tokens than those they were stored for.
+    RAISES (ValueError): If what is stored are no entities of the document, or of other tokens.
     """
-    return [Entity(doc, index) for index in range(len(_stored(doc, _ENTITIES)))]
+    return [Entity(doc, index) for index in range(len(stored_entities(doc)))]
 
 
 def has_entities(doc: Doc) -> bool:
@@ -236,7 +234,7 @@ def has_entities(doc: Doc) -> bool:
     doc (Doc): The document.
     RETURNS (bool): Whether `doc._.entities` has been set.
     """
-    return _ENTITIES in doc.user_data
+    return ENTITIES in doc.user_data
 
 
 def has_relations(doc: Doc) -> bool:
@@ -245,7 +243,7 @@ def has_relations(doc: Doc) -> bool:
     doc (Doc): The document.
     RETURNS (bool): Whether `doc._.relations` has been set since `doc._.entities` was.
     """
-    return _RELATIONS in doc.user_data
+    return RELATIONS in doc.user_data
 
 
 def set_entities(doc: Doc, entities: Iterable[Union[Entity, Sequence[Span]]]) -> None:
@@ -274,9 +272,9 @@ def set_entities(doc: Doc, entities: Iterable[Union[Entity, Sequence[Span]]]) ->
                     "document, with one token or more."
                 )
         stored.append(mentions_to_lists(distinct_mentions(mentions)))
-    doc.user_data[_ENTITIES] = stored
+    doc.user_data[ENTITIES] = stored
     mark_document(doc)
-    doc.user_data.pop(_RELATIONS, None)
+    doc.user_data.pop(RELATIONS, None)
 
 
 def get_relations(doc: Doc) -> List[Relation]:
@@ -284,9 +282,10 @@ def get_relations(doc: Doc) -> List[Relation]:
 
     doc (Doc): The document.
     RETURNS (List[Relation]): Its relations, best score first; empty where none are stored.
-    RAISES (ValueError): If the Doc has other tokens than those they were stored for.
+    RAISES (ValueError): If what is stored are no relations of the document's entities, or of other
+        tokens.
     """
-    return [Relation(doc, index) for index in range(len(_stored(doc, _RELATIONS)))]
+    return [Relation(doc, index) for index in range(len(stored_relations(doc)))]
 
 
 def set_relations(doc: Doc, relations: Iterable[Union[Triple, Relation]]) -> None:
@@ -294,10 +293,10 @@ def set_relations(doc: Doc, relations: Iterable[Union[Triple, Relation]]) -> Non
 
     doc (Doc): The document; its entities are stored already.
     relations (Iterable[Union[Triple, Relation]]): The relations.
-    RAISES (ValueError): If a relation is neither a Triple nor a Relation, or if its head or
-        tail is no index of `doc._.entities`.
+    RAISES (ValueError): If a relation is neither a Triple nor a Relation, if its head or tail is
+        no index of `doc._.entities`, or if its score is no probability.
     """
-    num_entities = len(doc.user_data.get(_ENTITIES, ()))
+    num_entities = len(doc.user_data.get(ENTITIES, ()))
     triples = [item.triple if isinstance(item, Relation) else item for item in relations]
     for triple in triples:
         if not isinstance(triple, Triple):
@@ -311,7 +310,9 @@ def set_relations(doc: Doc, relations: Iterable[Union[Triple, Relation]]) -> Non
                     f"The {role} of {triple} is no index of doc._.entities, which has "
                     f"{num_entities} entities. Set doc._.entities first."
                 )
-    doc.user_data[_RELATIONS] = [
+        if not 0 <= triple.score <= 1:
+            raise ValueError(f"The score of {triple} is no probability: give one of 0 to 1.")
+    doc.user_data[RELATIONS] = [
         [
             int(triple.head),
             int(triple.tail),

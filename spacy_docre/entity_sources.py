@@ -19,6 +19,7 @@ from .mentions import (
     ids_in_groups,
     without_space,
 )
+from .stored import stored_entities
 
 Mentions = List[Span]
 EntityGetter = Callable[[Doc], List[Mentions]]
@@ -106,7 +107,7 @@ def find_entities(doc: Doc, getter: EntityGetter) -> List[Mentions]:
     """
     if _GIVEN not in doc.user_data:
         return getter(doc)
-    return [mentions_from_lists(doc, mentions) for mentions in doc.user_data[_GIVEN]]
+    return [mentions_from_lists(doc, mentions) for mentions in stored_entities(doc, _GIVEN)]
 
 
 def make_span_group_entities(key: str = DEFAULT_KEY) -> EntityGetter:

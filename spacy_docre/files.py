@@ -2,12 +2,15 @@
 
 import os
 import re
+import shutil
 import stat
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Dict, Iterable, Iterator, List, Optional, Tuple
+
+from safetensors import SafetensorError
 
 # Of a document: a line of JSON, or a whole file of text. A text of as many characters as a
 # pipeline takes by default has 12 MB at most, with each of them escaped.
@@ -291,6 +294,43 @@ class UniqueNames:
             given = f"{name} ({self._given[name]})"
         self._given[given] = 1
         return given
+
+
+@contextmanager
+def folder_written_whole(folder: Path) -> Iterator[Path]:
+    """Write a folder under another name, and rename it once all of it is there: an error leaves
+    what was there as it was; so does a kill, or it is whole under another name.
+
+    folder (Path): The folder.
+    YIELDS (Path): Where to write it.
+    """
+    # A link stays one.
+    folder = folder.resolve()
+    new, earlier = (folder.with_name(f"{folder.name}{end}") for end in (".new", ".old"))
+    for left in (new, earlier):
+        shutil.rmtree(left, ignore_errors=True)
+    new.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield new
+        if folder.exists():
+            folder.rename(earlier)
+        new.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    shutil.rmtree(earlier, ignore_errors=True)
+
+
+@contextmanager
+def writing_tensors(file: Path) -> Iterator[None]:
+    """Give the error of a file of safetensors that cannot be written the class that others have.
+
+    file (Path): The file.
+    RAISES (OSError): If it cannot be written.
+    """
+    try:
+        yield
+    except SafetensorError as error:
+        raise OSError(f"{file} cannot be written: {error}") from error
 
 
 def file_stamps(path: Path) -> List[Tuple[str, int, int]]:

@@ -7,7 +7,6 @@ from typing import Iterable, Iterator, Optional
 
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.util import load_model
 from tqdm import tqdm
 from wasabi import msg
 
@@ -33,9 +32,10 @@ def load_extracting_pipeline(model: str, threshold: Optional[float]) -> Language
     RETURNS (Language): The pipeline.
     """
     from ..pipeline.components import relation_extractors
+    from ..pipeline.loading import load_pipeline
 
     with exit_on_error(f"Cannot load {model}"):
-        nlp = load_model(model)
+        nlp = load_pipeline(model)
         extractors = relation_extractors(nlp)
     if threshold is not None:
         for extractor in extractors:

@@ -44,6 +44,7 @@ def import_checkpoint_cli(
     """
     from ..compat.pipeline import make_released_pipeline, read_relation_ids
     from ..data.docred import read_relation_names
+    from ..files import folder_written_whole
 
     refuse_existing([output], force)
     with exit_on_error(f"Cannot import {checkpoint}"):
@@ -55,5 +56,6 @@ def import_checkpoint_cli(
             lang=lang,
             padded=not unpadded,
         )
-        nlp.to_disk(output)
+        with folder_written_whole(output) as folder:
+            nlp.to_disk(folder)
     msg.good(str(output))

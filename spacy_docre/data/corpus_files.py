@@ -29,8 +29,10 @@ from spacy.util import minibatch
 from spacy.vocab import Vocab
 
 from ..files import check_unpacked_size, find_files, no_file, written_whole
+from ..stored import require_spans_within, stored_relations
 from .docred import read_docred
 from .json_files import is_json
+from .sentences import sentences_by_number
 from .stats import CorpusCounts
 
 # Of a folder: some 100 MB of documents like DocRED's in memory at once, and what a run that is
@@ -122,6 +124,9 @@ def _unpack(docs: DocBin, file: Path, vocab: Vocab) -> Iterator[Union[Doc, Value
             (doc,) = one.get_docs(vocab)
             # What its tokens are is only looked up now.
             len(doc.text)
+            require_spans_within(doc)
+            stored_relations(doc)
+            sentences_by_number(doc)
         except Exception as error:
             yield ValueError(f"Document {number} of {file} is damaged. ({error!r})")
         else:

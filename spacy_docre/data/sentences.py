@@ -22,11 +22,22 @@ def sentences_by_number(doc: Doc) -> Dict[int, Span]:
 
     doc (Doc): The document.
     RETURNS (Dict[int, Span]): The sentences; none where the document has no boundaries.
+    RAISES (ValueError): If what is stored are no numbers of its sentences.
     """
     if not doc.has_annotation("SENT_START"):
         return {}
     sentences = list(doc.sents)
-    return dict(zip(doc.user_data.get(_NUMBERS, range(len(sentences))), sentences, strict=True))
+    numbers = doc.user_data.get(_NUMBERS, range(len(sentences)))
+    if (
+        not isinstance(numbers, (list, tuple, range))
+        or not all(isinstance(number, int) for number in numbers)
+        or len(set(numbers)) != len(sentences)
+    ):
+        raise ValueError(
+            f"doc.user_data[{_NUMBERS!r}] of the document {doc.text[:50]!r} is damaged: it should "
+            f"number its {len(sentences)} sentences. Convert the document again."
+        )
+    return dict(zip(numbers, sentences, strict=True))
 
 
 def token_sentence_numbers(doc: Doc) -> List[int]:

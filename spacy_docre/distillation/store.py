@@ -20,7 +20,7 @@ from spacy.tokens import Doc, Span
 from ..alignment import GoldAlignment
 from ..annotations import document_title
 from ..entity_sources import Mentions
-from ..files import written_whole
+from ..files import writing_tensors, written_whole
 from ..pairs import Pairs
 from .teacher import Teacher
 from .teacher_logits import TeacherLogits
@@ -72,7 +72,7 @@ class LogitsStore(Teacher):
         for alignment in alignments:
             digest = self._known_digest(alignment.example.reference, alignment.gold_in_reference)
             found = alignment.to_predicted
-            yield self._read(digest).of_pairs(
+            yield self._read(digest, len(alignment.gold)).of_pairs(
                 Pairs.rows_between([*found], len(alignment.gold)),
                 Pairs.rows_between([*found.values()], len(alignment.predicted)),
             )
@@ -103,14 +103,22 @@ class LogitsStore(Teacher):
             )
         return digest
 
-    def _read(self, digest: str) -> TeacherLogits:
+    def _read(self, digest: str, num_entities: int) -> TeacherLogits:
         """The logits of all pairs of a document's entities."""
-        with _readable(self._files[digest]) as file:
+        path = self._files[digest]
+        with _readable(path) as file:
             columns = _columns_of(digest)
-            return TeacherLogits(
+            logits = TeacherLogits(
                 file.get_tensor(digest),
                 file.get_tensor(columns) if columns in file.keys() else None,
             )
+        if not logits.fits(num_entities * (num_entities - 1), 1 + len(self._labels)):
+            raise ValueError(
+                f"{path} is damaged, or of other relations than {self.path / INDEX}: the logits of "
+                f"a document are not those of {num_entities} entities and {len(self._labels)} "
+                "relations. Make the teacher's logits again."
+            )
+        return logits
 
 
 def store_of(doc: Doc) -> Optional[LogitsStore]:
@@ -119,7 +127,10 @@ def store_of(doc: Doc) -> Optional[LogitsStore]:
     doc (Doc): The document.
     RETURNS (Optional[LogitsStore]): The store; None where it has not been attached to any.
     """
-    return open_store(doc.user_data[_USER_DATA]) if _USER_DATA in doc.user_data else None
+    path = doc.user_data.get(_USER_DATA)
+    if path is not None and not isinstance(path, str):
+        raise ValueError(f"doc.user_data[{_USER_DATA!r}] is {path!r}, and should be a folder.")
+    return None if path is None else open_store(path)
 
 
 def open_store(path: str) -> LogitsStore:
@@ -161,7 +172,8 @@ def read_index(path: Path) -> Optional[Dict[str, Any]]:
         return None
     try:
         index = srsly.read_json(file)
-        if not isinstance(index, dict) or not isinstance(index.get("labels"), list):
+        labels = index.get("labels") if isinstance(index, dict) else None
+        if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
             raise ValueError("it has no list of labels")
     except ValueError as error:
         raise ValueError(f"{file} is damaged: {error}. Make the teacher's logits again.") from error
@@ -193,7 +205,7 @@ def write_logits(path: Path, number: int, logits: Dict[str, TeacherLogits]) -> P
         if document.columns is not None:
             tensors[_columns_of(digest)] = numpy.ascontiguousarray(document.columns, dtype="uint16")
     file = path / LOGITS_FILES.replace("*", f"{number:05}")
-    with written_whole([file]) as written:
+    with written_whole([file]) as written, writing_tensors(file):
         save_file(tensors, written[file])
     return file
 

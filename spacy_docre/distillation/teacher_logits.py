@@ -22,6 +22,20 @@ class TeacherLogits:
     columns: Optional[numpy.ndarray] = None
     rows: Optional[numpy.ndarray] = None
 
+    def fits(self, num_pairs: int, num_classes: int) -> bool:
+        """Tell whether these can be the logits of all pairs of a document.
+
+        num_pairs (int): The number of pairs.
+        num_classes (int): The number of relations, with the threshold class TH.
+        RETURNS (bool): Whether shapes and classes are as they should be, and no value is NaN.
+        """
+        values, columns = self.values, self.columns
+        if values.ndim != 2 or len(values) != num_pairs or numpy.isnan(values).any():
+            return False
+        if columns is None:
+            return values.shape[1] == num_classes
+        return columns.shape == values.shape and bool((columns < num_classes).all())
+
     def best(self, number: int) -> "TeacherLogits":
         """Keep the logits of TH and of the best relations.
 

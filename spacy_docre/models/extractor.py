@@ -19,7 +19,15 @@ from ..entity_sources import EntityDoc
 from .attention import leave_attention_gradient
 from .encoded_document import EncodedDocument
 from .kd_docre import KDDocRE
-from .serialization import StoredPrecision, load_weights, pack, read_weights, save_weights, unpack
+from .serialization import (
+    StoredPrecision,
+    build,
+    pack,
+    read_weights,
+    readable,
+    save_weights,
+    unpack,
+)
 from .shim import ThreadSafeShim
 from .slots import BatchScores
 
@@ -271,10 +279,12 @@ def _deserialize(
     """Build the network that weights belong to, and load them."""
     if not data:
         return None
-    weights = read_weights(unpack(data, "relation extractor"), "relation extractor")
-    network = build_network(
-        hidden_width=weights["head_entity.weight"].shape[1],
-        num_relations=weights["classifier.weight"].shape[0] - 1,
-    )
-    load_weights(network, weights, "relation extractor")
-    return network.to(device)
+    owner = "relation extractor"
+    weights = read_weights(unpack(data, owner), owner)
+    with readable(f"The weights of the {owner}"):
+        make = partial(
+            build_network,
+            hidden_width=weights["head_entity.weight"].shape[1],
+            num_relations=weights["classifier.weight"].shape[0] - 1,
+        )
+    return build(make, weights, owner).to(device)

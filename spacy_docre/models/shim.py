@@ -1,24 +1,35 @@
 """The shims by which thinc runs, updates, stores and loads PyTorch modules."""
 
 import copy
-import json
-from pathlib import Path
+from functools import partial
 from typing import Any, Callable, Tuple
 
 import srsly
 import torch
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
-from spacy_transformers.util import make_tempdir
 from thinc.api import ArgsKwargs, Optimizer, PyTorchShim, get_torch_default_device
 from torch import nn
 from transformers.modeling_utils import no_init_weights
 from transformers.utils.generic import ModelOutput
 
 from .attention import add_attention_hooks, run_with_attention
+from .encoder_files import made_of_data, read_stored, safe_files
 from .learn_rates import scale_learn_rate
 from .precision import Precision, autocast
-from .serialization import StoredPrecision, load_weights, pack, read_weights, save_weights, unpack
+from .serialization import (
+    STOCK_FORMAT,
+    StoredPrecision,
+    build,
+    pack,
+    read_message,
+    read_stock_weights,
+    read_weights,
+    readable,
+    require_kinds,
+    save_weights,
+    unpack,
+)
 
 
 class ThreadSafeShim(PyTorchShim):
@@ -146,6 +157,8 @@ class TransformerShim(ThreadSafeShim, HFShim):
         message = srsly.msgpack_loads(HFShim.to_bytes(bare))
         # The folder that it was loaded from, which is of no use elsewhere.
         message["config"]["_name_or_path"] = ""
+        settings = {"kwargs": message["tokenizer"]["kwargs"]}
+        message["tokenizer"] = {**settings, **safe_files(message["tokenizer"])}
         message["state"] = save_weights(model, self.stored_precision)
         return pack(srsly.msgpack_dumps(message), self.stored_precision)
 
@@ -156,28 +169,34 @@ class TransformerShim(ThreadSafeShim, HFShim):
         RETURNS (TransformerShim): The shim.
         RAISES (ValueError): If the weights are missing, cut off, or of another model.
         """
-        message = srsly.msgpack_loads(unpack(bytes_data, "transformer"))
+        what = "The weights of the transformer"
+        message = read_message(unpack(bytes_data, "transformer"), what, config=dict)
         if not message["config"]:
-            super().from_bytes(bytes_data)
+            # It has not been trained, and what it is to be made from is in the pipeline's config.
             return self
-        files = message["tokenizer"]
-        tokenizer_settings = files.pop("kwargs", {})
-        with make_tempdir() as folder:
-            for name, content in files.items():
-                # The bare name: what is loaded must not write outside of the folder.
-                (folder / Path(name).name).write_bytes(content)
-            # srsly's JSON would round BERT's layer_norm_eps of 1e-12 to 0.
-            (folder / "config.json").write_text(json.dumps(message["config"]), encoding="utf8")
-            config = self.config_cls.from_pretrained(folder)
-            tokenizer = self.tokenizer_cls.from_pretrained(folder, **tokenizer_settings)
-        with no_init_weights():
-            transformer = self.model_cls.from_config(config)
+        with readable(what):
+            require_kinds(message, {"tokenizer": dict, "state": bytes})
+        config, files = message["config"], message["tokenizer"]
+        is_stock = message["state"].startswith(STOCK_FORMAT)
+        weights = (read_stock_weights if is_stock else read_weights)(
+            message["state"], "transformer"
+        )
+        making = partial(made_of_data, "The transformer", needs_code="auto_map" in config)
+        with making():
+            read_config, tokenizer = read_stored(
+                config, files, config_cls=self.config_cls, tokenizer_cls=self.tokenizer_cls
+            )
+
+        def make() -> nn.Module:
+            with making(), no_init_weights():
+                return self.model_cls.from_config(read_config, trust_remote_code=False)
+
+        transformer = build(make, weights, "transformer")
         vocab_file = files.get(getattr(tokenizer, "vocab_files_names", {}).get("vocab_file"))
         self._hfmodel = HFObjects(tokenizer, transformer, vocab_file)
         self._model = transformer
         self.prepare_transformer()
         device = get_torch_default_device()
-        load_weights(transformer, read_weights(message["state"], "transformer"), "transformer")
         transformer.to(device)
         self._grad_scaler.to_(device)
         return self

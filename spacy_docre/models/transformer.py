@@ -2,10 +2,10 @@
 
 import copy
 import os
+from functools import partial
 from threading import Lock
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, cast
 
-import srsly
 from spacy.tokens import Doc, Span
 from spacy_transformers.align import get_alignment, get_alignment_via_offset_mapping
 from spacy_transformers.data_classes import (
@@ -28,10 +28,11 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils.generic import ModelOutput
 
 from .attention import ATTENTION, log_attention_kernel, take_attention_gradient
+from .encoder_files import load_pretrained
 from .learn_rates import check_learn_rate_factor
 from .markers import MentionMarkers, mark_mentions
 from .precision import Precision
-from .serialization import StoredPrecision, readable
+from .serialization import StoredPrecision, fill_model, read_message, readable
 from .shim import TransformerShim
 
 GetSpans = Callable[[Sequence[Doc]], List[List[Span]]]
@@ -101,6 +102,13 @@ class TransformerModel(StockTransformerModel):
             dict(grad_scaler_config),
         )
         self._func = forward
+        # Not `attrs`, which what is loaded may change.
+        self.init = partial(
+            initialize,
+            name=name,
+            tokenizer_config=tokenizer_config,
+            transformer_config=transformer_config,
+        )
         self.attrs["replace_listener"] = unshared
         self.attrs["replace_listener_cfg"] = replace_listener_cfg
         self.attrs["set_transformer"] = set_transformer
@@ -126,10 +134,21 @@ class TransformerModel(StockTransformerModel):
         RETURNS (TransformerModel): The model.
         RAISES (ValueError): If the data is cut off or damaged.
         """
-        with readable("The file 'model' of the transformer component"):
-            message = srsly.msgpack_loads(bytes_data)
-        self.from_dict(message)
+        what = "The file 'model' of the transformer component"
+        fill_model(self, read_message(bytes_data, what, attrs=list), what)
+        with readable(what):
+            if self.attrs["has_transformer"] and self.transformer is None:
+                raise ValueError("it has no weights")
         return self
+
+    @property
+    def _init_tokenizer_config(self) -> Dict[str, Any]:
+        """Asked for by spacy-transformers where the file 'model' is a folder, as in its version
+        1.0, whose files would be loaded as they are."""
+        raise ValueError(
+            "The 'model' of the transformer component is a folder, and should be a file. Copy or "
+            "train the pipeline again."
+        )
 
     def copy(self) -> "TransformerModel":
         """Copy the model, its settings and its weights.
@@ -145,9 +164,31 @@ class TransformerModel(StockTransformerModel):
         # An optimizer knows a parameter by the id of its shim.
         shim.id = copied.layers[0].shims[0].id
         copied.layers[0].shims[0] = shim
+        copied.init = self.init
         copied.attrs["has_transformer"] = self.attrs["has_transformer"]
         copied._dims = dict(self._dims)
         return copied
+
+
+def initialize(
+    model: TransformerModel,
+    X: Optional[List[Doc]] = None,
+    Y: Optional[object] = None,
+    *,
+    name: str,
+    tokenizer_config: Dict[str, Any],
+    transformer_config: Dict[str, Any],
+) -> None:
+    """Load the transformer to be trained, if the model has none yet.
+
+    model (TransformerModel): The model.
+    name (str): As in `TransformerModel`.
+    tokenizer_config (Dict[str, Any]): As in `TransformerModel`.
+    transformer_config (Dict[str, Any]): As in `TransformerModel`.
+    """
+    if not model.attrs["has_transformer"]:
+        objects = load_pretrained(name, tokenizer_config, transformer_config)
+        model.attrs["set_transformer"](model, objects)
 
 
 def set_transformer(model: TransformerModel, objects: HFObjects) -> None:

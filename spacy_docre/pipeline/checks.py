@@ -1,15 +1,13 @@
 """A component that is loaded: its files are read, and what is in them is checked."""
 
 from pathlib import Path
-from typing import Any, Dict, Iterable
+from typing import Any, Dict, Iterable, Union, cast
 
 import srsly
-from spacy.errors import Errors
 from spacy.pipeline import TrainablePipe
-from thinc.util import convert_recursive, is_xp_array
 
 from ..models.extractor import ExtractorModel
-from ..models.serialization import readable
+from ..models.serialization import fill_model, read_message, readable, require_kinds
 from .decoding import check_decision
 
 _KINDS = {"cfg": "settings", "model": "weight"}
@@ -23,31 +21,48 @@ def read_files(component: TrainablePipe, folder: Path, exclude: Iterable[str]) -
     exclude (Iterable[str]): Serialisation fields that are left out.
     RAISES (ValueError): If a file is missing, cut off or damaged, or does not fit the component.
     """
-    left_out = {*exclude}
-    for name in _KINDS:
-        if name not in left_out and not (folder / name).exists():
+    wanted = [name for name in _KINDS if name not in {*exclude}]
+    for name in wanted:
+        if not (folder / name).is_file():
             raise ValueError(
                 f"{_named(component, folder / name)} is missing. Copy or train the pipeline again."
             )
     # What spaCy reads besides. It reads a file and puts it in place in one step, whose errors do
     # not tell a damaged file from one of another model.
-    TrainablePipe.from_disk(component, folder, exclude=left_out | _KINDS.keys())
-    if "cfg" not in left_out:
-        with readable(_named(component, folder / "cfg")):
-            settings = srsly.read_json(folder / "cfg")
-        component.cfg.update(settings)
-    if "model" not in left_out:
-        with readable(_named(component, folder / "model")):
-            content = srsly.read_msgpack(folder / "model")
-        _put(component.model, content)
+    TrainablePipe.from_disk(component, folder, exclude={*exclude, *_KINDS})
+    for name in wanted:
+        _put(component, name, (folder / name).read_bytes(), _named(component, folder / name))
 
 
-def _put(model: ExtractorModel, content: Any) -> None:
-    """As `Model.from_bytes` and, around it, spaCy."""
-    try:
-        model.from_dict(convert_recursive(is_xp_array, model.ops.asarray, content))
-    except AttributeError:
-        raise ValueError(Errors.E149) from None
+def read_bytes(component: TrainablePipe, data: bytes, exclude: Iterable[str]) -> None:
+    """Read what a component's `to_bytes` gave, as `read_files` reads files.
+
+    component (TrainablePipe): The component; it has settings.
+    data (bytes): The data.
+    exclude (Iterable[str]): Serialisation fields that are left out.
+    RAISES (ValueError): If it is cut off or damaged, or does not fit the component.
+    """
+    what = f"The data of '{component.name}'"
+    wanted = [name for name in _KINDS if name not in {*exclude}]
+    message = read_message(data, what)
+    with readable(what):
+        require_kinds(message, dict.fromkeys(wanted, (str, bytes)))
+    TrainablePipe.from_bytes(component, data, exclude={*exclude, *_KINDS})
+    for name in wanted:
+        _put(component, name, message[name], what)
+
+
+def _put(component: TrainablePipe, name: str, data: Union[str, bytes], what: str) -> None:
+    if name == "model":
+        fill_model(component.model, read_message(cast(bytes, data), what, attrs=list), what)
+        return
+    with readable(what):
+        settings = srsly.json_loads(data)
+        require_kinds(settings, {"labels": list, "label_names": dict})
+        names = [*settings["labels"], *settings["label_names"].values()]
+        if not all(isinstance(item, str) for item in names):
+            raise ValueError("a label is no text")
+    component.cfg.update(settings)
 
 
 def _named(component: TrainablePipe, file: Path) -> str:
@@ -69,6 +84,8 @@ def check_settings(
     if {"cfg", "model"}.intersection(exclude):
         return
     num_labels = model.get_dim("nO") if model.has_dim("nO") else 0
+    if num_labels and model.get_ref("pair_scorer").shims[0]._model is None:
+        raise ValueError(f"{source} has no weights. Copy or train the pipeline again.")
     if len(settings["labels"]) != num_labels:
         raise ValueError(
             f"{source} has {len(settings['labels'])} labels, and the weights of its model are of "

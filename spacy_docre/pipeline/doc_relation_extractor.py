@@ -4,7 +4,6 @@ import warnings
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union, cast
 
-import srsly
 import torch
 from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
@@ -23,9 +22,8 @@ from ..losses import Loss
 from ..models.attention import release_attention
 from ..models.extractor import ExtractorModel, PairScores
 from ..models.learn_rates import check_learn_rate_factor, scale_learn_rate
-from ..models.serialization import readable
 from .batching import minibatch_by_pairs
-from .checks import check_settings, read_files
+from .checks import check_settings, read_bytes, read_files
 from .decoding import check_decision, decode
 from .default_config import DEFAULT_CONFIG
 from .entity_policy import EntityPolicy
@@ -379,11 +377,8 @@ class DocRelationExtractor(TrainablePipe):
         RETURNS (DocRelationExtractor): The component.
         RAISES (ValueError): If the data is cut off or damaged.
         """
-        source = f"The data of '{self.name}'"
-        with readable(source):
-            srsly.msgpack_loads(bytes_data)
-        super().from_bytes(bytes_data, exclude=exclude)
-        check_settings(self.cfg, self.model, exclude, source)
+        read_bytes(self, bytes_data, exclude)
+        check_settings(self.cfg, self.model, exclude, f"The data of '{self.name}'")
         return self
 
     def from_disk(

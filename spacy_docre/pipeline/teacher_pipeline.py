@@ -6,7 +6,6 @@ from typing import Iterator, Sequence, Tuple, Union
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from spacy.util import load_model
 from thinc.api import to_numpy
 from weasel.util.hashing import get_checksum
 
@@ -17,6 +16,7 @@ from ..distillation.teacher_logits import TeacherLogits
 from ..entity_sources import EntityDoc, copy_words, give_entities
 from .components import relation_extractors, transformers
 from .doc_relation_extractor import DocRelationExtractor
+from .loading import load_pipeline
 
 
 class TeacherPipeline(Teacher):
@@ -36,7 +36,7 @@ class TeacherPipeline(Teacher):
         RAISES (ValueError): If there is none, or it has no trained relation extractor.
         """
         try:
-            nlp = load_model(self.path)
+            nlp = load_pipeline(self.path)
             relation_extractors(nlp)
         except (OSError, ValueError) as error:
             raise ValueError(f"The teacher {self.path} cannot be used: {error}") from error

@@ -1,7 +1,7 @@
 """The transformer that a relation extractor listens to, which hands over its attention."""
 
 import logging
-from typing import Any, cast
+from typing import Any, Optional, Tuple, cast
 
 from spacy.language import Language
 from spacy.util import registry
@@ -18,7 +18,7 @@ _OURS = "spacy_docre.TransformerModel.v1"
 
 
 def provide_attention(nlp: Language, model: Model[Any, Any]) -> None:
-    """Exchange the stock model of the transformers that a model listens to for ours.
+    """Exchange the stock model of the transformer that a model listens to for ours.
 
     `spacy_docre.TransformerModel.v1` has the same settings and weights, and its output holds the
     last layer's attention and all that the stock model's does, so that other components notice
@@ -27,27 +27,38 @@ def provide_attention(nlp: Language, model: Model[Any, Any]) -> None:
     nlp (Language): The pipeline; its config is changed with it.
     model (Model[Any, Any]): The model of the relation extractor.
     """
-    upstream = {
-        node.upstream_name for node in model.walk() if isinstance(node, TransformerListener)
-    }
+    for node in model.walk():
+        if isinstance(node, TransformerListener):
+            found = _read_by(nlp, model, node.upstream_name)
+            if found is not None and _has_stock_model(nlp, *found):
+                _exchange(nlp, *found)
+                logger.info(
+                    "The model of '%s' is now %s, which also hands over the attention of its "
+                    "last layer.",
+                    found[0],
+                    _OURS,
+                )
+
+
+def _read_by(
+    nlp: Language, model: Model[Any, Any], upstream: str
+) -> Optional[Tuple[str, Transformer]]:
+    """The transformer that a listener of a model reads, with its name: of those before it that
+    it may listen to, the last. Others are not ours to change."""
+    found = None
     for name, component in nlp.components:
-        if upstream.intersection(("*", name)) and _has_stock_model(nlp, name, component):
-            _exchange(nlp, name, cast(Transformer, component))
-            logger.info(
-                "The model of '%s' is now %s, which also hands over the attention of its last "
-                "layer.",
-                name,
-                _OURS,
-            )
+        if getattr(component, "model", None) is model:
+            break
+        if isinstance(component, Transformer) and upstream in ("*", name):
+            found = name, component
+    return found
 
 
-def _has_stock_model(nlp: Language, name: str, component: object) -> bool:
+def _has_stock_model(nlp: Language, name: str, component: Transformer) -> bool:
     """Tell whether a component's model is spacy-transformers' own, in class and architecture. One
     of the user's may have settings that ours has not, or do more."""
-    return (
-        isinstance(component, Transformer)
-        and type(component.model) is StockTransformerModel
-        and nlp.get_pipe_config(name)["model"]["@architectures"].startswith(_STOCK)
+    return type(component.model) is StockTransformerModel and (
+        nlp.get_pipe_config(name)["model"]["@architectures"].startswith(_STOCK)
     )
 
 

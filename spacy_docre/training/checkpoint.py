@@ -3,9 +3,10 @@
 import json
 import random
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, cast
+from typing import Any, Dict, Iterator, List, Optional, Sequence, cast
 
 import numpy
 import torch
@@ -14,6 +15,7 @@ from spacy.language import Language
 from thinc.optimizers import KeyT
 from thinc.shims import PyTorchShim
 
+from ..files import writing_tensors
 from ..models.weights import get_weights, set_weights
 from ..pipeline.components import trainable_components
 from .optimizer import AdamW
@@ -61,6 +63,22 @@ class Checkpoint:
         """RETURNS (int): The number of updates so far."""
         return self.evaluations[-1].step + 1
 
+    def check(self) -> None:
+        """Check what has been read.
+
+        RAISES (ValueError): If something is out of its range.
+        RAISES (TypeError): If something is of another type.
+        """
+        scores = [evaluation.score for evaluation in self.evaluations]
+        if self.steps < 1 or not all(isinstance(score, (int, float)) for score in scores):
+            raise ValueError("steps and scores are not as they should be")
+        if not isinstance(self.config, str) or not isinstance(self.inputs, dict):
+            raise TypeError("config and inputs are not as they should be")
+        for version, keys, gauss in [*self.epochs, self.random_states["python"]]:
+            random.Random().setstate((version, tuple(keys), gauss))
+        numpy.random.RandomState().set_state(self.random_states["numpy"])
+        torch.Generator().set_state(torch.tensor(self.random_states["torch"], dtype=torch.uint8))
+
 
 def save_checkpoint(
     output: Path,
@@ -84,13 +102,31 @@ def save_checkpoint(
     unfinished = folder.with_suffix(_UNFINISHED)
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
+    try:
+        _write(unfinished, nlp, optimizer, evaluations, inputs, epochs)
+        unfinished.rename(folder)
+    finally:
+        # Of a disk that is full.
+        shutil.rmtree(unfinished, ignore_errors=True)
+    _delete(earlier)
+
+
+def _write(
+    folder: Path,
+    nlp: Language,
+    optimizer: AdamW,
+    evaluations: List[EvaluatedStep],
+    inputs: Dict[str, str],
+    epochs: List[Any],
+) -> None:
     weights = {
         f"{name}/{key}": weight
         for name, component in trainable_components(nlp).items()
         for key, weight in get_weights(component.model).items()
     }
-    save_file(weights, unfinished / _WEIGHTS)
-    save_file(optimizer.get_moments(_parameter_names(nlp)), unfinished / _MOMENTS)
+    with writing_tensors(folder):
+        save_file(weights, folder / _WEIGHTS)
+        save_file(optimizer.get_moments(_parameter_names(nlp)), folder / _MOMENTS)
     state = {
         "evaluations": [vars(evaluation) for evaluation in evaluations],
         "config": nlp.config.to_str(),
@@ -99,9 +135,7 @@ def save_checkpoint(
         "random_states": _random_states(),
     }
     # Not srsly, which rounds scores, and refuses NaN and infinity.
-    (unfinished / _STATE).write_text(json.dumps(state), encoding="utf8")
-    unfinished.rename(folder)
-    _delete(earlier)
+    (folder / _STATE).write_text(json.dumps(state), encoding="utf8")
 
 
 def read_checkpoint(output: Path) -> Optional[Checkpoint]:
@@ -109,13 +143,29 @@ def read_checkpoint(output: Path) -> Optional[Checkpoint]:
 
     output (Path): The output folder of the training.
     RETURNS (Optional[Checkpoint]): The last checkpoint; None where there is none.
+    RAISES (ValueError): If it is damaged.
     """
     folders = _folders(output)
     if not folders:
         return None
-    state = json.loads((folders[-1] / _STATE).read_text(encoding="utf8"))
-    state["evaluations"] = [EvaluatedStep(**evaluation) for evaluation in state["evaluations"]]
-    return Checkpoint(**state)
+    with _readable(folders[-1]):
+        state = json.loads((folders[-1] / _STATE).read_text(encoding="utf8"))
+        state["evaluations"] = [EvaluatedStep(**evaluation) for evaluation in state["evaluations"]]
+        checkpoint = Checkpoint(**state)
+        checkpoint.check()
+    return checkpoint
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """What is raised for damaged data is anything, from KeyError to SafetensorError."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(
+            f"The checkpoint {folder} is damaged. Start over with --force, or name another folder. "
+            f"({type(error).__name__}: {error})"
+        ) from error
 
 
 def restore(output: Path, nlp: Language, optimizer: AdamW) -> None:
@@ -124,9 +174,11 @@ def restore(output: Path, nlp: Language, optimizer: AdamW) -> None:
     output (Path): The output folder of the training.
     nlp (Language): The pipeline, initialised.
     optimizer (AdamW): The new optimizer.
+    RAISES (ValueError): If it is damaged.
     """
     folder = _folders(output)[-1]
-    weights = load_file(folder / _WEIGHTS)
+    with _readable(folder):
+        weights, moments = load_file(folder / _WEIGHTS), load_file(folder / _MOMENTS)
     for name, component in trainable_components(nlp).items():
         own = {
             key[len(name) + 1 :]: weight
@@ -134,7 +186,8 @@ def restore(output: Path, nlp: Language, optimizer: AdamW) -> None:
             if key.startswith(f"{name}/")
         }
         set_weights(component.model, own, f"component '{name}' in {folder}")
-    optimizer.set_moments(load_file(folder / _MOMENTS), _parameter_names(nlp))
+    with _readable(folder):
+        optimizer.set_moments(moments, _parameter_names(nlp))
 
 
 def delete_checkpoints(output: Path) -> None:

@@ -30,6 +30,7 @@ from spacy.util import load_model_from_config, registry, resolve_dot_names
 from thinc.api import Config, fix_random_seed, set_gpu_allocator
 from weasel.util.hashing import get_checksum
 
+from ..files import folder_written_whole
 from .checkpoint import (
     Checkpoint,
     EvaluatedStep,
@@ -85,15 +86,18 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False
             if is_best is not None:
                 with nlp.select_pipes(disable=settings["frozen_components"]):
                     update_meta(settings, nlp, info)
-                before_to_disk(nlp).to_disk(output / DIR_MODEL_LAST)
+                with folder_written_whole(output / DIR_MODEL_LAST) as folder:
+                    before_to_disk(nlp).to_disk(folder)
                 if is_best:
-                    _replace_best(output)
+                    with folder_written_whole(output / DIR_MODEL_BEST) as folder:
+                        shutil.copytree(output / DIR_MODEL_LAST, folder)
                 save_checkpoint(output, nlp, optimizer, evaluations, inputs, epochs)
                 info["output_path"] = str(output / DIR_MODEL_LAST)
             log_step(info if is_best is not None else None)
     finally:
         finish_log()
-    before_to_disk(nlp).to_disk(output / DIR_MODEL_LAST)
+    with folder_written_whole(output / DIR_MODEL_LAST) as folder:
+        before_to_disk(nlp).to_disk(folder)
     delete_checkpoints(output)
 
 
@@ -101,15 +105,20 @@ def _usable_checkpoint(
     output: Path, nlp: Language, inputs: Dict[str, str], force: bool
 ) -> Optional[Checkpoint]:
     """The checkpoint of this very training; one of another is deleted with force."""
-    checkpoint = read_checkpoint(output)
-    difference = None if checkpoint is None else _difference(checkpoint, nlp, inputs)
-    if difference is None:
-        return checkpoint
-    if not force:
-        raise ValueError(
-            f"{output} holds a training that is not finished, {difference}. Start over with "
-            "--force, or name another folder."
-        )
+    try:
+        checkpoint = read_checkpoint(output)
+    except ValueError:
+        if not force:
+            raise
+    else:
+        difference = None if checkpoint is None else _difference(checkpoint, nlp, inputs)
+        if difference is None:
+            return checkpoint
+        if not force:
+            raise ValueError(
+                f"{output} holds a training that is not finished, {difference}. Start over with "
+                "--force, or name another folder."
+            )
     delete_checkpoints(output)
     return None
 
@@ -173,8 +182,14 @@ def _checksums(config: Config) -> Dict[str, str]:
 def _difference(checkpoint: Checkpoint, nlp: Language, inputs: Dict[str, str]) -> Optional[str]:
     """How the training of a checkpoint differs from this one."""
     config = nlp.config.to_str()
-    if config not in (checkpoint.config, _with_defaults(checkpoint.config)):
-        return "with another config"
+    if config != checkpoint.config:
+        try:
+            same = config == _with_defaults(checkpoint.config)
+        except Exception:
+            # One that cannot be read, or asks for what is not there, is not this one.
+            same = False
+        if not same:
+            return "with another config"
     changed = sorted(
         name
         for name in {*inputs, *checkpoint.inputs}
@@ -187,19 +202,6 @@ def _with_defaults(config: str) -> str:
     """A stored config with the settings that have come since, which stand at their defaults."""
     stored = Config().from_str(config, interpolate=False)
     return load_model_from_config(stored, auto_fill=True).config.to_str()
-
-
-def _replace_best(output: Path) -> None:
-    """Let model-best be a copy of model-last; a kill leaves it as it was, or whole under another
-    name."""
-    best, copy, earlier = (output / f"{DIR_MODEL_BEST}{end}" for end in ("", ".new", ".old"))
-    for folder in (copy, earlier):
-        shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(output / DIR_MODEL_LAST, copy)
-    if best.exists():
-        best.rename(earlier)
-    copy.rename(best)
-    shutil.rmtree(earlier, ignore_errors=True)
 
 
 def _replay_batches(

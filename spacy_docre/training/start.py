@@ -5,10 +5,10 @@ from typing import Callable, Optional, Union
 
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from spacy.util import load_model
 
 from ..models.weights import get_weights, set_weights
 from ..pipeline.components import trainable_components
+from ..pipeline.loading import load_pipeline
 
 
 def make_weights_loader(path: Optional[Union[str, Path]] = None) -> Callable[[Language], None]:
@@ -29,8 +29,8 @@ def make_weights_loader(path: Optional[Union[str, Path]] = None) -> Callable[[La
         if path is None:
             return
         try:
-            start = load_model(path)
-        except OSError as error:
+            start = load_pipeline(path)
+        except (OSError, ValueError) as error:
             raise ValueError(f"{path}, to start from, cannot be loaded: {error}") from error
         trained = trainable_components(start)
         pairs = [

@@ -3,6 +3,7 @@
 import pytest
 import spacy
 from spacy.language import Language
+from spacy_transformers.layers import TransformerListener
 from spacy_transformers.layers import TransformerModel as StockTransformerModel
 from spacy_transformers.span_getters import configure_strided_spans
 
@@ -18,6 +19,11 @@ def architecture(nlp: Language, name: str = "transformer") -> str:
 
 def hidden_states(nlp: Language, docs: list):
     return nlp.get_pipe("transformer").predict(docs).model_output["last_hidden_state"]
+
+
+def listener_of(nlp: Language, name: str) -> TransformerListener:
+    nodes = nlp.get_pipe(name).model.walk()
+    return next(node for node in nodes if isinstance(node, TransformerListener))
 
 
 def test_stock_transformer_before_the_extractor(make_pipeline, make_examples, tmp_path):
@@ -172,3 +178,64 @@ def test_stock_transformer_in_a_config(make_pipeline, make_examples):
     assert architecture(nlp) == OURS
     assert architecture(spacy.util.load_model_from_config(nlp.config)) == OURS
     nlp.initialize(lambda: make_examples(2))
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("own_first", [True, False])
+def test_sourced_beside_a_stock_transformer(
+    own_first, named, trained, trained_folder, make_pipeline, make_examples, tmp_path
+):
+    """A pipeline's own transformer and what listens to it stay as they are, in memory and where
+    the pipeline is loaded again."""
+    examples = make_examples(3)
+    nlp = make_pipeline(
+        ("transformer", "ner"), transformer={"architecture": STOCK}, examples=examples
+    )
+    listener_of(nlp, "ner").upstream_name = "transformer"
+    nlp.config["components"]["ner"]["model"]["tok2vec"]["upstream"] = "transformer"
+    source = spacy.load(trained_folder)
+    if named:
+        listener_of(source, "doc_relation_extractor").upstream_name = "other"
+        tok2vec = source.config["components"]["doc_relation_extractor"]["model"]["tok2vec"]
+        tok2vec["upstream"] = "other"
+    place = {} if own_first else {"before": "transformer"}
+    nlp.add_pipe("transformer", source=source, name="other", **place)
+    nlp.add_pipe("doc_relation_extractor", source=source, after="other")
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    assert architecture(loaded) == STOCK
+    assert architecture(loaded, "other") == OURS
+    for example in examples:
+        docs = [pipeline(example.predicted.copy()) for pipeline in (nlp, loaded, trained)]
+        triples = [[relation.triple for relation in doc._.relations] for doc in docs]
+        assert triples[0] == triples[1] == triples[2] != []
+        first, second = ([(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in docs[:2])
+        assert first == second
+
+
+def test_stock_weights_are_read_by_ours(make_pipeline, make_examples, tmp_path):
+    """A pipeline that was saved with the stock transformer, and gets a relation extractor in its
+    config."""
+    examples = make_examples(2)
+    nlp = make_pipeline(
+        ("transformer", "ner"), transformer={"architecture": STOCK}, examples=examples
+    )
+    docs = [example.predicted for example in examples]
+    expected = hidden_states(nlp, docs)
+    nlp.to_disk(tmp_path)
+    weights = (tmp_path / "transformer" / "model").read_bytes()
+    model = make_pipeline(["transformer"]).get_pipe("transformer").model.from_bytes(weights)
+    assert type(model) is TransformerModel
+    found = model.predict(docs).model_output["last_hidden_state"]
+    assert (found - expected).abs().max() < 1e-5
+
+
+def test_stock_weights_that_are_damaged(make_pipeline, make_examples):
+    nlp = make_pipeline(
+        ("transformer",), transformer={"architecture": STOCK}, examples=make_examples(2)
+    )
+    data = nlp.get_pipe("transformer").model.to_bytes()
+    data = data.replace(b"data.pkl", b"data.xyz")
+    ours = make_pipeline(["transformer"]).get_pipe("transformer").model
+    with pytest.raises(ValueError, match="weights of the transformer cannot be read"):
+        ours.from_bytes(data)

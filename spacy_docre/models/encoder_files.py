@@ -1,0 +1,168 @@
+"""Transformers and tokenizers, from the hub, a folder or a stored pipeline: what is read there is
+data, and none of it becomes code, a path, or an argument that loads code."""
+
+import json
+import re
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Dict, Iterator, Mapping, Tuple
+
+from spacy_transformers.data_classes import HFObjects
+from thinc.api import get_torch_default_device
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+# What tokenizers' files are called: nothing that could be imported, unpickled, or elsewhere.
+_TOKENIZER_FILE = re.compile(
+    r"\w[\w.-]*\.(json|txt|model|codes|spm|bpe|vocab|tiktoken|tokenizer)", re.ASCII
+)
+_TOKENIZER_CLASS = re.compile(r"\w+Tokenizer(Fast)?", re.ASCII)
+# For chats, and a program in itself: an encoder has no use for it.
+_CHAT_TEMPLATE = ".jinja"
+# Files of settings, which become arguments of the tokenizer.
+_SETTINGS_FILES = ("tokenizer_config.json", "special_tokens_map.json")
+# Settings that name code (also the attention's: it may be that of a kernel on the hub), files or
+# folders. `init_inputs` are positional arguments, the first of which is a path.
+_UNSAFE = {
+    *("auto_map", "trust_remote_code", "custom_pipelines", "chat_template"),
+    *("attn_implementation", "_attn_implementation", "_attn_implementation_internal"),
+    *("_name_or_path", "name_or_path", "_commit_hash", "_configuration_file", "init_inputs"),
+}
+_UNSAFE_ENDINGS = ("_file", "_files")
+# A number of layers that no transformer has is some hours' work to build.
+_MOST_LAYERS = 1000
+
+
+def load_pretrained(
+    name: str, tokenizer_settings: Mapping[str, Any], transformer_settings: Mapping[str, Any]
+) -> HFObjects:
+    """Load a transformer and its tokenizer to train them.
+
+    name (str): A model on the Hugging Face hub, or a folder.
+    tokenizer_settings (Mapping[str, Any]): Settings of the tokenizer.
+    transformer_settings (Mapping[str, Any]): Settings of the transformer.
+    RETURNS (HFObjects): Both.
+    RAISES (ValueError): If it needs code of its own.
+    """
+    safe = {"trust_remote_code": False}
+    if any(given.get("trust_remote_code") for given in (tokenizer_settings, transformer_settings)):
+        warnings.warn(
+            f"trust_remote_code is not followed: no code that comes with {name} is run. Leave the "
+            "setting out.",
+            stacklevel=2,
+        )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, **{**tokenizer_settings, **safe})
+        config = AutoConfig.from_pretrained(
+            name, **{**transformer_settings, "return_dict": True, **safe}
+        )
+        if "/" in str(config._attn_implementation):
+            raise ValueError(f"Its attention is {config._attn_implementation!r}.")
+        transformer = AutoModel.from_pretrained(name, config=config, **safe)
+    except ValueError as error:
+        if not re.search("trust_remote_code|Its attention", str(error)):
+            raise
+        raise ValueError(
+            f"The encoder {name} needs code of its own, which is not run: a pipeline that brings "
+            "code can do anything to those who load it. Choose an encoder, and an attention "
+            f"(attn_implementation), that transformers has itself. ({error})"
+        ) from error
+    vocab_file = getattr(tokenizer, "vocab_file", None)
+    return HFObjects(
+        tokenizer,
+        transformer.to(get_torch_default_device()),
+        Path(vocab_file).read_bytes() if vocab_file else None,
+    )
+
+
+def read_stored(
+    config: Mapping[str, Any],
+    files: Mapping[str, Any],
+    *,
+    config_cls: Any = AutoConfig,
+    tokenizer_cls: Any = AutoTokenizer,
+) -> Tuple[PretrainedConfig, PreTrainedTokenizerBase]:
+    """Read what a pipeline has stored of a transformer, besides its weights. The network is not
+    asked.
+
+    config (Mapping[str, Any]): The transformer's config.
+    files (Mapping[str, Any]): The content of the tokenizer's files, by name; and as "kwargs" the
+        argument `use_fast`.
+    config_cls (Any): What reads the config.
+    tokenizer_cls (Any): What reads the tokenizer.
+    RETURNS (Tuple[PretrainedConfig, PreTrainedTokenizerBase]): The config and the tokenizer.
+    RAISES (ValueError): If they are damaged, or need code of their own.
+    """
+    safe = {"trust_remote_code": False, "local_files_only": True}
+    use_fast = bool(files.get("kwargs", {}).get("use_fast", True))
+    with TemporaryDirectory() as folder:
+        for name, content in safe_files(files).items():
+            (Path(folder) / name).write_bytes(content)
+        # srsly's JSON would round BERT's layer_norm_eps of 1e-12 to 0.
+        text = json.dumps(_without_unsafe(config))
+        (Path(folder) / "config.json").write_text(text, encoding="utf8")
+        read_config = config_cls.from_pretrained(folder, **safe)
+        tokenizer = tokenizer_cls.from_pretrained(folder, use_fast=use_fast, **safe)
+    if not isinstance(tokenizer, PreTrainedTokenizerBase):
+        raise ValueError("there is no tokenizer")
+    return read_config, tokenizer
+
+
+def safe_files(files: Mapping[str, Any]) -> Dict[str, bytes]:
+    """Choose the files of a tokenizer that are read, and the settings in them.
+
+    files (Mapping[str, Any]): The content of files, by name, and "kwargs".
+    RETURNS (Dict[str, bytes]): The content of those that are files of a tokenizer.
+    RAISES (ValueError): If there are others, or a class that is no tokenizer.
+    """
+    chosen = {}
+    for name, content in files.items():
+        if name == "kwargs" or name.endswith(_CHAT_TEMPLATE):
+            continue
+        if not _TOKENIZER_FILE.fullmatch(name):
+            raise ValueError(f"{name!r} is no file of a tokenizer")
+        if name in _SETTINGS_FILES:
+            settings = _without_unsafe(json.loads(content))
+            content = json.dumps(settings, ensure_ascii=False).encode("utf8")
+        chosen[name] = content
+    return chosen
+
+
+def _without_unsafe(settings: Any) -> Dict[str, Any]:
+    """Settings without those that could load code, from wherever they are."""
+    class_name = settings.get("tokenizer_class")
+    if class_name is not None and not _TOKENIZER_CLASS.fullmatch(class_name):
+        # transformers would take anything of its own that has this name.
+        raise ValueError(f"{class_name!r} is no class of tokenizers")
+    for key, value in settings.items():
+        if "layer" in str(key) and isinstance(value, int) and value > _MOST_LAYERS:
+            raise ValueError(f"{key} = {value}")
+    return {
+        key: _without_unsafe(value) if isinstance(value, dict) else value
+        for key, value in settings.items()
+        if key not in _UNSAFE and not str(key).endswith(_UNSAFE_ENDINGS)
+    }
+
+
+@contextmanager
+def made_of_data(owner: str, needs_code: bool) -> Iterator[None]:
+    """Turn whatever transformers and tokenizers raise for damaged data into one error.
+
+    owner (str): What is being made, to begin the message with.
+    needs_code (bool): Whether the data names code of its own.
+    RAISES (ValueError): If it cannot be made.
+    """
+    try:
+        yield
+    except ImportError:
+        # A package is missing, which it names.
+        raise
+    except Exception as error:
+        code = " It names code of its own, which is never run." if needs_code else ""
+        raise ValueError(
+            f"{owner} cannot be made of what is stored: the data is damaged, or of another version "
+            f"of transformers.{code} Copy or train the pipeline again. "
+            f"({type(error).__name__}: {error})"
+        ) from error

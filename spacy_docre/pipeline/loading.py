@@ -1,0 +1,29 @@
+"""Pipelines from folders and packages."""
+
+from pathlib import Path
+from typing import Union
+
+from spacy.language import Language
+from spacy.util import load_model
+
+
+def load_pipeline(path: Union[str, Path]) -> Language:
+    """Load a pipeline, with one error for all that may be wrong with it.
+
+    path (Union[str, Path]): A package or a folder.
+    RETURNS (Language): The pipeline.
+    RAISES (OSError): If there is none.
+    RAISES (ImportError): If a package is missing.
+    RAISES (ValueError): If it cannot be loaded for another reason.
+    """
+    try:
+        return load_model(path)
+    except (ImportError, OSError):
+        raise
+    except Exception as error:
+        # Components and their libraries raise anything for damaged files.
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise ValueError(
+            f"The pipeline {path} cannot be loaded. If its files are damaged, copy or train it "
+            f"again. ({kind}{error})"
+        ) from error

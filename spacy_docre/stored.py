@@ -1,0 +1,123 @@
+"""What a Doc stores of entities and relations in `doc.user_data`, checked: it may have been damaged
+on the way, or written by others."""
+
+from reprlib import repr as shortened
+from typing import Any, Callable, List, Sequence
+
+from spacy.tokens import Doc
+
+from .mentions import check_tokens
+
+ENTITIES = "docre_entities"
+RELATIONS = "docre_relations"
+
+
+def stored_entities(doc: Doc, key: str = ENTITIES) -> Sequence[Sequence[Sequence[Any]]]:
+    """What a Doc stores of entities.
+
+    doc (Doc): The document.
+    key (str): Where it is stored.
+    RETURNS (Sequence[Sequence[Sequence[Any]]]): First token, end token, label, id and linked id of
+        each mention of each entity; empty where nothing is stored.
+    RAISES (ValueError): If it is anything else, or of tokens that the document has not.
+    """
+
+    def is_entity(item: Any) -> bool:
+        mentions = item if _is_list(item) else []
+        return len(mentions) > 0 and all(_is_mention(mention, len(doc)) for mention in mentions)
+
+    expected = "mentions: first token, end token, label, id and linked id of each"
+    return _checked(doc, key, is_entity, expected)
+
+
+def stored_relations(doc: Doc) -> Sequence[Sequence[Any]]:
+    """What a Doc stores of relations.
+
+    doc (Doc): The document.
+    RETURNS (Sequence[Sequence[Any]]): The fields of a Triple for each; empty where nothing is
+        stored.
+    RAISES (ValueError): If it is anything else, or of entities or tokens that the document has not.
+    """
+    num_entities = len(stored_entities(doc))
+
+    def is_relation(item: Any) -> bool:
+        return _is_relation(item, num_entities, len(doc))
+
+    expected = (
+        f"head and tail of {num_entities} entities, label, score of 0 to 1, name and evidence"
+    )
+    return _checked(doc, RELATIONS, is_relation, expected)
+
+
+def require_spans_within(doc: Doc) -> None:
+    """Check the span groups of a Doc that was read from a file: spaCy would read on behind its end.
+
+    doc (Doc): The document.
+    RAISES (ValueError): If a span is of tokens that the document has not.
+    """
+    for key, group in doc.spans.items():
+        for span in group:
+            if not 0 <= span.start <= span.end <= len(doc):
+                raise ValueError(
+                    f"doc.spans[{key!r}] has a span of the tokens {span.start} to {span.end}, and "
+                    f"the document has {len(doc)}"
+                )
+
+
+def _checked(
+    doc: Doc, key: str, is_good: Callable[[Any], bool], expected: str
+) -> Sequence[Sequence[Any]]:
+    items = doc.user_data.get(key, ())
+    if items:
+        check_tokens(doc)
+    wrong: List[Any] = [items]
+    if _is_list(items):
+        wrong = [item for item in items if not is_good(item)]
+    if wrong:
+        raise ValueError(
+            f"doc.user_data[{key!r}] is damaged, or of another document than {doc.text[:50]!r}, "
+            f"which has {len(doc)} tokens: {shortened(wrong[0])} should be {expected}. Set "
+            "doc._.entities and doc._.relations again."
+        )
+    return items
+
+
+def _is_mention(item: Any, num_tokens: int) -> bool:
+    return (
+        _is_list(item)
+        # Where the Doc was stored by an earlier version, there is no linked id.
+        and len(item) in (4, 5)
+        and _is_range(item[:2], num_tokens)
+        and item[0] < item[1]
+        and all(isinstance(text, str) for text in item[2:])
+    )
+
+
+def _is_relation(item: Any, num_entities: int, num_tokens: int) -> bool:
+    if not _is_list(item) or len(item) != 6:
+        return False
+    head, tail, label, score, name, evidence = item
+    return (
+        all(isinstance(index, int) and 0 <= index < num_entities for index in (head, tail))
+        and isinstance(label, str)
+        and isinstance(name, str)
+        and isinstance(score, (int, float))
+        # NaN is in no range.
+        and 0 <= score <= 1
+        and _is_list(evidence)
+        and all(_is_range(sentence, num_tokens) for sentence in evidence)
+    )
+
+
+def _is_range(item: Any, num_tokens: int) -> bool:
+    return (
+        _is_list(item)
+        and len(item) == 2
+        and all(isinstance(index, int) for index in item)
+        and 0 <= item[0] <= item[1] <= num_tokens
+    )
+
+
+def _is_list(item: Any) -> bool:
+    # Lists come out of a DocBin as tuples.
+    return isinstance(item, (list, tuple))
