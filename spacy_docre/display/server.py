@@ -1,5 +1,6 @@
 """The local page of `docre serve`: a text box, and what a pipeline finds in the text."""
 
+import logging
 from ipaddress import ip_address
 from threading import BoundedSemaphore
 from typing import AbstractSet, Optional, Tuple
@@ -20,12 +21,13 @@ _BYTES_PER_CHARACTER = 12
 # So many texts are annotated at once, and so many more may wait: the memory for them is bounded.
 AT_ONCE = 2
 WAITING = 6
+_LOGGER = logging.getLogger(__name__)
 _BUSY = "The server is busy with other texts: try again in a moment."
 _NO_TEXT = "There is no text yet: write or paste one."
 _TOO_LARGE = "This text needs more memory than there is: give a part of it."
 
 
-class TooManyEntities(ValueError):
+class _TooManyEntities(ValueError):
     """A text has more entities than are scored."""
 
 
@@ -50,7 +52,7 @@ def make_app(
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = _BYTES_PER_CHARACTER * max_length + 1000
     app.config["MAX_FORM_MEMORY_SIZE"] = app.config["MAX_CONTENT_LENGTH"]
-    room, turn = BoundedSemaphore(AT_ONCE + WAITING), BoundedSemaphore(AT_ONCE)
+    annotator = _Annotator(nlp, max_entities)
 
     def page(
         text: str = "",
@@ -88,22 +90,8 @@ def make_app(
             return page(problem=_NO_TEXT, status=400)
         if len(text) > max_length:
             return page(text, too_long, status=413)
-        if not room.acquire(blocking=False):
-            return page(text, _BUSY, status=503)
-        try:
-            with turn:
-                doc = _annotate(nlp, text, max_entities)
-                return page(text, view=view_document(doc, "Text", Options()))
-        except TooManyEntities as error:
-            return page(text, str(error), status=422)
-        except Exception as error:
-            # One text's failure is not the server's.
-            app.logger.exception("A text cannot be annotated")
-            if isinstance(error, MemoryError) or "memory" in str(error):
-                return page(text, _TOO_LARGE, status=413)
-            return page(text, f"This text cannot be annotated: {error}", status=500)
-        finally:
-            room.release()
+        view, problem, status = annotator.answer(text)
+        return page(text, problem, status, view)
 
     @app.errorhandler(413)
     def refuse(error: Exception) -> Tuple[str, int]:
@@ -113,19 +101,48 @@ def make_app(
     return app
 
 
-def _annotate(nlp: Language, text: str, max_entities: int) -> Doc:
-    """As `nlp(text)`, with a look at the number of entities before their pairs are scored."""
-    doc = nlp.make_doc(text)
-    for _, component in nlp.pipeline:
-        if isinstance(component, DocRelationExtractor):
-            number = len(component.entity_policy.choose(doc).entities)
-            if number > max_entities:
-                raise TooManyEntities(
-                    f"The text has {number:,} entities, and the most is {max_entities:,}: give a "
-                    "part of it."
-                )
-        doc = component(doc)
-    return doc
+class _Annotator:
+    """Annotates texts, of several callers at once. A text's failure is not the server's.
+
+    nlp (Language): The pipeline.
+    max_entities (int): The most entities of a text.
+    """
+
+    def __init__(self, nlp: Language, max_entities: int) -> None:
+        self.nlp = nlp
+        self.max_entities = max_entities
+        self.room, self.turn = BoundedSemaphore(AT_ONCE + WAITING), BoundedSemaphore(AT_ONCE)
+
+    def answer(self, text: str) -> Tuple[Optional[DocumentView], str, int]:
+        """What to show of a text, or the problem with it; and the status of the answer."""
+        if not self.room.acquire(blocking=False):
+            return None, _BUSY, 503
+        try:
+            with self.turn:
+                return view_document(self._annotate(text), "Text", Options()), "", 200
+        except _TooManyEntities as error:
+            return None, str(error), 422
+        except Exception as error:
+            _LOGGER.exception("A text cannot be annotated")
+            if isinstance(error, MemoryError) or "memory" in str(error):
+                return None, _TOO_LARGE, 413
+            return None, f"This text cannot be annotated: {error}", 500
+        finally:
+            self.room.release()
+
+    def _annotate(self, text: str) -> Doc:
+        """As `nlp(text)`, with a look at the number of entities before their pairs are scored."""
+        doc = self.nlp.make_doc(text)
+        for _, component in self.nlp.pipeline:
+            if isinstance(component, DocRelationExtractor):
+                number = len(component.entity_policy.choose(doc).entities)
+                if number > self.max_entities:
+                    raise _TooManyEntities(
+                        f"The text has {number:,} entities, and the most is "
+                        f"{self.max_entities:,}: give a part of it."
+                    )
+            doc = component(doc)
+        return doc
 
 
 def _check_host(names: AbstractSet[str]) -> None:

@@ -30,6 +30,7 @@ from .decoding import check_decision, decode
 from .default_config import DEFAULT_CONFIG
 from .entity_policy import EntityPolicy
 from .processes import use_one_thread_in_forks
+from .settings import let_config_win, make_settings
 from .survey import read_survey
 from .targets import relation_loss
 from .upstream import provide_attention
@@ -129,12 +130,7 @@ class DocRelationExtractor(TrainablePipe):
         self.learn_rate_factor = learn_rate_factor
         self.distillation = distillation
         self.scorer = scorer
-        self.cfg: Dict[str, Any] = {
-            "labels": [],
-            "label_names": dict(label_names or {}),
-            "threshold": threshold,
-            "top_k": top_k,
-        }
+        self.cfg = make_settings(label_names=label_names or {}, threshold=threshold, top_k=top_k)
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -382,7 +378,8 @@ class DocRelationExtractor(TrainablePipe):
         source = f"The data of '{self.name}'"
         with readable(source):
             srsly.msgpack_loads(bytes_data)
-        super().from_bytes(bytes_data, exclude=exclude)
+        with let_config_win(self, exclude):
+            super().from_bytes(bytes_data, exclude=exclude)
         check_settings(self.cfg, self.model, exclude, source)
         return self
 
@@ -396,6 +393,7 @@ class DocRelationExtractor(TrainablePipe):
         RETURNS (DocRelationExtractor): The component.
         RAISES (ValueError): If its weights are missing, cut off or damaged.
         """
-        read_files(self, Path(path), exclude)
+        with let_config_win(self, exclude, Path(path)):
+            read_files(self, Path(path), exclude)
         check_settings(self.cfg, self.model, exclude, f"'{self.name}' in {path}")
         return self
