@@ -7,6 +7,7 @@ what spaCy has loaded anyway, and the other rooms inside the functions.
 import typer
 from spacy.cli._util import app as spacy_app
 
+from ._terminal import SafeGroup
 from .annotate import annotate_cli
 from .convert import convert_cli
 from .distant import distant_cli
@@ -20,7 +21,7 @@ from .train import train_cli
 
 HELP = "Commands for document-level relation extraction."
 
-app = typer.Typer(name="docre", help=HELP, no_args_is_help=True)
+app = typer.Typer(name="docre", help=HELP, no_args_is_help=True, cls=SafeGroup)
 app.command("annotate")(annotate_cli)
 app.command("convert")(convert_cli)
 app.command("distant")(distant_cli)

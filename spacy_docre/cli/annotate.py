@@ -5,13 +5,13 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Iterable, List, Tuple, Union
 
-from spacy.cli._util import Arg, Opt, setup_gpu
+from spacy.cli._util import Arg, Opt, import_code
 from spacy.tokens import Doc
 from tqdm import tqdm
-from wasabi import msg
 
-from ._options import BatchSize, Force, Gpu, Model, Threshold
-from ._shared import exit_on_error, load_extracting_pipeline, refuse_existing
+from ._options import BatchSize, Code, Force, Gpu, Model, Threshold
+from ._shared import exit_on_error, load_extracting_pipeline, refuse_existing, use_gpu
+from ._terminal import msg
 
 if TYPE_CHECKING:
     from ..annotate.inputs import Failure, InputDocument
@@ -48,6 +48,7 @@ def annotate_cli(
     text_field: _TextField = "text",
     id_field: _IdField = "id",
     table: _PrintTable = False,
+    code: Code = None,
     force: Force = False,
 ) -> None:
     """
@@ -61,7 +62,8 @@ def annotate_cli(
 
     _check_paths(inputs, outputs)
     refuse_existing(outputs, force)
-    setup_gpu(gpu, silent=True)
+    use_gpu(gpu)
+    import_code(code)
     nlp = load_extracting_pipeline(model, threshold)
     # Listed before the outputs exist, which may be in one of the folders.
     written = {output.resolve() for output in outputs}

@@ -3,11 +3,11 @@
 import socket
 from typing import Annotated, List, Optional, Set
 
-from spacy.cli._util import Opt, setup_gpu
-from wasabi import msg
+from spacy.cli._util import Opt, import_code
 
-from ._options import Gpu, Model, Threshold
-from ._shared import exit_on_error, load_extracting_pipeline
+from ._options import Code, Gpu, Model, Threshold
+from ._shared import exit_on_error, load_extracting_pipeline, use_gpu
+from ._terminal import msg
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -30,6 +30,7 @@ def serve_cli(
     host_names: _HostNames = None,
     threshold: Threshold = None,
     gpu: Gpu = -1,
+    code: Code = None,
 ) -> None:
     """
     Show what a pipeline finds in texts, on a page with a text box.
@@ -44,7 +45,8 @@ def serve_cli(
     from ..display.connections import make_server
     from ..display.server import make_app
 
-    setup_gpu(gpu, silent=True)
+    use_gpu(gpu)
+    import_code(code)
     nlp = load_extracting_pipeline(model, threshold)
     title = f"{nlp.meta['lang']}_{nlp.meta['name']}"
     names = _names(host) | {name.lower() for name in host_names or ()}

@@ -6,9 +6,9 @@ from typing import Annotated, Dict, List, Optional, Union
 import srsly
 from spacy.cli._util import Arg, Opt
 from spacy.vocab import Vocab
-from wasabi import msg
 
 from ._shared import exit_on_error
+from ._terminal import msg
 
 _DataSets = Annotated[
     List[Path], Arg(help=".spacy files, folders of them, or .json as of DocRED", exists=True)
