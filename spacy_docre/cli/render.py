@@ -53,7 +53,7 @@ def render_cli(
     with exit_on_error(f"Cannot render {docs}"):
         import_extra("networkx")
         documents = list(islice(read_spacy_docs(docs, Vocab()), limit or None))
-        html = to_html(documents, page=True, options=options)
+        html = to_html(documents, page=True, options=options, strict=True)
         with written_whole([output]) as written:
             written[output].write_text(html, encoding="utf8")
     msg.good(f"{output}: {len(documents)} documents")

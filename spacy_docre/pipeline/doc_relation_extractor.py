@@ -236,6 +236,8 @@ class DocRelationExtractor(TrainablePipe):
         docs (Iterable[Doc]): The documents.
         predictions (Sequence[PairScores]): What `predict` gave for them.
         """
+        for name in self.label_names.values():
+            self.vocab.strings.add(name)  # So that a name can be told from a mistyped one.
         for doc, prediction in zip(docs, predictions, strict=True):
             doc._.entities = prediction.document.entities
             doc._.relations = self.decode(prediction)
