@@ -45,6 +45,7 @@ def import_checkpoint_cli(
     """
     from ..compat.pipeline import make_released_pipeline, read_relation_ids
     from ..data.docred import read_relation_names
+    from ..folders import folder_written_whole
 
     refuse_existing([output], force)
     import_code(code)
@@ -57,5 +58,6 @@ def import_checkpoint_cli(
             lang=lang,
             padded=not unpadded,
         )
-        nlp.to_disk(output)
+        with folder_written_whole(output) as folder:
+            nlp.to_disk(folder)
     msg.good(str(output))
