@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import stat
 import zlib
 from contextlib import contextmanager
@@ -294,30 +293,6 @@ class UniqueNames:
             given = f"{name} ({self._given[name]})"
         self._given[given] = 1
         return given
-
-
-@contextmanager
-def folder_written_whole(folder: Path) -> Iterator[Path]:
-    """Write a folder under another name, and rename it once all of it is there: an error leaves
-    what was there as it was; so does a kill, or it is whole under another name.
-
-    folder (Path): The folder.
-    YIELDS (Path): Where to write it.
-    """
-    # A link stays one.
-    folder = folder.resolve()
-    new, earlier = (folder.with_name(f"{folder.name}{end}") for end in (".new", ".old"))
-    for left in (new, earlier):
-        shutil.rmtree(left, ignore_errors=True)
-    new.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield new
-        if folder.exists():
-            folder.rename(earlier)
-        new.rename(folder)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-    shutil.rmtree(earlier, ignore_errors=True)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import sys
 import typer
 from spacy.cli._util import app as spacy_app
 
+from ._terminal import SafeGroup
 from .annotate import annotate_cli
 from .convert import convert_cli
 from .distant import distant_cli
@@ -23,7 +24,7 @@ from .train import train_cli
 
 HELP = "Commands for document-level relation extraction."
 
-app = typer.Typer(name="docre", help=HELP, no_args_is_help=True)
+app = typer.Typer(name="docre", help=HELP, no_args_is_help=True, cls=SafeGroup)
 
 
 @app.callback()

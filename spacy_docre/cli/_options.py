@@ -21,7 +21,11 @@ Threshold = Annotated[
 ]
 BatchSize = Annotated[int, Opt("--batch-size", "-b", min=1, help="Documents in a batch")]
 # Both long names have been in use: --gpu-id is spaCy's, and stands first in the help.
-Gpu = Annotated[int, Opt("--gpu-id", "--device", "-g", help="Number of the GPU, -1 for the CPU")]
+Gpu = Annotated[
+    int, Opt("--gpu-id", "--device", "-g", min=-1, help="Number of the GPU, -1 for the CPU")
+]
+CODE_HELP = "Python file with registered functions"
+Code = Annotated[Optional[Path], Opt("--code", "-c", help=CODE_HELP)]
 Names = Annotated[
     Optional[Path],
     Opt(

@@ -5,10 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterable, Iterator, Optional
 
+from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.tokens import Doc
+from thinc.compat import has_torch_gpu
 from tqdm import tqdm
-from wasabi import msg
+
+from ._terminal import msg
 
 
 @contextmanager
@@ -41,6 +44,26 @@ def load_extracting_pipeline(model: str, threshold: Optional[float]) -> Language
         for extractor in extractors:
             extractor.cfg["threshold"] = threshold
     return nlp
+
+
+def use_gpu(number: int, *, silent: bool = True) -> None:
+    """Compute on a GPU, or on the processor. Say so and exit where there is no such GPU.
+
+    number (int): The number of the GPU; -1 for the processor.
+    silent (bool): Whether not to print which it is.
+    """
+    try:
+        setup_gpu(number, silent=silent)
+        if number >= 0 and not has_torch_gpu:
+            raise ValueError("PyTorch finds no GPU")
+    # CuPy's errors are RuntimeErrors.
+    except (ImportError, RuntimeError, ValueError) as error:
+        msg.fail(
+            f"Cannot use GPU {number}",
+            f"{error}. Leave --gpu-id out to compute on the processor. A GPU needs a driver, and "
+            "PyTorch and CuPy for the same version of CUDA: pip install 'spacy[cuda12x]'.",
+            exits=1,
+        )
 
 
 def refuse_existing(outputs: Iterable[Path], force: bool) -> None:

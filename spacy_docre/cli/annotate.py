@@ -6,13 +6,13 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Dict, Iterable, List
 
-from spacy.cli._util import Arg, Opt, setup_gpu
+from spacy.cli._util import Arg, Opt, import_code
 from spacy.tokens import Doc
 from tqdm import tqdm
-from wasabi import msg
 
-from ._options import BatchSize, Force, Gpu, Model, Threshold
-from ._shared import exit_on_error, load_extracting_pipeline, refuse_existing
+from ._options import BatchSize, Code, Force, Gpu, Model, Threshold
+from ._shared import exit_on_error, load_extracting_pipeline, refuse_existing, use_gpu
+from ._terminal import msg
 
 if TYPE_CHECKING:
     from ..annotate.batch import Result
@@ -57,6 +57,7 @@ def annotate_cli(
     id_field: _IdField = "id",
     max_size: _MaxSize = 16,
     table: _PrintTable = False,
+    code: Code = None,
     force: Force = False,
 ) -> None:
     """
@@ -72,11 +73,12 @@ def annotate_cli(
 
     _check_formats(outputs)
     refuse_existing(outputs, force)
+    use_gpu(gpu)
+    import_code(code)
     # Listed before the outputs exist, which may be in one of the folders.
     listing = _list_inputs(inputs, outputs)
     names = ", ".join(map(str, outputs))
     with exit_on_error(f"Cannot write {names}"), written_whole(outputs) as written:
-        setup_gpu(gpu, silent=True)
         nlp = load_extracting_pipeline(model, threshold)
         items = read_inputs(
             listing,

@@ -15,10 +15,10 @@ from spacy.tokens import Doc
 from spacy.training.corpus import FILE_TYPE
 from spacy.util import get_lang_class
 from spacy.vocab import Vocab
-from wasabi import msg
 
 from ._options import Force, Lang, Names
 from ._shared import exit_on_error, refuse_existing, with_progress
+from ._terminal import msg
 
 if TYPE_CHECKING:
     from ..data.stats import CorpusCounts

@@ -7,10 +7,10 @@ import typer
 from spacy.cli._util import Arg, Opt
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
-from wasabi import msg
 
 from ._options import DocsWithEntities, Force, Names
 from ._shared import exit_on_error, refuse_existing, with_progress
+from ._terminal import msg
 
 if TYPE_CHECKING:
     from ..data.knowledge_base import KnowledgeBase

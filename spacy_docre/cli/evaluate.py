@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Dict, Mapping, Optional, Sequence, Tuple
 
 import typer
-from spacy.cli._util import Arg, Opt, setup_gpu
+from spacy.cli._util import Arg, Opt, import_code
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from tqdm import tqdm
-from wasabi import msg
 
-from ._options import BatchSize, Force, Gpu, Lang, Names, Threshold
-from ._shared import exit_on_error, load_extracting_pipeline, refuse_existing
+from ._options import CODE_HELP, BatchSize, Force, Gpu, Lang, Names, Threshold
+from ._shared import exit_on_error, load_extracting_pipeline, refuse_existing, use_gpu
+from ._terminal import msg
 
 if TYPE_CHECKING:
     from ..evaluation.answers import Answers
@@ -58,6 +58,8 @@ _Limit = Annotated[
     int,
     Opt("--limit", min=0, help="Documents in report.html, most errors first, 0 for all"),
 ]
+# -c is --compare.
+_Code = Annotated[Optional[Path], Opt("--code", help=CODE_HELP)]
 
 
 def evaluate_cli(
@@ -74,6 +76,7 @@ def evaluate_cli(
     limit: _Limit = 50,
     batch_size: BatchSize = 32,
     gpu: Gpu = -1,
+    code: _Code = None,
     force: Force = False,
 ) -> None:
     """
@@ -99,7 +102,8 @@ def evaluate_cli(
             # Before there is an evaluation that would be lost.
             import_extra("plotly")
             import_extra("networkx")
-    setup_gpu(gpu, silent=True)
+    use_gpu(gpu)
+    import_code(code)
     with exit_on_error(f"Cannot evaluate {what}"):
         gold = read_gold(gold_path, Vocab(), lang=lang)
         known = [

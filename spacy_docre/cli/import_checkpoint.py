@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-from spacy.cli._util import Arg, Opt
-from wasabi import msg
+from spacy.cli._util import Arg, Opt, import_code
 
-from ._options import Force, Lang, Names
+from ._options import Code, Force, Lang, Names
 from ._shared import exit_on_error, refuse_existing
+from ._terminal import msg
 
 _Checkpoint = Annotated[
     Path, Arg(metavar="STATE", help="State dict, a .pt file", exists=True, dir_okay=False)
@@ -33,6 +33,7 @@ def import_checkpoint_cli(
     names_path: Names = None,
     lang: Lang = "en",
     unpadded: _Unpadded = False,
+    code: Code = None,
     force: Force = False,
 ) -> None:
     """
@@ -44,9 +45,10 @@ def import_checkpoint_cli(
     """
     from ..compat.pipeline import make_released_pipeline, read_relation_ids
     from ..data.docred import read_relation_names
-    from ..files import folder_written_whole
+    from ..folders import folder_written_whole
 
     refuse_existing([output], force)
+    import_code(code)
     with exit_on_error(f"Cannot import {checkpoint}"):
         nlp = make_released_pipeline(
             checkpoint,

@@ -4,13 +4,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Optional
 
-from spacy.cli._util import Arg, Opt, setup_gpu
+from spacy.cli._util import Arg, Opt, import_code
 from spacy.vocab import Vocab
 from tqdm import tqdm
-from wasabi import msg
 
-from ._options import DocsWithEntities, Gpu, StartOver
-from ._shared import exit_on_error
+from ._options import Code, DocsWithEntities, Gpu, StartOver
+from ._shared import exit_on_error, use_gpu
+from ._terminal import msg
 
 if TYPE_CHECKING:
     from ..distillation.storing import Progress
@@ -36,6 +36,7 @@ def logits_cli(
     output: _Output,
     top_k: _TopK = None,
     gpu: Gpu = -1,
+    code: Code = None,
     force: StartOver = False,
 ) -> None:
     """
@@ -47,7 +48,8 @@ def logits_cli(
     from ..distillation.storing import store_logits
     from ..pipeline.teacher_pipeline import TeacherPipeline
 
-    setup_gpu(gpu)
+    use_gpu(gpu, silent=False)
+    import_code(code)
     start = perf_counter()
     with exit_on_error(f"Cannot store the logits of {model}"):
         teacher, docs = TeacherPipeline(model), read_spacy_docs(data, Vocab())

@@ -4,12 +4,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, List, Optional
 
-from spacy.cli._util import Arg, Opt
+from spacy.cli._util import Arg, Opt, import_code
 from spacy.vocab import Vocab
-from wasabi import msg
 
-from ._options import Force
+from ._options import Code, Force
 from ._shared import exit_on_error, refuse_existing
+from ._terminal import msg
 
 _Docs = Annotated[Path, Arg(help=".spacy file of annotated documents, or a folder", exists=True)]
 _Output = Annotated[Path, Arg(help="HTML file to write", dir_okay=False)]
@@ -34,6 +34,7 @@ def render_cli(
     relations: _Relations = None,
     labels: _Labels = None,
     limit: _Limit = 0,
+    code: Code = None,
     force: Force = False,
 ) -> None:
     """
@@ -47,11 +48,12 @@ def render_cli(
     from ..files import written_whole
 
     refuse_existing([output], force)
+    import_code(code)
     options = {"threshold": threshold, "relations": relations or None, "labels": labels or None}
     with exit_on_error(f"Cannot render {docs}"):
         import_extra("networkx")
         documents = list(islice(read_spacy_docs(docs, Vocab()), limit or None))
-        html = to_html(documents, page=True, options=options)
+        html = to_html(documents, page=True, options=options, strict=True)
         with written_whole([output]) as written:
             written[output].write_text(html, encoding="utf8")
     msg.good(f"{output}: {len(documents)} documents")

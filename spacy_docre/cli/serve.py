@@ -1,18 +1,24 @@
 """`python -m spacy docre serve`: a pipeline behind a local page."""
 
-from typing import Annotated
+import socket
+from typing import Annotated, List, Optional, Set
 
-from spacy.cli._util import Opt, setup_gpu
-from wasabi import msg
+from spacy.cli._util import Opt, import_code
 
-from ._options import Gpu, Model, Threshold
-from ._shared import exit_on_error, load_extracting_pipeline
+from ._options import Code, Gpu, Model, Threshold
+from ._shared import exit_on_error, load_extracting_pipeline, use_gpu
+from ._terminal import msg
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _Host = Annotated[str, Opt("--host", help="Address to serve at")]
 _Port = Annotated[int, Opt("--port", "-p", min=1, max=65535, help="Port to serve at")]
 _MaxLength = Annotated[int, Opt("--max-length", min=1, help="Most characters of a text")]
+_MaxEntities = Annotated[int, Opt("--max-entities", min=1, help="Most entities of a text")]
+_HostNames = Annotated[
+    Optional[List[str]],
+    Opt("--name", help="Another name by which browsers may call the server. May be repeated"),
+]
 
 
 def serve_cli(
@@ -20,8 +26,11 @@ def serve_cli(
     host: _Host = _LOOPBACK[0],
     port: _Port = 5000,
     max_length: _MaxLength = 20_000,
+    max_entities: _MaxEntities = 300,
+    host_names: _HostNames = None,
     threshold: Threshold = None,
     gpu: Gpu = -1,
+    code: Code = None,
 ) -> None:
     """
     Show what a pipeline finds in texts, on a page with a text box.
@@ -31,24 +40,29 @@ def serve_cli(
     from ..extras import import_extra
 
     with exit_on_error("Cannot serve"):
-        waitress, *_ = map(import_extra, ("waitress", "flask", "networkx"))
+        for package in ("waitress", "flask", "networkx"):
+            import_extra(package)
+    from ..display.connections import make_server
     from ..display.server import make_app
 
-    setup_gpu(gpu, silent=True)
+    use_gpu(gpu)
+    import_code(code)
     nlp = load_extracting_pipeline(model, threshold)
     title = f"{nlp.meta['lang']}_{nlp.meta['name']}"
-    hosts = [_in_address(name) for name in _LOOPBACK] if host in _LOOPBACK else None
-    app = make_app(nlp, title=title, max_length=max_length, hosts=hosts)
+    names = _names(host) | {name.lower() for name in host_names or ()}
+    app = make_app(nlp, title=title, max_length=max_length, max_entities=max_entities, names=names)
     with exit_on_error(f"Cannot serve at {host}, port {port}", ". Name another: --port."):
-        server = waitress.create_server(app, host=host, port=port, ident=None)
+        server = make_server(app, host, port)
     msg.good(f"http://{_in_address(host)}:{port}", "Stop with Ctrl+C.")
-    try:
-        server.run()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.close()
+    server.run()
+
+
+def _names(host: str) -> Set[str]:
+    """The names by which the server may be called: this machine's own only from outside."""
+    own = set() if host in _LOOPBACK else {socket.gethostname(), socket.getfqdn()}
+    return {name.lower() for name in (host, "localhost", *own)}
 
 
 def _in_address(host: str) -> str:
+    host = host.strip("[]")
     return f"[{host}]" if ":" in host else host

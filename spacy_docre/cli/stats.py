@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Dict, List, Optional
 import srsly
 from spacy.cli._util import Arg, Opt
 from spacy.vocab import Vocab
-from wasabi import msg
 
 from ._shared import exit_on_error
+from ._terminal import msg
 
 if TYPE_CHECKING:
     from ..data.stats import Figure

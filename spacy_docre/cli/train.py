@@ -1,7 +1,7 @@
 """`python -m spacy docre train`: spacy train, which goes on where it stopped."""
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 from spacy.cli._util import (
@@ -9,28 +9,26 @@ from spacy.cli._util import (
     Opt,
     import_code,
     parse_config_overrides,
-    setup_gpu,
     show_validation_error,
 )
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config
-from wasabi import msg
 
-from ._options import Gpu, StartOver
-from ._shared import exit_on_error
+from ._options import Code, Gpu, StartOver
+from ._shared import exit_on_error, use_gpu
+from ._terminal import msg
 
 _ConfigPath = Annotated[Path, Arg(metavar="CONFIG", help="The config", exists=True, dir_okay=False)]
 _Output = Annotated[
     Path, Opt("--output", "-o", help="Folder for the pipeline and checkpoints", file_okay=False)
 ]
-_Code = Annotated[Optional[Path], Opt("--code", "-c", help="Python file with registered functions")]
 
 
 def train_cli(
     ctx: typer.Context,
     config_path: _ConfigPath,
     output: _Output,
-    code_path: _Code = None,
+    code: Code = None,
     gpu: Gpu = -1,
     force: StartOver = False,
 ) -> None:
@@ -44,8 +42,8 @@ def train_cli(
     from ..training.loop import train
 
     overrides = parse_config_overrides(ctx.args)
-    import_code(code_path)
-    setup_gpu(gpu)
+    import_code(code)
+    use_gpu(gpu, silent=False)
     with show_validation_error(config_path):
         config = load_config(config_path, overrides=overrides, interpolate=False)
     msg.divider("Initializing pipeline")

@@ -29,6 +29,7 @@ from spacy.util import minibatch
 from spacy.vocab import Vocab
 
 from ..files import check_unpacked_size, find_files, no_file, written_whole
+from ..folders import put_in_place, real_folder
 from ..stored import require_spans_within, stored_relations
 from .docred import read_docred
 from .json_files import is_json
@@ -220,6 +221,7 @@ def _write_folder(
             f"{folder} is a file, where a folder is to be written. Name another, or a file with "
             f"the ending {FILE_TYPE}."
         )
+    folder = real_folder(folder)
     # Beside the folder, so that the file system can rename it, and what a kill leaves behind is
     # outside of it.
     unfinished = folder.with_name(f"{folder.name}.tmp")
@@ -240,17 +242,9 @@ def _write_folder(
         # The documents have to be corrected first.
         shutil.rmtree(unfinished)
         raise
-    if folder.exists():
-        # Files of others in it are not touched.
-        for file in folder.glob(_FILES):
-            file.unlink()
-        for file in unfinished.glob(_FILES):
-            file.rename(folder / file.name)
-        shutil.rmtree(unfinished)
-    else:
-        for left in unfinished.glob("*.tmp"):
-            left.unlink()
-        unfinished.rename(folder)
+    for left in unfinished.glob("*.tmp"):
+        left.unlink()
+    put_in_place(unfinished, folder, stale=_FILES)
     (folder / PROGRESS).unlink(missing_ok=True)
     return counts
 
@@ -262,7 +256,6 @@ def _progress(unfinished: Path, identity: str) -> Tuple[int, CorpusCounts]:
         progress = srsly.read_json(file) if file.exists() else {}
     except ValueError:
         progress = {}
-    # Some are missing after a kill while they replaced others.
     there = len(list(unfinished.glob(_FILES)))
     if progress.get("made_from") != identity or there < progress["files"]:
         return 0, CorpusCounts()

@@ -1,7 +1,8 @@
 """What is shown, and in which colours."""
 
+from difflib import get_close_matches
 from functools import cached_property
-from typing import Any, Dict, List, Mapping, Optional
+from typing import AbstractSet, Any, Container, Dict, Iterable, List, Mapping, Optional
 from zlib import crc32
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,6 +21,8 @@ _COLORS = {
 }
 # For labels that are not above.
 _PALETTE = ["#06b6d4", "#84cc16", "#ef4444", "#8b5cf6", "#d97706", "#14b8a6", "#f472b6"]
+# Of names to choose from.
+_MOST_SHOWN = 20
 
 
 class Options(BaseModel):
@@ -51,10 +54,18 @@ class Options(BaseModel):
 
     @cached_property
     def _known_colors(self) -> Dict[str, str]:
-        known = dict(_COLORS)
-        for colors in registry.displacy_colors.get_all().values():
-            known.update(colors() if callable(colors) else colors)
-        return {**known, **self.colors}
+        return {**usual_colors(), **self.colors}
+
+
+def usual_colors() -> Dict[str, str]:
+    """The colours that labels have without options.
+
+    RETURNS (Dict[str, str]): A CSS colour for each label.
+    """
+    known = dict(_COLORS)
+    for colors in registry.displacy_colors.get_all().values():
+        known.update(colors() if callable(colors) else colors)
+    return known
 
 
 def read_options(options: Mapping[str, Any]) -> Options:
@@ -74,3 +85,31 @@ def read_options(options: Mapping[str, Any]) -> Options:
             f"These options cannot be used: {problems}. The options are "
             f"{', '.join(Options.model_fields)}."
         ) from None
+
+
+def mistyped_names(
+    wanted: Optional[Iterable[str]],
+    known: AbstractSet[str],
+    kind: str,
+    elsewhere: Container[str] = (),
+) -> List[str]:
+    """Tell of names that nothing has.
+
+    wanted (Optional[Iterable[str]]): The names that are asked for; None for all.
+    known (AbstractSet[str]): The names that the documents have.
+    kind (str): What has these names.
+    elsewhere (Container[str]): Names that other documents may have.
+    RETURNS (List[str]): What is wrong with each, and which names are nearly the same.
+    """
+    problems = []
+    by_lower = {name.lower(): name for name in sorted(known) if name}
+    for name in wanted or ():
+        if name in known or name in elsewhere:
+            continue
+        near = [by_lower[match] for match in get_close_matches(name.lower(), by_lower)]
+        shown = near or [*by_lower.values()][:_MOST_SHOWN]
+        if len(near) < len(shown) < len(by_lower):
+            shown.append("...")
+        hint = f"{'Nearly the same' if near else 'There'} are: {', '.join(shown)}"
+        problems.append(f"No {kind} is called {name!r}. {hint if shown else 'There is none'}.")
+    return problems

@@ -2,7 +2,7 @@
 
 import warnings
 from functools import lru_cache
-from typing import Any, Iterable, Mapping, Optional, Union
+from typing import Any, Iterable, Mapping, Optional, Set, Union
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from spacy.tokens import Doc
@@ -10,7 +10,7 @@ from spacy.util import is_in_jupyter
 
 from ..annotations import document_title, has_entities
 from ..extras import import_extra
-from .options import read_options
+from .options import mistyped_names, read_options, usual_colors
 from .view import view_document
 
 
@@ -30,7 +30,8 @@ def render(
     options (Mapping[str, Any]): `colors` of entity labels, `labels` of the entities to mark,
         `threshold` of the relations' scores, `relations` to show, by label or name.
     RETURNS (Optional[str]): The HTML; None where it is shown in a notebook.
-    RAISES (ValueError): If the options cannot be used, or something else than Docs is given.
+    RAISES (ValueError): If the options cannot be used, or name a relation or label that neither
+        the documents nor their vocabulary have, or if something else than Docs is given.
     RAISES (ImportError): If networkx is not installed.
     """
     html = to_html([docs] if isinstance(docs, Doc) else docs, page=page, options=options)
@@ -42,15 +43,22 @@ def render(
     return html
 
 
-def to_html(docs: Iterable[Doc], *, page: bool, options: Mapping[str, Any]) -> str:
+def to_html(
+    docs: Iterable[Doc], *, page: bool, options: Mapping[str, Any], strict: bool = False
+) -> str:
     """Render documents as HTML, wherever it is to be shown. Arguments as in `render`.
 
+    strict (bool): Whether the relations and labels of the options have to be in the documents;
+        they may be known to the vocabulary alone otherwise.
     RETURNS (str): The HTML.
     """
     # Graphs need it: found to be missing before the first document is asked for.
     import_extra("networkx")
     choices = read_options(options)
     views = []
+    relations: Set[str] = set()
+    labels: Set[str] = set()
+    elsewhere: Any = ()
     for number, doc in enumerate(docs, start=1):
         if not isinstance(doc, Doc):
             raise ValueError(f"Only Docs can be rendered, and this is a {type(doc).__name__}.")
@@ -61,6 +69,19 @@ def to_html(docs: Iterable[Doc], *, page: bool, options: Mapping[str, Any]) -> s
                 stacklevel=3,
             )
         views.append(view_document(doc, document_title(doc, number), choices))
+        relations.update(name for rel in doc._.relations for name in (rel.label_, rel.name))
+        labels.update(entity.label_ for entity in doc._.entities)
+        elsewhere = () if strict else doc.vocab.strings
+    problems = [
+        *mistyped_names(choices.relations, relations, "relation", elsewhere),
+        *mistyped_names(choices.labels, labels, "entity label", elsewhere),
+    ]
+    if views and problems:
+        raise ValueError(" ".join(problems))
+    # One table of colours may be for documents of many kinds.
+    known = labels | usual_colors().keys()
+    for problem in mistyped_names(choices.colors, known, "entity label", elsewhere):
+        warnings.warn(problem, stacklevel=3)
     return fill_template("page.html" if page else "part.html", documents=views)
 
 

@@ -28,6 +28,7 @@ from .decoding import check_decision, decode
 from .default_config import DEFAULT_CONFIG
 from .entity_policy import EntityPolicy
 from .processes import use_one_thread_in_forks
+from .settings import let_config_win, make_settings
 from .survey import read_survey
 from .targets import relation_loss
 from .upstream import provide_attention
@@ -127,12 +128,7 @@ class DocRelationExtractor(TrainablePipe):
         self.learn_rate_factor = learn_rate_factor
         self.distillation = distillation
         self.scorer = scorer
-        self.cfg: Dict[str, Any] = {
-            "labels": [],
-            "label_names": dict(label_names or {}),
-            "threshold": threshold,
-            "top_k": top_k,
-        }
+        self.cfg = make_settings(label_names=label_names or {}, threshold=threshold, top_k=top_k)
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -238,6 +234,8 @@ class DocRelationExtractor(TrainablePipe):
         docs (Iterable[Doc]): The documents.
         predictions (Sequence[PairScores]): What `predict` gave for them.
         """
+        for name in self.label_names.values():
+            self.vocab.strings.add(name)  # So that a name can be told from a mistyped one.
         for doc, prediction in zip(docs, predictions, strict=True):
             doc._.entities = prediction.document.entities
             doc._.relations = self.decode(prediction)
@@ -377,7 +375,8 @@ class DocRelationExtractor(TrainablePipe):
         RETURNS (DocRelationExtractor): The component.
         RAISES (ValueError): If the data is cut off or damaged.
         """
-        read_bytes(self, bytes_data, exclude)
+        with let_config_win(self, exclude):
+            read_bytes(self, bytes_data, exclude)
         check_settings(self.cfg, self.model, exclude, f"The data of '{self.name}'")
         return self
 
@@ -391,6 +390,7 @@ class DocRelationExtractor(TrainablePipe):
         RETURNS (DocRelationExtractor): The component.
         RAISES (ValueError): If its weights are missing, cut off or damaged.
         """
-        read_files(self, Path(path), exclude)
+        with let_config_win(self, exclude, Path(path)):
+            read_files(self, Path(path), exclude)
         check_settings(self.cfg, self.model, exclude, f"'{self.name}' in {path}")
         return self

@@ -22,6 +22,8 @@ from .optimizer import AdamW
 
 _NAME = "checkpoint-"
 _UNFINISHED = ".tmp"
+# Of the first step, which has no folder.
+_BEGUN = f"{_NAME}begun{_UNFINISHED}"
 _WEIGHTS = "weights.safetensors"
 _MOMENTS = "optimizer.safetensors"
 _STATE = "state.json"
@@ -190,11 +192,31 @@ def restore(output: Path, nlp: Language, optimizer: AdamW) -> None:
         optimizer.set_moments(moments, _parameter_names(nlp))
 
 
+def begin(output: Path) -> None:
+    """Note that a training has begun, before there is a checkpoint of it.
+
+    output (Path): Its output folder, which is made.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    (output / _BEGUN).touch()
+
+
+def has_begun(output: Path) -> bool:
+    """Tell a training that was broken off from one that has finished.
+
+    output (Path): Its output folder.
+    RETURNS (bool): Whether it was broken off.
+    """
+    return (output / _BEGUN).exists() or bool(_folders(output))
+
+
 def delete_checkpoints(output: Path) -> None:
     """Delete the checkpoints of a training.
 
     output (Path): Its output folder.
     """
+    # First, so that a kill leaves no training that seems to be at its beginning.
+    (output / _BEGUN).unlink(missing_ok=True)
     _delete(_folders(output))
 
 

@@ -30,11 +30,13 @@ from spacy.util import load_model_from_config, registry, resolve_dot_names
 from thinc.api import Config, fix_random_seed, set_gpu_allocator
 from weasel.util.hashing import get_checksum
 
-from ..files import folder_written_whole
+from ..folders import folder_written_whole
 from .checkpoint import (
     Checkpoint,
     EvaluatedStep,
+    begin,
     delete_checkpoints,
+    has_begun,
     read_checkpoint,
     restore,
     restore_python_state,
@@ -55,10 +57,11 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False
     nlp (Language): The initialised pipeline, with the full config.
     output (Path): The folder for model-best, model-last and the checkpoint.
     use_gpu (int): The GPU; -1 for the processor.
-    force (bool): Whether to start over where the folder holds the checkpoint of another training.
-    RAISES (ValueError): If the folder holds the checkpoint of a training with another config, or
-        of other data; if nothing would be evaluated after its first step; or if the optimizer is
-        not `spacy_docre.AdamW.v1`.
+    force (bool): Whether to start over where the folder holds a pipeline that has been trained,
+        or the checkpoint of another training.
+    RAISES (ValueError): If the folder holds a pipeline that has been trained, or the checkpoint of
+        a training with another config, or of other data; if nothing would be evaluated after its
+        first step; or if the optimizer is not `spacy_docre.AdamW.v1`.
     """
     config = nlp.config.interpolate()
     inputs = _checksums(config)
@@ -69,7 +72,7 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False
     epochs: List[Any] = []
     steps = _training_steps(nlp, config, settings, checkpoint, epochs)
     if checkpoint is None:
-        output.mkdir(parents=True, exist_ok=True)
+        begin(output)
         clean_output_dir(output)
     else:
         restore(output, nlp, optimizer)
@@ -86,18 +89,15 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False
             if is_best is not None:
                 with nlp.select_pipes(disable=settings["frozen_components"]):
                     update_meta(settings, nlp, info)
-                with folder_written_whole(output / DIR_MODEL_LAST) as folder:
-                    before_to_disk(nlp).to_disk(folder)
+                _write_last(before_to_disk(nlp), output)
                 if is_best:
-                    with folder_written_whole(output / DIR_MODEL_BEST) as folder:
-                        shutil.copytree(output / DIR_MODEL_LAST, folder)
+                    _replace_best(output)
                 save_checkpoint(output, nlp, optimizer, evaluations, inputs, epochs)
                 info["output_path"] = str(output / DIR_MODEL_LAST)
             log_step(info if is_best is not None else None)
     finally:
         finish_log()
-    with folder_written_whole(output / DIR_MODEL_LAST) as folder:
-        before_to_disk(nlp).to_disk(folder)
+    _write_last(before_to_disk(nlp), output)
     delete_checkpoints(output)
 
 
@@ -105,6 +105,12 @@ def _usable_checkpoint(
     output: Path, nlp: Language, inputs: Dict[str, str], force: bool
 ) -> Optional[Checkpoint]:
     """The checkpoint of this very training; one of another is deleted with force."""
+    finished = [name for name in (DIR_MODEL_BEST, DIR_MODEL_LAST) if (output / name).exists()]
+    if finished and not has_begun(output) and not force:
+        raise ValueError(
+            f"{output} holds a pipeline that has been trained, {' and '.join(finished)}. Train "
+            "another in its place with --force, or name another folder."
+        )
     try:
         checkpoint = read_checkpoint(output)
     except ValueError:
@@ -202,6 +208,17 @@ def _with_defaults(config: str) -> str:
     """A stored config with the settings that have come since, which stand at their defaults."""
     stored = Config().from_str(config, interpolate=False)
     return load_model_from_config(stored, auto_fill=True).config.to_str()
+
+
+def _replace_best(output: Path) -> None:
+    """Let model-best be a copy of model-last."""
+    with folder_written_whole(output / DIR_MODEL_BEST, stale="*") as folder:
+        shutil.copytree(output / DIR_MODEL_LAST, folder, dirs_exist_ok=True)
+
+
+def _write_last(nlp: Language, output: Path) -> None:
+    with folder_written_whole(output / DIR_MODEL_LAST, stale="*") as folder:
+        nlp.to_disk(folder)
 
 
 def _replay_batches(

@@ -58,3 +58,20 @@ def test_input_that_cannot_be_read() -> None:
     result = run("broken.spacy", "page.html")
     assert result.exit_code == 1 and "broken.spacy is damaged" in result.output
     assert not Path("page.html").exists()
+
+
+@pytest.mark.parametrize(
+    "option, name, near",
+    [
+        ("--relation", "born_in", "born in"),
+        ("--relation", "Works For", "works for"),
+        # A word of the texts.
+        ("--relation", "Oslo", "born in, works for"),
+        ("--label", "LOC", "There is none"),
+    ],
+)
+def test_names_that_no_document_has(option: str, name: str, near: str) -> None:
+    result = run("docs.spacy", "page.html", "--relation", "born in", option, name)
+    assert result.exit_code == 1 and not Path("page.html").exists()
+    text = " ".join(result.output.split())
+    assert f"is called {name!r}" in text and near in text

@@ -18,9 +18,9 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["docre", "serve", *map(str, arguments)])
 
 
-def test_it_serves(trained_folder: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_it_serves(host: str, trained_folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [
         sys.executable,
@@ -29,15 +29,15 @@ def test_it_serves(trained_folder: Path) -> None:
         "docre",
         "serve",
         str(trained_folder),
-        "-p",
-        str(port),
+        *("-p", str(port)),
+        *("--host", host),
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout
             # It says where it is once it can be asked.
             address = next(
-                filter(None, (re.search(r"http://[\d.:]+", li) for li in server.stdout))
+                filter(None, (re.search(r"http://\S+:\d+", li) for li in server.stdout))
             )[0]
             with urllib.request.urlopen(address, timeout=60) as answer:
                 assert "<textarea" in answer.read().decode("utf8")

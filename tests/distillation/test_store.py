@@ -85,6 +85,34 @@ def test_storing_goes_on_where_it_stopped(
     assert (again.known, again.bytes) == (6, 0)
 
 
+@pytest.mark.parametrize("name, writes", [("save_file", "logits"), ("srsly.write_json", "index")])
+def test_a_kill_leaves_no_file_that_is_half_written(
+    name: str,
+    writes: str,
+    teacher: TeacherPipeline,
+    docs: List[Doc],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """None that has the name of a whole one: the next run makes what is missing."""
+
+    def write_half(first: Any, second: Any) -> None:
+        file = second if writes == "logits" else first
+        Path(file).write_bytes(b"half")
+        # As a kill: nothing that Python has to do at the end is done.
+        monkeypatch.setattr(Path, "unlink", lambda *args, **settings: None)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(f"spacy_docre.distillation.store.{name}", write_half)
+        with pytest.raises(KeyboardInterrupt):
+            last(store(teacher, docs, tmp_path))
+    monkeypatch.undo()
+    assert any(path.read_bytes() == b"half" for path in tmp_path.iterdir())
+    assert last(store(teacher, docs, tmp_path)).new == len(docs) > 0
+    assert len(LogitsStore(tmp_path)) == len(docs)
+
+
 def test_document_that_is_there_twice(
     teacher: TeacherPipeline, docs: List[Doc], tmp_path: Path
 ) -> None:
@@ -109,7 +137,7 @@ def test_best_relations_only(
 ) -> None:
     last(store(teacher, docs, tmp_path, top_k=1))
     for best, full in zip(stored_logits(tmp_path, docs), stored_logits(stored, docs), strict=True):
-        assert best.columns is not None
+        assert best.columns is not None and full.values.size
         numpy.testing.assert_array_equal(best.columns[:, 0], 0)
         numpy.testing.assert_array_equal(best.columns[:, 1], full.values[:, 1:].argmax(1) + 1)
         numpy.testing.assert_allclose(best.values[:, 1], full.values[:, 1:].max(1), atol=0.02)

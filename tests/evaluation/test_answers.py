@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 from typing import Any, Dict
 
+import numpy
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spacy_docre.evaluation.answers import Answer, read_answers, write_answers
+from spacy_docre.evaluation.answers import Answer, above, read_answers, write_answers
 from spacy_docre.evaluation.metrics import ScoredTriple
 from tests.evaluation.strategies import triples
 
@@ -29,6 +30,14 @@ answers = st.dictionaries(
 def test_what_is_written_is_read(tmp_path: Path, answers: Dict) -> None:
     write_answers(tmp_path / "result.json", answers)
     assert read_answers(tmp_path / "result.json") == answers
+
+
+def test_answers_above_a_threshold() -> None:
+    scores = {"a": 0.4, "b": 0.5, "c": numpy.nextafter(0.5, 1), "d": None}
+    answers = {
+        ScoredTriple("A", 0, 1, label): Answer(score=score) for label, score in scores.items()
+    }
+    assert [triple.label for triple in above(answers, 0.5)] == ["c"]
 
 
 def test_first_of_equal_answers_counts(tmp_path: Path) -> None:

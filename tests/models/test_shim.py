@@ -76,6 +76,24 @@ class TestSerialization:
             for name in ("last_hidden_state", "last_attention"):
                 assert torch.equal(found.model_output[name], expected.model_output[name])
 
+    @pytest.mark.parametrize("name", ["../escaped", "{folder}/escaped", "a/../../escaped"])
+    def test_names_of_files_are_no_paths(self, name, make_pipeline, make_examples, tmp_path):
+        """What is loaded writes nothing outside of its own temporary folder."""
+        nlp = make_pipeline(examples=make_examples(2))
+        shim = nlp.get_pipe("transformer").model.layers[0].shims[0]
+        message = srsly.msgpack_loads(shim.to_bytes())
+        message["tokenizer"][name.format(folder=tmp_path)] = b"here"
+        data = srsly.msgpack_dumps(message)
+        with pytest.MonkeyPatch.context() as context:
+            # The temporary folder is in this one.
+            context.setattr("tempfile.tempdir", str(tmp_path))
+            try:
+                shim.from_bytes(data)
+            except ValueError:
+                # To refuse it is as good.
+                pass
+        assert not (tmp_path / "escaped").exists()
+
     def test_config_is_kept_to_the_last_digit(self, make_pipeline, make_examples, tmp_path):
         nlp = make_pipeline(examples=make_examples(2))
         nlp.to_disk(tmp_path)

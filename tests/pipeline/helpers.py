@@ -1,6 +1,6 @@
 """What the tests of the component share."""
 
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, Iterable, List, Sequence, Tuple
 
 import torch
 from spacy.language import Language
@@ -17,8 +17,11 @@ def docs_of(examples: Sequence[Example]) -> List[Doc]:
     return [example.predicted for example in examples]
 
 
-def triples_of(docs: Sequence[Doc]) -> List[List[Triple]]:
-    return [[relation.triple for relation in doc._.relations] for doc in docs]
+def triples_of(docs: Iterable[Doc]) -> List[List[Triple]]:
+    """The triples of each Doc, to be compared with others: there are some."""
+    found = [[relation.triple for relation in doc._.relations] for doc in docs]
+    assert any(found)
+    return found
 
 
 def scores_of(doc: Doc) -> Dict[Tuple[int, int, str], float]:
@@ -41,4 +44,5 @@ def network_of(nlp: Language) -> torch.nn.Module:
 
 
 def equal(ours: Dict[str, torch.Tensor], theirs: Dict[str, torch.Tensor]) -> bool:
+    assert ours and ours.keys() == theirs.keys()
     return all(torch.equal(weight, theirs[key]) for key, weight in ours.items())

@@ -8,6 +8,9 @@ import pytest
 import torch
 from spacy.tokens import Doc, Span
 
+from spacy_docre.entity_sources import EntityDoc
+from spacy_docre.models.extractor import PairScores
+from spacy_docre.pipeline.decoding import decode
 from tests.pipeline.helpers import (
     EXTRACTOR,
     LABELS,
@@ -38,6 +41,19 @@ class TestSettings:
             assert found == [triple for triple in everything if triple.score > threshold]
             assert 0 < len(found) < len(everything)
         assert extractor.decode(scores) == extractor.decode(scores, 0.5)
+
+    def test_a_probability_that_is_the_threshold(self, make_doc):
+        """It is not above it: at 0.5 a logit as high as TH's is no relation."""
+        doc = make_doc(["Ada", "Oslo"], [[(0, 1)], [(1, 2)]])
+        mentions = [[doc[0:1]], [doc[1:2]]]
+        below, above = numpy.nextafter(numpy.float32(1), [0, 2], dtype="f")
+        logits = numpy.asarray([[1, 1, below, above], [0, 0, -1, 1]], dtype="f")
+        scores = PairScores(EntityDoc(doc, mentions), logits, numpy.zeros((1, 1), dtype="f"))
+        found = decode(scores, ["equal", "below", "above"], {}, 0.5, None)
+        assert [(triple.head, triple.label) for triple in found] == [(0, "above"), (1, "above")]
+        highest = found[1].score
+        assert decode(scores, ["equal", "below", "above"], {}, highest, None) == []
+        assert len(decode(scores, ["equal", "below", "above"], {}, highest - 1e-9, None)) == 1
 
     def test_top_k(self, all_scores, make_examples):
         extractor = all_scores.get_pipe(EXTRACTOR)

@@ -16,6 +16,7 @@ class TestProcesses:
     def test_two_processes(self, trained, make_examples, two_threads):
         expected = triples_of(trained.pipe(docs_of(make_examples(6))))
         docs = list(trained.pipe(docs_of(make_examples(6)), n_process=2, batch_size=2))
+        assert len(docs) == 6 and all(expected)
         for ours, theirs in zip(triples_of(docs), expected, strict=True):
             assert [(triple.head, triple.tail, triple.label) for triple in ours] == [
                 (triple.head, triple.tail, triple.label) for triple in theirs
@@ -27,6 +28,7 @@ class TestProcesses:
     def test_processes_that_are_spawned(self, loaded, make_examples):
         """They are sent the components pickled."""
         expected = triples_of(loaded.pipe(docs_of(make_examples(3))))
+        assert all(expected)
         components = pickle.loads(pickle.dumps([pipe for _, pipe in loaded.pipeline]))
         docs = docs_of(make_examples(3))
         for component in components:

@@ -37,7 +37,7 @@ class TestSerialization:
         nlp = make_pipeline(examples=make_examples(2), **settings)
         nlp.to_disk(tmp_path)
         extractor = spacy.load(tmp_path).get_pipe(EXTRACTOR)
-        assert extractor.cfg == {"labels": list(LABELS), **settings}
+        assert extractor.cfg == {"labels": list(LABELS), **settings, "configured": settings}
         assert extractor.labels == LABELS
 
     def test_data_that_is_cut_off(self, trained):

@@ -12,7 +12,9 @@ from spacy.training.initialize import init_nlp
 from spacy.util import load_config, load_model
 from thinc.api import Config
 
+from spacy_docre import folders
 from spacy_docre.data.corpus_files import write_docs
+from spacy_docre.files import file_stamps
 from spacy_docre.training import checkpoint, loop
 from spacy_docre.training.checkpoint import save_checkpoint
 from spacy_docre.training.loop import train
@@ -274,8 +276,50 @@ def test_killed_while_the_checkpoint_is_deleted(
         context.setattr(checkpoint.shutil, "rmtree", half)
         with pytest.raises(Killed):
             run(config, tmp_path / "output")
-    run(config, tmp_path / "output")
+    # It had been trained to its end.
+    with pytest.raises(ValueError, match="holds a pipeline that has been trained"):
+        run(config, tmp_path / "output")
     assert load_model(tmp_path / "output" / "model-last").pipe_names == PIPES
+
+
+def test_a_pipeline_that_has_been_trained(config: Config, tmp_path: Path) -> None:
+    config["training"]["max_steps"] = 5
+    output = tmp_path / "output"
+    run(config, output)
+    assert {path.name for path in output.iterdir()} == {"model-best", "model-last"}
+    stamps = file_stamps(output)
+    assert stamps
+    for present in ("model-best and model-last", "model-last"):
+        with pytest.raises(ValueError, match=f"trained, {present}. Train .*--force"):
+            run(config, output)
+        assert file_stamps(output) == stamps
+        shutil.rmtree(output / "model-best", ignore_errors=True)
+        stamps = file_stamps(output)
+    train(init_nlp(config), output, force=True)
+    assert {path.name for path in output.iterdir()} == {"model-best", "model-last"}
+    assert file_stamps(output) != stamps
+
+
+@pytest.mark.parametrize("name", ["model-last", "model-best"])
+def test_killed_before_the_first_checkpoint(
+    name: str, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can be begun again, and leaves no pipeline that is half written."""
+    config["training"]["max_steps"] = 5
+    put = folders.put_in_place
+
+    def kill(new: Path, folder: Path, stale: str) -> None:
+        if folder.name == name:
+            raise Killed
+        put(new, folder, stale)
+
+    with monkeypatch.context() as context:
+        context.setattr(folders, "put_in_place", kill)
+        with pytest.raises(Killed):
+            run(config, tmp_path / "output")
+    assert not (tmp_path / "output" / name).exists()
+    run(config, tmp_path / "output")
+    assert load_model(tmp_path / "output" / name).pipe_names == PIPES
 
 
 def test_killed_while_the_best_is_replaced(
@@ -288,7 +332,7 @@ def test_killed_while_the_best_is_replaced(
     def copy_half(source: Any, goal: Any, *args: Any, **settings: Any) -> None:
         # Not those of the folders within.
         if Path(source).name == "model-last" and next(copies) == 1:
-            Path(goal).mkdir()
+            Path(goal, "half").touch()
             raise Killed
         copy(source, goal, *args, **settings)
 

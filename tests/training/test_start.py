@@ -59,6 +59,7 @@ def test_components_of_any_kind() -> None:
     make_weights_loader(SHIPPED)(nlp)
     for name in ("senter", "ner"):
         expected = get_weights(shipped.get_pipe(name).model)  # type: ignore[attr-defined]
+        assert expected
         for key, weight in get_weights(nlp.get_pipe(name).model).items():  # type: ignore[attr-defined]
             assert weight.equal(expected[key]), key
 

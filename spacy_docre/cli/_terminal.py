@@ -1,0 +1,98 @@
+"""What commands print: names and texts of documents cannot steer the terminal."""
+
+import re
+import warnings
+from contextlib import contextmanager
+from typing import Any, Iterable, Iterator
+
+from typer.core import TyperGroup
+from wasabi import Printer
+
+# C0 and C1 but for tab and line feed; what turns the direction of text or ends its line; what a
+# terminal cannot be sent.
+_STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_BREAKING = re.compile("[\t\n]")
+
+
+def printable(text: object) -> str:
+    """Write out what would steer a terminal, as in "\\x1b" for the escape character.
+
+    text (object): A text, or what becomes one.
+    RETURNS (str): The text, in as many lines.
+    """
+    return _STEERING.sub(_escape, str(text))
+
+
+def on_one_line(text: object) -> str:
+    """Write out what would steer a terminal, and line feeds and tabs as well.
+
+    text (object): A text, or what becomes one.
+    RETURNS (str): The text.
+    """
+    return _BREAKING.sub(_escape, printable(text))
+
+
+def _escape(match: "re.Match[str]") -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
+
+
+class SafePrinter(Printer):
+    """Prints as wasabi does, and nothing that steers the terminal."""
+
+    def text(self, title: Any = "", text: Any = "", *args: Any, **settings: Any) -> Any:
+        """Print a message. Arguments as in wasabi.
+
+        title (Any): The main text.
+        text (Any): More of it.
+        """
+        return super().text(on_one_line(title), printable(text), *args, **settings)
+
+    def divider(self, text: str = "", *args: Any, **settings: Any) -> Any:
+        """Print a headline. Arguments as in wasabi.
+
+        text (str): The headline.
+        """
+        return super().divider(on_one_line(text), *args, **settings)
+
+    def table(self, data: Any, *, header: Iterable[Any] = (), **settings: Any) -> Any:
+        """Print a table. Arguments as in wasabi.
+
+        data (Iterable[Iterable[Any]]): The rows.
+        header (Iterable[Any]): The names of the columns.
+        """
+        rows = [tuple(map(on_one_line, row)) for row in data]
+        return super().table(rows, header=tuple(map(on_one_line, header)), **settings)
+
+
+msg = SafePrinter()
+
+
+class SafeGroup(TyperGroup):
+    """Commands whose warnings, and errors about their arguments, cannot steer the terminal."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command.
+
+        ctx (Context): Its context.
+        """
+        try:
+            with _safe_warnings():
+                return super().invoke(ctx)
+        except Exception as error:
+            # Typer's, or click's: the class depends on the version.
+            if hasattr(error, "format_message") and hasattr(error, "message"):
+                error.message = printable(error.message)
+            raise
+
+
+@contextmanager
+def _safe_warnings() -> Iterator[None]:
+    formatted = warnings.formatwarning
+    warnings.formatwarning = lambda *args, **settings: printable(formatted(*args, **settings))
+    try:
+        yield
+    finally:
+        warnings.formatwarning = formatted

@@ -1,0 +1,101 @@
+"""Settings that a component keeps with its weights, and that its config has as well.
+
+Both count: a config may be changed when a pipeline is loaded, and a trained component may have been
+given another threshold. So the component stores what its config said, too. What the config says
+otherwise since then has been changed there, and wins.
+"""
+
+import copy
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Tuple
+
+from spacy.pipeline import TrainablePipe
+from spacy.util import load_config
+
+# What the config said, among the settings.
+CONFIGURED = "configured"
+_CFG = "cfg"
+
+
+def make_settings(**configured: Any) -> Dict[str, Any]:
+    """Make the settings of a component.
+
+    **configured (Any): Those that its config has.
+    RETURNS (Dict[str, Any]): They, what the config said, and no labels.
+    """
+    return {"labels": [], **copy.deepcopy(configured), CONFIGURED: copy.deepcopy(configured)}
+
+
+@contextmanager
+def let_config_win(
+    component: TrainablePipe, exclude: Iterable[str], folder: Optional[Path] = None
+) -> Iterator[None]:
+    """Let a component read its settings, and then let its config win where that was changed. A
+    warning names what differs from the config otherwise.
+
+    component (TrainablePipe): The component; it is read within the context.
+    exclude (Iterable[str]): Serialisation fields that are left out.
+    folder (Optional[Path]): Its folder; None where it is read from bytes.
+    """
+    if _CFG in exclude:
+        yield
+        return
+    configured = component.cfg.pop(CONFIGURED)
+    try:
+        yield
+        earlier = component.cfg.pop(CONFIGURED, None)
+        if earlier is None and folder is not None:
+            earlier = _read_config(component.name, folder, configured)
+        _settle(component, configured, earlier if isinstance(earlier, dict) else None)
+    finally:
+        component.cfg[CONFIGURED] = configured
+
+
+def _settle(
+    component: TrainablePipe, configured: Mapping[str, Any], earlier: Optional[Mapping[str, Any]]
+) -> None:
+    """Let what the config says otherwise than before win."""
+    known, before = _one_by_one(component.cfg), _one_by_one(earlier or {})
+    differing = []
+    for path, value in _one_by_one(configured).items():
+        changed = earlier is not None and (path not in before or before[path] != value)
+        if changed or path not in known:
+            settings = component.cfg
+            for name in path[:-1]:
+                settings = settings[name]
+            settings[path[-1]] = value
+        elif known[path] != value:
+            differing.append(f"{'.'.join(path)} = {known[path]!r} (in the config: {value!r})")
+    if differing:
+        warnings.warn(
+            f"'{component.name}' has been given settings that its config does not have, and they "
+            f"count: {', '.join(differing)}. To have one value in both, load the pipeline with "
+            f'config={{"components.{component.name}.SETTING": VALUE}}, and save it.',
+            stacklevel=2,
+        )
+
+
+def _one_by_one(settings: Mapping[str, Any]) -> Dict[Tuple[str, ...], Any]:
+    """Settings by their paths: the readable name of each relation is one."""
+    found: Dict[Tuple[str, ...], Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            found.update({(name, key): item for key, item in value.items()})
+        else:
+            found[name,] = value
+    return found
+
+
+def _read_config(
+    name: str, folder: Path, configured: Mapping[str, Any]
+) -> Optional[Dict[str, Any]]:
+    """What the config beside a component's folder says, as an older version did not store it with
+    the component; None where there is none."""
+    try:
+        config = load_config(folder.parent / "config.cfg", interpolate=True)
+        section = config["components"][name]
+    except (KeyError, OSError, ValueError):
+        return None
+    return {key: section.get(key, value) for key, value in configured.items()}
