@@ -11,6 +11,8 @@ from spacy_transformers.layers.hf_shim import HFShim
 from spacy_transformers.pipeline_component import Transformer
 from thinc.api import Model
 
+from ..models.listener import AttentionListener
+
 logger = logging.getLogger("spacy")
 
 _STOCK = "spacy-transformers.TransformerModel."
@@ -18,7 +20,8 @@ _OURS = "spacy_docre.TransformerModel.v1"
 
 
 def provide_attention(nlp: Language, model: Model[Any, Any]) -> None:
-    """Exchange the stock model of the transformers that a model listens to for ours.
+    """Exchange the stock model of the transformers that a model listens to for ours, and let it
+    know which they are.
 
     `spacy_docre.TransformerModel.v1` has the same settings and weights, and its output holds the
     last layer's attention and all that the stock model's does, so that other components notice
@@ -39,6 +42,9 @@ def provide_attention(nlp: Language, model: Model[Any, Any]) -> None:
                 name,
                 _OURS,
             )
+    for node in model.walk():
+        if isinstance(node, AttentionListener):
+            node.connect(nlp)
 
 
 def _has_stock_model(nlp: Language, name: str, component: object) -> bool:
