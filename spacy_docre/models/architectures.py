@@ -6,7 +6,7 @@ from typing import Any, List, Literal, Optional, Union
 from spacy.tokens import Doc
 from spacy.util import registry
 from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
-from spacy_transformers.layers import TransformerListener, trfs2arrays
+from spacy_transformers.layers import trfs2arrays
 from thinc.api import Model, chain
 from thinc.types import Floats2d, Ragged
 
@@ -23,6 +23,7 @@ from .kd_docre import (
     Order,
     PrintedAxialAttention,
 )
+from .listener import AttentionListener
 from .pieces import MentionPooling, encode_document
 from .precision import Precision
 from .serialization import StoredPrecision
@@ -46,7 +47,7 @@ def make_transformer_listener(upstream: str = "*") -> Model[List[Doc], List[Tran
     upstream (str): The name of the transformer component, or "*" for any.
     RETURNS (Model[List[Doc], List[TransformerData]]): The listener.
     """
-    return TransformerListener(upstream_name=upstream)
+    return AttentionListener(upstream)
 
 
 def make_transformer(

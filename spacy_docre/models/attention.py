@@ -1,5 +1,5 @@
 """The last layer's attention: how a Hugging Face model gives it, how its gradient travels, and how
-a Doc is freed of it.
+a Doc is freed of it, and of what else the transformer left.
 
 It travels with the hidden states, as `model_output.last_attention` of each TransformerData, and
 its gradient travels back on the same object, whatever other components listen to the
@@ -9,25 +9,43 @@ transformer, and in whatever order.
 import inspect
 import logging
 from contextvars import ContextVar
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple, cast
 
 import torch
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
+from spacy_transformers.pipeline_component import DOC_EXT_ATTR
 from thinc.api import xp2torch
 from thinc.types import Floats4d
 from torch import Tensor, nn
 from transformers.modeling_utils import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
+from .windows import LOST_PIECES, PIECE_CHARACTERS, TEXT_CHECKSUM
+
 logger = logging.getLogger("spacy")
 
 ATTENTION = "last_attention"
+# What our transformer leaves on a Doc for the relation extractor alone.
+_ADDED = {ATTENTION, PIECE_CHARACTERS, TEXT_CHECKSUM, LOST_PIECES}
 _GRADIENT = "d_last_attention"
 
 # The attention that the running call of a transformer collects; None outside of our calls. Each
 # thread has its own, so that the hooks of a shared module need to know nothing of threads.
-_collected: ContextVar[Optional[List[Tensor]]] = ContextVar("collected_attention", default=None)
+_collected: ContextVar[Optional[List[Optional[Tensor]]]] = ContextVar(
+    "collected_attention", default=None
+)
+
+# As many pieces as a transformer is tried with.
+_PROBE = 128
+_REMEDY = (
+    "Name another in [components.transformer.model], such as a BERT, RoBERTa, ELECTRA or DeBERTa: "
+    "windows that overlap let each of them read documents of any length."
+)
+
+
+class UnusableEncoder(ValueError):
+    """A transformer does not give the attention that the relation extractor reads."""
 
 
 def add_attention_hooks(transformer: PreTrainedModel) -> None:
@@ -55,7 +73,7 @@ def run_with_attention(transformer: PreTrainedModel, *args: Any, **kwargs: Any) 
     RETURNS (ModelOutput): What it gives, in float32, and `last_attention`, shape (windows, heads,
         pieces, pieces).
     """
-    collected: List[Tensor] = []
+    collected: List[Optional[Tensor]] = []
     token = _collected.set(collected)
     try:
         output = transformer(*args, **kwargs)
@@ -65,8 +83,52 @@ def run_with_attention(transformer: PreTrainedModel, *args: Any, **kwargs: Any) 
     for name, value in output.items():
         if name != "attentions" or transformer.config.output_attentions:
             result[name] = value.float() if isinstance(value, Tensor) else value
-    result[ATTENTION] = collected[-1].float()
+    attention = collected[-1] if collected else None
+    windows, pieces = result["last_hidden_state"].shape[:2]
+    shape = [] if attention is None else [*attention.shape]
+    if attention is None or shape != [windows, *shape[1:2], pieces, pieces]:
+        raise UnusableEncoder(
+            f"{type(transformer).__name__} cannot be the encoder of relation extraction, which "
+            f"needs the attention between all word pieces: in the place of {windows} x heads x "
+            f"{pieces} x {pieces} numbers its last layer gives "
+            f"{' x '.join(map(str, shape)) or 'none'}. {_REMEDY}"
+        )
+    result[ATTENTION] = attention.float()
     return result
+
+
+def require_attention(transformer: PreTrainedModel, limit: int) -> None:
+    """Try whether a transformer gives the attention that the relation extractor reads.
+
+    transformer (PreTrainedModel): A transformer that has the hooks of `add_attention_hooks`.
+    limit (int): How many word pieces it takes.
+    RAISES (UnusableEncoder): If it gives none, or one of another shape.
+    """
+    # Some are like the others as long as texts are short.
+    size = (1, min(limit, _PROBE))
+    inputs = torch.zeros(size, dtype=torch.long, device=transformer.device)
+    was_training = transformer.training
+    transformer.eval()
+    try:
+        with torch.no_grad():
+            output = run_with_attention(
+                transformer, input_ids=inputs, attention_mask=torch.ones_like(inputs)
+            )
+    except UnusableEncoder:
+        raise
+    except Exception as error:
+        raise UnusableEncoder(
+            f"{type(transformer).__name__} cannot be the encoder of relation extraction: it cannot "
+            f"be asked for its attention as BERT can. {_REMEDY} ({type(error).__name__}: {error})"
+        ) from error
+    finally:
+        transformer.train(was_training)
+    sums = output[ATTENTION].sum(-1)
+    if not torch.allclose(sums, torch.ones_like(sums), atol=0.01):
+        raise UnusableEncoder(
+            f"{type(transformer).__name__} cannot be the encoder of relation extraction: what it "
+            f"gives as attention does not sum to 1. {_REMEDY}"
+        )
 
 
 def _ask(
@@ -81,11 +143,13 @@ def _ask(
 
 
 def _collect(module: nn.Module, args: Tuple[Any, ...], output: Any) -> None:
-    """Keep the attention of a layer, or of the last layer of a whole model."""
+    """Keep the attention of a layer, or of the last layer of a whole model; None where it gives
+    none."""
     collected = _collected.get()
     if collected is not None:
         whole = isinstance(output, ModelOutput)
-        collected.append(output["attentions"][-1] if whole else output[1])
+        given = output.get("attentions") if whole else output[1:]
+        collected.append(given[-1 if whole else 0] if given else None)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -171,13 +235,50 @@ def take_attention_gradient(batch: FullTransformerBatch) -> Optional[Tensor]:
     return total
 
 
+class FreedOutput(Dict[str, Any]):
+    """Stands where hidden states were, so that nothing that comes later reads zeros for them."""
+
+    def _refuse(self, *_: Any) -> Any:
+        raise ValueError(
+            "The hidden states of this document have been freed, since a relation extractor has "
+            "keep_encoding = false. Put what reads them before the relation extractor, or set "
+            "keep_encoding = true, [components.doc_relation_extractor]. To annotate the document "
+            "again, run the whole pipeline on it."
+        )
+
+    __contains__ = __getitem__ = to_tuple = _refuse
+    last_hidden_state = property(_refuse)
+
+
 def release_attention(doc: Doc) -> None:
-    """Free the attention that our `TransformerModel` left on a Doc: it is large.
+    """Free what our `TransformerModel` left on a Doc for the relation extractor alone: the
+    attention, which is large, and what goes with it.
 
     doc (Doc): The document.
     """
     # Where the extractor has an encoder of its own, there may be no such extension.
-    data = doc._.trf_data if Doc.has_extension("trf_data") else None
-    if data is not None and ATTENTION in data.model_output:
-        kept = {key: value for key, value in data.model_output.items() if key != ATTENTION}
-        data.model_output = ModelOutput(**kept)
+    data = doc._.trf_data if Doc.has_extension(DOC_EXT_ATTR) else None
+    if data is not None:
+        kept = {key: value for key, value in data.model_output.items() if key not in _ADDED}
+        if len(kept) < len(data.model_output):
+            data.model_output = ModelOutput(**kept)
+
+
+def release_encoding(doc: Doc) -> None:
+    """Free all that the transformer left on a Doc. Whatever reads it later is refused.
+
+    doc (Doc): The document.
+    """
+    if Doc.has_extension(DOC_EXT_ATTR) and doc._.trf_data is not None:
+        freed = TransformerData.empty()
+        freed.model_output = cast(ModelOutput, FreedOutput())
+        doc._.trf_data = freed
+
+
+def drop_encoding(doc: Doc) -> None:
+    """Drop what the transformer left on a Doc, as if there had been none: for a Doc that is to be
+    stored.
+
+    doc (Doc): The document.
+    """
+    cast(Dict[Any, Any], doc.user_data).pop(("._.", DOC_EXT_ATTR, None, None), None)

@@ -1,5 +1,6 @@
 """From Docs and TransformerData to `EncodedDocument`: which piece belongs where."""
 
+import warnings
 from typing import List, Literal, Optional, Sequence, Tuple
 
 import numpy
@@ -7,12 +8,14 @@ import torch
 from spacy.tokens import Doc, Span
 from spacy_transformers.data_classes import TransformerData
 from thinc.api import to_numpy, xp2torch
-from thinc.types import Floats4d
+from thinc.types import Floats4d, Ragged
 
 from ..annotations import sentence_boundaries
 from ..entity_sources import EntityDoc
 from .attention import attention_of
 from .encoded_document import EncodedDocument
+from .listener import is_of_text
+from .windows import LOST_PIECES, PIECE_CHARACTERS
 
 MentionPooling = Literal["mean", "first"]
 
@@ -35,17 +38,22 @@ def encode_document(
     mention_pooling (MentionPooling): Whether a mention has all its pieces, or the first.
     special_tokens (bool): Whether special tokens are positions, too.
     RETURNS (EncodedDocument): The document.
-    RAISES (ValueError): If the transformer gave no attention, or the Doc was twice in its
-        batch.
+    RAISES (ValueError): If the transformer gave no attention or read another text, or the Doc was
+        twice in its batch.
     """
     attention = _require_attention(data)
     hidden = data.model_output["last_hidden_state"]
     windows, length = hidden.shape[:2]
-    pieces = numpy.asarray(data.align.dataXd).reshape(-1)
-    lengths = numpy.asarray(data.align.lengths)
-    _require_one_doc(document.doc, pieces)
-    piece_positions, position_tokens = _positions(pieces, lengths, windows, length)
-    sentences = _token_sentences(document.doc)[position_tokens]
+    characters = _characters(document.doc, data)
+    # Of the tokens that the encoder saw, which may have been merged or split since.
+    seen_pieces, seen_lengths = _ragged(data.align)
+    _require_one_doc(document.doc, seen_pieces)
+    piece_positions, first_pieces = _positions(seen_pieces, seen_lengths, windows, length)
+    # Of the tokens there are now.
+    pieces, lengths = align_tokens(document.doc, characters)
+    sentences = _token_sentences(document.doc)[
+        _tokens_at(document.doc, characters[first_pieces, 0])
+    ]
     if special_tokens:
         attended = numpy.asarray(to_numpy(data.wordpieces.attention_mask)).reshape(-1) > 0
         special = numpy.flatnonzero(attended & (piece_positions < 0))
@@ -53,6 +61,12 @@ def encode_document(
         sentences = numpy.concatenate([sentences, numpy.full(len(special), -1)])
     mention_pieces, piece_mentions = _mention_pieces(
         document.entities, pieces, lengths, length if mention_pooling == "first" else None
+    )
+    mention_entities = numpy.repeat(
+        numpy.arange(len(document.entities)), [len(mentions) for mentions in document.entities]
+    )
+    _warn_of_lost_pieces(
+        document, data, characters, mention_pieces, mention_entities[piece_mentions]
     )
 
     def index(array: numpy.ndarray) -> torch.Tensor:
@@ -65,15 +79,45 @@ def encode_document(
         num_positions=len(sentences),
         mention_pieces=index(mention_pieces),
         piece_mentions=index(piece_mentions),
-        mention_entities=index(
-            numpy.repeat(
-                numpy.arange(len(document.entities)),
-                [len(mentions) for mentions in document.entities],
-            )
-        ),
+        mention_entities=index(mention_entities),
         num_entities=len(document.entities),
         position_sentences=index(sentences),
         num_sentences=len(sentence_boundaries(document.doc)),
+    )
+
+
+def _warn_of_lost_pieces(
+    document: EntityDoc,
+    data: TransformerData,
+    characters: numpy.ndarray,
+    mention_pieces: numpy.ndarray,
+    piece_entities: numpy.ndarray,
+) -> None:
+    """Say which tokens are longer than a window, and how many entities lose pieces by that, or have
+    none at all."""
+    beginning = f"of the document that begins {document.doc[:5].text[:50]!r}"
+    without = len(document.entities) - len(numpy.unique(piece_entities))
+    if without:
+        warnings.warn(
+            f"{without} of {len(document.entities)} entities {beginning} have no word pieces, and "
+            "nothing can be said of them: the tokenizer, or get_spans of the transformer, leaves "
+            "their characters out.",
+            stacklevel=2,
+        )
+    lost = data.model_output.get(LOST_PIECES)
+    if lost is None or not lost.any():
+        return
+    cut = numpy.asarray(to_numpy(lost)) > 0
+    places = characters.reshape(len(cut), -1, 2)[cut]
+    # A token that is cut has its window for itself.
+    tokens = numpy.unique(_tokens_at(document.doc, places.max(axis=1)[:, 1] - 1))
+    losing = piece_entities[cut[mention_pieces // places.shape[1]]]
+    warnings.warn(
+        f"{len(numpy.unique(losing))} of {len(document.entities)} entities {beginning} lose word "
+        "pieces: a single token has more of them than a window of the transformer has room for. It "
+        "is read as far as there is room: "
+        + ", ".join(f"{document.doc[token].text[:20]!r} ..." for token in tokens.tolist()),
+        stacklevel=2,
     )
 
 
@@ -106,6 +150,66 @@ def _require_attention(data: TransformerData) -> Floats4d:
     return attention
 
 
+def _characters(doc: Doc, data: TransformerData) -> numpy.ndarray:
+    """The characters of each piece of the flattened windows, shape (windows * pieces, 2)."""
+    if not is_of_text(data, doc):
+        raise ValueError(
+            f"The document that begins {doc[:5].text!r} has another text than the transformer has "
+            "read: doc._.trf_data was copied from another Doc, e.g. by copy_user_data. Run the "
+            "transformer on this one."
+        )
+    stored = data.model_output.get(PIECE_CHARACTERS)
+    if stored is not None:
+        return numpy.asarray(to_numpy(stored)).reshape(-1, 2)
+    # What an earlier version has left on a stored Doc is of tokens.
+    pieces, lengths = _ragged(data.align)
+    if len(lengths) != len(doc):
+        raise ValueError(
+            f"The document that begins {doc[:5].text!r} has {len(doc)} tokens, and had "
+            f"{len(lengths)} when the transformer read it. Put the component that merges or splits "
+            "tokens, e.g. merge_entities, before the transformer or after the relation extractor."
+        )
+    tokens = numpy.repeat(numpy.arange(len(lengths)), lengths)
+    starts = _token_starts(doc)
+    ends = starts + numpy.array([len(token) for token in doc])
+    characters = numpy.zeros((data.wordpieces.input_ids.size, 2), dtype="int64")
+    # A piece may lie in several tokens.
+    characters[pieces[::-1], 0] = starts[tokens[::-1]]
+    characters[pieces, 1] = ends[tokens]
+    return characters
+
+
+def align_tokens(doc: Doc, characters: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """The word pieces of each token, as spacy-transformers aligns them.
+
+    doc (Doc): The document, whatever has become of its tokens since the encoder read it.
+    characters (numpy.ndarray): The first character of each piece and the one to stop before, shape
+        (pieces, 2).
+    RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): The pieces, token by token, shape
+        (aligned pieces,), and the number of those of each token, shape (tokens,).
+    """
+    pieces = numpy.flatnonzero(characters[:, 0] < characters[:, 1])
+    first = _tokens_at(doc, characters[pieces, 0])
+    counts = _tokens_at(doc, characters[pieces, 1] - 1) - first + 1
+    ranks = numpy.arange(counts.sum()) - numpy.repeat(numpy.cumsum(counts) - counts, counts)
+    tokens = numpy.repeat(first, counts) + ranks
+    order = tokens.argsort(kind="stable")
+    return numpy.repeat(pieces, counts)[order], numpy.bincount(tokens, minlength=len(doc))
+
+
+def _tokens_at(doc: Doc, characters: numpy.ndarray) -> numpy.ndarray:
+    """The tokens that characters lie in. A space belongs to the token before it."""
+    return numpy.searchsorted(_token_starts(doc), characters, side="right") - 1
+
+
+def _token_starts(doc: Doc) -> numpy.ndarray:
+    return numpy.array([token.idx for token in doc])
+
+
+def _ragged(align: Ragged) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    return numpy.asarray(align.dataXd).reshape(-1), numpy.asarray(align.lengths)
+
+
 def _positions(
     pieces: numpy.ndarray, lengths: numpy.ndarray, windows: int, length: int
 ) -> Tuple[numpy.ndarray, numpy.ndarray]:
@@ -119,7 +223,7 @@ def _positions(
     windows (int): Number of windows.
     length (int): Pieces in a window.
     RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): The position of each piece of the
-        flattened windows, -1 for none, shape (windows * pieces,), and the token of each
+        flattened windows, -1 for none, shape (windows * pieces,), and a piece of each
         position, shape (positions,).
     """
     tokens = numpy.repeat(numpy.arange(len(lengths)), lengths)
@@ -131,12 +235,12 @@ def _positions(
     ranks = numpy.arange(len(runs)) - numpy.repeat(starts, counts)
     # A piece that lies in two tokens belongs to the first.
     used, first = numpy.unique(pieces, return_index=True)
-    ranked, positions = numpy.unique(
-        tokens[first] * (length + 1) + ranks[first], return_inverse=True
+    _, examples, positions = numpy.unique(
+        tokens[first] * (length + 1) + ranks[first], return_index=True, return_inverse=True
     )
     piece_positions = numpy.full(windows * length, -1)
     piece_positions[used] = positions
-    return piece_positions, ranked // (length + 1)
+    return piece_positions, used[examples]
 
 
 def _mention_pieces(

@@ -7,7 +7,6 @@ from threading import Lock
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, cast
 
 from spacy.tokens import Doc, Span
-from spacy_transformers.align import get_alignment, get_alignment_via_offset_mapping
 from spacy_transformers.data_classes import (
     FullTransformerBatch,
     HFObjects,
@@ -17,23 +16,24 @@ from spacy_transformers.data_classes import (
 from spacy_transformers.layers import TransformerModel as StockTransformerModel
 from spacy_transformers.layers.hf_shim import HFShim
 from spacy_transformers.layers.split_trf import split_trf_batch
-from spacy_transformers.layers.transformer_model import (
-    huggingface_tokenize,
-    set_pytorch_transformer,
-)
-from spacy_transformers.truncate import truncate_oversize_splits
+from spacy_transformers.layers.transformer_model import set_pytorch_transformer
 from thinc.api import ArgsKwargs, Model, chain
-from thinc.types import Ragged
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils.generic import ModelOutput
 
-from .attention import ATTENTION, log_attention_kernel, take_attention_gradient
+from .attention import (
+    ATTENTION,
+    log_attention_kernel,
+    require_attention,
+    take_attention_gradient,
+)
 from .encoder_files import load_pretrained
 from .learn_rates import check_learn_rate_factor
+from .listener import leave_sources, name_source
 from .markers import MentionMarkers, mark_mentions
 from .precision import Precision
 from .serialization import StoredPrecision, fill_model, read_message, readable
 from .shim import TransformerShim
+from .windows import about_windows, fit, to_wordpieces, tokenize, window_limit
 
 GetSpans = Callable[[Sequence[Doc]], List[List[Span]]]
 
@@ -114,6 +114,7 @@ class TransformerModel(StockTransformerModel):
         self.attrs["set_transformer"] = set_transformer
         # Not in attrs, which are stored with the weights: the config has it.
         self.mention_markers = mention_markers
+        self.source = name_source()
         wrapper = self.layers[0]
         wrapper.attrs["convert_outputs"] = _convert_outputs
         stock = cast(HFShim, wrapper.shims[0])
@@ -196,9 +197,11 @@ def set_transformer(model: TransformerModel, objects: HFObjects) -> None:
 
     model (TransformerModel): The model, which has none yet.
     objects (HFObjects): Transformer and tokenizer.
+    RAISES (ValueError): If the transformer's attention cannot be used.
     """
     set_pytorch_transformer(model, objects)
     cast(TransformerShim, model.layers[0].shims[0]).prepare_transformer()
+    require_attention(objects.transformer, window_limit(objects.tokenizer, objects.transformer))
     log_attention_kernel(objects.transformer)
 
 
@@ -249,18 +252,25 @@ def forward(
     if not any(len(doc) for doc in docs):
         # The component asks no such thing, but a layer that replaced a listener may.
         return FullTransformerBatch.empty(len(docs)), lambda d_output: docs
-    windows = model.attrs["get_spans"](docs)
+    found = model.attrs["get_spans"](docs)
+    if not any(found):
+        return FullTransformerBatch.empty(len(docs)), lambda d_output: docs
     tokenizer = model.tokenizer
     with _TOKENIZING:
         if model.mention_markers is None:
-            wordpieces, align = tokenize(tokenizer, windows)
+            pieces = tokenize(tokenizer, found)
         else:
-            windows, wordpieces, align = mark_mentions(tokenizer, windows, model.mention_markers)
-    wordpieces, align = truncate_oversize_splits(wordpieces, align, tokenizer.model_max_length)
+            pieces = mark_mentions(tokenizer, found, model.mention_markers)
+        windows = fit(tokenizer, found, pieces, window_limit(tokenizer, model.transformer))
+        wordpieces, align = to_wordpieces(tokenizer, windows)
     hidden, backprop_hidden = model.layers[0](wordpieces, is_train)
     output = FullTransformerBatch(
-        spans=windows, wordpieces=wordpieces, model_output=hidden, align=align
+        spans=windows.spans,
+        wordpieces=wordpieces,
+        model_output=ModelOutput(**hidden, **about_windows(windows)),
+        align=align,
     )
+    leave_sources(docs, output.doc_data, model.source)
 
     def backprop(d_output: FullTransformerBatch) -> List[Doc]:
         gradient = take_attention_gradient(output)
@@ -270,24 +280,6 @@ def forward(
         return docs
 
     return output, backprop
-
-
-def tokenize(
-    tokenizer: PreTrainedTokenizerBase, windows: Sequence[Sequence[Span]]
-) -> Tuple[WordpieceBatch, Ragged]:
-    """Cut windows into word pieces, as spacy-transformers does.
-
-    tokenizer (PreTrainedTokenizerBase): The tokenizer of the transformer.
-    windows (Sequence[Sequence[Span]]): The windows of each document.
-    RETURNS (Tuple[WordpieceBatch, Ragged]): Their word pieces, a row for each window, and the
-        pieces of each token.
-    """
-    spans = [span for document in windows for span in document]
-    encoding = huggingface_tokenize(tokenizer, [span.text for span in spans])
-    wordpieces = WordpieceBatch.from_batch_encoding(encoding)
-    if "offset_mapping" in encoding:
-        return wordpieces, get_alignment_via_offset_mapping(spans, encoding["offset_mapping"])
-    return wordpieces, get_alignment(spans, wordpieces.strings, tokenizer.all_special_tokens)
 
 
 def _convert_outputs(

@@ -9,6 +9,7 @@ threshold = 0.5
 top_k = null
 label_names = {}
 learn_rate_factor = 1.0
+keep_encoding = true
 distillation = null
 
 [doc_relation_extractor.entities]

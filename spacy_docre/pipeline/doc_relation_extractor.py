@@ -19,7 +19,7 @@ from ..annotations import Triple, has_relations
 from ..distillation.objective import Distillation
 from ..entity_sources import EntityDoc, EntityGetter
 from ..losses import Loss
-from ..models.attention import release_attention
+from ..models.attention import release_attention, release_encoding
 from ..models.extractor import ExtractorModel, PairScores
 from ..models.learn_rates import check_learn_rate_factor, scale_learn_rate
 from .batching import minibatch_by_pairs
@@ -29,7 +29,7 @@ from .default_config import DEFAULT_CONFIG
 from .entity_policy import EntityPolicy
 from .processes import use_one_thread_in_forks
 from .settings import let_config_win, make_settings
-from .survey import read_survey
+from .survey import learns_from, read_survey
 from .targets import relation_loss
 from .upstream import provide_attention
 
@@ -57,6 +57,7 @@ def make_doc_relation_extractor(
     top_k: Optional[int],
     label_names: Dict[str, str],
     learn_rate_factor: float,
+    keep_encoding: bool,
     distillation: Optional[Distillation],
     scorer: Optional[Callable[..., Dict[str, Any]]],
 ) -> "DocRelationExtractor":
@@ -76,6 +77,7 @@ def make_doc_relation_extractor(
         top_k=top_k,
         label_names=label_names,
         learn_rate_factor=learn_rate_factor,
+        keep_encoding=keep_encoding,
         distillation=distillation,
         scorer=scorer,
     )
@@ -96,6 +98,8 @@ class DocRelationExtractor(TrainablePipe):
     label_names (Dict[str, str]): Readable names of the relations.
     learn_rate_factor (float): Factor on the optimizer's learning rate for this component's
         own weights, as against the transformer's (the paper: 1e-4 and 3e-5).
+    keep_encoding (bool): Whether annotated Docs keep the transformer's hidden states, for
+        components that come later. Most of the memory of a Doc is theirs.
     distillation (Optional[Distillation]): What is learnt from a teacher, too, e.g.
         `spacy_docre.MSEDistillation.v1`; None to learn from gold relations only.
     scorer (Optional[Callable[..., Dict[str, Any]]]): The scoring method.
@@ -114,6 +118,7 @@ class DocRelationExtractor(TrainablePipe):
         top_k: Optional[int] = None,
         label_names: Optional[Dict[str, str]] = None,
         learn_rate_factor: float = 1.0,
+        keep_encoding: bool = True,
         distillation: Optional[Distillation] = None,
         scorer: Optional[Callable[..., Dict[str, Any]]] = None,
     ) -> None:
@@ -126,6 +131,7 @@ class DocRelationExtractor(TrainablePipe):
         self.entity_policy = EntityPolicy(entities)
         self.loss = loss
         self.learn_rate_factor = learn_rate_factor
+        self.release = release_attention if keep_encoding else release_encoding
         self.distillation = distillation
         self.scorer = scorer
         self.cfg = make_settings(label_names=label_names or {}, threshold=threshold, top_k=top_k)
@@ -229,7 +235,7 @@ class DocRelationExtractor(TrainablePipe):
             )
 
     def set_annotations(self, docs: Iterable[Doc], predictions: Sequence[PairScores]) -> None:
-        """Set `doc._.entities` and `doc._.relations`, and free the transformer's attention.
+        """Set `doc._.entities` and `doc._.relations`, and free what the transformer left.
 
         docs (Iterable[Doc]): The documents.
         predictions (Sequence[PairScores]): What `predict` gave for them.
@@ -241,7 +247,7 @@ class DocRelationExtractor(TrainablePipe):
             doc._.relations = self.decode(prediction)
             # Where nothing sets entities, `score` takes those of the reference, and needs it.
             if prediction.document.entities or self.entity_policy.choose(doc).missing is None:
-                release_attention(doc)
+                self.release(doc)
 
     def decode(self, prediction: PairScores, threshold: Optional[float] = None) -> List[Triple]:
         """Choose the relations of a document by the scores of its pairs.
@@ -276,7 +282,7 @@ class DocRelationExtractor(TrainablePipe):
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "DocRelationExtractor.update")
-        learns = [self._learns_from(example) for example in examples]
+        learns = [learns_from(example, self.distillation) for example in examples]
         if not any(
             learn and len(example.predicted)
             for example, learn in zip(examples, learns, strict=True)
@@ -297,13 +303,6 @@ class DocRelationExtractor(TrainablePipe):
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses
-
-    def _learns_from(self, example: Example) -> bool:
-        """Whether an example says anything of relations, itself or by a teacher."""
-        return has_relations(example.reference) or (
-            self.distillation is not None
-            and self.distillation.teacher_of(example.reference) is not None
-        )
 
     def get_loss(
         self, examples: Iterable[Example], scores: Sequence[PairScores]

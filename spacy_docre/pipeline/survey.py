@@ -6,6 +6,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from ..annotations import has_relations
 from ..distillation.objective import Distillation
 from ..entity_sources import EntityDoc
 
@@ -89,3 +90,15 @@ def read_survey(examples: Iterable[Example], distillation: Optional[Distillation
         if len(found.sample) < SAMPLE:
             found.sample.append(EntityDoc(example.predicted, []))
     return found
+
+
+def learns_from(example: Example, distillation: Optional[Distillation]) -> bool:
+    """Tell whether an example says anything of relations.
+
+    example (Example): The example.
+    distillation (Optional[Distillation]): What is learnt from a teacher.
+    RETURNS (bool): Whether its reference does, or a teacher.
+    """
+    return has_relations(example.reference) or (
+        distillation is not None and distillation.teacher_of(example.reference) is not None
+    )

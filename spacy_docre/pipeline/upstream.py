@@ -18,7 +18,8 @@ _OURS = "spacy_docre.TransformerModel.v1"
 
 
 def provide_attention(nlp: Language, model: Model[Any, Any]) -> None:
-    """Exchange the stock model of the transformer that a model listens to for ours.
+    """Exchange the stock model of the transformer that a model listens to for ours, and let the
+    model know which it is.
 
     `spacy_docre.TransformerModel.v1` has the same settings and weights, and its output holds the
     last layer's attention and all that the stock model's does, so that other components notice
@@ -38,6 +39,8 @@ def provide_attention(nlp: Language, model: Model[Any, Any]) -> None:
                     found[0],
                     _OURS,
                 )
+        if isinstance(node, AttentionListener):
+            node.connect(nlp)
 
 
 def _read_by(

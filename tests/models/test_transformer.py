@@ -63,11 +63,12 @@ class TestOutput:
                 attention_of(data), batch.model_output["last_attention"][start:end].numpy()
             )
 
-    def test_only_the_last_attention_is_handed_over(self, make_pipeline, make_examples):
+    def test_no_attention_but_the_last_is_handed_over(self, make_pipeline, make_examples):
         examples = make_examples(1)
         nlp = make_pipeline(examples=examples)
         output = nlp.get_pipe("transformer").predict(docs_of(examples)).model_output
-        assert set(output) == {"last_hidden_state", "pooler_output", "last_attention"}
+        windows = {"piece_characters", "text_checksum", "lost_pieces"}
+        assert set(output) == {"last_hidden_state", "pooler_output", "last_attention", *windows}
 
     def test_bfloat16_comes_out_as_float32_and_close(self, make_pipeline, make_examples):
         examples = make_examples(2)
