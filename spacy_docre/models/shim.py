@@ -19,6 +19,7 @@ from .attention import add_attention_hooks, run_with_attention
 from .learn_rates import scale_learn_rate
 from .precision import Precision, autocast
 from .serialization import StoredPrecision, load_weights, pack, read_weights, save_weights, unpack
+from .single_windows import run_single_windows
 
 
 class ThreadSafeShim(PyTorchShim):
@@ -91,6 +92,19 @@ class TransformerShim(ThreadSafeShim, HFShim):
         """
         with self._autocast():
             return run_with_attention(self._model, *inputs.args, **inputs.kwargs)
+
+    def predict(self, inputs: ArgsKwargs) -> Any:
+        """Run the transformer in evaluation mode. On a processor each window is alone: without
+        padding that is the faster for documents, and a document gets the same in any batch.
+
+        inputs (ArgsKwargs): What it is called with.
+        RETURNS (Any): What it gives.
+        """
+        if self.device.type != "cpu":
+            return super().predict(inputs)
+        self._model.eval()
+        with torch.no_grad():
+            return run_single_windows(self.run, inputs)
 
     def _autocast(self) -> torch.autocast:
         """The setting `mixed_precision` is for CUDA devices, and gives way to a `precision`."""
