@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import List, Sequence, Tuple, TypeVar, Union
+from typing import Iterator, List, Sequence, Tuple, TypeVar, Union
 
 import numpy
 import torch
@@ -77,14 +77,18 @@ class Pairs:
         return num_entities * (num_entities - 1) // 2 + num_entities * diagonal
 
     @staticmethod
-    def row(head: IndexT, tail: IndexT, num_entities: int) -> IndexT:
-        """The row of a pair of one document without the diagonal.
+    def row(head: IndexT, tail: IndexT, num_entities: int, diagonal: bool = False) -> IndexT:
+        """The row of a pair of one document.
 
         head (Union[int, numpy.ndarray, Tensor]): Index of the head, or of several.
-        tail (Union[int, numpy.ndarray, Tensor]): Index of the tail, another entity.
+        tail (Union[int, numpy.ndarray, Tensor]): Index of the tail; without the diagonal, of
+            another entity.
         num_entities (int): The number of entities.
+        diagonal (bool): Whether each entity is paired with itself, too.
         RETURNS (Union[int, numpy.ndarray, Tensor]): The row.
         """
+        if diagonal:
+            return head * num_entities + tail
         return head * (num_entities - 1) + tail - 1 * (tail > head)
 
     @classmethod
@@ -144,10 +148,38 @@ class Pairs:
             for n, rows in zip(self.num_entities, table.split(self.num_pairs), strict=True)
         ]
 
+    def line_blocks(self, most: int, columns: bool = False) -> Iterator[Tensor]:
+        """Walk over the lines of the documents, few at a time.
 
-@lru_cache(maxsize=64)
+        most (int): The number of pairs of a block, which has at least one line.
+        columns (bool): Whether a line has the pairs of one tail, not of one head.
+        YIELDS (Tensor): The rows of the pairs of some lines of one document, shape
+            (lines, length).
+        """
+        start = 0
+        for n, number in zip(self.num_entities, self.num_pairs, strict=True):
+            if number:
+                rows = torch.arange(start, start + number, device=self.heads.device)
+                chosen = self.transposed[rows] if columns else rows
+                yield from chosen.unflatten(0, (n, number // n)).split(max(1, most * n // number))
+            start += number
+
+
 def _document(n: int, diagonal: bool) -> Tensor:
     """Heads, tails, unordered and transposed of one document, shape (4, pairs)."""
+    # Few documents have many pairs, and their indices are large.
+    return _small_document(n, diagonal) if n <= _SMALL else _lay_out(n, diagonal)
+
+
+_SMALL = 100
+
+
+@lru_cache(maxsize=64)
+def _small_document(n: int, diagonal: bool) -> Tensor:
+    return _lay_out(n, diagonal)
+
+
+def _lay_out(n: int, diagonal: bool) -> Tensor:
     heads, tails = torch.meshgrid(torch.arange(n), torch.arange(n), indexing="ij")
     real = torch.ones(n, n, dtype=torch.bool) if diagonal else ~torch.eye(n, dtype=torch.bool)
     rows = torch.zeros(n, n, dtype=torch.long)

@@ -120,6 +120,7 @@ def make_doc_relation_model(
     context_pooling: Union[str, MakeContextPooling, None] = _CONTEXT_POOLING,
     pair_features: Union[str, MakePairFeatures] = "spacy_docre.GroupedBilinear.v1",
     classifier: Union[str, MakeClassifier] = "spacy_docre.LinearClassifier.v1",
+    max_pairs: int = 500_000,
 ) -> ExtractorModel:
     """`spacy_docre.DocRelationModel.v1`: KD-DocRE over a transformer.
 
@@ -140,10 +141,12 @@ def make_doc_relation_model(
     entity_pooling, context_pooling, pair_features, classifier (Union[str, Callable]): The layers of
         eq. 2, of 3 and 4, of 6 and 8 (see `slots.py`), or their registered names. None for the
         second: no context.
+    max_pairs (int): A document with more pairs of entities is an error, of this document alone:
+        500,000 are 707 entities, and need 1.3 GB with a `pair_width` of 256.
     RETURNS (ExtractorModel): The model.
-    RAISES (ValueError): If a width, `dropout` or `smoothing` is out of its range.
+    RAISES (ValueError): If a width, `dropout`, `smoothing` or `max_pairs` is out of its range.
     """
-    require_positive(width=width, block_size=block_size, pair_width=pair_width)
+    require_positive(width=width, block_size=block_size, pair_width=pair_width, max_pairs=max_pairs)
     _check_rates(dropout, smoothing)
     build_network = partial(
         getattr(pair_encoder, "network", KDDocRE),
@@ -162,7 +165,7 @@ def make_doc_relation_model(
     encode = partial(
         encode_document, mention_pooling=mention_pooling, special_tokens=special_tokens
     )
-    return make_extractor(tok2vec, build_network, encode, stored_precision)
+    return make_extractor(tok2vec, build_network, encode, stored_precision, max_pairs)
 
 
 def _layer(slot: Any) -> Any:

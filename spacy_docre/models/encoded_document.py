@@ -70,20 +70,20 @@ def entity_attention(document: EncodedDocument) -> Tensor:
     windows, heads, pieces, _ = document.attention.shape
     entities = document.mention_entities[document.piece_mentions]
     length = torch.bincount(document.piece_mentions, minlength=len(document.mention_entities))
-    membership = document.attention.new_zeros(document.num_entities, windows * pieces)
-    membership.index_put_(
-        (entities, document.mention_pieces),
-        1.0 / length[document.piece_mentions].to(membership.dtype),
-        accumulate=True,
-    )
-    membership = membership.view(document.num_entities, windows, pieces).transpose(0, 1)
-    # (windows, 1, entities, pieces) @ (windows, heads, pieces, pieces)
-    rows = torch.matmul(membership.unsqueeze(1), document.attention)
-    rows = rows.permute(0, 3, 2, 1).flatten(0, 1)  # (windows * pieces, entities, heads)
-    kept = document.piece_positions >= 0
-    return rows.new_zeros(document.num_positions, *rows.shape[1:]).index_add(
-        0, document.piece_positions[kept], rows[kept]
-    )  # (positions, entities, heads)
+    weight = 1.0 / length[document.piece_mentions].to(document.attention.dtype)
+    window, piece = document.mention_pieces // pieces, document.mention_pieces % pieces
+    positions = document.piece_positions.view(windows, pieces)
+    total = document.attention.new_zeros(document.num_positions, document.num_entities, heads)
+    # One window at a time, and no padding: what is held at once is little more than the result,
+    # which does not depend on what the encoder ran on besides.
+    for index in window.unique().tolist():
+        here, kept = window == index, positions[index] >= 0
+        rows = document.attention[index][:, piece[here]][:, :, kept]  # (heads, pieces, positions)
+        rows = rows.permute(1, 2, 0) * weight[here].view(-1, 1, 1)
+        gathered = rows.new_zeros(document.num_entities, *rows.shape[1:])
+        gathered = gathered.index_add(0, entities[here], rows)  # (entities, positions, heads)
+        total.index_add_(0, positions[index][kept], gathered.transpose(0, 1))
+    return total  # (positions, entities, heads)
 
 
 def segment_logsumexp(rows: Tensor, segments: Tensor, num_segments: int) -> Tensor:

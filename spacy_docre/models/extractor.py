@@ -16,6 +16,7 @@ from torch import nn
 from transformers.utils.generic import ModelOutput
 
 from ..entity_sources import EntityDoc
+from ..pairs import Pairs
 from .attention import leave_attention_gradient
 from .encoded_document import EncodedDocument
 from .kd_docre import KDDocRE
@@ -29,13 +30,13 @@ from .serialization import (
     unpack,
 )
 from .shim import ThreadSafeShim
-from .slots import BatchScores
+from .slots import DocumentScores, Evidence
 
 BuildNetwork = Callable[..., KDDocRE]
 EncodeDocument = Callable[..., EncodedDocument]
 ExtractorModel = Model[List[EntityDoc], List["PairScores"]]
 # Logits and evidence of each document.
-PairScorer = Model[List[EncodedDocument], List[Tuple[Floats2d, Floats2d]]]
+PairScorer = Model[List[EncodedDocument], List[Tuple[Floats2d, Evidence]]]
 
 
 @dataclass
@@ -44,13 +45,13 @@ class PairScores:
 
     document (EntityDoc): The Doc and its entities.
     logits (Floats2d): TH in column 0, the relations after it, shape (pairs, 1 + relations).
-    evidence (Floats2d): Share of the attention of each unordered pair on each sentence, shape
-        (unordered pairs, sentences).
+    evidence (Evidence): The sentences on which most of the attention of each unordered pair
+        falls, as arrays.
     """
 
     document: EntityDoc
     logits: Floats2d
-    evidence: Floats2d
+    evidence: Evidence
 
 
 def make_extractor(
@@ -58,6 +59,7 @@ def make_extractor(
     build_network: BuildNetwork,
     encode: EncodeDocument,
     stored_precision: StoredPrecision,
+    max_pairs: int,
 ) -> ExtractorModel:
     """Put a network over an encoder.
 
@@ -65,6 +67,7 @@ def make_extractor(
     build_network (BuildNetwork): Makes the network for `hidden_width` and `num_relations`.
     encode (EncodeDocument): `encode_document`, with its settings.
     stored_precision (StoredPrecision): Precision of the weights on disk.
+    max_pairs (int): The largest number of pairs of a document.
     RETURNS (ExtractorModel): The model.
     """
     shim = ThreadSafeShim(
@@ -83,7 +86,7 @@ def make_extractor(
     )
     return Model(
         "doc_relation_model",
-        partial(forward, encode=encode),
+        partial(forward, encode=encode, max_pairs=max_pairs),
         init=partial(initialize, build_network=build_network),
         layers=[tok2vec, pair_scorer],
         refs={"tok2vec": tok2vec, "pair_scorer": pair_scorer},
@@ -166,14 +169,16 @@ def forward(
     is_train: bool,
     *,
     encode: EncodeDocument,
+    max_pairs: int,
 ) -> Tuple[List[PairScores], Callable[[List[Floats2d]], List[EntityDoc]]]:
     """Score the pairs of a batch.
 
     documents (List[EntityDoc]): The Docs and their entities.
     is_train (bool): Whether it is a training step.
-    encode (EncodeDocument): As in `make_extractor`.
+    encode, max_pairs: As in `make_extractor`.
     RETURNS (Tuple[List[PairScores], Callable]): The scores, and the backward pass from the
         gradients of each document's logits.
+    RAISES (ValueError): If a document has more than `max_pairs` pairs.
     """
     pair_scorer = model.get_ref("pair_scorer")
     encodings, backprop_tok2vec = model.get_ref("tok2vec")(
@@ -182,13 +187,16 @@ def forward(
     # The network takes no document without pairs.
     with_pairs = [index for index, document in enumerate(documents) if len(document.entities) > 1]
     device = cast(PyTorchShim, pair_scorer.shims[0]).device
+    for index in with_pairs:
+        require_few_pairs(documents[index], max_pairs)
     encoded = [
         encode(documents[index], encodings[index], device=device, is_train=is_train)
         for index in with_pairs
     ]
     alloc = model.ops.alloc2f
+    no_evidence = Evidence(model.ops.alloc2i(0, 1), alloc(0, 1))
     scores = [
-        PairScores(document, alloc(0, 1 + model.get_dim("nO")), alloc(0, 1))
+        PairScores(document, alloc(0, 1 + model.get_dim("nO")), no_evidence)
         for document in documents
     ]
     if encoded:
@@ -213,6 +221,23 @@ def forward(
         return documents
 
     return scores, backprop
+
+
+def require_few_pairs(document: EntityDoc, most: int) -> None:
+    """Refuse a document that would need more memory than there may be.
+
+    document (EntityDoc): The document and its entities.
+    most (int): The largest number of pairs.
+    RAISES (ValueError): If it has more.
+    """
+    number = len(document.entities)
+    if Pairs.count(number) > most:
+        raise ValueError(
+            f"The document that begins {document.doc[:8].text!r} has {number} entities, which are "
+            f"{Pairs.count(number)} pairs, and max_pairs = {most}: it is not scored. Cut it into "
+            "parts, or raise max_pairs in [components.doc_relation_extractor.model]; the README, "
+            "section Memory, says what a pair needs, in training and else."
+        )
 
 
 def _hidden_gradient(
@@ -252,19 +277,25 @@ def _gradient(tensor: torch.Tensor, gradient: Optional[torch.Tensor]) -> object:
 
 def _convert_outputs(
     model: PairScorer,
-    inputs_outputs: Tuple[List[EncodedDocument], BatchScores],
+    inputs_outputs: Tuple[List[EncodedDocument], List[DocumentScores]],
     is_train: bool,
-) -> Tuple[List[Tuple[Floats2d, Floats2d]], Callable[[List[Floats2d]], ArgsKwargs]]:
+) -> Tuple[List[Tuple[Floats2d, Evidence]], Callable[[List[Floats2d]], ArgsKwargs]]:
     _, scores = inputs_outputs
 
     def backprop(d_logits: List[Floats2d]) -> ArgsKwargs:
-        gradient = xp2torch(model.ops.xp.concatenate(d_logits), device=scores.logits.device)
-        return ArgsKwargs(args=((scores.logits,),), kwargs={"grad_tensors": [gradient]})
+        logits = tuple(document.logits for document in scores)
+        gradients = [
+            xp2torch(gradient, device=document.device)
+            for gradient, document in zip(d_logits, logits, strict=True)
+        ]
+        return ArgsKwargs(args=(logits,), kwargs={"grad_tensors": gradients})
 
-    documents = scores.logits.detach().split(scores.pairs.num_pairs)
     return [
-        (cast(Floats2d, torch2xp(logits)), cast(Floats2d, torch2xp(evidence)))
-        for logits, evidence in zip(documents, scores.evidence, strict=True)
+        (
+            cast(Floats2d, torch2xp(document.logits.detach())),
+            Evidence(*(torch2xp(part) for part in document.evidence)),
+        )
+        for document in scores
     ], backprop
 
 

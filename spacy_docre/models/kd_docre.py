@@ -8,7 +8,7 @@ pair; r, features of a pair among the others; l, logits; TH, the threshold class
 """
 
 import math
-from typing import List, Literal, Optional, Tuple
+from typing import Iterator, List, Literal, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +17,11 @@ from ..pairs import Pairs
 from . import slots
 from .bilinear_kernel import grouped_bilinear
 from .encoded_document import EncodedDocument, entity_attention, merge_windows, segment_logsumexp
+from .pair_blocks import PairBlock, add_along_lines, lines_of, steps, walk
 from .precision import Precision, autocast
 
 Order = Literal["sequential", "parallel"]
 
-_TABLE_ROWS = 4096  # Pairs (s, o) whose attention is held at once.
 _SMALLEST = 1e-10  # The smallest divisor: where two entities share no attention, q stays zero.
 
 
@@ -82,6 +82,14 @@ class LocalizedContextPooling(nn.Module):
             (unordered pairs, hidden width), and the share of q on each sentence, of pairs of two
             different entities, shape (unordered pairs, sentences).
         """
+        contexts, shares = zip(*self.blocks(hidden, document, diagonal), strict=True)
+        return torch.cat(contexts), torch.cat(shares)
+
+    def blocks(
+        self, hidden: Tensor, document: EncodedDocument, diagonal: bool = False
+    ) -> Iterator[Tuple[Tensor, Tensor]]:
+        """The same for few pairs at a time, in their order: neither the contexts nor the
+        (heads x pairs x positions) table are ever held whole."""
         n, added = document.num_entities, 0.0
         attention = entity_attention(document)  # A: (positions, entities, heads)
         if self.smoothing:
@@ -92,15 +100,11 @@ class LocalizedContextPooling(nn.Module):
         sentences = nn.functional.one_hot(
             document.position_sentences + 1, 1 + document.num_sentences
         )[:, 1:].to(hidden.dtype)  # (positions, sentences)
-        contexts, shares = [], []
-        # Few entities at a time, so that the (heads x pairs x positions) table stays small.
-        step = max(1, _TABLE_ROWS // n)
-        for start in range(0, n, step):
-            q = pair_attention(attention, start, start + step, added, diagonal)  # eq. 3
-            contexts.append(q @ hidden)  # eq. 4: (unordered pairs, hidden width)
-            shares.append(q.detach() @ sentences)  # (unordered pairs, sentences)
-        s, o = Pairs.unordered_between(n, 0, n, diagonal, hidden.device)
-        return torch.cat(contexts), torch.cat(shares)[s != o]
+        for start, end in steps(n, len(hidden)):
+            q = pair_attention(attention, start, end, added, diagonal)  # eq. 3
+            s, o = Pairs.unordered_between(n, start, end, diagonal, hidden.device)
+            # Eq. 4: (unordered pairs, hidden width), and (unordered pairs, sentences)
+            yield q @ hidden, (q.detach() @ sentences)[s != o]
 
 
 def pair_attention(
@@ -205,33 +209,33 @@ class AxialLayer(nn.Module):
 
     def forward(self, table: Tensor, pairs: Pairs) -> Tensor:
         """Attend along both axes. Arguments and result as in `PairEncoder`."""
-        # Tail by tail, the columns are lines, too.
-        column = self.column(table[pairs.transposed], pairs)[pairs.transposed]
-        if self.order == "sequential":
-            table = table + column  # r': (pairs, pair width)
-            table = table + self.row(table, pairs)  # r: (pairs, pair width)
-        else:
-            table = table + column + self.row(table, pairs)
-        return table if self.transform is None else self.transform(table)
+        output = table.clone()
+        # In sequence the columns are done, r', when the rows read them.
+        source = output if self.order == "sequential" else table
+        for attention, columns in ((self.column, True), (self.row, False)):
+            add_along_lines(output, source, pairs, columns, attention)
+        if self.transform is not None:
+            linear, norm = self.transform
+            for rows in lines_of(pairs):
+                # The normalisation is never rounded.
+                output[rows] = norm(linear(output[rows]).to(output.dtype))
+        return output
 
 
 class LineAttention(nn.Module):
-    """Multi-head attention within each line (row or column) of the pair tables."""
+    """Multi-head attention within lines (rows or columns) of the pair table."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         if width % heads != 0:
-            raise ValueError(
-                f"heads = {heads} does not divide the width of the pair table, {width}."
-            )
+            raise ValueError(f"heads = {heads} does not divide pair_width = {width}.")
         self.heads = heads
         self.query_key_value = nn.Linear(width, 3 * width, bias=False)
         self.output = nn.Linear(width, width)
 
-    def forward(self, table: Tensor, pairs: Pairs) -> Tensor:
-        """Attend. Arguments and result as in `PairEncoder`."""
-        projected = self.query_key_value(table)  # (pairs, 3 * pair width)
-        return self.output(attend_in_lines(projected, pairs, self.heads))  # (pairs, pair width)
+    def forward(self, lines: Tensor) -> Tensor:
+        """Attend. What comes and goes has the shape (lines, length, pair width)."""
+        return self.output(attend_in_lines(self.query_key_value(lines), self.heads))
 
 
 class PrintedAxialAttention(slots.PairEncoder):
@@ -254,31 +258,29 @@ class PrintedAxialAttention(slots.PairEncoder):
     def forward(self, table: Tensor, pairs: Pairs) -> Tensor:
         """Attend. Arguments and result as in `PairEncoder`."""
         for layer in self.layers:
-            projected = layer(table)  # (pairs, 3 * pair width)
-            column = attend_in_lines(projected[pairs.transposed], pairs, heads=1, scale=1.0)
-            row = attend_in_lines(projected, pairs, heads=1, scale=1.0)
-            table = table + column[pairs.transposed] + row  # (pairs, pair width)
+            output = table.clone()
+
+            def attend(lines: Tensor, layer: nn.Module = layer) -> Tensor:
+                return attend_in_lines(layer(lines), heads=1, scale=1.0)
+
+            for columns in (True, False):
+                add_along_lines(output, table, pairs, columns, attend)
+            table = output
         return table
 
 
-def attend_in_lines(
-    projected: Tensor, pairs: Pairs, heads: int, scale: Optional[float] = None
-) -> Tensor:
+def attend_in_lines(projected: Tensor, heads: int, scale: Optional[float] = None) -> Tensor:
     """What each pair gathers from the pairs of its line.
 
-    projected (Tensor): Queries, keys and values, shape (pairs, 3 * pair width).
-    pairs (Pairs): Which row is which pair.
+    projected (Tensor): Queries, keys and values, shape (lines, length, 3 * pair width).
     heads (int): Attention heads.
     scale (Optional[float]): Factor on q . k; None for 1 / root of a head's width.
-    RETURNS (Tensor): The sums over the lines, shape (pairs, pair width).
+    RETURNS (Tensor): The sums over the lines, shape (lines, length, pair width).
     """
-    gathered = []
-    for lines in pairs.lines(projected):
-        # (lines, length, 3 * pair width) to 3 x (lines, heads, length, head width)
-        q, k, v = lines.unflatten(2, (3, heads, -1)).permute(2, 0, 3, 1, 4)
-        line = nn.functional.scaled_dot_product_attention(q, k, v, scale=scale)
-        gathered.append(line.transpose(1, 2).flatten(2).flatten(0, 1))  # (pairs, pair width)
-    return torch.cat(gathered)
+    # 3 x (lines, heads, length, head width)
+    q, k, v = projected.unflatten(2, (3, heads, -1)).permute(2, 0, 3, 1, 4)
+    gathered = nn.functional.scaled_dot_product_attention(q, k, v, scale=scale)
+    return gathered.transpose(1, 2).flatten(2)
 
 
 class LinearClassifier(nn.Linear):
@@ -341,58 +343,55 @@ class KDDocRE(nn.Module):
         # Not self.pair_features: stored weights have this name.
         self.bilinear = pair_features(width, pair_width, block_size)
         self.pair_encoder = None if pair_encoder is None else pair_encoder(pair_width)
+        self.diagonal = getattr(self.pair_encoder, "diagonal", False)
         self.classifier = classifier(pair_width, num_relations)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, documents: List[EncodedDocument]) -> slots.BatchScores:
-        """Score the pairs of a batch of documents, each as if it were alone.
+    def forward(self, documents: List[EncodedDocument]) -> List[slots.DocumentScores]:
+        """Score the pairs of documents, each as if it were alone, to the last digit.
 
-        documents (List[EncodedDocument]): The documents; at least one, each with at least two
-            entities.
-        RETURNS (BatchScores): Logits and evidence.
+        documents (List[EncodedDocument]): The documents, each with at least two entities.
+        RETURNS (List[DocumentScores]): Logits and evidence of each.
         """
-        device = documents[0].hidden.device
-        sizes = [document.num_entities for document in documents]
-        diagonal = getattr(self.pair_encoder, "diagonal", False)
-        pairs = Pairs.of(sizes, diagonal=diagonal, device=device)
-        entities, contexts, evidence = [], [], []
-        for document in documents:
-            hidden = merge_windows(document)  # eq. 1: (positions, hidden width)
-            entities.append(self.entity_pooling(hidden, document))  # eq. 2, h
-            if self.context_pooling is not None:
-                context, shares = self.context_pooling(hidden, document, diagonal)  # eq. 3, 4
-                contexts.append(context)  # (unordered pairs, hidden width)
-            else:
-                number = Pairs.count_unordered(document.num_entities)
-                shares = hidden.new_zeros(number, document.num_sentences)
-            evidence.append(shares)
-        with autocast(self.precision, device):
-            z_s, z_o = self.embed_pairs(torch.cat(entities), contexts, pairs)  # eq. 5
-            table = self.bilinear(z_s, z_o)  # eq. 6, g: (pairs, pair width)
-            table = self.encode_pairs(table, pairs)  # eq. 7, r: (pairs, pair width)
-            logits = self.classifier(self.dropout(table))  # eq. 8: (pairs, 1 + relations)
-        if diagonal:
-            logits, pairs = logits[pairs.off_diagonal], Pairs.of(sizes, device=device)
-        return slots.BatchScores(logits.float(), evidence, pairs)
+        return [self.score(document) for document in documents]
 
-    def embed_pairs(
-        self, entities: Tensor, contexts: List[Tensor], pairs: Pairs
-    ) -> Tuple[Tensor, Tensor]:
+    def score(self, document: EncodedDocument) -> slots.DocumentScores:
+        """Score the pairs of one document. Only g, r and the result are held for all pairs."""
+        n, device = document.num_entities, document.hidden.device
+        pairs = Pairs.of([n], diagonal=self.diagonal, device=device)
+        hidden = merge_windows(document)  # eq. 1: (positions, hidden width)
+        entities = self.entity_pooling(hidden, document)  # eq. 2, h: (entities, hidden width)
+        with autocast(self.precision, device):
+            # W h once for each entity: (entities, width)
+            maps = self.head_entity(entities), self.tail_entity(entities)
+        table = hidden.new_empty(len(pairs.heads), self.classifier.in_features)
+        evidence = []
+        # Eq. 3 and 4, few pairs at a time.
+        for block in walk(self.context_pooling, hidden, document, self.diagonal):
+            with autocast(self.precision, device):
+                g = self.bilinear(*self.embed_pairs(*maps, block))  # eq. 5, 6
+            table[block.rows] = g.to(table.dtype)
+            evidence.append(block.evidence)
+        with autocast(self.precision, device):
+            table = self.encode_pairs(table, pairs)  # eq. 7, r: (pairs, pair width)
+        if self.diagonal:
+            table = table[pairs.off_diagonal]
+        # Not in bfloat16: rounded logits move scores by a hundredth.
+        logits = self.classifier(self.dropout(table.to(hidden.dtype)))  # eq. 8
+        return slots.DocumentScores(logits, slots.join(evidence))
+
+    def embed_pairs(self, heads: Tensor, tails: Tensor, block: PairBlock) -> Tuple[Tensor, Tensor]:
         """Eq. 5: z_s = tanh(W_s h_s + W_cs c + b_s) and z_o = tanh(W_o h_o + W_co c + b_o).
 
-        entities (Tensor): h, shape (entities, hidden width).
-        contexts (List[Tensor]): c of each document, shape (unordered pairs, hidden width); empty
-            without context pooling.
-        pairs (Pairs): Which row is which pair.
+        heads, tails (Tensor): W_s h + b_s and W_o h + b_o, both of shape (entities, width).
+        block (PairBlock): The pairs.
         RETURNS (Tuple[Tensor, Tensor]): z_s and z_o, both of shape (pairs, width).
         """
-        # W h once for each entity, W c once for each unordered pair.
-        heads = self.head_entity(entities)[pairs.heads]  # (pairs, width)
-        tails = self.tail_entity(entities)[pairs.tails]
-        if contexts:
-            context = torch.cat(contexts)  # (unordered pairs, hidden width)
-            heads = heads + self.head_context(context)[pairs.unordered]
-            tails = tails + self.tail_context(context)[pairs.unordered]
+        heads, tails = heads[block.heads], tails[block.tails]  # (pairs, width)
+        if self.context_pooling is not None:
+            # W c once for each unordered pair.
+            heads = heads + self.head_context(block.contexts)[block.unordered]
+            tails = tails + self.tail_context(block.contexts)[block.unordered]
         return self.dropout(torch.tanh(heads)), self.dropout(torch.tanh(tails))
 
     def encode_pairs(self, table: Tensor, pairs: Pairs) -> Tensor:

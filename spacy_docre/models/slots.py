@@ -1,7 +1,8 @@
 """What a part of the network has to be, and what the network gives."""
 
-from typing import Callable, List, NamedTuple
+from typing import Any, Callable, NamedTuple, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from ..pairs import Pairs
@@ -13,7 +14,9 @@ from ..pairs import Pairs
 MakeEntityPooling = Callable[[], nn.Module]
 
 # Eq. 3 and 4, for a smoothing. forward(hidden, document, diagonal) gives the contexts of unordered
-# pairs, (unordered pairs, hidden width), and their evidence, (unordered pairs, sentences).
+# pairs, (unordered pairs, hidden width), and their shares of attention on sentences, (unordered
+# pairs, sentences). With a method `blocks`, which yields the same for few pairs at a time, the
+# memory of a document with many pairs stays small.
 MakeContextPooling = Callable[[float], nn.Module]
 
 # Eq. 6, for width, pair width and block size. forward(z_s, z_o), both (pairs, width), gives
@@ -48,18 +51,50 @@ class PairEncoder(nn.Module):
 MakePairEncoder = Callable[[int], PairEncoder]
 
 
-class BatchScores(NamedTuple):
-    """What the network says of the pairs of a batch.
+class Evidence(NamedTuple):
+    """The sentences of a document that carry the attention q of its unordered pairs.
+
+    sentences (Any): The `KEPT_SENTENCES` with the largest shares, most first, or all where there
+        are fewer, shape (unordered pairs, kept sentences).
+    shares (Any): Their shares of the attention, of the same shape.
+    """
+
+    sentences: Any
+    shares: Any
+
+
+# What is read of the evidence (see `decoding.py`) is at most so much: a whole row for each pair
+# would need more memory than all else in a long document.
+KEPT_SENTENCES = 3
+
+
+def strongest(shares: Tensor) -> Evidence:
+    """Keep the sentences that carry most of the attention.
+
+    shares (Tensor): The share of each pair on each sentence, shape (unordered pairs, sentences).
+    RETURNS (Evidence): The sentences.
+    """
+    best = shares.topk(min(KEPT_SENTENCES, shares.shape[1]), dim=1)
+    return Evidence(best.indices.int(), best.values)
+
+
+def join(blocks: Sequence[Evidence]) -> Evidence:
+    """Put the evidence of blocks of pairs together, in their order."""
+    return Evidence(
+        torch.cat([block.sentences for block in blocks]),
+        torch.cat([block.shares for block in blocks]),
+    )
+
+
+class DocumentScores(NamedTuple):
+    """What the network says of the pairs of a document, in the order of `Pairs`.
 
     logits (Tensor): l, TH in column 0 and the relations after it, shape (pairs, 1 + relations).
-    evidence (List[Tensor]): For each document, the share of each unordered pair's attention q on
-        each sentence, shape (unordered pairs, sentences).
-    pairs (Pairs): Which row is which pair.
+    evidence (Evidence): Where the attention of the pairs falls.
     """
 
     logits: Tensor
-    evidence: List[Tensor]
-    pairs: Pairs
+    evidence: Evidence
 
 
 def require_positive(**sizes: int) -> None:

@@ -1,28 +1,29 @@
-"""Documents that are scored at once."""
+"""A stream of documents goes through a component one by one."""
 
-from typing import Iterable, Iterator, List
+from typing import Iterable, Iterator
 
-from ..entity_sources import EntityDoc
-from ..pairs import Pairs
-
-# Pairs that are scored at once: some 10 kB each in the small recipe.
-MAX_PAIRS = 2**15
+from spacy.pipeline.trainable_pipe import TrainablePipe
+from spacy.tokens import Doc
 
 
-def minibatch_by_pairs(documents: Iterable[EntityDoc]) -> Iterator[List[EntityDoc]]:
-    """Batches of at most `MAX_PAIRS` entity pairs, or of a single document.
+class OneByOne(TrainablePipe):
+    """A component that has nothing to gain from batches, since its work on each document is large.
 
-    documents (Iterable[EntityDoc]): The documents.
-    YIELDS (List[EntityDoc]): The batches, in order.
+    The scores of several documents are never held at once, and one that fails is alone.
     """
-    batch: List[EntityDoc] = []
-    total = 0
-    for document in documents:
-        pairs = Pairs.count(len(document.entities))
-        if batch and total + pairs > MAX_PAIRS:
-            yield batch
-            batch, total = [], 0
-        batch.append(document)
-        total += pairs
-    if batch:
-        yield batch
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Annotate a stream of documents.
+
+        stream (Iterable[Doc]): The documents.
+        batch_size (int): Of no effect.
+        YIELDS (Doc): The documents, in order; without those that the error handler has taken.
+        """
+        handle = self.get_error_handler()
+        for doc in stream:
+            try:
+                self.set_annotations([doc], self.predict([doc]))
+            except Exception as error:
+                handle(self.name, self, [doc], error)
+            else:
+                yield doc

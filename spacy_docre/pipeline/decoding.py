@@ -12,6 +12,8 @@ from ..pairs import Pairs
 # A sentence is evidence if at least this share of the pair's attention falls on it. Chosen on
 # Re-DocRED development documents, by evidence F1 of the gold triples (0.2: 43, 0.3: 45, 0.4: 42).
 EVIDENCE_SHARE = 0.3
+# Pairs whose scores are held in float64 at once.
+_ROWS = 2**14
 
 
 def decode(
@@ -32,28 +34,31 @@ def decode(
     """
     document = scores.document
     pairs = Pairs.of([len(document.entities)])
-    heads, tails, unordered = pairs.heads.tolist(), pairs.tails.tolist(), pairs.unordered.tolist()
     has_sentences = document.doc.has_annotation("SENT_START")
     sentences = sentence_boundaries(document.doc) if has_sentences else []
-    logits = to_numpy(scores.logits).astype("float64")
-    margins = logits[:, 1:] - logits[:, :1]  # (pairs, relations)
-    # Eq. 9, in float64: in float32 a sure relation would have probability 1.
-    probabilities = NumpyOps().sigmoid(margins)
-    chosen = probabilities > threshold
-    if top_k is not None:
-        chosen &= _among_best(margins, top_k)
-    evidence = to_numpy(scores.evidence)
-    return [
-        Triple(
-            head=heads[row],
-            tail=tails[row],
-            label=labels[column],
-            score=float(probabilities[row, column]),
-            name=names.get(labels[column], ""),
-            evidence=_evidence_sentences(evidence[unordered[row]], sentences),
-        )
-        for row, column in zip(*chosen.nonzero(), strict=True)
-    ]
+    kept, shares = to_numpy(scores.evidence.sentences), to_numpy(scores.evidence.shares)
+    triples = []
+    for start in range(0, len(scores.logits), _ROWS):
+        logits = to_numpy(scores.logits[start : start + _ROWS]).astype("float64")
+        margins = logits[:, 1:] - logits[:, :1]  # (pairs, relations)
+        # Eq. 9, in float64: in float32 a sure relation would have probability 1.
+        probabilities = NumpyOps().sigmoid(margins)
+        chosen = probabilities > threshold
+        if top_k is not None:
+            chosen &= _among_best(margins, top_k)
+        for row, column in zip(*chosen.nonzero(), strict=True):
+            unordered = int(pairs.unordered[start + row])
+            triples.append(
+                Triple(
+                    head=int(pairs.heads[start + row]),
+                    tail=int(pairs.tails[start + row]),
+                    label=labels[column],
+                    score=float(probabilities[row, column]),
+                    name=names.get(labels[column], ""),
+                    evidence=_evidence_sentences(kept[unordered], shares[unordered], sentences),
+                )
+            )
+    return triples
 
 
 def _among_best(margins: numpy.ndarray, top_k: int) -> numpy.ndarray:
@@ -65,14 +70,16 @@ def _among_best(margins: numpy.ndarray, top_k: int) -> numpy.ndarray:
 
 
 def _evidence_sentences(
-    shares: numpy.ndarray, sentences: Sequence[Tuple[int, int]]
+    kept: numpy.ndarray, shares: numpy.ndarray, sentences: Sequence[Tuple[int, int]]
 ) -> Tuple[Tuple[int, int], ...]:
     """The sentence on which most of a pair's attention falls, and others on which enough
     does, most first; none for a pair without attention."""
     if not sentences:
         return ()
-    enough = min(EVIDENCE_SHARE, shares.max())
-    return tuple(sentences[index] for index in (-shares).argsort() if shares[index] >= enough > 0)
+    enough = min(EVIDENCE_SHARE, shares[0])
+    return tuple(
+        sentences[index] for index, share in zip(kept, shares, strict=True) if share >= enough > 0
+    )
 
 
 def check_decision(threshold: float, top_k: Optional[int]) -> None:

@@ -6,10 +6,8 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tupl
 
 import torch
 from spacy.language import Language
-from spacy.pipeline.trainable_pipe import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import minibatch
 from spacy.vocab import Vocab
 from thinc.api import Optimizer, set_dropout_rate, torch2xp, xp2torch
 from thinc.types import Floats2d
@@ -22,7 +20,7 @@ from ..losses import Loss
 from ..models.attention import release_attention, release_encoding
 from ..models.extractor import ExtractorModel, PairScores
 from ..models.learn_rates import check_learn_rate_factor, scale_learn_rate
-from .batching import minibatch_by_pairs
+from .batching import OneByOne
 from .checks import check_settings, read_bytes, read_files
 from .decoding import check_decision, decode
 from .default_config import DEFAULT_CONFIG
@@ -83,7 +81,7 @@ def make_doc_relation_extractor(
     )
 
 
-class DocRelationExtractor(TrainablePipe):
+class DocRelationExtractor(OneByOne):
     """Extract relations between the entities of whole documents.
 
     vocab (Vocab): The shared vocabulary.
@@ -213,19 +211,20 @@ class DocRelationExtractor(TrainablePipe):
         for document in documents:
             if document.missing is not None:
                 warnings.warn(f"'{self.name}' finds no relations. {document.missing}", stacklevel=2)
-        return self.score_entities(documents)
+        return list(self.score_entities(documents))
 
-    def score_entities(self, documents: Sequence[EntityDoc]) -> List[PairScores]:
+    def score_entities(self, documents: Iterable[EntityDoc]) -> Iterable[PairScores]:
         """Score the pairs of given entities, whatever the setting `entities` would find.
 
-        documents (List[EntityDoc]): The documents, which the transformer has seen, and their
+        documents (Iterable[EntityDoc]): The documents, which the transformer has seen, and their
             entities.
-        RETURNS (List[PairScores]): The scores, a document each.
-        RAISES (ValueError): If the component has not been trained.
+        YIELDS (PairScores): The scores, a document each.
+        RAISES (ValueError): If the component has not been trained, or if a document has more
+            pairs than the model's `max_pairs`.
         """
         self._require_initialized()
-        batches = minibatch_by_pairs(documents)
-        return [scores for batch in batches for scores in self.model.predict(batch)]
+        for document in documents:
+            yield from self.model.predict([document])
 
     def _require_initialized(self) -> None:
         if not self.model.has_dim("nO"):
@@ -234,11 +233,11 @@ class DocRelationExtractor(TrainablePipe):
                 "trained pipeline, or train this one with 'spacy train' or nlp.initialize()."
             )
 
-    def set_annotations(self, docs: Iterable[Doc], predictions: Sequence[PairScores]) -> None:
+    def set_annotations(self, docs: Iterable[Doc], predictions: Iterable[PairScores]) -> None:
         """Set `doc._.entities` and `doc._.relations`, and free what the transformer left.
 
         docs (Iterable[Doc]): The documents.
-        predictions (Sequence[PairScores]): What `predict` gave for them.
+        predictions (Iterable[PairScores]): What `predict` gave for them.
         """
         for name in self.label_names.values():
             self.vocab.strings.add(name)  # So that a name can be told from a mistyped one.
@@ -353,15 +352,10 @@ class DocRelationExtractor(TrainablePipe):
         """
         examples = list(examples)
         choose = self.entity_policy.choose
-        without = [
-            example
-            for example in examples
-            if has_relations(example.reference) and choose(example.predicted).missing is not None
-        ]
-        for batch in minibatch(without, size=32):
-            documents = [choose(example.predicted, example) for example in batch]
-            scores = self.score_entities(documents)
-            self.set_annotations((document.doc for document in documents), scores)
+        for example in examples:
+            if has_relations(example.reference) and choose(example.predicted).missing is not None:
+                document = choose(example.predicted, example)
+                self.set_annotations([document.doc], self.score_entities([document]))
         return cast(Dict[str, Any], super().score(examples, **kwargs))
 
     def from_bytes(

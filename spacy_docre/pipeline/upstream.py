@@ -11,6 +11,8 @@ from spacy_transformers.layers.hf_shim import HFShim
 from spacy_transformers.pipeline_component import Transformer
 from thinc.api import Model
 
+from ..models.listener import AttentionListener
+
 logger = logging.getLogger("spacy")
 
 _STOCK = "spacy-transformers.TransformerModel."

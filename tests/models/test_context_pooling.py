@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spacy_docre.models import kd_docre
+from spacy_docre.models import pair_blocks
 from spacy_docre.models.encoded_document import entity_attention, merge_windows
 from spacy_docre.models.kd_docre import LocalizedContextPooling, pair_attention
 from spacy_docre.pairs import Pairs
@@ -124,7 +124,7 @@ def test_few_entities_at_a_time_give_the_same_result(rows, monkeypatch):
     document = with_gradients(random_document(6, seed=4))
     whole = pool(document)
     whole[0].square().sum().backward()
-    monkeypatch.setattr(kd_docre, "_TABLE_ROWS", rows)
+    monkeypatch.setattr(pair_blocks, "PAIRS_AT_ONCE", rows)
     again = with_gradients(document)
     chunked = pool(again)
     chunked[0].square().sum().backward()

@@ -1,0 +1,122 @@
+"""Few pairs of a document at a time, so that a document with many is scored in little memory."""
+
+from typing import Callable, Iterator, NamedTuple, Optional, Tuple
+
+import torch
+from torch import Tensor, nn
+
+from ..pairs import Pairs
+from .encoded_document import EncodedDocument
+from .slots import Evidence, strongest
+
+# Small enough for little memory, large enough for fast matrix products.
+PAIRS_AT_ONCE = 4096
+VALUES_AT_ONCE = 2**21
+
+
+class PairBlock(NamedTuple):
+    """Some pairs of one document: (s, o) and (o, s) are in the same block.
+
+    heads, tails (Tensor): Index of the head and of the tail of each, both of shape (pairs,).
+    rows (Tensor): Its row in the table of all pairs, shape (pairs,).
+    unordered (Tensor): Its row in `contexts`, shape (pairs,).
+    contexts (Tensor): c, shape (unordered pairs, hidden width), or (unordered pairs, 0) without
+        context pooling.
+    evidence (Evidence): Of the unordered pairs of two different entities.
+    """
+
+    heads: Tensor
+    tails: Tensor
+    rows: Tensor
+    unordered: Tensor
+    contexts: Tensor
+    evidence: Evidence
+
+
+def walk(
+    context_pooling: Optional[nn.Module],
+    hidden: Tensor,
+    document: EncodedDocument,
+    diagonal: bool,
+) -> Iterator[PairBlock]:
+    """Walk over the pairs of a document.
+
+    context_pooling (Optional[nn.Module]): The layer of eq. 3 and 4. One without a method `blocks`
+        gives all pairs at once.
+    hidden (Tensor): H, shape (positions, hidden width).
+    document (EncodedDocument): The document.
+    diagonal (bool): Whether each entity is paired with itself, too.
+    YIELDS (PairBlock): The blocks.
+    """
+    n, done = document.num_entities, 0
+    if context_pooling is None:
+        blocks = _without_context(hidden, document, diagonal)
+    else:
+        few = getattr(context_pooling, "blocks", lambda *whole: iter([context_pooling(*whole)]))
+        blocks = few(hidden, document, diagonal)
+    all_s, all_o = Pairs.unordered_between(n, 0, n, diagonal, hidden.device)
+    for contexts, shares in blocks:
+        chosen = slice(done, done + len(contexts))
+        s, o, done = all_s[chosen], all_o[chosen], chosen.stop
+        different = (s != o).nonzero().squeeze(1)
+        heads, tails = torch.cat([s, o[different]]), torch.cat([o, s[different]])
+        yield PairBlock(
+            heads=heads,
+            tails=tails,
+            rows=Pairs.row(heads, tails, n, diagonal),
+            unordered=torch.cat([torch.arange(len(s), device=s.device), different]),
+            contexts=contexts,
+            evidence=strongest(shares),
+        )
+
+
+def _without_context(
+    hidden: Tensor, document: EncodedDocument, diagonal: bool
+) -> Iterator[Tuple[Tensor, Tensor]]:
+    """Contexts of no width, and evidence that falls on no sentence."""
+    n = document.num_entities
+    for start, end in steps(n):
+        s, o = Pairs.unordered_between(n, start, end, diagonal, hidden.device)
+        shares = hidden.new_zeros(int((s != o).sum()), document.num_sentences)
+        yield hidden.new_zeros(len(s), 0), shares
+
+
+def steps(num_entities: int, positions: int = 1) -> Iterator[Tuple[int, int]]:
+    """Cut the entities of a document, so that those of a step have few pairs with all others.
+
+    num_entities (int): The number of entities.
+    positions (int): The number of values that are held for each pair.
+    YIELDS (Tuple[int, int]): The first entity of each step, and the entity to stop before.
+    """
+    step = max(1, min(PAIRS_AT_ONCE, VALUES_AT_ONCE // positions) // num_entities)
+    for start in range(0, num_entities, step):
+        yield start, min(start + step, num_entities)
+
+
+def lines_of(pairs: Pairs, columns: bool = False) -> Iterator[Tensor]:
+    """Walk over the lines of the table, few at a time.
+
+    pairs (Pairs): Which row is which pair.
+    columns (bool): Whether a line has the pairs of one tail, not of one head.
+    RETURNS (Iterator[Tensor]): The rows of each block, shape (lines, length).
+    """
+    return pairs.line_blocks(PAIRS_AT_ONCE, columns)
+
+
+def add_along_lines(
+    output: Tensor,
+    source: Tensor,
+    pairs: Pairs,
+    columns: bool,
+    attend: Callable[[Tensor], Tensor],
+) -> None:
+    """Add to each pair what it gathers in its line, few lines at a time.
+
+    output (Tensor): What is added to, shape (pairs, pair width).
+    source (Tensor): What is read. It may be `output`, since no line reads another.
+    pairs (Pairs): Which row is which pair.
+    columns (bool): Whether the lines are columns, of one tail, or rows, of one head.
+    attend (Callable[[Tensor], Tensor]): Keeps the shape (lines, length, pair width).
+    """
+    for rows in lines_of(pairs, columns):
+        output[rows] = output[rows] + attend(source[rows]).to(output.dtype)
