@@ -57,16 +57,18 @@ names = st.one_of(st.sampled_from(NAMES), st.sampled_from(["Oslo , Norway", "Osl
 
 @st.composite
 def records(draw: Any, title: str) -> Dict[str, Any]:
-    """A document of two sentences, whose names are not always its tokens."""
-    sents = [["Ada", "saw", "Oslo", ",", "Norway", "."], ["Turin", "too", "."]]
-    vertex_set = [
-        [
-            {"name": draw(names), "pos": [0, 1], "sent_id": draw(st.integers(0, 1)), "type": "X"}
-            for _ in range(draw(st.integers(1, 2)))
-        ]
-        for _ in range(3)
-    ]
-    vertex_set[1].append({"name": draw(names), "pos": [2, 5], "sent_id": 0, "type": "X"})
+    """A document with a name in each sentence, written in its own way; one is not its tokens."""
+    sents = []
+    vertex_set: List[List[Dict[str, Any]]] = [[], [], []]
+    for entity in (0, 1, 2, *draw(st.lists(st.integers(0, 2), max_size=3))):
+        name = draw(names)
+        tokens = name.replace(",", " , ").split()
+        mention = {"name": name, "pos": [0, len(tokens)], "sent_id": len(sents), "type": "X"}
+        vertex_set[entity].append(mention)
+        sents.append([*tokens, "too", "."])
+    sents.append(["Ada", "saw", "Oslo", ",", "Norway", "."])
+    last = {"name": draw(names), "pos": [2, 5], "sent_id": len(sents) - 1, "type": "X"}
+    vertex_set[1].append(last)
     labels = draw(
         st.lists(
             st.fixed_dictionaries(
@@ -200,7 +202,14 @@ def test_empty_sentences_are_counted(tmp_path: Path) -> None:
     """Evidence sentences are numbered as in the file."""
     document = {**DOCUMENT, "sents": [[], *DOCUMENT["sents"]]}  # type: ignore[misc]
     document["vertexSet"] = [
-        [{**mention, "sent_id": mention["sent_id"] + 1, "name": "Ada"} for mention in mentions]
+        [
+            {
+                **mention,
+                "sent_id": mention["sent_id"] + 1,
+                "name": " ".join(DOCUMENT["sents"][mention["sent_id"]][slice(*mention["pos"])]),
+            }
+            for mention in mentions
+        ]
         for mentions in DOCUMENT["vertexSet"]  # type: ignore[attr-defined]
     ]
     document["labels"] = [{"h": 0, "t": 1, "r": "P551", "evidence": [1]}]
