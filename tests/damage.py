@@ -13,7 +13,21 @@ Change = Callable[[bytes, random.Random], bytes]
 # What a field of JSON or of stored annotations may turn into.
 STRANGE: List[Any] = [
     *(None, True, -1, 0, 7, 10**9, 0.5, -1.5, float("nan"), float("inf"), 1e300),
-    *("", "x", "\x00", "é" * 50, b"\xff", b"\x80" * 9, [], [None], [[]], [["x", 1]], {}, {"x": 1}, {"x": []}),
+    *(
+        "",
+        "x",
+        "\x00",
+        "é" * 50,
+        b"\xff",
+        b"\x80" * 9,
+        [],
+        [None],
+        [[]],
+        [["x", 1]],
+        {},
+        {"x": 1},
+        {"x": []},
+    ),
 ]
 JSON_STRANGE = [value for value in STRANGE if not isinstance(value, bytes)]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from spacy_docre.files import file_stamps, written_whole
+from spacy_docre.files import file_stamps, folder_written_whole, written_whole
 
 
 def test_all_files_are_replaced_at_the_end(tmp_path: Path) -> None:
@@ -42,3 +42,30 @@ def test_stamps_tell_whether_a_folder_has_changed(tmp_path: Path) -> None:
     assert after != before
     (tmp_path / "c").touch()
     assert file_stamps(tmp_path)[0] == after[0] and len(file_stamps(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_folder_written_whole(present: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "parent" / "pipeline"
+    if present:
+        folder.mkdir(parents=True)
+        (folder / "old").write_text("old")
+    with pytest.raises(OSError, match="full"):
+        with folder_written_whole(folder) as unfinished:
+            unfinished.mkdir()
+            (unfinished / "new").write_text("n")
+            raise OSError("full")
+    assert [path.name for path in tmp_path.rglob("*")] == ["parent", *["pipeline", "old"] * present]
+    with folder_written_whole(folder) as unfinished:
+        unfinished.mkdir()
+        (unfinished / "new").write_text("new")
+    assert [path.name for path in tmp_path.rglob("*")] == ["parent", "pipeline", "new"]
+
+
+def test_link_to_a_folder_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with folder_written_whole(tmp_path / "link") as unfinished:
+        unfinished.mkdir()
+        (unfinished / "new").write_text("new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real" / "new").exists()
