@@ -49,21 +49,6 @@ def stored_relations(doc: Doc) -> Sequence[Sequence[Any]]:
     return _checked(doc, RELATIONS, is_relation, expected)
 
 
-def require_spans_within(doc: Doc) -> None:
-    """Check the span groups of a Doc that was read from a file: spaCy would read on behind its end.
-
-    doc (Doc): The document.
-    RAISES (ValueError): If a span is of tokens that the document has not.
-    """
-    for key, group in doc.spans.items():
-        for span in group:
-            if not 0 <= span.start <= span.end <= len(doc):
-                raise ValueError(
-                    f"doc.spans[{key!r}] has a span of the tokens {span.start} to {span.end}, and "
-                    f"the document has {len(doc)}"
-                )
-
-
 def _checked(
     doc: Doc, key: str, is_good: Callable[[Any], bool], expected: str
 ) -> Sequence[Sequence[Any]]:

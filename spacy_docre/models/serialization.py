@@ -146,10 +146,11 @@ def fill_model(model: Model[Any, Any], message: Mapping[str, Any], what: str) ->
     """
     try:
         nodes = list(model.walk())
-        if len(message["attrs"]) != len(nodes):
+        sizes = {len(message[part]) for part in ("nodes", "attrs", "params", "shims")}
+        if sizes != {len(nodes)}:
             raise ValueError(
-                f"{what} is of a model with {len(message['attrs'])} layers, and the config "
-                f"describes one with {len(nodes)}. Load it with the config it was saved with."
+                f"{what} is of a model with {min(sizes)} layers, and the config describes one with "
+                f"{len(nodes)}. Load it with the config it was saved with."
             )
         # What is stored are numbers and names; it must not stand where a function is.
         attrs = [

@@ -1,4 +1,5 @@
 import os
+import random
 import zlib
 from pathlib import Path
 from typing import Any, Callable, Iterator, List, Optional
@@ -19,6 +20,7 @@ from spacy_docre.data.corpus_files import (
     write_docs,
 )
 from spacy_docre.data.stats import CorpusCounts
+from tests.damage import BYTES, change_message, change_user_data
 from tests.kills import kill_at_each_call
 
 VOCAB = Vocab()
@@ -325,3 +327,57 @@ def test_what_is_no_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.spacy").unlink()
     with pytest.warns(UserWarning, match="W090"):
         assert not list(read_spacy_docs(tmp_path, Vocab()))
+
+
+def damaged_file(path: Path, key: str, value: object) -> Path:
+    docs = make_docs(3)
+    docs[1].user_data[key] = value
+    DocBin(docs=docs, store_user_data=True).to_disk(path / "docs.spacy")
+    return path / "docs.spacy"
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("docre_entities", [[[0, 3, "", "", ""]]]),
+        ("docre_entities", 7),
+        ("docre_relations", [[0, 9, "P1", 1.0, "", []]]),
+        ("docre_relations", [[0, 1, "P1", float("nan"), "", []]]),
+        ("docre_sentence_numbers", [1, 2, 3]),
+        ("docre_sentence_numbers", "x"),
+    ],
+)
+def test_damaged_annotations(key: str, value: object, tmp_path: Path) -> None:
+    """The file and the document are named, and documents before it are read."""
+    docs = read_spacy_docs(damaged_file(tmp_path, key, value), Vocab())
+    assert next(docs)[0].text == "0"
+    with pytest.raises(ValueError, match=f"Document 1 of .*docs.spacy is damaged.*{key}"):
+        next(docs)
+
+
+def test_spans_behind_the_end(tmp_path: Path) -> None:
+    long, short = Doc(VOCAB, words=["a", "b", "c"]), Doc(VOCAB, words=["a"])
+    long.spans["x"] = [Span(long, 1, 3)]
+    doc_bin = DocBin(docs=[long, short])
+    doc_bin.span_groups.reverse()
+    doc_bin.to_disk(tmp_path / "docs.spacy")
+    with pytest.raises(ValueError, match="Document 1 of .*docs.spacy is damaged"):
+        list(read_spacy_docs(tmp_path / "docs.spacy", Vocab()))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damaged_file(seed: int, tmp_path: Path) -> None:
+    """Whatever is damaged, the error is a ValueError."""
+    choice = random.Random(seed)
+    docs = make_docs(3)
+    change_user_data(docs[1].user_data, choice)
+    file = tmp_path / "docs.spacy"
+    DocBin(docs=docs, store_user_data=True).to_disk(file)
+    if seed % 2:
+        content = zlib.decompress(file.read_bytes())
+        change = choice.choice([*BYTES, change_message])
+        file.write_bytes(zlib.compress(change(content, choice)))
+    try:
+        list(read_spacy_docs(file, Vocab()))
+    except ValueError as error:
+        assert "docs.spacy" in str(error)
