@@ -193,9 +193,9 @@ def check_unpacked_size(path: Path) -> None:
             try:
                 part = unpacker.decompress(data, _CHUNK)
             except zlib.error as error:
-                raise ValueError(f"{path} cannot be unpacked: {error}.") from None
+                raise ValueError(f"{path} is damaged, or not packed: {error}.") from None
             if not data and not part:
-                raise ValueError(f"{path} cannot be unpacked: it is cut off.")
+                raise ValueError(f"{path} is damaged: it is cut off.")
             packed += len(data) - len(unpacker.unconsumed_tail)
             unpacked += len(part)
             if unpacked > max(_UNPACKED_BYTES, _UNPACKED_TIMES * packed):

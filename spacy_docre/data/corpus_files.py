@@ -65,17 +65,18 @@ def read_spacy_docs(path: Path, vocab: Vocab, start: int = 0) -> Iterator[Doc]:
         start = max(0, start - len(docs))
 
 
-def spacy_files(path: Path) -> List[Path]:
+def spacy_files(path: Union[str, Path]) -> List[Path]:
     """Find `.spacy` files. spaCy's walk_corpus reads what is in a folder that links lead back to
     forty times, and waits for what pipes bring.
 
-    path (Path): A file, or a folder with files.
+    path (Union[str, Path]): A file, or a folder with files.
     RETURNS (List[Path]): The files, sorted.
     RAISES (OSError): If a folder in it or such a file cannot be read.
     """
-    if not path.is_dir():
-        return walk_corpus(path, FILE_TYPE)
-    found = find_files(path)
+    top = Path(path)
+    if not top.is_dir():
+        return walk_corpus(top, FILE_TYPE)
+    found = find_files(top)
     for failed, problem in found.failures.items():
         if failed.suffix == FILE_TYPE or os.path.isdir(failed):
             raise OSError(f"{failed} cannot be read. {problem}")

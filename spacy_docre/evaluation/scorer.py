@@ -85,5 +85,5 @@ def _facts_or_none(path: Optional[str]) -> Optional[FrozenSet[NamedFact]]:
             stacklevel=2,
         )
         return None
-    files = tuple(spacy_files(Path(path)))
+    files = tuple(spacy_files(path))
     return read_training_facts(files, tuple(file.stat().st_mtime_ns for file in files))
