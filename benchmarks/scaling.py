@@ -19,8 +19,9 @@ from spacy.training import Example
 from wasabi import msg
 
 from spacy_docre import Triple
+from spacy_docre.pairs import Pairs
 
-ENTITIES = (5, 10, 20, 42, 100, 300)
+ENTITIES = (5, 10, 20, 42, 100, 300, 700)
 PIECES = (128, 256, 512, 1024, 2048, 4096)
 WORDS = "the river town of old king built a large stone bridge in war and peace".split()
 
@@ -38,10 +39,15 @@ def main(encoder: str, shape: str = "recipe", precision: str = "float32", batch:
         setting = (encoder, shape, precision, pieces, entities, batch)
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             seconds, megabytes = pool.apply(measure, setting)
-        rows.append((entities, pieces, f"{seconds / batch:.4f}", f"{megabytes:.0f}"))
+        per_pair = 1000 * megabytes / Pairs.count(entities)
+        rows.append(
+            (entities, pieces, f"{seconds / batch:.4f}", f"{megabytes:.0f}", f"{per_pair:.1f}")
+        )
     msg.text(f"{shape}, {precision}, {batch} documents at a time; {machine()}")
     msg.table(
-        rows, header=("entities", "words", "s / document", "peak MB above start"), divider=True
+        rows,
+        header=("entities", "words", "s / document", "peak MB above start", "kB a pair"),
+        divider=True,
     )
 
 

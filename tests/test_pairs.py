@@ -158,6 +158,36 @@ def test_lines_have_one_head_each(num_entities, diagonal):
         first += n
 
 
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_blocks_of_lines_hold_all_pairs_line_by_line(data):
+    num_entities, diagonal = data.draw(sizes), data.draw(st.booleans())
+    columns, most = data.draw(st.booleans()), data.draw(st.integers(1, 20))
+    pairs = Pairs.of(num_entities, diagonal=diagonal)
+    of_line, across = (pairs.tails, pairs.heads) if columns else (pairs.heads, pairs.tails)
+    seen = []
+    for rows in pairs.line_blocks(most, columns):
+        assert rows.numel() <= most or len(rows) == 1
+        for line in rows:
+            assert len(set(of_line[line].tolist())) == 1
+            assert across[line].tolist() == sorted(across[line].tolist())
+        seen += rows.flatten().tolist()
+    assert sorted(seen) == list(range(sum(pairs.num_pairs)))
+
+
+@pytest.mark.parametrize("n", range(1, 5))
+def test_row_with_the_diagonal(n):
+    pairs = Pairs.of([n], diagonal=True)
+    assert Pairs.row(pairs.heads, pairs.tails, n, True).tolist() == list(range(n * n))
+
+
+def test_indices_of_large_documents_are_not_kept():
+    pairs_module._small_document.cache_clear()
+    for n in (2, 101, 300):
+        Pairs.of([n])
+    assert pairs_module._small_document.cache_info().currsize == 1
+
+
 def test_pairs_are_compared_by_identity():
     """Tensors cannot be compared by ==."""
     pairs = Pairs.of([3])
