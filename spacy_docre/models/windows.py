@@ -1,5 +1,6 @@
 """The word pieces of documents, in windows that the encoder has room for."""
 
+from itertools import accumulate, pairwise
 from os.path import commonprefix
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, cast
 from zlib import crc32
@@ -19,6 +20,9 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 PIECE_CHARACTERS = "piece_characters"
 TEXT_CHECKSUM = "text_checksum"
 LOST_PIECES = "lost_pieces"
+
+# A token of so many word pieces is no word.
+_NO_WORD = 8
 
 Spans = Sequence[Sequence[Span]]
 
@@ -169,8 +173,7 @@ def fit(tokenizer: PreTrainedTokenizerBase, windows: Spans, pieces: Pieces, limi
     windows (Spans): The windows of each document.
     pieces (Pieces): Their word pieces.
     limit (int): How many pieces a window has room for, special tokens among them.
-    RETURNS (Windows): The windows that fit. Those of one that was cut do not overlap, but for the
-        last of them, which is as long as there is room for.
+    RETURNS (Windows): The windows that fit (see `split_tokens`).
     RAISES (ValueError): If there is room for special tokens only.
     """
     lengths = pieces.attention_mask.sum(1)
@@ -230,12 +233,33 @@ def _cut(
 
 
 def split_tokens(sizes: Sequence[int], room: int) -> List[Tuple[int, int]]:
-    """As much as there is room for of the beginning, of what follows, and so on, and of the end.
+    """Choose the parts of a window. Addresses, keys and the like are apart from the text around
+    them, which would be lost among their pieces: with twenty of them in its window, half of the
+    relations of a text were not found.
 
     sizes (Sequence[int]): How many pieces each token has, at most `room`.
     room (int): How many pieces a part has room for.
     RETURNS (List[Tuple[int, int]]): First token and end token of each part.
     """
+    ends = [0, *accumulate(sizes)]
+    # Runs of tokens that are no words, and of what little stands between them.
+    runs: List[Tuple[int, int]] = []
+    for index, size in enumerate(sizes):
+        if size >= _NO_WORD:
+            joins = bool(runs) and ends[index] - ends[runs[-1][1]] <= room // 8
+            runs.append((runs.pop()[0] if joins else index, index + 1))
+    large = [run for run in runs if ends[run[1]] - ends[run[0]] >= room // 4]
+    cuts = sorted({0, len(sizes), *(cut for run in large for cut in run)})
+    return [
+        (start + first, start + last)
+        for start, end in pairwise(cuts)
+        for first, last in fill_parts(sizes[start:end], room)
+    ]
+
+
+def fill_parts(sizes: Sequence[int], room: int) -> List[Tuple[int, int]]:
+    """As much as there is room for of the beginning, of what follows, and so on, and of the end.
+    Arguments and result as in `split_tokens`."""
     parts = []
     start = 0
     while start < len(sizes):

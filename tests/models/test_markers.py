@@ -1,23 +1,24 @@
 """Markers around mentions, and what else the released models read."""
 
 from pathlib import Path
-from typing import Callable, Dict, List
+from typing import Callable, Dict, Tuple
 
 import numpy
 import pytest
 import spacy
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
+from spacy_transformers.data_classes import WordpieceBatch
 from thinc.api import Adam
+from thinc.types import Ragged
 from transformers import AutoTokenizer
 
 from spacy_docre.entity_sources import EntityDoc, make_span_group_entities
-from spacy_docre.models.markers import _fit, make_mention_markers, mark_mentions
+from spacy_docre.models.markers import make_mention_markers, mark_mentions
 from spacy_docre.models.pieces import encode_document
+from spacy_docre.models.windows import Windows, fit, to_wordpieces
 
 WORDS = "Ada Lane was born in New Haven . Acme Works was based in Oslo .".split()
 # One mention within another, and one of a single token.
@@ -26,13 +27,19 @@ MARKERS = {"@misc": "spacy_docre.MentionMarkers.v1"}
 FAMILIES = ["bert", "roberta", "xlm-roberta", "deberta-v2"]
 
 
+def marked_pieces(tokenizer, windows, markers=None) -> Tuple[Windows, WordpieceBatch, Ragged]:
+    pieces = mark_mentions(tokenizer, windows, markers or make_mention_markers())
+    found = fit(tokenizer, windows, pieces, tokenizer.model_max_length)
+    return found, *to_wordpieces(tokenizer, found)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_pieces_of_tokens(family: str, encoder: Callable, make_doc: Callable) -> None:
     tokenizer = AutoTokenizer.from_pretrained(encoder(family))
     doc = make_doc(WORDS, ENTITIES)
     windows = [[doc[0:7], doc[5:15]]]
-    fitting, wordpieces, align = mark_mentions(tokenizer, windows, make_mention_markers())
-    assert fitting == windows
+    fitting, wordpieces, align = marked_pieces(tokenizer, windows)
+    assert fitting.spans == windows
     ids = numpy.asarray(wordpieces.input_ids).reshape(-1)
     marker = tokenizer("*", add_special_tokens=False)["input_ids"]
     ends = numpy.r_[0, numpy.cumsum(align.lengths)]
@@ -53,7 +60,7 @@ def test_document_without_entities(encoder: Callable) -> None:
     # It knows any character.
     tokenizer = AutoTokenizer.from_pretrained(encoder("roberta"))
     doc = Doc(Vocab(), words=WORDS)
-    _, wordpieces, _ = mark_mentions(tokenizer, [[doc[:]]], make_mention_markers())
+    _, wordpieces, _ = marked_pieces(tokenizer, [[doc[:]]])
     assert "*" in tokenizer.tokenize("*") and "*" not in wordpieces.strings[0]
 
 
@@ -62,30 +69,13 @@ def test_entities_of_another_getter(encoder: Callable, make_doc: Callable) -> No
     doc.spans["other"] = [doc[2:3]]
     tokenizer = AutoTokenizer.from_pretrained(encoder("roberta"))
     markers = make_mention_markers("#", make_span_group_entities("other"))
-    _, wordpieces, _ = mark_mentions(tokenizer, [[doc[:]]], markers)
+    _, wordpieces, _ = marked_pieces(tokenizer, [[doc[:]]], markers)
     assert wordpieces.strings[0].count("#") == 2
 
 
 def test_empty_marker() -> None:
     with pytest.raises(ValueError, match="marker of mentions is empty"):
         make_mention_markers("")
-
-
-@given(st.lists(st.integers(0, 7), min_size=1, max_size=30), st.integers(6, 40))
-def test_windows_fit(lengths: List[int], room: int) -> None:
-    doc = Doc(Vocab(), words=["a"] * len(lengths))
-    parts = _fit(doc[:], [[0] * length for length in lengths], room)
-    sizes = [sum(lengths[part.start : part.end]) for part in parts]
-    assert all(size <= room or len(part) == 1 for size, part in zip(sizes, parts, strict=True))
-    assert {token.i for part in parts for token in part} == set(range(len(lengths)))
-    if sum(lengths) <= room:
-        assert [(part.start, part.end) for part in parts] == [(0, len(doc))]
-    elif max(lengths) <= room:
-        # No token more fits into any of them.
-        for part in parts:
-            before = part.start > 0 and sum(lengths[part.start - 1 : part.end]) <= room
-            after = part.end < len(doc) and sum(lengths[part.start : part.end + 1]) <= room
-            assert not after and not (before and part.end == len(doc))
 
 
 @pytest.fixture(scope="module")

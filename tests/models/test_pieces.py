@@ -212,12 +212,17 @@ class TestMentions:
         assert mention_positions(encoded) == [[], []]
 
     def test_mention_beyond_what_the_encoder_takes(self, make_pipeline, make_examples, make_doc):
-        """A window with too many pieces is cut off at its end."""
-        settings = {"window": 100, "stride": 100}
-        nlp = make_pipeline(transformer=settings, examples=make_examples(1))
-        encoded, _ = encode(nlp, make_doc(WORDS * 5, [[(0, 2)], [(97, 99)]]))
-        first, last = mention_positions(encoded)
-        assert first and not last
+        """A window with too many pieces becomes several."""
+        doc = make_doc(WORDS * 5, [[(0, 2)], [(97, 99)]])
+        found = []
+        for size in (100, 16):
+            settings = {"window": size, "stride": size}
+            nlp = make_pipeline(transformer=settings, examples=make_examples(1))
+            encoded, data = encode(nlp, doc)
+            assert encoded.piece_positions.tolist() == naive_positions(data)
+            found.append((position_texts(encoded, data), mention_positions(encoded)))
+        assert found[0] == found[1]
+        assert all(found[0][1])
 
 
 class TestSentences:
