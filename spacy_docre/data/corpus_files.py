@@ -23,6 +23,8 @@ from .stats import CorpusCounts
 # Of a folder: some 100 MB of documents like DocRED's in memory at once, and what a run that is
 # broken off loses at most.
 DOCUMENTS_PER_FILE = 1000
+# What spaCy stores of a token as the key of a text.
+_TEXTS = ["ORTH", "TAG", "DEP", "LEMMA", "MORPH", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
 _FILES = f"part-*{FILE_TYPE}"
 PROGRESS = "docre-progress.json"
 
@@ -44,14 +46,20 @@ def read_spacy_docs(path: Path, vocab: Vocab, start: int = 0) -> Iterator[Doc]:
             for number in range(len(doc_bin)):
                 with _readable(f"{file}, document {number + 1}, is damaged"):
                     doc = next(docs)
-                    # Each of these checks what it reads.
-                    for group in doc.spans.values():
-                        list(group)
-                    stored_relations(doc)
-                    sentences_by_number(doc)
+                    _check(doc)
                 if number >= start:
                     yield doc
         start = max(0, start - len(doc_bin))
+
+
+def _check(doc: Doc) -> None:
+    """Read what may be damaged; each of these raises where it is."""
+    spans = [span for group in doc.spans.values() for span in group]
+    keys = {key for span in spans for key in (span.label, span.id, span.kb_id)}
+    for key in keys.union(doc.to_array(_TEXTS).ravel().tolist()):
+        doc.vocab.strings[key]
+    stored_relations(doc)
+    sentences_by_number(doc)
 
 
 @contextmanager
