@@ -24,6 +24,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
 TOPICS = {
     # Commands together, and what all of them share.
     "cli/test_distillation.py",
+    "cli/test_full_disk.py",
     "cli/test_options.py",
     "cli/test_start.py",
     "display/test_browser.py",
