@@ -25,6 +25,7 @@ TOPICS = {
     # Commands together, and what all of them share.
     "cli/test_distillation.py",
     "cli/test_hostile.py",
+    "cli/test_full_disk.py",
     "cli/test_options.py",
     "cli/test_start.py",
     "display/test_browser.py",

@@ -39,6 +39,8 @@ from .stats import CorpusCounts
 # Of a folder: some 100 MB of documents like DocRED's in memory at once, and what a run that is
 # broken off loses at most.
 DOCUMENTS_PER_FILE = 1000
+# What spaCy stores of a token as the key of a text.
+_TEXTS = ["ORTH", "TAG", "DEP", "LEMMA", "MORPH", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
 _FILES = f"part-*{FILE_TYPE}"
 PROGRESS = "docre-progress.json"
 # What a DocBin has of each document.
@@ -126,15 +128,21 @@ def _unpack(docs: DocBin, file: Path, vocab: Vocab) -> Iterator[Union[Doc, Value
             (doc,) = one.get_docs(vocab)
             # What its tokens are is only looked up now.
             len(doc.text)
-            # Each of these checks what it reads.
-            for group in doc.spans.values():
-                list(group)
-            stored_relations(doc)
-            sentences_by_number(doc)
+            _check(doc)
         except Exception as error:
             yield ValueError(f"Document {number} of {file} is damaged. ({error!r})")
         else:
             yield doc
+
+
+def _check(doc: Doc) -> None:
+    """Read what may be damaged; each of these raises where it is."""
+    spans = [span for group in doc.spans.values() for span in group]
+    keys = {key for span in spans for key in (span.label, span.id, span.kb_id)}
+    for key in keys.union(doc.to_array(_TEXTS).ravel().tolist()):
+        doc.vocab.strings[key]
+    stored_relations(doc)
+    sentences_by_number(doc)
 
 
 def read_docs(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Doc]:

@@ -332,6 +332,7 @@ def test_what_is_no_file_is_told(tmp_path: Path) -> None:
 def damaged_file(path: Path, key: str, value: object) -> Path:
     docs = make_docs(3)
     docs[1].user_data[key] = value
+    docs[1][1].is_sent_start = False
     DocBin(docs=docs, store_user_data=True).to_disk(path / "docs.spacy")
     return path / "docs.spacy"
 
@@ -381,3 +382,14 @@ def test_damaged_file(seed: int, tmp_path: Path) -> None:
         list(read_spacy_docs(file, Vocab()))
     except ValueError as error:
         assert "docs.spacy" in str(error)
+
+
+def test_texts_that_are_missing(tmp_path: Path) -> None:
+    """A key without its text would be an error wherever it is asked for."""
+    docs = make_docs(2)
+    docs[1].ents = [Span(docs[1], 0, 1, label="a label of its own")]
+    doc_bin = DocBin(docs=docs)
+    doc_bin.strings.remove("a label of its own")
+    doc_bin.to_disk(tmp_path / "docs.spacy")
+    with pytest.raises(ValueError, match="docs.spacy, document 2, is damaged"):
+        list(read_spacy_docs(tmp_path / "docs.spacy", Vocab()))

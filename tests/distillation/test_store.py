@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any, Callable, Iterator, List
 
@@ -7,6 +8,7 @@ import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from safetensors.numpy import load_file, save_file
 from spacy.tokens import Doc
 from spacy.training import Example
 
@@ -242,7 +244,9 @@ def test_no_store(tmp_path: Path) -> None:
         LogitsStore(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}"])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", "7", '{"labels": {}}', '{"labels": ["a", 1]}', "[" * 10**5]
+)
 def test_damaged_index(content: str, tmp_path: Path) -> None:
     (tmp_path / "index.json").write_text(content)
     with pytest.raises(ValueError, match="index.json is damaged"):
@@ -277,3 +281,39 @@ def test_teacher_without_extractor(tmp_path: Path) -> None:
 def test_teacher_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cannot be used"):
         list(TeacherPipeline(tmp_path / "missing").logits([]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda values: values[:-1],
+        lambda values: values[:, :-1],
+        lambda values: values.reshape(-1),
+        lambda values: numpy.zeros((0, 2**40), "float16"),
+        lambda values: values * numpy.nan,
+    ],
+)
+def test_logits_that_cannot_be_those_of_a_document(
+    change: Callable, docs: List[Doc], stored: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(stored, folder)
+    for file in folder.glob("*.safetensors"):
+        tensors = {name: numpy.array(value) for name, value in load_file(file).items()}
+        save_file({name: change(value) for name, value in tensors.items()}, file)
+    with pytest.raises(ValueError, match="is damaged, or of other relations than"):
+        stored_logits(folder, docs)
+
+
+def test_classes_that_are_not_there() -> None:
+    values = numpy.zeros((2, 2), "float16")
+    assert TeacherLogits(values, numpy.array([[0, 3], [0, 1]])).fits(2, 4)
+    assert not TeacherLogits(values, numpy.array([[0, 4], [0, 1]])).fits(2, 4)
+    assert not TeacherLogits(values, numpy.array([[0], [0]])).fits(2, 4)
+
+
+def test_a_store_that_is_no_path(docs: List[Doc]) -> None:
+    doc = docs[0].copy()
+    doc.user_data["docre_teacher_logits"] = 7
+    with pytest.raises(ValueError, match="is 7, and should be a folder"):
+        store_of(doc)
