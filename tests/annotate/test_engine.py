@@ -1,6 +1,6 @@
 """Documents through a pipeline, where some of them fail."""
 
-from typing import List, Tuple
+from typing import List, Tuple, Type
 
 import pytest
 import spacy
@@ -110,3 +110,32 @@ def test_an_input_that_breaks_off_is_an_error() -> None:
 
     with pytest.raises(OSError, match="the disk is gone"):
         list(annotate(spacy.blank("en"), items(), batch_size=3))
+
+
+@pytest.mark.parametrize("error", [MemoryError, RecursionError, SystemExit, AssertionError])
+def test_errors_of_any_kind_are_one_documents(error: Type[BaseException]) -> None:
+    @Language.component(f"raises_{error.__name__}")
+    def component(doc: Doc) -> Doc:
+        if "bad" in doc.text:
+            raise error
+        return doc
+
+    nlp = spacy.blank("en")
+    nlp.add_pipe(f"raises_{error.__name__}")
+    items: List = [InputDocument(text, text) for text in ("one", "bad", "half \ud83d", "four")]
+    results = run(nlp, items)
+    assert [id_ for id_, _ in results] == [item.id for item in items]
+    assert results[0][1] == "one" and results[3][1] == "four"
+    assert error.__name__ in results[1][1] and "surrogates" in results[2][1]
+
+
+def test_hidden_states_are_dropped() -> None:
+    @Language.component("leaves_states")
+    def component(doc: Doc) -> Doc:
+        doc.user_data[("._.", "trf_data", None, None)] = "states"
+        return doc
+
+    nlp = spacy.blank("en")
+    nlp.add_pipe("leaves_states")
+    (result,) = annotate(nlp, [InputDocument("a", "text")], batch_size=1)
+    assert not isinstance(result, Failure) and not result[0].user_data
