@@ -17,6 +17,7 @@ from typing import (
     Mapping,
     Optional,
     Sequence,
+    Set,
     Tuple,
     Union,
 )
@@ -40,7 +41,7 @@ from .stats import CorpusCounts
 # broken off loses at most.
 DOCUMENTS_PER_FILE = 1000
 # What spaCy stores of a token as the key of a text.
-_TEXTS = ["ORTH", "TAG", "DEP", "LEMMA", "MORPH", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
+_TEXTS: Any = ["ORTH", "TAG", "DEP", "LEMMA", "MORPH", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
 _FILES = f"part-*{FILE_TYPE}"
 PROGRESS = "docre-progress.json"
 # What a DocBin has of each document.
@@ -137,9 +138,10 @@ def _unpack(docs: DocBin, file: Path, vocab: Vocab) -> Iterator[Union[Doc, Value
 
 def _check(doc: Doc) -> None:
     """Read what may be damaged; each of these raises where it is."""
-    spans = [span for group in doc.spans.values() for span in group]
-    keys = {key for span in spans for key in (span.label, span.id, span.kb_id)}
-    for key in keys.union(doc.to_array(_TEXTS).ravel().tolist()):
+    keys: Set[Any] = {*doc.to_array(_TEXTS).ravel().tolist()}
+    for group in doc.spans.values():
+        keys.update(key for span in group for key in (span.label, span.id, span.kb_id))
+    for key in keys:
         doc.vocab.strings[key]
     stored_relations(doc)
     sentences_by_number(doc)
