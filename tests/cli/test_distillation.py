@@ -7,11 +7,13 @@ import pytest
 import spacy
 import srsly
 from spacy.cli._util import app
+from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
 from spacy_docre import Triple
+from spacy_docre.annotations import has_relations
 from spacy_docre.data.corpus_files import read_spacy_docs, write_docs
 
 CONFIG = Path(__file__).parents[2] / "configs" / "redocred_minilm.cfg"
@@ -64,6 +66,17 @@ def test_labels_by_the_facts_of_human_data() -> None:
             if {head, tail} <= {entity.text for entity in doc._.entities}
         }
     assert any(doc._.relations for doc in found)
+
+
+def test_what_nobody_has_annotated() -> None:
+    """Documents without relations state no facts, and those without entities are not labelled."""
+    result = run("distant", "train.spacy", "unlabelled.spacy", "out.spacy", "--from-gold")
+    assert result.exit_code == 1 and "no document with annotated relations" in output(result)
+    write_docs({Path("bare.spacy"): [Doc(Vocab(), words=["Ann", "left"])]})
+    result = run("distant", "bare.spacy", "train.spacy", "out.spacy", "--from-gold")
+    assert "1 documents have no entities, and are not labelled" in output(result)
+    (doc,) = read_spacy_docs(Path("out.spacy"), Vocab())
+    assert not has_relations(doc)
 
 
 def test_labels_by_a_file_of_facts() -> None:
