@@ -130,7 +130,7 @@ def make_doc_relation_model(
     block_size (int): Width of a block of the bilinear product (eq. 6); divides `width`.
     pair_width (int): Width of the pair features g and r (eq. 6 and 7).
     dropout (float): Dropout on z_s, z_o and r.
-    precision (Precision): Precision of the matrix products of eq. 5 to 8. "auto" is bfloat16 where
+    precision (Precision): Precision of the matrix products of eq. 5 to 7. "auto" is bfloat16 where
         the processor has it in hardware, else float32. The encoder has its own setting.
     stored_precision (StoredPrecision): Precision of the weights on disk; "float16" is compressed,
         less than half the size. In memory the weights are float32.
@@ -142,7 +142,7 @@ def make_doc_relation_model(
         eq. 2, of 3 and 4, of 6 and 8 (see `slots.py`), or their registered names. None for the
         second: no context.
     max_pairs (int): A document with more pairs of entities is an error, of this document alone:
-        500,000 are 707 entities, and need 1.3 GB with a `pair_width` of 256.
+        500,000 are 707 entities, and need 1.1 GB with a `pair_width` of 256.
     RETURNS (ExtractorModel): The model.
     RAISES (ValueError): If a width, `dropout`, `smoothing` or `max_pairs` is out of its range.
     """

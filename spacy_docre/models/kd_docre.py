@@ -309,7 +309,7 @@ class KDDocRE(nn.Module):
         layers of eq. 2, of 3 and 4, of 6, 7 and 8 (see `slots.py`). None for the second: z without
         a context; for the fourth: r = g, the paper's "w/o Axial".
     dropout (float): Dropout on z_s, z_o and r.
-    precision (Precision): Precision of the matrix products of eq. 5 to 8.
+    precision (Precision): Precision of the matrix products of eq. 5 to 7.
     smoothing (float): As in `LocalizedContextPooling`.
     """
 

@@ -66,7 +66,8 @@ class TransformerModel(StockTransformerModel):
     mixed_precision (bool): Float16 autocast on CUDA devices, with a gradient scaler.
     grad_scaler_config (Dict[str, Any]): Settings of the gradient scaler.
     precision (Precision): Precision of the matrix products: "float32", "bfloat16", or
-        "auto" for bfloat16 where the processor has it in hardware.
+        "auto" for bfloat16 where the processor has it in hardware. On a GPU, scores in bfloat16
+        depend on the batch, by up to some hundredths.
     frozen_embeddings (bool): Whether training leaves the word embeddings as they are. They
         are half of a small encoder's weights: steps are faster and need less memory.
     learn_rate_factor (float): Factor on the optimizer's learning rate for the transformer's
