@@ -5,7 +5,20 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+    cast,
+)
 
 import srsly
 from spacy.tokens import Doc, DocBin
@@ -24,7 +37,16 @@ from .stats import CorpusCounts
 # broken off loses at most.
 DOCUMENTS_PER_FILE = 1000
 # What spaCy stores of a token as the key of a text.
-_TEXTS = ["ORTH", "TAG", "DEP", "LEMMA", "MORPH", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
+_TEXTS: List[Union[int, str]] = [
+    "ORTH",
+    "TAG",
+    "DEP",
+    "LEMMA",
+    "MORPH",
+    "ENT_TYPE",
+    "ENT_KB_ID",
+    "ENT_ID",
+]
 _FILES = f"part-*{FILE_TYPE}"
 PROGRESS = "docre-progress.json"
 
@@ -56,7 +78,7 @@ def _check(doc: Doc) -> None:
     """Read what may be damaged; each of these raises where it is."""
     spans = [span for group in doc.spans.values() for span in group]
     keys = {key for span in spans for key in (span.label, span.id, span.kb_id)}
-    for key in keys.union(doc.to_array(_TEXTS).ravel().tolist()):
+    for key in keys.union(cast(Any, doc.to_array(_TEXTS)).ravel().tolist()):
         doc.vocab.strings[key]
     stored_relations(doc)
     sentences_by_number(doc)
