@@ -124,8 +124,10 @@ def safe_files(files: Mapping[str, Any]) -> Dict[str, bytes]:
         if not _TOKENIZER_FILE.fullmatch(name):
             raise ValueError(f"{name!r} is no file of a tokenizer")
         if name in _SETTINGS_FILES:
-            settings = _without_unsafe(json.loads(content))
-            content = json.dumps(settings, ensure_ascii=False).encode("utf8")
+            settings = json.loads(content)
+            safe = _without_unsafe(settings)
+            if safe != settings:
+                content = json.dumps(safe, ensure_ascii=False).encode("utf8")
         chosen[name] = content
     return chosen
 
