@@ -110,8 +110,7 @@ def evaluate_cli(
             None if path is None else read_training_data(path, gold.facts)
             for path in (train, distant)
         ]
-        names = dict(gold.label_names)
-        names.update(read_relation_names(names_path) if names_path else {})
+        names = {**gold.label_names, **(read_relation_names(names_path) if names_path else {})}
         evaluations = []
         for source in sources:
             asked = _answers(source, gold.docs, names, threshold, find_entities, batch_size)

@@ -1,6 +1,7 @@
 """The local page of `docre serve`: a text box, and what a pipeline finds in the text."""
 
 import logging
+from functools import partial
 from ipaddress import ip_address
 from threading import BoundedSemaphore
 from typing import AbstractSet, Optional, Tuple
@@ -54,22 +55,7 @@ def make_app(
     app.config["MAX_FORM_MEMORY_SIZE"] = app.config["MAX_CONTENT_LENGTH"]
     annotator = _Annotator(nlp, max_entities)
 
-    def page(
-        text: str = "",
-        problem: str = "",
-        status: int = 200,
-        view: Optional[DocumentView] = None,
-    ) -> Tuple[str, int]:
-        html = fill_template(
-            "serve.html",
-            documents=[] if view is None else [view],
-            text=text,
-            problem=problem,
-            title=title,
-            max_length=max_length,
-        )
-        return html, status
-
+    page = partial(_page, title, max_length)
     too_long = f"The text is longer than {max_length:,} characters: give a part of it."
 
     @app.before_request
@@ -99,6 +85,25 @@ def make_app(
 
     app.after_request(_restrict)
     return app
+
+
+def _page(
+    title: str,
+    max_length: int,
+    text: str = "",
+    problem: str = "",
+    status: int = 200,
+    view: Optional[DocumentView] = None,
+) -> Tuple[str, int]:
+    html = fill_template(
+        "serve.html",
+        documents=[] if view is None else [view],
+        text=text,
+        problem=problem,
+        title=title,
+        max_length=max_length,
+    )
+    return html, status
 
 
 class _Annotator:

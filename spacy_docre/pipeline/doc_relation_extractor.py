@@ -91,8 +91,7 @@ class DocRelationExtractor(OneByOne):
     loss (Loss): The training loss, on logits and labels.
     threshold (float): A relation is annotated if P(r | head, tail) (eq. 9) is above this;
         at 0.5 the threshold class TH decides.
-    top_k (Optional[int]): At most so many relations of a pair are annotated, the best;
-        None for no limit.
+    top_k (Optional[int]): At most so many relations of a pair, the best; None for no limit.
     label_names (Dict[str, str]): Readable names of the relations.
     learn_rate_factor (float): Factor on the optimizer's learning rate for this component's
         own weights, as against the transformer's (the paper: 1e-4 and 3e-5).
