@@ -116,7 +116,7 @@ def _span_group_entities(doc: Doc, *, key: str) -> List[Mentions]:
             "of an entity, or name another key or source in the component's "
             "'entities' setting."
         )
-    return _grouped((span.id_ or None, span) for span in doc.spans[key])
+    return _grouped((span.id_ or None, span) for span in _spans_in_place(doc, key))
 
 
 def make_doc_ents_entities() -> EntityGetter:
@@ -159,7 +159,31 @@ def _coref_cluster_entities(doc: Doc, *, prefix: str) -> List[Mentions]:
             f"{_listed(doc.spans)}). Add a coreference component before the relation "
             "extractor, or name another source in its 'entities' setting."
         )
-    return [list(doc.spans[key]) for key in keys if len(doc.spans[key])]
+    return [_spans_in_place(doc, key) for key in keys if len(doc.spans[key])]
+
+
+def _spans_in_place(doc: Doc, key: str) -> Mentions:
+    """The spans of a group. spaCy leaves them where they were when tokens are merged or split."""
+    try:
+        spans = list(doc.spans[key])
+        in_place = all(map(_is_in_place, spans))
+    except IndexError:
+        # Some are beyond the end by now.
+        in_place = False
+    if not in_place:
+        raise ValueError(
+            f"Tokens have been merged or split since doc.spans[{key!r}] was set, and its spans are "
+            "no longer where they were. Put the component that changes tokens, e.g. "
+            "merge_entities, before what sets the group, e.g. entity_clusterer."
+        )
+    return spans
+
+
+def _is_in_place(span: Span) -> bool:
+    if span.start == span.end:
+        return True
+    first, last = span.doc[span.start], span.doc[span.end - 1]
+    return (span.start_char, span.end_char) == (first.idx, last.idx + len(last))
 
 
 def coref_keys(doc: Doc, prefix: str) -> List[str]:
