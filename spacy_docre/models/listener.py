@@ -126,14 +126,16 @@ class AttentionListener(TransformerListener):
             raise ValueError(self._two(unread[-1], source))
 
     def _two(self, *sources: Optional[str]) -> str:
-        names = {getattr(part.model, "source", None): name for name, part in self._transformers()}
-        found = [names.get(source) for source in sources]
-        known = [name for name in found if name]
-        if len(known) < len(found):
-            known.append("one that the pipeline did not have when it was made")
+        names = [
+            name
+            for name, component in self._transformers()
+            if getattr(component.model, "source", None) in sources
+        ]
+        if len(names) < len(sources):
+            names.append("one of another pipeline")
         return (
             "The relation extractor listens to one transformer, and two have left something on the "
-            f"document: {_listed(known)}. {self._remedy()}"
+            f"document: {_listed(names)}. {self._remedy()}"
         )
 
     def _remedy(self) -> str:

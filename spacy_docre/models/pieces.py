@@ -142,7 +142,8 @@ def _require_attention(data: TransformerData) -> Floats4d:
             "The relation extractor needs the attention of the transformer's last layer, "
             "and the transformer gave none. Put a 'transformer' component before the "
             "relation extractor, and set [components.transformer.model] to @architectures = "
-            '"spacy_docre.TransformerModel.v1". In training, a transformer whose annotations '
+            '"spacy_docre.TransformerModel.v1", and what deletes doc._.trf_data, e.g. doc_cleaner, '
+            "behind it. In training, a transformer whose annotations "
             "are used is among the annotating_components. A Doc that has been annotated "
             "already has lost its attention: run the whole pipeline on it again. A second "
             "relation extractor needs a transformer of its own: nlp.replace_listeners()."
@@ -167,7 +168,7 @@ def _characters(doc: Doc, data: TransformerData) -> numpy.ndarray:
         raise ValueError(
             f"The document that begins {doc[:5].text!r} has {len(doc)} tokens, and had "
             f"{len(lengths)} when the transformer read it. Put the component that merges or splits "
-            "tokens, e.g. merge_entities, before the transformer or after the relation extractor."
+            "tokens, e.g. merge_entities, before the transformer."
         )
     tokens = numpy.repeat(numpy.arange(len(lengths)), lengths)
     starts = _token_starts(doc)

@@ -10,15 +10,32 @@ import spacy
 import torch
 from spacy.language import Language
 from spacy.training import Example
-from transformers import AutoModel
+from transformers import (
+    AlbertConfig,
+    AutoModel,
+    AutoTokenizer,
+    BigBirdConfig,
+    FNetConfig,
+    FunnelConfig,
+    GPT2Config,
+    LongformerConfig,
+    MambaConfig,
+    ReformerConfig,
+    SqueezeBertConfig,
+    T5Config,
+    XLNetConfig,
+    YosoConfig,
+)
 from transformers.utils import logging as transformers_logging
 
 from spacy_docre.entity_sources import EntityDoc
 from spacy_docre.models import extractor as extractor_module
+from spacy_docre.models.attention import UnusableEncoder, add_attention_hooks, require_attention
 from spacy_docre.models.pieces import encode_document
 from tests.models.encoders import (
     FAMILIES,
     LAYERS,
+    STOCK,
     WITH_SDPA,
     assert_same_gradients,
     docs_of,
@@ -260,3 +277,74 @@ class TestGradients:
             encoder_gradients(both),
             {name: 2 * gradient for name, gradient in encoder_gradients(nlp).items()},
         )
+
+
+SMALL = {
+    "vocab_size": 60,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+}
+COMMON = {"d_model": 32, "d_inner": 64, "n_head": 4}
+UNUSABLE = {
+    "Longformer": LongformerConfig(**SMALL, attention_window=8),
+    "Reformer": ReformerConfig(
+        vocab_size=60,
+        hidden_size=32,
+        num_attention_heads=2,
+        attention_head_size=16,
+        axial_pos_shape=[8, 16],
+        axial_pos_embds_dim=[16, 16],
+        attn_layers=["local"],
+        local_attn_chunk_length=8,
+        is_decoder=False,
+    ),
+    "BigBird": BigBirdConfig(**SMALL, block_size=8, num_random_blocks=1),
+    "FNet": FNetConfig(vocab_size=60, hidden_size=32, num_hidden_layers=2, intermediate_size=64),
+    "Funnel": FunnelConfig(
+        **COMMON, vocab_size=60, block_sizes=[2, 2], block_repeats=[1, 1], d_head=8
+    ),
+    "Mamba": MambaConfig(vocab_size=60, hidden_size=32, num_hidden_layers=2, state_size=4),
+    "Yoso": YosoConfig(**SMALL),
+    "SqueezeBert": SqueezeBertConfig(**SMALL, embedding_size=32),
+    "T5": T5Config(vocab_size=60, d_model=32, num_layers=2, num_heads=4, d_kv=8, d_ff=64),
+}
+USABLE = {
+    "BigBird": BigBirdConfig(**SMALL, attention_type="original_full"),
+    "XLNet": XLNetConfig(**COMMON, vocab_size=60, n_layer=2),
+    "Albert": AlbertConfig(**SMALL, embedding_size=16),
+    "GPT2": GPT2Config(vocab_size=60, n_embd=32, n_layer=2, n_head=4),
+}
+
+
+class TestOtherEncoders:
+    """Of those of the transformers library that are not like BERT."""
+
+    @pytest.mark.parametrize("name", UNUSABLE)
+    def test_attention_of_another_shape(self, name):
+        transformer = AutoModel.from_config(UNUSABLE[name])
+        add_attention_hooks(transformer)
+        with pytest.raises(UnusableEncoder, match=f"^{name}Model cannot be.*BERT.*windows"):
+            require_attention(transformer, 100)
+
+    @pytest.mark.parametrize("name", USABLE)
+    def test_attention_between_all_pieces(self, name):
+        transformer = AutoModel.from_config(USABLE[name]).train()
+        add_attention_hooks(transformer)
+        require_attention(transformer, 70)
+        assert transformer.training
+
+    def test_pipeline_is_not_built(self, make_pipeline, make_examples, encoder, tmp_path):
+        AutoTokenizer.from_pretrained(encoder("roberta")).save_pretrained(tmp_path)
+        config = LongformerConfig(**{**SMALL, "vocab_size": 400}, attention_window=8)
+        AutoModel.from_config(config).save_pretrained(tmp_path)
+        with pytest.raises(UnusableEncoder, match="^LongformerModel cannot be"):
+            make_pipeline(transformer={"name": str(tmp_path)}, examples=make_examples(1))
+        nlp = make_pipeline(
+            ("transformer",),
+            transformer={"name": str(tmp_path), "architecture": STOCK},
+            examples=make_examples(1),
+        )
+        with pytest.raises(UnusableEncoder, match="^LongformerModel cannot be"):
+            nlp.add_pipe("doc_relation_extractor")

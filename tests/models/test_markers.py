@@ -49,7 +49,7 @@ def test_pieces_of_tokens(family: str, encoder: Callable, make_doc: Callable) ->
         times = 2 if token.i in (5, 6) else 1
         found = ids[numpy.asarray(align.dataXd).reshape(-1)[ends[token.i] : ends[token.i + 1]]]
         assert found.tolist() == expected * times
-    lengths = numpy.asarray(wordpieces.attention_mask).sum(1)
+    lengths = numpy.asarray(wordpieces.attention_mask).sum(1).astype(int)
     for row, length in zip(wordpieces.input_ids, lengths, strict=True):
         special = tokenizer("")["input_ids"]
         assert [row[0], row[length - 1]] == [special[0], special[-1]]

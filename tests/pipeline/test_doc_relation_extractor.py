@@ -10,6 +10,7 @@ from spacy.tokens import Doc, Span
 from thinc.api import Adam
 
 from spacy_docre import Triple
+from spacy_docre.models.attention import drop_encoding
 from tests.pipeline.helpers import (
     EXTRACTOR,
     LABELS,
@@ -225,6 +226,38 @@ class TestAttentionOfADoc:
         for doc, states in zip(docs, hidden, strict=True):
             assert "last_attention" not in doc._.trf_data.model_output
             assert (doc._.trf_data.model_output["last_hidden_state"] == states).all()
+
+    def test_hidden_states_are_released_where_nothing_reads_them(
+        self, make_pipeline, make_examples, make_doc
+    ):
+        examples = make_examples(2)
+        nlp = make_pipeline(
+            ("transformer", "ner", EXTRACTOR), examples=examples, keep_encoding=False
+        )
+        (doc, _) = nlp.pipe([example.predicted for example in make_examples(2)])
+        assert doc._.entities and len(doc.to_bytes()) < 20_000
+        data = doc._.trf_data
+        for read in (
+            lambda: data.tensors,
+            lambda: data.width,
+            lambda: data.model_output.last_hidden_state,
+            # What listens to the transformer would have read zeros.
+            lambda: nlp.get_pipe("ner")(doc),
+        ):
+            with pytest.raises(ValueError, match="keep_encoding = true"):
+                read()
+        with pytest.raises(ValueError, match="run the whole pipeline on it again"):
+            nlp.get_pipe(EXTRACTOR)(doc)
+        expected = triples_of([doc])
+        assert triples_of([nlp(doc)]) == expected
+        nlp.update(examples)
+        drop_encoding(doc)
+        assert doc._.trf_data is None and triples_of([doc]) == expected
+        # Nothing has set entities: `score` may yet ask for those of the reference.
+        nlp.remove_pipe("ner")
+        with pytest.warns(UserWarning, match="finds no relations"):
+            bare = nlp(Doc(nlp.vocab, words=["Oslo", "is", "cold"]))
+        assert "last_attention" in bare._.trf_data.model_output
 
 
 @pytest.mark.parametrize(
