@@ -139,10 +139,8 @@ def make_doc_relation_model(
     special_tokens (bool): Whether the context has the attention on special tokens, e.g. [CLS].
     smoothing (float): Added to the sum that q (eq. 3) is divided by; 1e-5 in ATLOP's code.
     entity_pooling, context_pooling, pair_features, classifier (Union[str, Callable]): The layers of
-        eq. 2, of 3 and 4, of 6 and 8 (see `slots.py`), or their registered names. None for the
-        second: no context.
-    max_pairs (int): A document with more pairs of entities is an error, of this document alone:
-        500,000 are 707 entities, and need 1.1 GB with a `pair_width` of 256.
+        eq. 2, 3 and 4, 6, 8 (see `slots.py`), or their names. None for the second: no context.
+    max_pairs (int): A document with more pairs of entities is an error, of this document alone.
     RETURNS (ExtractorModel): The model.
     RAISES (ValueError): If a width, `dropout`, `smoothing` or `max_pairs` is out of its range.
     """

@@ -88,7 +88,7 @@ def steps(num_entities: int, positions: int = 1) -> Iterator[Tuple[int, int]]:
     positions (int): The number of values that are held for each pair.
     YIELDS (Tuple[int, int]): The first entity of each step, and the entity to stop before.
     """
-    step = max(1, min(PAIRS_AT_ONCE, VALUES_AT_ONCE // positions) // num_entities)
+    step = max(1, min(PAIRS_AT_ONCE, VALUES_AT_ONCE // max(1, positions)) // num_entities)
     for start in range(0, num_entities, step):
         yield start, min(start + step, num_entities)
 
