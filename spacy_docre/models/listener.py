@@ -5,8 +5,8 @@ Transformers write to one place, `doc._.trf_data`: the later overwrites the earl
 
 from itertools import count
 from os import getpid
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
-from weakref import ReferenceType, ref
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -62,14 +62,13 @@ class AttentionListener(TransformerListener):
         super().__init__(upstream_name)
         self._func = forward
         self.source: Optional[str] = None
-        self._nlp: Optional[ReferenceType[Language]] = None
 
     def connect(self, nlp: Language) -> None:
         """Get to know the pipeline, and in it the transformer to listen to.
 
         nlp (Language): The pipeline.
         """
-        self._nlp = ref(nlp)
+        _pipelines[self] = ref(nlp)
         for name, component in self._transformers():
             if name == self.upstream_name:
                 self.source = getattr(component.model, "source", None)
@@ -147,14 +146,15 @@ class AttentionListener(TransformerListener):
         )
 
     def _transformers(self) -> Iterator[Tuple[str, Transformer]]:
-        nlp = None if self._nlp is None else self._nlp()
+        nlp = _pipelines.get(self, lambda: None)()
         for name, component in () if nlp is None else nlp.components:
             if isinstance(component, Transformer):
                 yield name, component
 
-    def __getstate__(self) -> Dict[str, Any]:
-        """A process of its own has a pipeline of its own."""
-        return {**self.__dict__, "_nlp": None}
+
+# The pipeline of each listener. Not an attribute: a listener goes to other processes, where it has
+# another pipeline.
+_pipelines: "WeakKeyDictionary[AttentionListener, ReferenceType[Language]]" = WeakKeyDictionary()
 
 
 def forward(

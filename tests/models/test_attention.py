@@ -303,7 +303,12 @@ UNUSABLE = {
     "BigBird": BigBirdConfig(**SMALL, block_size=8, num_random_blocks=1),
     "FNet": FNetConfig(vocab_size=60, hidden_size=32, num_hidden_layers=2, intermediate_size=64),
     "Funnel": FunnelConfig(
-        **COMMON, vocab_size=60, block_sizes=[2, 2], block_repeats=[1, 1], d_head=8
+        **COMMON,
+        vocab_size=60,
+        block_sizes=[2, 2],
+        block_repeats=[1, 1],
+        d_head=8,
+        architectures=["FunnelModel"],
     ),
     "Mamba": MambaConfig(vocab_size=60, hidden_size=32, num_hidden_layers=2, state_size=4),
     "Yoso": YosoConfig(**SMALL),
