@@ -4,7 +4,7 @@ import warnings
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable, Dict, Hashable, Iterable, List, Optional, Tuple
+from typing import Callable, Dict, Hashable, Iterable, List, Optional, Sequence, Tuple
 
 from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
@@ -82,7 +82,7 @@ def set_entity_spans(doc: Doc, entities: Iterable[Iterable[Span]]) -> None:
     forget_merged(doc)
 
 
-def give_entities(doc: Doc, entities: Iterable[Iterable[Span]]) -> None:
+def give_entities(doc: Doc, entities: Iterable[Sequence[Span]]) -> None:
     """Give a Doc its entities: the relation extractor and the markers of mentions take these, and
     no others that something has set or would find (`find_entities`).
 
@@ -90,10 +90,10 @@ def give_entities(doc: Doc, entities: Iterable[Iterable[Span]]) -> None:
     copy that nobody is handed.
 
     doc (Doc): The document.
-    entities (Iterable[Iterable[Span]]): The mentions of each entity, in it or in another Doc of
-        the same tokens.
+    entities (Iterable[Sequence[Span]]): The mentions of each entity, in it or in another Doc of
+        the same tokens. An entity without a mention is none.
     """
-    doc.user_data[_GIVEN] = [mentions_to_lists(mentions) for mentions in entities]
+    doc.user_data[_GIVEN] = [mentions_to_lists(mentions) for mentions in entities if mentions]
 
 
 def find_entities(doc: Doc, getter: EntityGetter) -> List[Mentions]:
@@ -258,6 +258,13 @@ def _default_entities(doc: Doc, *, key: str) -> List[Mentions]:
             "a component that sets entities before the relation extractor, e.g. 'ner', "
             "set the span group, or name another key or source in the component's "
             "'entities' setting."
+        )
+    if key != DEFAULT_KEY:
+        warnings.warn(
+            f"The document has no span group doc.spans[{key!r}] (groups it has: "
+            f"{_listed(doc.spans)}): its entities are those of doc.ents. Correct the setting "
+            "'key', or set the group.",
+            stacklevel=2,
         )
     return _doc_ents_entities(doc)
 

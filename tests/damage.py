@@ -1,6 +1,7 @@
 """Damage to files and stored annotations, the same for the same seed."""
 
 import copy
+import gzip
 import json
 import random
 from pathlib import Path
@@ -70,7 +71,11 @@ def change_message(data: bytes, choice: random.Random) -> bytes:
     inner = [shims for shims in message.get("shims", []) if shims]
     if inner and choice.random() < 0.7:
         shims = choice.choice(inner)
-        shims[0] = change_message(shims[0], choice)
+        data = shims[0]
+        # As `pack` leaves it.
+        data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+        change = _fields(data) or choice.choice(BYTES)
+        shims[0] = change(data, choice)
     else:
         message = change_field(message, choice)
     return srsly.msgpack_dumps(message)

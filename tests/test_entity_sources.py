@@ -263,7 +263,8 @@ class TestDefault:
         doc = make_doc()
         doc.ents = [ent(doc, 0, 2)]
         doc.spans["entities"] = [doc[6:7]]
-        assert boundaries(make_default_entities("mine")(doc)) == [[(0, 2)]]
+        with pytest.warns(UserWarning, match=r"no span group doc.spans\['mine'\].*Correct the"):
+            assert boundaries(make_default_entities("mine")(doc)) == [[(0, 2)]]
         doc.spans["mine"] = [doc[8:10]]
         assert boundaries(make_default_entities("mine")(doc)) == [[(8, 10)]]
 

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import sys
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Union
 
 from spacy.tokens import Doc
 from spacy.training.corpus import FILE_TYPE
@@ -26,6 +28,11 @@ from ..files import (
 
 STDIN = "-"
 JSON_LINES = ".jsonl"
+ID_FIELD = "id"
+# What files of plain text are called. Of an ending that holds no letter, or a space, it is part of
+# the name: "chapter 1.2", "Mr. Smith".
+_TEXT = ("", ".txt", ".md")
+_ENDING = re.compile(r"\.(?=\d*[^\W\d])\w+")
 # Where a shell puts what <(...) gives, and standard input has its name.
 _OPENED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 
@@ -72,7 +79,8 @@ class Listing:
 
 def list_files(paths: Iterable[Path]) -> Listing:
     """Find the files of folders, as they are now. Links are followed, and each folder is read
-    once. Hidden files are left aside.
+    once. Hidden files are left aside, and those whose ending is of no kind that is read; to name
+    such a file is a failure.
 
     paths (Iterable[Path]): Files, folders, or "-" for standard input, which stays.
     RETURNS (Listing): The files, and what is not read.
@@ -81,14 +89,18 @@ def list_files(paths: Iterable[Path]) -> Listing:
     for path in paths:
         if os.path.isdir(path):
             found = find_files(path)
-            listing.files += found.files
+            kinds = {file: _problem_of_kind(file) for file in found.files}
+            listing.files += [file for file, problem in kinds.items() if problem is None]
+            unknown = {file: problem for file, problem in kinds.items() if problem is not None}
             listing.failures += _failures(found.failures)
-            listing.aside += _failures(found.aside)
+            listing.aside += _failures({**found.aside, **unknown})
         elif str(path) == STDIN or str(path).startswith(_OPENED):
             listing.files.append(path)
         elif problem := no_file(path):
             hint = "Give what it holds on standard input: -"
             listing.failures.append(Failure(path_text(path), f"{problem} {hint}"))
+        elif problem := _problem_of_kind(path):
+            listing.failures.append(Failure(path_text(path), problem))
         else:
             listing.files.append(path)
     return listing
@@ -98,12 +110,30 @@ def _failures(problems: Mapping[Path, str]) -> List[Failure]:
     return [Failure(path_text(path), problem) for path, problem in problems.items()]
 
 
+def _kind(file: Path) -> str:
+    """The ending of a name, of whatever case, or "" where it has none."""
+    ending = unpacked_suffix(file)
+    return ending.lower() if _ENDING.fullmatch(ending) else ""
+
+
+def _problem_of_kind(file: Path) -> Optional[str]:
+    """Why a file is not read whose ending says that it is no text, such as CSV or HTML."""
+    kind = _kind(file)
+    if kind in (*_TEXT, JSON_LINES) or (kind == FILE_TYPE and unpacked_suffix(file) == file.suffix):
+        return None
+    return (
+        f"Files ending in {''.join(file.suffixes[-2:])} are not read: give text as .txt or .md, "
+        f"documents as {JSON_LINES} (one in each line) or {FILE_TYPE}, or one text on standard "
+        "input: -"
+    )
+
+
 def read_inputs(
     listing: Listing,
     vocab: Vocab,
     *,
     text_field: str = "text",
-    id_field: str = "id",
+    id_field: str = ID_FIELD,
     max_bytes: int = MAX_BYTES,
 ) -> Iterator[Union[InputDocument, Failure]]:
     """Read documents, one after the other.
@@ -133,13 +163,13 @@ def read_inputs(
 
 
 def describe_error(error: BaseException) -> str:
-    """What is said of an error that is one document's.
+    """What is said of an error.
 
     error (BaseException): The error.
     RETURNS (str): Its message, with its kind unless it is one that explains itself.
     """
     message = str(error)
-    if message and isinstance(error, (OSError, ValueError)):
+    if message and isinstance(error, (ImportError, OSError, ValueError)):
         return message
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
@@ -151,7 +181,7 @@ def _read_file(
     if str(file) == STDIN:
         data = read_bounded(sys.stdin.buffer, "Standard input", max_bytes)
         yield InputDocument("stdin", decode(data, "Standard input"))
-    elif file.suffix == FILE_TYPE:
+    elif _kind(file) == FILE_TYPE:
         for number, doc in enumerate(try_spacy_docs(file, vocab)):
             where = f"{name}:{number}"
             if isinstance(doc, ValueError):
@@ -160,16 +190,32 @@ def _read_file(
             title = doc.user_data.get("title")
             fields = {} if title is None else {"title": title}
             yield InputDocument(_id(doc.user_data.get("id"), where), doc, fields)
-    elif unpacked_suffix(file) == JSON_LINES:
-        with unpacked(file) as stream:
-            for number, line in enumerate(read_lines(stream, max_bytes), start=1):
-                where = f"{name}:{number}"
-                if line is None:
-                    yield Failure(where, too_long("The line", max_bytes))
-                elif line.strip():
-                    yield _parse_line(line, where, text_field, id_field)
+    elif _kind(file) == JSON_LINES:
+        yield from _read_json_lines(file, name, text_field, id_field, max_bytes)
     else:
         yield InputDocument(name, read_text(file, max_bytes))
+
+
+def _read_json_lines(
+    file: Path, name: str, text_field: str, id_field: str, max_bytes: int
+) -> Iterator[Union[InputDocument, Failure]]:
+    documents = named = 0
+    with unpacked(file) as stream:
+        for number, line in enumerate(read_lines(stream, max_bytes), start=1):
+            where = f"{name}:{number}"
+            if line is None:
+                yield Failure(where, too_long("The line", max_bytes))
+            elif line.strip():
+                item = _parse_line(line, where, text_field, id_field)
+                documents += isinstance(item, InputDocument)
+                named += item.id != where
+                yield item
+    if documents and not named and id_field != ID_FIELD:
+        warnings.warn(
+            f"No document of {name} has an id in the field {id_field!r}: each is named after its "
+            "line. Name another field with --id-field.",
+            stacklevel=2,
+        )
 
 
 def _parse_line(

@@ -1,5 +1,6 @@
 """Steps that several commands have."""
 
+import logging
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,18 +14,24 @@ from tqdm import tqdm
 
 from ._terminal import msg
 
+_LOGGER = logging.getLogger(__name__)
+
 
 @contextmanager
 def exit_on_error(title: str, hint: str = "") -> Iterator[None]:
-    """Turn the errors that a user can cause into a message and the exit status 1.
+    """Turn errors into a message and the exit status 1: components and libraries raise anything
+    where data is damaged. The traceback is logged for those who debug.
 
     title (str): What cannot be done; the error follows it.
     hint (str): What to say after the error.
     """
     try:
         yield
-    except (ImportError, OSError, ValueError) as error:
-        msg.fail(title, f"{error}{hint}", exits=1)
+    except Exception as error:
+        from ..annotate.inputs import describe_error
+
+        _LOGGER.debug(title, exc_info=True)
+        msg.fail(title, f"{describe_error(error)}{hint}", exits=1)
 
 
 def load_extracting_pipeline(model: str, threshold: Optional[float]) -> Language:

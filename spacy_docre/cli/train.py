@@ -44,10 +44,11 @@ def train_cli(
     overrides = parse_config_overrides(ctx.args)
     import_code(code)
     use_gpu(gpu, silent=False)
-    with show_validation_error(config_path):
+    title = f"Cannot train {config_path}"
+    with exit_on_error(title), show_validation_error(config_path):
         config = load_config(config_path, overrides=overrides, interpolate=False)
     msg.divider("Initializing pipeline")
-    with exit_on_error(f"Cannot train {config_path}"):
+    with exit_on_error(title):
         with show_validation_error(config_path, hint_fill=False):
             nlp = init_nlp(config, use_gpu=gpu)
         msg.divider("Training pipeline")

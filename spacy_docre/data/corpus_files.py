@@ -33,6 +33,7 @@ from ..files import check_unpacked_size, find_files, no_file, written_whole
 from ..folders import put_in_place, real_folder
 from ..stored import stored_relations
 from .docred import read_docred
+from .gold_annotations import mention_names
 from .json_files import is_json
 from .sentences import sentences_by_number
 from .stats import CorpusCounts
@@ -41,7 +42,7 @@ from .stats import CorpusCounts
 # broken off loses at most.
 DOCUMENTS_PER_FILE = 1000
 # What spaCy stores of a token as the key of a text.
-_TEXTS: Any = ["ORTH", "TAG", "DEP", "LEMMA", "MORPH", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
+_TEXTS: Any = ["ORTH", "NORM", "TAG", "DEP", "LEMMA", "MORPH", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
 _FILES = f"part-*{FILE_TYPE}"
 PROGRESS = "docre-progress.json"
 # What a DocBin has of each document.
@@ -145,6 +146,7 @@ def _check(doc: Doc) -> None:
         doc.vocab.strings[key]
     stored_relations(doc)
     sentences_by_number(doc)
+    mention_names(doc)
 
 
 def read_docs(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Doc]:

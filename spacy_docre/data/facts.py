@@ -18,11 +18,14 @@ from typing import (
 )
 
 from ..extras import import_extra
+from ..files import MAX_BYTES, too_long
 from .json_files import parse_json, unpacked, unpacked_suffix
 from .knowledge_base import KnowledgeBase
 
 BY_NAME = ("head", "relation", "tail")
 BY_ID = ("head_id", "relation", "tail_id")
+# Characters of a line in an error.
+_SHOWN = 200
 
 
 class KnowledgeFact(NamedTuple):
@@ -62,12 +65,22 @@ def read_knowledge_base(path: Path, relations: Optional[Container[str]] = None) 
     with unpacked(path) as stream:
         lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
         try:
-            for fact in _READERS[kind](lines, str(path)):
+            for fact in _READERS[kind](_bounded(lines, str(path)), str(path)):
                 add = knowledge.add_by_id if fact.by_id else knowledge.add_by_name
                 add(fact.head, fact.relation, fact.tail)
         except UnicodeDecodeError as error:
             raise ValueError(f"{path} is not UTF-8: {error.reason}. Save it as UTF-8.") from None
     return knowledge
+
+
+def _bounded(lines: TextIO, name: str) -> Iterator[str]:
+    """The lines of a file, each in bounded memory. Those of CSV may end in "\\r" alone."""
+    number = 0
+    while line := lines.readline(MAX_BYTES + 1):
+        number += 1
+        if len(line) > MAX_BYTES:
+            raise ValueError(too_long(f"{name}, line {number}", MAX_BYTES))
+        yield line
 
 
 def _read_csv(lines: Iterable[str], name: str) -> Iterator[KnowledgeFact]:
@@ -90,7 +103,7 @@ def _read_rows(rows: Any, name: str, delimiter: str) -> Iterator[KnowledgeFact]:
         elif not (set(BY_NAME) <= set(header) or set(BY_ID) <= set(header)):
             raise ValueError(
                 f"{name}: the first line should name the columns {', '.join(BY_NAME)}, or "
-                f"{', '.join(BY_ID)}. It is {delimiter.join(header)!r}."
+                f"{', '.join(BY_ID)}. It is {delimiter.join(header)[:_SHOWN]!r}."
             )
         for row in rows:
             where = f"{name}, line {rows.line_num}"
@@ -130,7 +143,7 @@ def _fact(record: Any, where: str) -> KnowledgeFact:
     )
 
 
-def _read_n_triples(lines: TextIO, name: str) -> Iterator[KnowledgeFact]:
+def _read_n_triples(lines: Iterable[str], name: str) -> Iterator[KnowledgeFact]:
     """Triples of URIs; the id is at a URI's end. Literals are not entities, and are left out."""
     rdflib = import_extra("rdflib")
     ntriples = import_extra("rdflib.plugins.parsers.ntriples")
@@ -147,14 +160,20 @@ def _read_n_triples(lines: TextIO, name: str) -> Iterator[KnowledgeFact]:
                 self.facts.append(KnowledgeFact(head, relation, tail, by_id=True))
 
     sink = Sink()
-    try:
-        ntriples.W3CNTriplesParser(sink).parse(lines)
-    except ntriples.ParseError as error:
-        raise ValueError(f"{name} holds a line that is no N-triple: {error}.") from None
-    yield from sink.facts
+    parser = ntriples.W3CNTriplesParser(sink)
+    for number, line in enumerate(lines, start=1):
+        # Its own `parse` takes the square of a line's length.
+        parser.line = line.rstrip("\r\n")
+        try:
+            parser.parseline()
+        except (ntriples.ParseError, ValueError):
+            shown = line.strip()[:_SHOWN]
+            raise ValueError(f"{name}, line {number}, is no N-triple: {shown!r}.") from None
+        yield from sink.facts
+        sink.facts.clear()
 
 
-_READERS: Dict[str, Callable[[TextIO, str], Iterator[KnowledgeFact]]] = {
+_READERS: Dict[str, Callable[[Iterable[str], str], Iterator[KnowledgeFact]]] = {
     ".csv": _read_csv,
     ".tsv": _read_tsv,
     ".txt": _read_tsv,

@@ -1,6 +1,6 @@
 """Gold entities and relations: written to a Doc, and given to training as an Example."""
 
-from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from spacy.tokens import Doc, Span
 from spacy.training import Example
@@ -93,6 +93,26 @@ def set_mention_names(doc: Doc, names: Iterable[Tuple[int, int, int, str]]) -> N
     }
 
 
+def mention_names(doc: Doc) -> Mapping[str, Sequence[str]]:
+    """What `set_mention_names` has kept on a Doc.
+
+    doc (Doc): The document.
+    RETURNS (Mapping[str, Sequence[str]]): The names of mentions.
+    RAISES (ValueError): If it is anything else.
+    """
+    names: Any = doc.user_data.get(_NAMES, {})
+    # Lists come out of a DocBin as tuples.
+    if not isinstance(names, dict) or not all(
+        isinstance(known, (list, tuple)) and all(isinstance(name, str) for name in known)
+        for known in names.values()
+    ):
+        raise ValueError(
+            f"doc.user_data[{_NAMES!r}] of the document {doc.text[:50]!r} is damaged: it should "
+            "hold a list of names for mentions. Convert the document again."
+        )
+    return names
+
+
 def entity_names(entity: Entity) -> Set[str]:
     """The names of an entity's mentions: those that `set_mention_names` has kept, else their
     tokens with spaces between, the same however the document is spaced.
@@ -100,7 +120,7 @@ def entity_names(entity: Entity) -> Set[str]:
     entity (Entity): The entity.
     RETURNS (Set[str]): The names.
     """
-    names = entity.doc.user_data.get(_NAMES, {})
+    names = mention_names(entity.doc)
     return {
         name
         for span in entity.mentions

@@ -1,8 +1,9 @@
 """The JSONL format of Prodigy's rel.manual, and of its other recipes that annotate spans."""
 
+import warnings
 from collections import Counter
 from pathlib import Path
-from typing import Any, Callable, Dict, Hashable, Iterator, List, Mapping, Optional, Union
+from typing import Any, Callable, Dict, Hashable, Iterator, List, Mapping, Optional, Set, Union
 from typing import Counter as CounterType
 
 from spacy.tokens import Doc
@@ -18,6 +19,7 @@ from .prodigy_records import FIELDS, Example, TokenRecord, read_example
 from .validation import invalid
 
 ACCEPT = "accept"
+COREF = "COREF"
 _UNUSABLE = "accepted examples cannot be used, and are left out"
 _REPEATED = "texts are there again with other annotations, and all of them are kept"
 
@@ -29,7 +31,7 @@ def read_prodigy(
     vocab: Vocab,
     *,
     names: Mapping[str, str] = {},
-    coref_label: str = "COREF",
+    coref_label: str = COREF,
     by_text: bool = True,
     lang: str = "en",
     answers: Optional[CounterType[str]] = None,
@@ -62,6 +64,7 @@ def read_prodigy(
     tokenize = _tokenizer(lang)
     seen: Dict[str, Dict[str, Hashable]] = {}
     num_accepted = 0
+    labels: Set[str] = set()
     for where, data in parse_json_lines(path):
         try:
             answer = _answer(data, where)
@@ -70,6 +73,7 @@ def read_prodigy(
                 continue
             num_accepted += 1
             example = read_example(data, where, tokenize)
+            labels.update(link.label for link in example.links)
             doc = _make_doc(example, vocab)
             _annotate(doc, example, names, coref_label, by_text)
         except ValueError as error:
@@ -81,6 +85,12 @@ def read_prodigy(
     if doubts.found[_UNUSABLE] and doubts.found[_UNUSABLE] >= num_accepted:
         raise ValueError(f"{path} has no example that can be used: {doubts.tell(_UNUSABLE)}.")
     doubts.warn()
+    if coref_label not in {COREF, *labels}:
+        warnings.warn(
+            f"{path} has no relation with the label {coref_label!r}, which was to be coreference. "
+            f"It has: {', '.join(sorted(labels)) or 'none'}.",
+            stacklevel=2,
+        )
 
 
 def _answer(data: Any, where: str) -> str:

@@ -7,6 +7,7 @@ documents, by a digest of the document's words and of its entities.
 
 import hashlib
 import json
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
@@ -215,8 +216,16 @@ def logits_files(path: Path) -> List[Path]:
 
     path (Path): The folder.
     RETURNS (List[Path]): The files.
+    RAISES (ValueError): If there are others of their kind.
     """
-    return sorted(path.glob(LOGITS_FILES))
+    files = sorted(path.glob(LOGITS_FILES))
+    for file in files:
+        if not re.fullmatch("[0-9]+", file.stem):
+            raise ValueError(
+                f"{file} is no file of teacher logits: these have numbers for names. Move it to "
+                "another folder."
+            )
+    return files
 
 
 def documents_in(file: Path) -> List[str]:

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import subprocess
+import warnings
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
@@ -256,3 +257,33 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_text("text")
     ids = [item.id for item in read_inputs(list_files([tmp_path]), Vocab())]
     assert ids == [f"{tmp_path}/a\ufffd.txt", f"{tmp_path}/a\ufffd.txt (2)"]
+
+
+def test_files_of_other_kinds(tmp_path: Path) -> None:
+    """What is no prose is not read as such: told where a folder holds it, a failure where named."""
+    text = ["a.txt", "B.TXT", "c.md", "no ending", "chapter 1.2", "Mr. Smith", "d.txt.gz"]
+    other = ["a.csv", "b.json", "c.html", "d.TSV", "e.docx", "f.json.gz", "g.spacy.gz", "h.py"]
+    for name in text:
+        content = b"text"
+        (tmp_path / name).write_bytes(gzip.compress(content) if name[-3:] == ".gz" else content)
+    (tmp_path / "L.JSONL").write_text('{"text": "text"}\n' * 2)
+    for name in other:
+        (tmp_path / name).write_text("a,b")
+    listing = list_files([tmp_path])
+    assert [Path(failure.id).name for failure in listing.aside] == other
+    assert not listing.failures
+    items = list(read_inputs(listing, Vocab()))
+    assert [str(item.content) for item in items] == ["text"] * (len(text) + 2)
+    named = list_files([tmp_path / name for name in other])
+    assert [Path(failure.id).name for failure in named.failures] == other and not named.files
+    assert "ending in .json.gz are not read: give text as .txt" in named.failures[5].problem
+
+
+def test_a_field_of_ids_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "key": "k"}\n{"text": "b"}\n[]')
+    with pytest.warns(UserWarning, match="a.jsonl has an id in the field 'kee'.*--id-field"):
+        list(read_inputs(list_files([tmp_path]), Vocab(), id_field="kee"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for field in ("key", "id"):
+            assert len(list(read_inputs(list_files([tmp_path]), Vocab(), id_field=field))) == 3

@@ -7,6 +7,7 @@ from typing import Any, Callable, Iterator, List, Optional
 import numpy
 import pytest
 import srsly
+from spacy.attrs import IDS
 from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
@@ -346,6 +347,9 @@ def damaged_file(path: Path, key: str, value: object) -> Path:
         ("docre_relations", [[0, 1, "P1", float("nan"), "", []]]),
         ("docre_sentence_numbers", [1, 2, 3]),
         ("docre_sentence_numbers", "x"),
+        ("docre_mention_names", None),
+        ("docre_mention_names", {"0:0:1": "Ada"}),
+        ("docre_mention_names", {"0:0:1": [7]}),
     ],
 )
 def test_damaged_annotations(key: str, value: object, tmp_path: Path) -> None:
@@ -354,6 +358,15 @@ def test_damaged_annotations(key: str, value: object, tmp_path: Path) -> None:
     assert next(docs)[0].text == "0"
     with pytest.raises(ValueError, match=f"Document 1 of .*docs.spacy is damaged.*{key}"):
         next(docs)
+
+
+@pytest.mark.parametrize("attribute", ["NORM", "ENT_KB_ID"])
+def test_keys_of_no_text(attribute: str, tmp_path: Path) -> None:
+    docs = DocBin(docs=make_docs(2))
+    docs.tokens[1][:, docs.attrs.index(IDS[attribute])] = 4711
+    docs.to_disk(tmp_path / "docs.spacy")
+    with pytest.raises(ValueError, match="Document 1 of .*docs.spacy is damaged"):
+        list(read_spacy_docs(tmp_path / "docs.spacy", Vocab()))
 
 
 def test_spans_behind_the_end(tmp_path: Path) -> None:

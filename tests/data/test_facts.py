@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 from pathlib import Path
 from typing import Callable, List, Tuple
 
@@ -98,3 +99,33 @@ def test_cut_off(tmp_path: Path) -> None:
     (tmp_path / "facts.csv.gz").write_bytes(packed[:-20])
     with pytest.raises(ValueError, match="cannot be unpacked.*Download it again"):
         read_knowledge_base(tmp_path / "facts.csv.gz")
+
+
+@pytest.mark.parametrize("name", ["facts.csv.gz", "facts.tsv.gz", "facts.jsonl.gz", "facts.nt.gz"])
+def test_a_line_without_an_end(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spacy_docre.data.facts.MAX_BYTES", 1000)
+    first = "head\trelation\ttail\n" if ".tsv" in name else "head,relation,tail\n"
+    with gzip.open(tmp_path / name, "wt") as stream:
+        stream.write(first + "a" * 10_000_000 if "sv" in name else "a" * 10_000_000)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=f"{name}, line [12] is longer than 1,000 bytes"):
+        read_knowledge_base(tmp_path / name)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+def test_errors_are_short(tmp_path: Path) -> None:
+    for name in ("facts.csv", "facts.nt"):
+        (tmp_path / name).write_text("a" * 100_000)
+        with pytest.raises(ValueError, match="facts.*aaa") as caught:
+            read_knowledge_base(tmp_path / name)
+        assert len(str(caught.value)) < 1000
+
+
+def test_line_ends_of_any_system(doc: Doc, tmp_path: Path) -> None:
+    for name, text in (("facts.csv", BY_NAME["facts.csv"]), ("facts.nt", BY_ID["facts.nt"])):
+        sizes = set()
+        for end in ("\n", "\r\n", "\r"):
+            (tmp_path / name).write_bytes(text.replace("\n", end).encode())
+            sizes.add(len(read_knowledge_base(tmp_path / name)))
+        assert len(sizes) == 1 and sizes.pop() > 0

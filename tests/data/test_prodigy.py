@@ -150,9 +150,19 @@ def test_relations_by_last_token(path: Path) -> None:
 
 
 def test_coreference_label(path: Path) -> None:
-    (doc,) = read(path, EXAMPLE, coref_label="SAME")
+    with pytest.warns(UserWarning, match="no relation with the label 'SAME'"):
+        (doc,) = read(path, EXAMPLE, coref_label="SAME")
     assert texts(doc)[0] == ["Ann Lane"]
     assert (doc._.entities[0].index, "COREF") in {(r.tail.index, r.label_) for r in doc._.relations}
+
+
+def test_coreference_label_that_is_not_there(path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    read(path, EXAMPLE)
+    assert not recwarn
+    with pytest.warns(
+        UserWarning, match="no relation with the label 'CORFE'.*It has: COREF, KNOWS, LIVES_IN"
+    ):
+        read(path, EXAMPLE, coref_label="CORFE")
 
 
 def test_coreference_joins_all_mentions_of_a_text(path: Path) -> None:

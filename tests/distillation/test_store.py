@@ -317,3 +317,16 @@ def test_a_store_that_is_no_path(docs: List[Doc]) -> None:
     doc.user_data["docre_teacher_logits"] = 7
     with pytest.raises(ValueError, match="is 7, and should be a folder"):
         store_of(doc)
+
+
+def test_a_file_that_is_no_part(teacher: TeacherPipeline, docs: List[Doc], tmp_path: Path) -> None:
+    """It is named, and stays, also where the store is made anew."""
+    list(store(teacher, docs, tmp_path))
+    stray = tmp_path / "x.safetensors"
+    save_file({"weight": numpy.zeros(2)}, stray)
+    with pytest.raises(ValueError, match="x.safetensors is no file of teacher logits"):
+        LogitsStore(tmp_path)
+    for force in (False, True):
+        with pytest.raises(ValueError, match="x.safetensors is no file of teacher logits"):
+            list(store(teacher, docs, tmp_path, top_k=1, force=force))
+    assert stray.exists()
