@@ -41,6 +41,7 @@ TOPICS = {
     "pipeline/test_update.py",
     # What stands beside the package, or goes through all of it.
     "test_ablations.py",
+    "test_fuzzing.py",
     "test_house.py",
     "test_project.py",
     "test_raw_text.py",
