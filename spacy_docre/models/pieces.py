@@ -55,10 +55,8 @@ def encode_document(
         _tokens_at(document.doc, characters[first_pieces, 0])
     ]
     if special_tokens:
-        attended = numpy.asarray(to_numpy(data.wordpieces.attention_mask)).reshape(-1) > 0
-        special = numpy.flatnonzero(attended & (piece_positions < 0))
-        piece_positions[special] = len(sentences) + numpy.arange(len(special))
-        sentences = numpy.concatenate([sentences, numpy.full(len(special), -1)])
+        special = _number_special(data, piece_positions, len(sentences))
+        sentences = numpy.concatenate([sentences, numpy.full(special, -1)])
     mention_pieces, piece_mentions = _mention_pieces(
         document.entities, pieces, lengths, length if mention_pooling == "first" else None
     )
@@ -242,6 +240,14 @@ def _positions(
     piece_positions = numpy.full(windows * length, -1)
     piece_positions[used] = positions
     return piece_positions, used[examples]
+
+
+def _number_special(data: TransformerData, piece_positions: numpy.ndarray, start: int) -> int:
+    """Give special tokens positions, from a number on, and tell how many there are."""
+    attended = numpy.asarray(to_numpy(data.wordpieces.attention_mask)).reshape(-1) > 0
+    special = numpy.flatnonzero(attended & (piece_positions < 0))
+    piece_positions[special] = start + numpy.arange(len(special))
+    return len(special)
 
 
 def _mention_pieces(

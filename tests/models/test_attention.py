@@ -302,6 +302,14 @@ UNUSABLE = {
     ),
     "BigBird": BigBirdConfig(**SMALL, block_size=8, num_random_blocks=1),
     "FNet": FNetConfig(vocab_size=60, hidden_size=32, num_hidden_layers=2, intermediate_size=64),
+    "Mamba": MambaConfig(vocab_size=60, hidden_size=32, num_hidden_layers=2, state_size=4),
+    "Yoso": YosoConfig(**SMALL),
+    "SqueezeBert": SqueezeBertConfig(**SMALL, embedding_size=32),
+    "T5": T5Config(vocab_size=60, d_model=32, num_layers=2, num_heads=4, d_kv=8, d_ff=64),
+}
+USABLE = {
+    "BigBird": BigBirdConfig(**SMALL, attention_type="original_full"),
+    # Its last layers read all pieces again.
     "Funnel": FunnelConfig(
         **COMMON,
         vocab_size=60,
@@ -310,13 +318,6 @@ UNUSABLE = {
         d_head=8,
         architectures=["FunnelModel"],
     ),
-    "Mamba": MambaConfig(vocab_size=60, hidden_size=32, num_hidden_layers=2, state_size=4),
-    "Yoso": YosoConfig(**SMALL),
-    "SqueezeBert": SqueezeBertConfig(**SMALL, embedding_size=32),
-    "T5": T5Config(vocab_size=60, d_model=32, num_layers=2, num_heads=4, d_kv=8, d_ff=64),
-}
-USABLE = {
-    "BigBird": BigBirdConfig(**SMALL, attention_type="original_full"),
     "XLNet": XLNetConfig(**COMMON, vocab_size=60, n_layer=2),
     "Albert": AlbertConfig(**SMALL, embedding_size=16),
     "GPT2": GPT2Config(vocab_size=60, n_embd=32, n_layer=2, n_head=4),
