@@ -22,6 +22,8 @@ def forward(
     (first, backprop_first), (second, backprop_second) = (
         layer(docs, is_train) for layer in model.layers
     )
+    for doc, *vectors in zip(docs, first, second, strict=True):
+        _require_all_tokens(doc, [len(rows) for rows in vectors])
 
     def backprop(d_joined: List[Floats2d]) -> List[Doc]:
         widths = [vectors.shape[1] for vectors in first]
@@ -36,3 +38,15 @@ def forward(
 
     joined = [model.ops.xp.concatenate(pair, axis=1) for pair in zip(first, second, strict=True)]
     return joined, backprop
+
+
+def _require_all_tokens(doc: Doc, lengths: List[int]) -> None:
+    """See that each network has spoken of the tokens that the Doc has now."""
+    for length in lengths:
+        if length != len(doc):
+            raise ValueError(
+                f"The document that begins {doc[:5].text!r} has {len(doc)} tokens, and a network "
+                f"that is read here speaks of {length}. If a component merges or splits tokens, "
+                "put it before the 'transformer' or behind what listens to it, e.g. 'ner'; if the "
+                "get_spans of the transformer leaves tokens out, set windows that do not."
+            )

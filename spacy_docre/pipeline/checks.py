@@ -1,9 +1,9 @@
 """A component that is loaded: its files are read, and what is in them is checked."""
 
+import json
 from pathlib import Path
 from typing import Any, Dict, Iterable, Union, cast
 
-import srsly
 from spacy.pipeline import TrainablePipe
 
 from ..models.extractor import ExtractorModel
@@ -57,7 +57,7 @@ def _put(component: TrainablePipe, name: str, data: Union[str, bytes], what: str
         fill_model(component.model, read_message(cast(bytes, data), what, attrs=list), what)
         return
     with readable(what):
-        settings = srsly.json_loads(data)
+        settings = json.loads(data)
         require_kinds(settings, {"labels": list, "label_names": dict})
         names = [*settings["labels"], *settings["label_names"].values()]
         if not all(isinstance(item, str) for item in names):

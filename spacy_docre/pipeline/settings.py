@@ -6,11 +6,13 @@ otherwise since then has been changed there, and wins.
 """
 
 import copy
+import json
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Tuple
 
+import srsly
 from spacy.pipeline import TrainablePipe
 from spacy.util import load_config
 
@@ -60,13 +62,15 @@ def _settle(
     known, before = _one_by_one(component.cfg), _one_by_one(earlier or {})
     differing = []
     for path, value in _one_by_one(configured).items():
-        changed = earlier is not None and (path not in before or before[path] != value)
-        if changed or path not in known:
+        # Numbers are rounded where they are stored.
+        same = (value, json.loads(srsly.json_dumps(value)))
+        changed = earlier is not None and (path not in before or before[path] not in same)
+        if changed or path not in known or known[path] in same:
             settings = component.cfg
             for name in path[:-1]:
                 settings = settings[name]
             settings[path[-1]] = value
-        elif known[path] != value:
+        else:
             differing.append(f"{'.'.join(path)} = {known[path]!r} (in the config: {value!r})")
     if differing:
         warnings.warn(

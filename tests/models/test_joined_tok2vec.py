@@ -84,3 +84,19 @@ def test_with_a_listener(make_pipeline, make_examples, train_step, tmp_path) -> 
     for example in examples:
         ours, theirs = (n(example.predicted.copy()) for n in (nlp, loaded))
         assert [ent.text for ent in ours.ents] == [ent.text for ent in theirs.ents]
+
+
+def test_tokens_that_have_changed(docs: List[Doc]) -> None:
+    """Between the two networks nothing is shifted, and the error says what to do."""
+
+    def of_others(model: Model, docs: List[Doc], is_train: bool) -> tuple:
+        return [numpy.zeros((len(doc) - (len(doc) > 3), 2), dtype="f") for doc in docs], list
+
+    for order in (1, -1):
+        networks = [make_networks()[0], Model("listener", of_others)]
+        joined = make_joined_tok2vec(*networks[::order])
+        networks[0].initialize(X=docs)
+        for is_train in (False, True):
+            with pytest.raises(ValueError, match="'Ada Lane was born in' has 7 .* of 6.*merges"):
+                joined(docs, is_train)
+        assert len(joined(docs[1:], False)[0]) == 2

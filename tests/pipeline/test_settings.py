@@ -157,6 +157,25 @@ def test_a_threshold_that_was_tuned(folder: Path, tmp_path: Path, version: str) 
     assert in_force(nlp) == in_config(nlp) == {"threshold": 0.2, "top_k": 3, "label_names": names}
 
 
+@pytest.mark.parametrize("version", ["this", "older"])
+@pytest.mark.parametrize("threshold", [0.3, 0.7, 1e-12, 0.1234567890123456])
+def test_numbers_that_are_rounded_where_they_are_stored(
+    folder: Path, tmp_path: Path, threshold: float, version: str
+) -> None:
+    """They are not taken for others: a tuned threshold stays, and so does that of the config."""
+    nlp = spacy.load(folder, config={SECTION: {"threshold": threshold}})
+    nlp.to_disk(tmp_path / "as_configured")
+    nlp.get_pipe(EXTRACTOR).cfg["threshold"] = 0.2
+    nlp.to_disk(tmp_path / "tuned")
+    if version == "older":
+        for name in ("as_configured", "tuned"):
+            as_before(tmp_path / name)
+    assert in_force(spacy.load(tmp_path / "as_configured"))["threshold"] == threshold
+    with pytest.warns(UserWarning, match="threshold = 0.2 .in the config"):
+        tuned = spacy.load(tmp_path / "tuned")
+    assert in_force(tuned)["threshold"] == 0.2
+
+
 def test_bytes_of_an_older_version(folder: Path) -> None:
     """Nothing tells what its config said: what it was given counts, with a word of it."""
     nlp = spacy.load(folder)
