@@ -61,17 +61,13 @@ class AttentionListener(TransformerListener):
     def __init__(self, upstream_name: str) -> None:
         super().__init__(upstream_name)
         self._func = forward
-        self.source: Optional[str] = None
 
     def connect(self, nlp: Language) -> None:
-        """Get to know the pipeline, and in it the transformer to listen to.
+        """Get to know the pipeline, which has the transformer to listen to.
 
         nlp (Language): The pipeline.
         """
         _pipelines[self] = ref(nlp)
-        for name, component in self._transformers():
-            if name == self.upstream_name:
-                self.source = getattr(component.model, "source", None)
 
     def receive(self, batch_id: int, outputs: List[TransformerData], backprop: Backprop) -> None:
         """Hear a transformer in training.
@@ -119,8 +115,12 @@ class AttentionListener(TransformerListener):
                     f"has left. {self._remedy()}"
                 )
         elif self.upstream_name != "*":
-            if self.source not in (None, source):
-                raise ValueError(self._two(self.source, source))
+            # A transformer that the pipeline does not have may be the one that was copied from it.
+            found = {
+                getattr(part.model, "source", None): name for name, part in self._transformers()
+            }
+            if found.get(source, self.upstream_name) != self.upstream_name:
+                raise ValueError(self._two(*unread, source))
         elif unread:
             raise ValueError(self._two(unread[-1], source))
 

@@ -45,11 +45,8 @@ def encode_document(
     hidden = data.model_output["last_hidden_state"]
     windows, length = hidden.shape[:2]
     characters = _characters(document.doc, data)
-    # Of the tokens that the encoder saw, which may have been merged or split since.
-    seen_pieces, seen_lengths = _ragged(data.align)
-    _require_one_doc(document.doc, seen_pieces)
-    piece_positions, first_pieces = _positions(seen_pieces, seen_lengths, windows, length)
-    # Of the tokens there are now.
+    # Of the tokens that the encoder saw; then of those they have been merged or split into since.
+    piece_positions, first_pieces = _positions(*_ragged(data.align), windows, length)
     pieces, lengths = align_tokens(document.doc, characters)
     sentences = _token_sentences(document.doc)[
         _tokens_at(document.doc, characters[first_pieces, 0])
@@ -151,6 +148,7 @@ def _require_attention(data: TransformerData) -> Floats4d:
 
 def _characters(doc: Doc, data: TransformerData) -> numpy.ndarray:
     """The characters of each piece of the flattened windows, shape (windows * pieces, 2)."""
+    _require_one_doc(doc, _ragged(data.align)[0])
     if not is_of_text(data, doc):
         raise ValueError(
             f"The document that begins {doc[:5].text!r} has another text than the transformer has "
