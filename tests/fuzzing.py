@@ -5,6 +5,7 @@ Each function raises an AssertionError at the first thing that does not hold; it
 
 import json
 import random
+import re
 import shutil
 import traceback
 from pathlib import Path
@@ -73,8 +74,8 @@ def fuzz_annotate(model: Path, folder: Path, seed: int, number: int) -> int:
     source, output = folder / f"hostile {seed}.jsonl", folder / f"found {seed}.jsonl"
     source.write_bytes("\n".join(lines).encode("utf8", "surrogatepass"))
     result = run("annotate", model, source, "--output", output, "--force")
-    told = [line for line in result.output.splitlines() if "documents were left out" in line]
-    left_out = int("".join(filter(str.isdigit, told[0].split("documents")[0]))) if told else 0
+    told = re.search(r"(\d+) documents were left out", result.output)
+    left_out = int(told[1]) if told else 0
     written = [strict_json(line) for line in output.read_text("utf8").split("\n") if line]
     assert len(written) + left_out == sum(bool(line.strip()) for line in lines), (seed, left_out)
     ids = [document["id"] for document in written]

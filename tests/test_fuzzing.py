@@ -2,12 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import List
+from typing import Callable
 
 import pytest
 import spacy
 from spacy.tokens import DocBin
-from spacy.training import Example
 
 from .fuzzing import fuzz_annotate, fuzz_files, fuzz_pipeline, fuzz_texts
 from .pinned import PIPELINE, load_in_float32
@@ -57,9 +56,9 @@ def test_damaged_prodigy_files(tmp_path: Path) -> None:
     assert {result.exit_code for result in results} == {0, 1}
 
 
-def test_damaged_spacy_files(finding: Path, examples: List[Example], tmp_path: Path) -> None:
+def test_damaged_spacy_files(finding: Path, make_examples: Callable, tmp_path: Path) -> None:
     source = tmp_path / "docs.spacy"
-    docs = [example.reference for example in examples[:4]]
+    docs = [example.reference for example in make_examples(4)]
     DocBin(docs=docs, store_user_data=True).to_disk(source)
     commands = [["stats", "INPUT"], ["annotate", finding, "INPUT", "--output", "OUTPUT"]]
     results = fuzz_files(commands, source, tmp_path, seed=5, number=25)

@@ -5,7 +5,7 @@ Transformers write to one place, `doc._.trf_data`: the later overwrites the earl
 
 from itertools import count
 from os import getpid
-from typing import Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, Sequence, Tuple
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from spacy.language import Language
@@ -80,7 +80,7 @@ class AttentionListener(TransformerListener):
         if self._batch_id == batch_id and self._outputs is not None:
             sources = {_sources(data)[-1:] for data in (*self._outputs, *outputs)} - {()}
             if len(sources) > 1:
-                raise ValueError(self._two(*(source for (source,) in sources)))
+                raise ValueError(self._two([self._name_of(source) for (source,) in sources]))
         super().receive(batch_id, outputs, backprop)
 
     def verify_inputs(self, inputs: List[Doc]) -> bool:
@@ -115,23 +115,20 @@ class AttentionListener(TransformerListener):
                     f"has left. {self._remedy()}"
                 )
         elif self.upstream_name != "*":
-            # A transformer that the pipeline does not have may be the one that was copied from it.
-            found = {
-                getattr(part.model, "source", None): name for name, part in self._transformers()
-            }
-            if found.get(source, self.upstream_name) != self.upstream_name:
-                raise ValueError(self._two(*unread, source))
+            # One that the pipeline does not have may be a copy of the one it has.
+            name = self._name_of(source, self.upstream_name)
+            if name != self.upstream_name:
+                raise ValueError(self._two([self.upstream_name, name]))
         elif unread:
-            raise ValueError(self._two(unread[-1], source))
+            raise ValueError(self._two([self._name_of(unread[-1]), self._name_of(source)]))
 
-    def _two(self, *sources: Optional[str]) -> str:
-        names = [
-            name
-            for name, component in self._transformers()
-            if getattr(component.model, "source", None) in sources
-        ]
-        if len(names) < len(sources):
-            names.append("one of another pipeline")
+    def _name_of(self, source: str, unknown: str = "one of another pipeline") -> str:
+        for name, component in self._transformers():
+            if getattr(component.model, "source", None) == source:
+                return name
+        return unknown
+
+    def _two(self, names: Sequence[str]) -> str:
         return (
             "The relation extractor listens to one transformer, and two have left something on the "
             f"document: {_listed(names)}. {self._remedy()}"
