@@ -95,7 +95,7 @@ class TestTokensThatChange:
         nlp = spacy.load(folder)
         nlp.add_pipe("test_split_words", last=True)
         with pytest.raises(ValueError, match="stored on this Doc for .* tokens"):
-            nlp(make_text(nlp))._.relations
+            list(nlp(make_text(nlp))._.relations)
 
     def test_stored_in_between(self, folder, make_text: Callable) -> None:
         nlp = spacy.load(folder)
