@@ -62,7 +62,8 @@ class TransformerModel(StockTransformerModel):
     name (str): A model on the Hugging Face hub, or a folder.
     get_spans (GetSpans): Cuts Docs into windows, which may overlap.
     tokenizer_config (Dict[str, Any]): Settings of the tokenizer.
-    transformer_config (Dict[str, Any]): Settings of the transformer.
+    transformer_config (Dict[str, Any]): Settings of the transformer. These and the two above count
+        where it is loaded to be trained; a transformer that is stored has its own.
     mixed_precision (bool): Float16 autocast on CUDA devices, with a gradient scaler.
     grad_scaler_config (Dict[str, Any]): Settings of the gradient scaler.
     precision (Precision): Precision of the matrix products: "float32", "bfloat16", or
