@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from safetensors import SafetensorError
+from srsly import msgpack
 
 # Of a document: a line of JSON, or a whole file of text. A text of as many characters as a
 # pipeline takes by default has 12 MB at most, with each of them escaped.
@@ -204,6 +205,21 @@ def check_unpacked_size(path: Path) -> None:
                     f"{_UNPACKED_TIMES} times its size: it may be a trap. Pack fewer documents in "
                     "one file."
                 )
+
+
+def check_message(data: bytes) -> None:
+    """Refuse a message of msgpack that announces more than it holds, before it is read: there would
+    be room made for all of it.
+
+    data (bytes): The message.
+    RAISES (ValueError): If it does, or is damaged.
+    """
+    unpacker = msgpack.Unpacker(max_buffer_size=len(data))
+    unpacker.feed(data)
+    try:
+        unpacker.skip()
+    except Exception as error:
+        raise ValueError(f"It is damaged, or cut off: {error!r}") from None
 
 
 @dataclass

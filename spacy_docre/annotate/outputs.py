@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import re
+import warnings
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Dict, List, Optional, Type
@@ -76,13 +77,19 @@ class JsonLines(TextOutput):
     relations with score and evidence. Starts and ends are counted in characters."""
 
     def write(self, doc: Doc, source: InputDocument) -> None:
-        record = {
-            **source.fields,
+        own = {
             "id": source.id,
             "text": doc.text,
             "entities": [_entity_record(entity) for entity in doc._.entities],
             "relations": [_relation_record(relation) for relation in doc._.relations],
         }
+        if replaced := sorted(own.keys() & source.fields.keys()):
+            warnings.warn(
+                f"Fields of the input are replaced by those of the output: {', '.join(replaced)}. "
+                "Rename them in the input to keep them.",
+                stacklevel=2,
+            )
+        record = {**source.fields, **own}
         # Not srsly, which rounds, and refuses large numbers.
         text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         self.file.write(text + "\n")

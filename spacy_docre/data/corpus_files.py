@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import warnings
+import zlib
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -29,7 +30,7 @@ from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 
-from ..files import check_unpacked_size, find_files, no_file, written_whole
+from ..files import check_message, check_unpacked_size, find_files, no_file, written_whole
 from ..folders import put_in_place, real_folder
 from ..stored import stored_relations
 from .docred import read_docred
@@ -106,7 +107,9 @@ def _open_spacy_file(file: Path, vocab: Vocab) -> DocBin:
         raise OSError(f"{file} cannot be read. {problem}")
     check_unpacked_size(file)
     try:
-        docs = DocBin().from_disk(file)
+        data = file.read_bytes()
+        check_message(zlib.decompress(data))
+        docs = DocBin().from_bytes(data)
         if {len(getattr(docs, part)) for part in _PARTS} != {len(docs)}:
             raise ValueError("Some parts of some documents are missing.")
         for string in docs.strings:
@@ -127,6 +130,7 @@ def _unpack(docs: DocBin, file: Path, vocab: Vocab) -> Iterator[Union[Doc, Value
         try:
             for part in _PARTS:
                 setattr(one, part, [getattr(docs, part)[number]])
+            _check_messages(one)
             (doc,) = one.get_docs(vocab)
             # What its tokens are is only looked up now.
             len(doc.text)
@@ -135,6 +139,20 @@ def _unpack(docs: DocBin, file: Path, vocab: Vocab) -> Iterator[Union[Doc, Value
             yield ValueError(f"Document {number} of {file} is damaged. ({error!r})")
         else:
             yield doc
+
+
+def _check_messages(one: DocBin) -> None:
+    """Check the messages that a DocBin holds for its document."""
+    for part in (one.user_data, one.span_groups):
+        for message in filter(None, part):
+            check_message(message)
+    for message in filter(None, one.span_groups):
+        # Earlier versions of spaCy have stored a list of groups, or groups by their keys.
+        groups = srsly.msgpack_loads(message)
+        found = [*groups, *groups.values()] if isinstance(groups, dict) else groups
+        for group in found:
+            if isinstance(group, bytes):
+                check_message(group)
 
 
 def _check(doc: Doc) -> None:

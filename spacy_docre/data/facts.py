@@ -166,7 +166,8 @@ def _read_n_triples(lines: Iterable[str], name: str) -> Iterator[KnowledgeFact]:
         parser.line = line.rstrip("\r\n")
         try:
             parser.parseline()
-        except (ntriples.ParseError, ValueError):
+        # Of any kind: it may be a number that is no character.
+        except Exception:
             shown = line.strip()[:_SHOWN]
             raise ValueError(f"{name}, line {number}, is no N-triple: {shown!r}.") from None
         yield from sink.facts

@@ -85,10 +85,10 @@ def read_prodigy(
     if doubts.found[_UNUSABLE] and doubts.found[_UNUSABLE] >= num_accepted:
         raise ValueError(f"{path} has no example that can be used: {doubts.tell(_UNUSABLE)}.")
     doubts.warn()
-    _check_label(path, coref_label, labels)
+    _warn_of_label(path, coref_label, labels)
 
 
-def _check_label(path: Path, coref_label: str, labels: Set[str]) -> None:
+def _warn_of_label(path: Path, coref_label: str, labels: Set[str]) -> None:
     if coref_label not in {COREF, *labels}:
         warnings.warn(
             f"{path} has no relation with the label {coref_label!r}, which was to be coreference. "

@@ -180,3 +180,11 @@ def test_no_cell_is_a_formula(tmp_path: Path) -> None:
     assert {(row["head"], row["relation"], row["tail"]) for row in rows} == {
         ("'=cmd()", "'@a", "'-x")
     }
+
+
+def test_fields_that_are_replaced_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    with pytest.warns(UserWarning, match="replaced by those of the output: entities, id. Rename"):
+        write_all(path, {"a": make_doc()}, id="mine", entities=[1], kept=2)
+    record = json.loads(path.read_text("utf8"))
+    assert record["id"] == "a" and record["kept"] == 2

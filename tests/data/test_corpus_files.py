@@ -1,5 +1,6 @@
 import os
 import random
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import Any, Callable, Iterator, List, Optional
@@ -367,6 +368,32 @@ def test_keys_of_no_text(attribute: str, tmp_path: Path) -> None:
     docs.to_disk(tmp_path / "docs.spacy")
     with pytest.raises(ValueError, match="Document 1 of .*docs.spacy is damaged"):
         list(read_spacy_docs(tmp_path / "docs.spacy", Vocab()))
+
+
+@pytest.mark.parametrize("part", ["all", "user_data", "span_groups", "a span group"])
+def test_announced_and_not_there(part: str, tmp_path: Path) -> None:
+    """Lists in lists that announce a million items each, in a file of some kB."""
+    trap = b"\xdd\x00\x0f\xff\xff" * 100 + bytes(2**20)
+    docs = DocBin(docs=make_docs(1), store_user_data=True)
+    group = srsly.msgpack_dumps({b"x": trap})
+    docs.user_data = [trap if part == "user_data" else docs.user_data[0]]
+    docs.span_groups = [{"span_groups": trap, "a span group": group}.get(part, b"")]
+    file = tmp_path / "docs.spacy"
+    file.write_bytes(zlib.compress(trap) if part == "all" else docs.to_bytes())
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="docs.spacy is damaged"):
+        list(read_spacy_docs(file, Vocab()))
+    assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    tracemalloc.stop()
+
+
+def test_groups_of_spans_that_share_their_name(tmp_path: Path) -> None:
+    doc = make_docs(1)[0]
+    doc.spans["a"] = [doc[0:1]]
+    doc.spans["b"] = doc.spans["a"]
+    DocBin(docs=[doc], store_user_data=True).to_disk(tmp_path / "docs.spacy")
+    (again,) = read_spacy_docs(tmp_path / "docs.spacy", Vocab())
+    assert [span.text for key in "ab" for span in again.spans[key]] == [doc[0:1].text] * 2
 
 
 def test_spans_behind_the_end(tmp_path: Path) -> None:
