@@ -132,7 +132,7 @@ class TestTargets:
     def test_any_white_space_on_both_sides(self, spaces, other_spaces, upper):
         words = TEXT.split()
         predicted, gold = (
-            "".join(part for pair in zip(["", *words], chosen, strict=True) for part in pair)
+            "".join(part for pair in zip(["", *words], chosen, strict=False) for part in pair)
             for chosen in (spaces, other_spaces)
         )
         example = example_of_texts(predicted.upper() if upper else predicted, gold)

@@ -80,7 +80,7 @@ class AttentionListener(TransformerListener):
         if self._batch_id == batch_id and self._outputs is not None:
             sources = {_sources(data)[-1:] for data in (*self._outputs, *outputs)} - {()}
             if len(sources) > 1:
-                raise ValueError(self._two([self._name_of(source) for (source,) in sources]))
+                raise ValueError(self._two(self._names_of(*(source for (source,) in sources))))
         super().receive(batch_id, outputs, backprop)
 
     def verify_inputs(self, inputs: List[Doc]) -> bool:
@@ -116,19 +116,24 @@ class AttentionListener(TransformerListener):
                 )
         elif self.upstream_name != "*":
             # One that the pipeline does not have may be a copy of the one it has.
-            name = self._name_of(source, self.upstream_name)
-            if name != self.upstream_name:
-                raise ValueError(self._two([self.upstream_name, name]))
+            names = self._names_of(source)
+            known = dict(self._transformers())
+            # Nor is one of the pipeline that it was taken from, where it has another name.
+            if names and self.upstream_name in known and self.upstream_name not in names:
+                raise ValueError(self._two([self.upstream_name, *names]))
         elif unread:
-            raise ValueError(self._two([self._name_of(unread[-1]), self._name_of(source)]))
+            raise ValueError(self._two(self._names_of(unread[-1], source)))
 
-    def _name_of(self, source: str, unknown: str = "one of another pipeline") -> str:
-        for name, component in self._transformers():
-            if getattr(component.model, "source", None) == source:
-                return name
-        return unknown
+    def _names_of(self, *sources: str) -> List[str]:
+        return [
+            name
+            for name, component in self._transformers()
+            if getattr(component.model, "source", None) in sources
+        ]
 
     def _two(self, names: Sequence[str]) -> str:
+        if len(names) < 2:
+            names = [*names, "one of another pipeline"]
         return (
             "The relation extractor listens to one transformer, and two have left something on the "
             f"document: {_listed(names)}. {self._remedy()}"

@@ -187,10 +187,10 @@ def _checksums(config: Config) -> Dict[str, str]:
 
 def _difference(checkpoint: Checkpoint, nlp: Language, inputs: Dict[str, str]) -> Optional[str]:
     """How the training of a checkpoint differs from this one."""
-    config = nlp.config.to_str()
-    if config != checkpoint.config:
+    if nlp.config.to_str() != checkpoint.config:
         try:
-            same = config == _with_defaults(checkpoint.config)
+            # In any order: a setting that has come since stands last.
+            same = dict(nlp.config) == dict(_with_defaults(checkpoint.config))
         except Exception:
             # One that cannot be read, or asks for what is not there, is not this one.
             same = False
@@ -204,10 +204,10 @@ def _difference(checkpoint: Checkpoint, nlp: Language, inputs: Dict[str, str]) -
     return f"of other data: paths.{', paths.'.join(changed)} changed since" if changed else None
 
 
-def _with_defaults(config: str) -> str:
+def _with_defaults(config: str) -> Config:
     """A stored config with the settings that have come since, which stand at their defaults."""
     stored = Config().from_str(config, interpolate=False)
-    return load_model_from_config(stored, auto_fill=True).config.to_str()
+    return load_model_from_config(stored, auto_fill=True).config
 
 
 def _replace_best(output: Path) -> None:

@@ -232,7 +232,7 @@ class TestAttentionOfADoc:
     ):
         examples = make_examples(2)
         nlp = make_pipeline(
-            ("transformer", "ner", EXTRACTOR), examples=examples, keep_encoding=False
+            ("transformer", "ner", EXTRACTOR), examples=examples, keep_encoding=False, threshold=0.0
         )
         (doc, _) = nlp.pipe([example.predicted for example in make_examples(2)])
         assert doc._.entities and len(doc.to_bytes()) < 20_000
