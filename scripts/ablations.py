@@ -56,7 +56,7 @@ def ablations(
                 folder.mkdir(parents=True, exist_ok=True)
                 merged.to_disk(folder / "config.cfg")
                 srsly.write_json(folder / "settings.json", settings)
-                _run("train", folder / "config.cfg", "--output", folder, *settings)
+                _run("train", folder / "config.cfg", "--output", folder, "--force", *settings)
                 _run(
                     *("evaluate", folder / "model-last", dev, "--train", train),
                     *("--threshold", threshold, "--output", folder / "scores", "--force"),
