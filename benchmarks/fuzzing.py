@@ -11,12 +11,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import spacy
 import typer
 from spacy.tokens import DocBin
 
 from tests.fuzzing import fuzz_annotate, fuzz_files, fuzz_pipeline, fuzz_texts
-from tests.pinned import ASSETS
+from tests.pinned import ASSETS, load_in_float32
 
 _PART = 250
 _SAMPLES = ASSETS / "samples"
@@ -37,11 +36,7 @@ def main(
     texts, lines, files, pipelines (int): How many of each.
     seed (int): The first seed.
     """
-    precision = {
-        f"components.{name}.model.precision": "float32"
-        for name in ("transformer", "doc_relation_extractor")
-    }
-    nlp = spacy.load(model, config=precision)
+    nlp = load_in_float32(model)
     found = 0
     for part in range(0, texts, _PART):
         found += fuzz_texts(nlp, seed + part, min(_PART, texts - part))

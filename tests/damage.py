@@ -47,6 +47,16 @@ def cut_off(data: bytes, choice: random.Random) -> bytes:
     return data[: choice.randrange(len(data) + 1)]
 
 
+def cut_beginning(data: bytes, choice: random.Random) -> bytes:
+    """Keep the end."""
+    return data[choice.randrange(len(data) + 1) :]
+
+
+def double(data: bytes, choice: random.Random) -> bytes:
+    """Write it twice."""
+    return data + data
+
+
 def zero(data: bytes, choice: random.Random) -> bytes:
     """Let some of it be zeros, as after a crash of the machine."""
     start = choice.randrange(len(data) + 1)
@@ -108,7 +118,7 @@ def _places(holder: Any) -> Iterator[Tuple[Any, Any]]:
             yield from _places(value)
 
 
-BYTES: List[Change] = [flip_bits, cut_off, zero, insert]
+BYTES: List[Change] = [flip_bits, cut_off, cut_beginning, double, zero, insert]
 
 
 def damage_folder(folder: Path, choice: random.Random) -> str:
@@ -136,11 +146,22 @@ def damage_folder(folder: Path, choice: random.Random) -> str:
     elif how == "empty":
         file.write_bytes(b"")
     else:
-        fields = _fields(file.read_bytes())
-        change = fields if how == "fields" and fields else choice.choice(BYTES)
-        how = change.__name__
-        file.write_bytes(change(file.read_bytes(), choice))
+        how = damage_file(file, choice, fields=how == "fields")
     return f"{how} {name}"
+
+
+def damage_file(file: Path, choice: random.Random, *, fields: bool) -> str:
+    """Damage a file.
+
+    file (Path): The file, which is changed.
+    choice (random.Random): Chooses what is done.
+    fields (bool): Whether a field is changed, where the file has any, not bytes.
+    RETURNS (str): What has been done.
+    """
+    data = file.read_bytes()
+    change = (_fields(data) if fields else None) or choice.choice(BYTES)
+    file.write_bytes(change(data, choice))
+    return change.__name__
 
 
 def _fields(data: bytes) -> Optional[Change]:

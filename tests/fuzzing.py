@@ -19,7 +19,8 @@ from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
 
-from .hostile import check_document, damaged, hostile_line, strict_json, texts
+from .damage import damage_file, damage_folder
+from .hostile import check_document, hostile_line, strict_json, texts
 
 # Scores of one document, alone and in a batch, in float32.
 _TOLERANCE = 1e-3
@@ -108,13 +109,12 @@ def fuzz_files(
     RETURNS (List[Result]): What the commands gave.
     """
     chance = random.Random(seed)
-    data = source.read_bytes()
     results = []
     for index in range(number):
         work = folder / f"{source.stem} {seed} {index}"
         work.mkdir()
-        victim = work / source.name
-        victim.write_bytes(damaged(data, chance))
+        victim = Path(shutil.copy(source, work))
+        damage_file(victim, chance, fields=chance.random() < 0.5)
         for command in commands:
             output = work / "output.jsonl"
             named = {"INPUT": victim, "OUTPUT": output}
@@ -142,11 +142,7 @@ def fuzz_pipeline(model: Path, text: Path, folder: Path, seed: int, number: int)
     copy, output = folder / f"pipeline {seed}", folder / f"pipeline {seed}.jsonl"
     for _ in range(number):
         shutil.copytree(model, copy)
-        victim = chance.choice(sorted(path for path in copy.rglob("*") if path.is_file()))
-        if chance.random() < 0.1:
-            victim.unlink()
-        else:
-            victim.write_bytes(damaged(victim.read_bytes(), chance))
+        damage_folder(copy, chance)
         results.append(run("annotate", copy, text, "--output", output, "--force"))
         shutil.rmtree(copy)
     return results

@@ -20,10 +20,10 @@ THRESHOLD = 0.1
 Triple = List[Any]
 
 
-def load_in_float32() -> Language:
-    """The pipeline without bfloat16, which differs from one processor to another."""
+def load_in_float32(path: Path = PIPELINE) -> Language:
+    """A pipeline without bfloat16, which differs from one processor to another."""
     nlp = spacy.load(
-        PIPELINE,
+        path,
         config={
             f"components.{name}.model.precision": "float32"
             for name in ("transformer", "doc_relation_extractor")

@@ -7,7 +7,8 @@ from spacy.tokens import Doc
 from spacy.util import raise_error
 
 from ..data.corpus_files import drop_hidden_states
-from .inputs import Failure, InputDocument, describe_error
+from ..errors import describe_error
+from .inputs import Failure, InputDocument
 
 # What is to be annotated, or cannot be read.
 Item = Union[InputDocument, Failure]

@@ -15,6 +15,7 @@ from spacy.vocab import Vocab
 
 from ..data.corpus_files import try_spacy_docs
 from ..data.json_files import decode, parse_json, read_text, unpacked, unpacked_suffix
+from ..errors import describe_error
 from ..files import (
     MAX_BYTES,
     UniqueNames,
@@ -160,18 +161,6 @@ def read_inputs(
         # Whatever is in one file, the others are read.
         except Exception as error:
             yield Failure(path_text(file), describe_error(error))
-
-
-def describe_error(error: BaseException) -> str:
-    """What is said of an error.
-
-    error (BaseException): The error.
-    RETURNS (str): Its message, with its kind unless it is one that explains itself.
-    """
-    message = str(error)
-    if message and isinstance(error, (ImportError, OSError, ValueError)):
-        return message
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def _read_file(

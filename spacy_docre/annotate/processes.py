@@ -14,8 +14,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.tokens.underscore import Underscore
 
+from ..errors import describe_error
 from .batch import Item, Result, annotate_batch
-from .inputs import Failure, InputDocument, describe_error
+from .inputs import Failure, InputDocument
 
 # How often to look whether processes live whose connections do not say so.
 _SECONDS = 2.0

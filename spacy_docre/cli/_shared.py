@@ -28,7 +28,7 @@ def exit_on_error(title: str, hint: str = "") -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        from ..annotate.inputs import describe_error
+        from ..errors import describe_error
 
         _LOGGER.debug(title, exc_info=True)
         msg.fail(title, f"{describe_error(error)}{hint}", exits=1)

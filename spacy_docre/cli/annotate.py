@@ -161,7 +161,7 @@ def _write_document(
     files: "Dict[Path, Output]", doc: Doc, source: "InputDocument", table: bool
 ) -> Dict[str, str]:
     """Write a document. Where that fails, why."""
-    from ..annotate.inputs import describe_error
+    from ..errors import describe_error
     from ..files import path_text
 
     problems = {}

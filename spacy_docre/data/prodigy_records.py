@@ -1,6 +1,7 @@
 """One example of Prodigy's, checked: its tokens, the spans in them, and what relations connect."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from pydantic import BaseModel, StrictBool, StrictInt
@@ -314,7 +315,7 @@ def _cut(tokens: List[TokenRecord], offsets: List[int]) -> List[TokenRecord]:
     for token in tokens:
         inside = sorted({offset for offset in offsets if token.start < offset < token.end})
         bounds = [token.start, *inside, token.end]
-        for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+        for start, end in pairwise(bounds):
             text = token.text[start - token.start : end - token.start]
             cut.append(TokenRecord(text=text, start=start, end=end))
     return cut

@@ -113,7 +113,7 @@ class LogitsStore(Teacher):
                 file.get_tensor(digest),
                 file.get_tensor(columns) if columns in file.keys() else None,
             )
-        if not logits.fits(num_entities * (num_entities - 1), 1 + len(self._labels)):
+        if not logits.fits(Pairs.count(num_entities), 1 + len(self._labels)):
             raise ValueError(
                 f"{path} is damaged, or of other relations than {self.path / INDEX}: the logits of "
                 f"a document are not those of {num_entities} entities and {len(self._labels)} "

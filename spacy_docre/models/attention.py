@@ -273,12 +273,3 @@ def release_encoding(doc: Doc) -> None:
         freed = TransformerData.empty()
         freed.model_output = cast(ModelOutput, FreedOutput())
         doc._.trf_data = freed
-
-
-def drop_encoding(doc: Doc) -> None:
-    """Drop what the transformer left on a Doc, as if there had been none: for a Doc that is to be
-    stored.
-
-    doc (Doc): The document.
-    """
-    cast(Dict[Any, Any], doc.user_data).pop(("._.", DOC_EXT_ATTR, None, None), None)

@@ -6,6 +6,8 @@ from typing import Union
 from spacy.language import Language
 from spacy.util import load_model
 
+from ..errors import describe_error
+
 
 def load_pipeline(path: Union[str, Path]) -> Language:
     """Load a pipeline, with one error for all that may be wrong with it.
@@ -22,8 +24,7 @@ def load_pipeline(path: Union[str, Path]) -> Language:
         raise
     except Exception as error:
         # Components and their libraries raise anything for damaged files.
-        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         raise ValueError(
             f"The pipeline {path} cannot be loaded. If its files are damaged, copy or train it "
-            f"again. ({kind}{error})"
+            f"again. ({describe_error(error)})"
         ) from error

@@ -10,7 +10,7 @@ from spacy.tokens import Doc, Span
 from thinc.api import Adam
 
 from spacy_docre import Triple
-from spacy_docre.models.attention import drop_encoding
+from spacy_docre.data.corpus_files import drop_hidden_states
 from tests.pipeline.helpers import (
     EXTRACTOR,
     LABELS,
@@ -251,7 +251,7 @@ class TestAttentionOfADoc:
         expected = triples_of([doc])
         assert triples_of([nlp(doc)]) == expected
         nlp.update(examples)
-        drop_encoding(doc)
+        drop_hidden_states(doc)
         assert doc._.trf_data is None and triples_of([doc]) == expected
         # Nothing has set entities: `score` may yet ask for those of the reference.
         nlp.remove_pipe("ner")
