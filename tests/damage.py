@@ -4,6 +4,7 @@ import copy
 import gzip
 import json
 import random
+import zlib
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
@@ -78,17 +79,25 @@ def change_json(data: bytes, choice: random.Random) -> bytes:
 def change_message(data: bytes, choice: random.Random) -> bytes:
     """The same in a message of msgpack, or in one of those that it holds."""
     message = srsly.msgpack_loads(data)
-    inner = [shims for shims in message.get("shims", []) if shims]
+    # Of the weights of a model, or of the user data of documents.
+    inner = [items for items in [*message.get("shims", []), message.get("user_data")] if items]
     if inner and choice.random() < 0.7:
-        shims = choice.choice(inner)
-        data = shims[0]
+        items = choice.choice(inner)
+        index = choice.randrange(len(items))
+        data = items[index]
         # As `pack` leaves it.
         data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
         change = _fields(data) or choice.choice(BYTES)
-        shims[0] = change(data, choice)
+        items[index] = change(data, choice)
     else:
         message = change_field(message, choice)
     return srsly.msgpack_dumps(message)
+
+
+def change_packed(data: bytes, choice: random.Random) -> bytes:
+    """Damage what a .spacy file holds: of the file itself, its checksum tells any damage."""
+    change = choice.choice([change_message, change_message, *BYTES])
+    return zlib.compress(change(zlib.decompress(data), choice))
 
 
 def change_field(data: Any, choice: random.Random, values: List[Any] = STRANGE) -> Any:
@@ -166,10 +175,10 @@ def damage_file(file: Path, choice: random.Random, *, fields: bool) -> str:
 
 def _fields(data: bytes) -> Optional[Change]:
     """What changes a field of such data."""
-    for change in (change_json, change_message):
+    for change in (change_json, change_message, change_packed):
         try:
             change(data, random.Random(0))
-        except (AttributeError, TypeError, ValueError):
+        except (AttributeError, TypeError, ValueError, zlib.error):
             continue
         return change
     return None

@@ -118,10 +118,13 @@ def _hidden_width(tok2vec: Model[List[Doc], List[TransformerData]]) -> int:
     for node in tok2vec.walk():
         if node.has_dim("nO"):
             return node.get_dim("nO")
+    upstream = getattr(tok2vec, "upstream_name", "*")
+    name = "transformer" if upstream == "*" else upstream
     raise ValueError(
         "The width of the encoder is not known: the relation extractor has found no "
-        "'transformer' component to listen to. Add one before it: "
-        'nlp.add_pipe("transformer").'
+        f"{name!r} component to listen to. Add one before it, "
+        f'nlp.add_pipe("transformer", name={name!r}), or listen to another: '
+        '[components.doc_relation_extractor.model.tok2vec] upstream = "...".'
     )
 
 

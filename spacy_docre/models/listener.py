@@ -3,6 +3,7 @@
 Transformers write to one place, `doc._.trf_data`: the later overwrites the earlier.
 """
 
+import warnings
 from itertools import count
 from os import getpid
 from typing import Callable, Iterator, List, Sequence, Tuple
@@ -63,11 +64,19 @@ class AttentionListener(TransformerListener):
         self._func = forward
 
     def connect(self, nlp: Language) -> None:
-        """Get to know the pipeline, which has the transformer to listen to.
+        """Get to know the pipeline, which has the transformer to listen to. A warning says where
+        it has others only: then they are heard, but nothing goes back to them in training.
 
         nlp (Language): The pipeline.
         """
         _pipelines[self] = ref(nlp)
+        names = [name for name, _ in self._transformers()]
+        if names and self.upstream_name not in ("*", *names):
+            warnings.warn(
+                f"The relation extractor listens to {self.upstream_name!r}, and the pipeline has "
+                f"no transformer of that name before it, but {_listed(names)}. {self._remedy()}",
+                stacklevel=2,
+            )
 
     def receive(self, batch_id: int, outputs: List[TransformerData], backprop: Backprop) -> None:
         """Hear a transformer in training.
@@ -119,7 +128,8 @@ class AttentionListener(TransformerListener):
             names = self._names_of(source)
             known = dict(self._transformers())
             # Nor is one of the pipeline that it was taken from, where it has another name.
-            if names and self.upstream_name in known and self.upstream_name not in names:
+            other = names and self.upstream_name not in names
+            if other and (unread or self.upstream_name in known):
                 raise ValueError(self._two([self.upstream_name, *names]))
         elif unread:
             raise ValueError(self._two(self._names_of(unread[-1], source)))

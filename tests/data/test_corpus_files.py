@@ -22,7 +22,7 @@ from spacy_docre.data.corpus_files import (
     write_docs,
 )
 from spacy_docre.data.stats import CorpusCounts
-from tests.damage import BYTES, change_message, change_user_data
+from tests.damage import change_packed, change_user_data
 from tests.kills import kill_at_each_call
 
 VOCAB = Vocab()
@@ -415,9 +415,7 @@ def test_damaged_file(seed: int, tmp_path: Path) -> None:
     file = tmp_path / "docs.spacy"
     DocBin(docs=docs, store_user_data=True).to_disk(file)
     if seed % 2:
-        content = zlib.decompress(file.read_bytes())
-        change = choice.choice([*BYTES, change_message])
-        file.write_bytes(zlib.compress(change(content, choice)))
+        file.write_bytes(change_packed(file.read_bytes(), choice))
     try:
         list(read_spacy_docs(file, Vocab()))
     except ValueError as error:

@@ -194,6 +194,24 @@ class TestTwoTransformers:
         nlp.get_pipe("transformer").model = nlp.get_pipe("transformer").model.copy()
         assert scores(nlp(example.predicted.copy())) == pytest.approx(expected, abs=1e-5)
 
+    def test_a_name_that_none_has(self, make: Callable, make_examples: Callable, tmp_path) -> None:
+        nlp, add = make("transformer")
+        (example,) = make_examples(1)
+        expected = scores(nlp(example.predicted.copy()))
+        nlp.to_disk(tmp_path)
+        upstream = "components.doc_relation_extractor.model.tok2vec.upstream"
+        with pytest.warns(UserWarning, match="listens to 'transfromer'.* but 'transformer'"):
+            nlp = spacy.load(tmp_path, config={upstream: "transfromer"})
+        assert scores(nlp(example.predicted.copy())) == pytest.approx(expected, abs=1e-5)
+        add(nlp, before=NAME)
+        with pytest.raises(ValueError, match="two have left.*listens to 'transfromer'"):
+            nlp(example.predicted)
+
+    @pytest.mark.filterwarnings("ignore:The relation extractor listens to")
+    def test_a_name_that_none_has_in_training(self, make: Callable) -> None:
+        with pytest.raises(ValueError, match="no 'transfromer' component to listen to"):
+            make("transfromer")
+
     def test_any(self, make: Callable, make_examples: Callable, tmp_path) -> None:
         nlp, add = make()
         add(nlp, before=NAME)
