@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Iterator, List, Sequence, Tuple, TypeVar, Union
+from typing import Iterator, List, NamedTuple, Sequence, Tuple, TypeVar, Union
 
 import numpy
 import torch
@@ -163,6 +163,29 @@ class Pairs:
                 chosen = self.transposed[rows] if columns else rows
                 yield from chosen.unflatten(0, (n, number // n)).split(max(1, most * n // number))
             start += number
+
+
+class ScoredPairs(NamedTuple):
+    """Pairs of a document that have scores: all, or some of those of a long document.
+
+    heads (numpy.ndarray): Index of the head of each, shape (pairs,).
+    tails (numpy.ndarray): Index of the tail of each, shape (pairs,).
+    unordered (numpy.ndarray): The row of its evidence, shape (pairs,).
+    """
+
+    heads: numpy.ndarray
+    tails: numpy.ndarray
+    unordered: numpy.ndarray
+
+    @classmethod
+    def all_of(cls, num_entities: int) -> "ScoredPairs":
+        """All pairs of a document, in the order of `Pairs`.
+
+        num_entities (int): The number of its entities.
+        RETURNS (ScoredPairs): The pairs.
+        """
+        pairs = Pairs.of([num_entities])
+        return cls(pairs.heads.numpy(), pairs.tails.numpy(), pairs.unordered.numpy())
 
 
 def _document(n: int, diagonal: bool) -> Tensor:

@@ -24,6 +24,7 @@ from .kd_docre import (
     PrintedAxialAttention,
 )
 from .listener import AttentionListener
+from .passages import Passages
 from .pieces import MentionPooling, encode_document
 from .precision import Precision
 from .serialization import StoredPrecision
@@ -121,6 +122,7 @@ def make_doc_relation_model(
     pair_features: Union[str, MakePairFeatures] = "spacy_docre.GroupedBilinear.v1",
     classifier: Union[str, MakeClassifier] = "spacy_docre.LinearClassifier.v1",
     max_pairs: int = 500_000,
+    passages: Optional[Passages] = None,
 ) -> ExtractorModel:
     """`spacy_docre.DocRelationModel.v1`: KD-DocRE over a transformer.
 
@@ -141,6 +143,8 @@ def make_doc_relation_model(
     entity_pooling, context_pooling, pair_features, classifier (Union[str, Callable]): The layers of
         eq. 2, 3 and 4, 6, 8 (see `slots.py`), or their names. None for the second: no context.
     max_pairs (int): A document with more pairs of entities is an error, of this document alone.
+    passages (Optional[Passages]): How long documents are cut at prediction, e.g.
+        `spacy_docre.Passages.v1`; None to score them whole.
     RETURNS (ExtractorModel): The model.
     RAISES (ValueError): If a width, `dropout`, `smoothing` or `max_pairs` is out of its range.
     """
@@ -163,7 +167,7 @@ def make_doc_relation_model(
     encode = partial(
         encode_document, mention_pooling=mention_pooling, special_tokens=special_tokens
     )
-    return make_extractor(tok2vec, build_network, encode, stored_precision, max_pairs)
+    return make_extractor(tok2vec, build_network, encode, stored_precision, max_pairs, passages)
 
 
 def _layer(slot: Any) -> Any:

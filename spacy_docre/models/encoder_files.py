@@ -6,12 +6,23 @@ import re
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
+from reprlib import repr as shortened
 from tempfile import TemporaryDirectory
 from typing import Any, Dict, Iterator, Mapping, Tuple
 
 from spacy_transformers.data_classes import HFObjects
 from thinc.api import get_torch_default_device
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig
+from transformers import (
+    CONFIG_MAPPING,
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PretrainedConfig,
+)
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES,
+)
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 # What tokenizers' files are called: nothing that could be imported, unpickled, or elsewhere.
@@ -31,8 +42,16 @@ _UNSAFE = {
     *("_name_or_path", "name_or_path", "_commit_hash", "_configuration_file", "init_inputs"),
 }
 _UNSAFE_ENDINGS = ("_file", "_files")
-# A number of layers that no transformer has is some hours' work to build.
-_MOST_LAYERS = 1000
+# Others load networks of images or sound, from wherever their config says.
+_ENCODERS_OF_TEXT = {
+    *MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    *MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES,
+} - {"layoutlmv2", "layoutlmv3", "wav2vec2"}
+# Settings of that name, which the class has, too.
+_OF_THE_CLASS = ("model_type", "output_attentions")
+# Numbers of parts that no transformer has are some hours' work to build.
+_PARTS = re.compile("layer|block|depth|group|stage|expert|num_hidden")
+_MOST_PARTS = 1000
 
 
 def load_pretrained(
@@ -58,6 +77,11 @@ def load_pretrained(
         config = AutoConfig.from_pretrained(
             name, **{**transformer_settings, "return_dict": True, **safe}
         )
+        if config.model_type not in _ENCODERS_OF_TEXT:
+            raise ValueError(
+                f"The encoder {name} is of the type {config.model_type!r}, which is no encoder of "
+                "text in transformers. Choose one for text, e.g. of the type 'bert'."
+            )
         if "/" in str(config._attn_implementation):
             raise ValueError(f"Its attention is {config._attn_implementation!r}.")
         transformer = AutoModel.from_pretrained(name, config=config, **safe)
@@ -101,7 +125,7 @@ def read_stored(
         for name, content in safe_files(files).items():
             (Path(folder) / name).write_bytes(content)
         # srsly's JSON would round BERT's layer_norm_eps of 1e-12 to 0.
-        text = json.dumps(_without_unsafe(config))
+        text = json.dumps(_encoder_settings(config))
         (Path(folder) / "config.json").write_text(text, encoding="utf8")
         read_config = config_cls.from_pretrained(folder, **safe)
         tokenizer = tokenizer_cls.from_pretrained(folder, use_fast=use_fast, **safe)
@@ -132,15 +156,38 @@ def safe_files(files: Mapping[str, Any]) -> Dict[str, bytes]:
     return chosen
 
 
+def _encoder_settings(config: Mapping[str, Any]) -> Dict[str, Any]:
+    """The settings of a transformer, if it is an encoder of text. What would take the place of a
+    method or a table of its config is left out."""
+    kind = config.get("model_type")
+    if kind not in _ENCODERS_OF_TEXT:
+        raise ValueError(f"model_type = {shortened(kind)} is no encoder of text in transformers")
+    config_cls = CONFIG_MAPPING[kind]
+    settings = {
+        key: value
+        for key, value in _without_unsafe(config).items()
+        if key in _OF_THE_CLASS or not hasattr(config_cls, key)
+    }
+    for key, value in settings.items():
+        if "backbone" in key or isinstance(value, dict) and "model_type" in value:
+            raise ValueError(f"{key} is a network of its own")
+        if _PARTS.search(key) and _is_large(value):
+            raise ValueError(f"{key} = {shortened(value)}")
+    return settings
+
+
+def _is_large(value: Any) -> bool:
+    if isinstance(value, (list, tuple, dict)):
+        return len(value) > _MOST_PARTS or any(map(_is_large, value))
+    return isinstance(value, (int, float)) and value > _MOST_PARTS
+
+
 def _without_unsafe(settings: Any) -> Dict[str, Any]:
     """Settings without those that could load code, from wherever they are."""
     class_name = settings.get("tokenizer_class")
     if class_name is not None and not _TOKENIZER_CLASS.fullmatch(class_name):
         # transformers would take anything of its own that has this name.
         raise ValueError(f"{class_name!r} is no class of tokenizers")
-    for key, value in settings.items():
-        if "layer" in str(key) and isinstance(value, int) and value > _MOST_LAYERS:
-            raise ValueError(f"{key} = {value}")
     return {
         key: _without_unsafe(value) if isinstance(value, dict) else value
         for key, value in settings.items()

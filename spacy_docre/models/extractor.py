@@ -3,7 +3,7 @@
 import copy
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable, List, Optional, Tuple, cast
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, cast
 
 import torch
 from spacy.tokens import Doc
@@ -16,10 +16,11 @@ from torch import nn
 from transformers.utils.generic import ModelOutput
 
 from ..entity_sources import EntityDoc
-from ..pairs import Pairs
+from ..pairs import Pairs, ScoredPairs
 from .attention import leave_attention_gradient
 from .encoded_document import EncodedDocument
 from .kd_docre import KDDocRE
+from .passages import Passage, Passages, PassageScores, merge
 from .serialization import (
     StoredPrecision,
     build,
@@ -41,15 +42,18 @@ PairScorer = Model[List[EncodedDocument], List[Tuple[Floats2d, Evidence]]]
 
 @dataclass
 class PairScores:
-    """What the model says of the pairs of one document, in the order of `Pairs`.
+    """What the model says of the pairs of one document.
 
     document (EntityDoc): The Doc and its entities.
+    pairs (ScoredPairs): The pairs: all in the order of `Pairs`, or, of a document that is scored
+        passage by passage, those that a passage brings together.
     logits (Floats2d): TH in column 0, the relations after it, shape (pairs, 1 + relations).
-    evidence (Evidence): The sentences on which most of the attention of each unordered pair
-        falls, as arrays.
+    evidence (Evidence): The sentences on which most of the attention of a pair falls, as arrays;
+        `pairs.unordered` tells which row is a pair's.
     """
 
     document: EntityDoc
+    pairs: ScoredPairs
     logits: Floats2d
     evidence: Evidence
 
@@ -60,6 +64,7 @@ def make_extractor(
     encode: EncodeDocument,
     stored_precision: StoredPrecision,
     max_pairs: int,
+    passages: Optional[Passages] = None,
 ) -> ExtractorModel:
     """Put a network over an encoder.
 
@@ -68,6 +73,8 @@ def make_extractor(
     encode (EncodeDocument): `encode_document`, with its settings.
     stored_precision (StoredPrecision): Precision of the weights on disk.
     max_pairs (int): The largest number of pairs of a document.
+    passages (Optional[Passages]): How long documents are cut at prediction; None to score them
+        whole.
     RETURNS (ExtractorModel): The model.
     """
     shim = ThreadSafeShim(
@@ -86,7 +93,7 @@ def make_extractor(
     )
     return Model(
         "doc_relation_model",
-        partial(forward, encode=encode, max_pairs=max_pairs),
+        partial(forward, encode=encode, max_pairs=max_pairs, passages=passages),
         init=partial(initialize, build_network=build_network),
         layers=[tok2vec, pair_scorer],
         refs={"tok2vec": tok2vec, "pair_scorer": pair_scorer},
@@ -173,12 +180,13 @@ def forward(
     *,
     encode: EncodeDocument,
     max_pairs: int,
+    passages: Optional[Passages],
 ) -> Tuple[List[PairScores], Callable[[List[Floats2d]], List[EntityDoc]]]:
     """Score the pairs of a batch.
 
     documents (List[EntityDoc]): The Docs and their entities.
     is_train (bool): Whether it is a training step.
-    encode, max_pairs: As in `make_extractor`.
+    encode, max_pairs, passages: As in `make_extractor`.
     RETURNS (Tuple[List[PairScores], Callable]): The scores, and the backward pass from the
         gradients of each document's logits.
     RAISES (ValueError): If a document has more than `max_pairs` pairs.
@@ -187,31 +195,36 @@ def forward(
     encodings, backprop_tok2vec = model.get_ref("tok2vec")(
         [document.doc for document in documents], is_train
     )
-    # The network takes no document without pairs.
-    with_pairs = [index for index, document in enumerate(documents) if len(document.entities) > 1]
-    device = cast(PyTorchShim, pair_scorer.shims[0]).device
-    for index in with_pairs:
-        require_few_pairs(documents[index], max_pairs)
-    encoded = [
-        encode(documents[index], encodings[index], device=device, is_train=is_train)
-        for index in with_pairs
-    ]
     alloc = model.ops.alloc2f
     no_evidence = Evidence(model.ops.alloc2i(0, 1), alloc(0, 1))
     scores = [
-        PairScores(document, alloc(0, 1 + model.get_dim("nO")), no_evidence)
+        PairScores(document, ScoredPairs.all_of(0), alloc(0, 1 + model.get_dim("nO")), no_evidence)
         for document in documents
     ]
+    # The network takes no document without pairs.
+    with_pairs = [index for index, document in enumerate(documents) if len(document.entities) > 1]
+    device = cast(PyTorchShim, pair_scorer.shims[0]).device
+    encoded: Dict[int, EncodedDocument] = {}
+    for index in with_pairs:
+        found = encode(documents[index], encodings[index], device=device, is_train=is_train)
+        if passages is not None and not is_train and passages.are_needed(found):
+            scores[index] = score_passages(
+                pair_scorer, documents[index], passages.cut(found), model.get_dim("nO"), max_pairs
+            )
+        else:
+            require_few_pairs(documents[index], Pairs.count(found.num_entities), max_pairs)
+            encoded[index] = found
     if encoded:
-        found, backprop_scores = pair_scorer(encoded, is_train)
-        for index, (logits, evidence) in zip(with_pairs, found, strict=True):
-            scores[index] = PairScores(documents[index], logits, evidence)
+        whole, backprop_scores = pair_scorer([*encoded.values()], is_train)
+        for index, (logits, evidence) in zip(encoded, whole, strict=True):
+            pairs = ScoredPairs.all_of(len(documents[index].entities))
+            scores[index] = PairScores(documents[index], pairs, logits, evidence)
 
     def backprop(d_logits: List[Floats2d]) -> List[EntityDoc]:
         d_hidden: List[Optional[Floats3d]] = [None] * len(documents)
         if encoded:
-            gradients = backprop_scores([d_logits[index] for index in with_pairs])
-            for index, (d_hidden[index], d_attention) in zip(with_pairs, gradients, strict=True):
+            gradients = backprop_scores([d_logits[index] for index in encoded])
+            for index, (d_hidden[index], d_attention) in zip(encoded, gradients, strict=True):
                 leave_attention_gradient(encodings[index], d_attention)
         backprop_tok2vec(
             [
@@ -226,20 +239,51 @@ def forward(
     return scores, backprop
 
 
-def require_few_pairs(document: EntityDoc, most: int) -> None:
+def score_passages(
+    pair_scorer: PairScorer,
+    document: EntityDoc,
+    parts: Iterable[Passage],
+    num_relations: int,
+    max_pairs: int,
+) -> PairScores:
+    """Score the pairs of a long document, passage by passage.
+
+    pair_scorer (PairScorer): The network.
+    document (EntityDoc): The Doc and its entities.
+    parts (Iterable[Passage]): Its passages.
+    num_relations (int): The number of relations.
+    max_pairs (int): The largest number of pairs of all passages together.
+    RETURNS (PairScores): The scores of the pairs that meet in a passage.
+    RAISES (ValueError): If there are more pairs.
+    """
+    found: List[PassageScores] = []
+    number = 0
+    for part in parts:
+        pairs = ScoredPairs.all_of(part.document.num_entities)
+        number += len(pairs.heads)
+        require_few_pairs(document, number, max_pairs)
+        ((logits, evidence),) = pair_scorer.predict([part.document])
+        found.append(PassageScores.of(part, pairs, logits, evidence))
+    merged = merge(found, len(document.entities), 1 + num_relations)
+    as_array = cast(Callable[[object], Any], pair_scorer.ops.asarray)
+    evidence = Evidence(as_array(merged.sentences), as_array(merged.shares))
+    return PairScores(document, merged.pairs, as_array(merged.logits), evidence)
+
+
+def require_few_pairs(document: EntityDoc, number: int, most: int) -> None:
     """Refuse a document that would need more memory than there may be.
 
     document (EntityDoc): The document and its entities.
+    number (int): The number of pairs that are scored, as far as it is known.
     most (int): The largest number of pairs.
     RAISES (ValueError): If it has more.
     """
-    number = len(document.entities)
-    if Pairs.count(number) > most:
+    if number > most:
         raise ValueError(
-            f"The document that begins {document.doc[:8].text!r} has {number} entities, which are "
-            f"{Pairs.count(number)} pairs, and max_pairs = {most}: it is not scored. Cut it into "
-            "parts, or raise max_pairs in [components.doc_relation_extractor.model]; the README, "
-            "section Memory, says what a pair needs, in training and else."
+            f"The document that begins {document.doc[:8].text!r} has {len(document.entities)} "
+            f"entities, which are {number} pairs, and max_pairs = {most}: it is not scored. Cut it "
+            "into parts, or raise max_pairs in [components.doc_relation_extractor.model]; the "
+            "README, section Memory, says what a pair needs, in training and else."
         )
 
 

@@ -1,13 +1,14 @@
 """Logits to triples: where the threshold is applied."""
 
-from typing import List, Mapping, Optional, Sequence, Tuple
+from bisect import bisect_right
+from typing import List, Mapping, Optional, Sequence, Set, Tuple
 
 import numpy
 from thinc.api import NumpyOps, to_numpy
 
 from ..annotations import Triple, sentence_boundaries
+from ..entity_sources import EntityDoc
 from ..models.extractor import PairScores
-from ..pairs import Pairs
 
 # A sentence is evidence if at least this share of the pair's attention falls on it. Chosen on
 # Re-DocRED development documents, by evidence F1 of the gold triples (0.2: 43, 0.3: 45, 0.4: 42).
@@ -33,10 +34,11 @@ def decode(
     RETURNS (List[Triple]): The relations, pair by pair.
     """
     document = scores.document
-    pairs = Pairs.of([len(document.entities)])
+    pairs = scores.pairs
     has_sentences = document.doc.has_annotation("SENT_START")
     sentences = sentence_boundaries(document.doc) if has_sentences else []
     kept, shares = to_numpy(scores.evidence.sentences), to_numpy(scores.evidence.shares)
+    entity_sentences = _entity_sentences(document, sentences)
     triples = []
     for start in range(0, len(scores.logits), _ROWS):
         logits = to_numpy(scores.logits[start : start + _ROWS]).astype("float64")
@@ -47,15 +49,18 @@ def decode(
         if top_k is not None:
             chosen &= _among_best(margins, top_k)
         for row, column in zip(*chosen.nonzero(), strict=True):
+            head, tail = int(pairs.heads[start + row]), int(pairs.tails[start + row])
             unordered = int(pairs.unordered[start + row])
+            attended = _attended(kept[unordered], shares[unordered]) if sentences else []
+            evidence = _holding_both(attended, entity_sentences[head], entity_sentences[tail])
             triples.append(
                 Triple(
-                    head=int(pairs.heads[start + row]),
-                    tail=int(pairs.tails[start + row]),
+                    head=head,
+                    tail=tail,
                     label=labels[column],
                     score=float(probabilities[row, column]),
                     name=names.get(labels[column], ""),
-                    evidence=_evidence_sentences(kept[unordered], shares[unordered], sentences),
+                    evidence=tuple(sentences[index] for index in evidence),
                 )
             )
     return triples
@@ -69,17 +74,31 @@ def _among_best(margins: numpy.ndarray, top_k: int) -> numpy.ndarray:
     return best
 
 
-def _evidence_sentences(
-    kept: numpy.ndarray, shares: numpy.ndarray, sentences: Sequence[Tuple[int, int]]
-) -> Tuple[Tuple[int, int], ...]:
+def _attended(kept: numpy.ndarray, shares: numpy.ndarray) -> List[int]:
     """The sentence on which most of a pair's attention falls, and others on which enough
     does, most first; none for a pair without attention."""
-    if not sentences:
-        return ()
     enough = min(EVIDENCE_SHARE, shares[0])
-    return tuple(
-        sentences[index] for index, share in zip(kept, shares, strict=True) if share >= enough > 0
-    )
+    return [int(index) for index, share in zip(kept, shares, strict=True) if share >= enough > 0]
+
+
+def _entity_sentences(document: EntityDoc, sentences: Sequence[Tuple[int, int]]) -> List[Set[int]]:
+    """The sentences in which each entity is mentioned."""
+    starts = [start for start, _ in sentences]
+    return [
+        {bisect_right(starts, span.start) - 1 for span in mentions} if starts else set()
+        for mentions in document.entities
+    ]
+
+
+def _holding_both(attended: List[int], head: Set[int], tail: Set[int]) -> List[int]:
+    """The sentences that are attended to, and where these do not mention head or tail the nearest
+    that does: no reader can see a relation without the two."""
+    evidence = list(attended)
+    for entity, other in ((head, tail), (tail, head)):
+        if entity and entity.isdisjoint(evidence):
+            near = evidence or other
+            evidence.append(min(entity, key=lambda one: min(abs(one - two) for two in near)))
+    return evidence
 
 
 def check_decision(threshold: float, top_k: Optional[int]) -> None:

@@ -14,6 +14,7 @@ from ..annotations import mentions_from_lists, mentions_to_lists
 from ..distillation.teacher import Teacher
 from ..distillation.teacher_logits import TeacherLogits
 from ..entity_sources import EntityDoc, copy_words, give_entities
+from ..pairs import Pairs
 from .components import relation_extractors, transformers
 from .doc_relation_extractor import DocRelationExtractor
 from .loading import load_pipeline
@@ -57,7 +58,8 @@ class TeacherPipeline(Teacher):
         would find.
 
         alignments (Sequence[GoldAlignment]): The documents; they stay as they are.
-        YIELDS (TeacherLogits): The logits of all pairs of each.
+        YIELDS (TeacherLogits): The logits of all pairs of each; of a long document, those of the
+            pairs that the teacher scores.
         """
         # The teacher's encoding must not stand where the student's own does.
         copies = [
@@ -67,7 +69,10 @@ class TeacherPipeline(Teacher):
         for transformer in transformers(self.nlp):
             docs = list(transformer.pipe(docs, batch_size=len(docs)))
         for prediction in self._extractor.score_entities(copies):
-            yield TeacherLogits(to_numpy(prediction.logits))
+            pairs, number = prediction.pairs, len(prediction.document.entities)
+            yield TeacherLogits(
+                to_numpy(prediction.logits), rows=Pairs.row(pairs.heads, pairs.tails, number)
+            )
 
     @property
     def _extractor(self) -> DocRelationExtractor:

@@ -1,15 +1,17 @@
 """What is loaded is data: no file, setting or name in it runs code."""
 
 import json
+import shutil
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, List
 
 import pytest
 import spacy
 import srsly
 import torch
 from spacy.language import Language
+from transformers import AutoBackbone, AutoConfig
 
 from spacy_docre.models.encoder_files import load_pretrained, safe_files
 from tests.models.encoders import docs_of, relations_of
@@ -291,6 +293,80 @@ def test_a_folder_in_the_place_of_the_weights(
 def test_attention_from_the_hub(encoder: Callable[[str], str]) -> None:
     with pytest.raises(ValueError, match="(?s)needs code of its own.*someone/kernel"):
         load_pretrained(encoder("bert"), {}, {"attn_implementation": "someone/kernel:attention"})
+
+
+class TestNetworksFromElsewhere:
+    """Configs of images take a network from wherever they say, in whatever format."""
+
+    PICKLE = {"weights_only": False, "use_safetensors": False}
+
+    @pytest.mark.parametrize("kind", ["detr", "dpt", "maskformer", "upernet", "timm_backbone"])
+    def test_none_is_loaded(
+        self, kind: str, saved: Language, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: List[object] = []
+        for cls in (AutoConfig, AutoBackbone):
+            monkeypatch.setattr(cls, "from_pretrained", lambda *args, **_: asked.append(args[0]))
+        folder = tmp_path / "backbone"
+
+        def change(message: Message) -> None:
+            message["config"].update(
+                model_type=kind,
+                backbone=str(folder),
+                use_pretrained_backbone=True,
+                use_timm_backbone=False,
+                backbone_config=None,
+                backbone_kwargs=self.PICKLE,
+            )
+
+        with pytest.raises(ValueError, match=f"'{kind}' is no encoder of text"):
+            spacy.load(tamper(saved, tmp_path / "pipeline", change))
+        assert asked == []
+
+    def test_nor_is_one_trained(self, encoder: Callable[[str], str], tmp_path: Path) -> None:
+        folder = shutil.copytree(encoder("bert"), tmp_path / "encoder")
+        (folder / "config.json").write_text(json.dumps({"model_type": "vit"}))
+        with pytest.raises(ValueError, match="of the type 'vit', which is no encoder of text"):
+            load_pretrained(str(folder), {}, {})
+
+    @pytest.mark.parametrize(
+        "setting",
+        [
+            {"attribute_map": {"zz": "_attn_implementation"}},
+            {"num_labels": 10**9},
+            {"sub_configs": {"x": "y"}},
+            {"to_dict": 1},
+        ],
+        ids=lambda setting: next(iter(setting)),
+    )
+    def test_what_the_class_of_the_config_has_is_left_out(
+        self, setting: Message, saved: Language, tmp_path: Path
+    ) -> None:
+        folder = tamper(saved, tmp_path, lambda message: message["config"].update(setting))
+        config = spacy.load(folder).get_pipe("transformer").model.transformer.config
+        assert not vars(config).keys() & setting.keys()
+        assert config.num_labels == 2 and config.to_dict()
+
+    @pytest.mark.parametrize(
+        "setting",
+        [
+            {"model_type": "albert", "inner_group_num": 10**8},
+            {"model_type": "mixtral", "num_local_experts": 10**8},
+            {"model_type": "funnel", "block_sizes": [10**8]},
+            {"model_type": "modernbert", "num_hidden_layers": 10.0**9},
+            {"model_type": ["bert"]},
+            {"model_type": None},
+            {"backbone": "someone/network", "use_pretrained_backbone": True},
+            {"text_config": {"model_type": "detr"}},
+        ],
+        ids=str,
+    )
+    def test_parts_without_end_and_networks_within(
+        self, setting: Message, saved: Language, tmp_path: Path
+    ) -> None:
+        folder = tamper(saved, tmp_path, lambda message: message["config"].update(setting))
+        with pytest.raises(ValueError, match="transformer cannot be made of what is stored"):
+            spacy.load(folder)
 
 
 @pytest.mark.parametrize("field", ["num_hidden_layers", "vocab_size", "hidden_size"])
