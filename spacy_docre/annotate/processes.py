@@ -6,6 +6,7 @@ concurrent.futures: where one process dies, it does not say of which batch, and 
 
 import multiprocessing
 import signal
+import warnings
 from collections import deque
 from multiprocessing.connection import Connection, wait
 from typing import Deque, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
@@ -183,6 +184,11 @@ def _collect(workers: Iterable[_Worker], seconds: float) -> None:
 
 def _results(nlp: Language, batch: _Batch, try_again: bool) -> Iterator[Result]:
     if batch.end and try_again:
+        warnings.warn(
+            f"A process {batch.end} while it worked on {len(batch.items)} documents. They are "
+            "annotated again, each alone.",
+            stacklevel=2,
+        )
         alone = ([item] for item in batch.items)
         yield from annotate_in_processes(nlp, alone, 1, try_again=False)
         return

@@ -183,9 +183,8 @@ def read_docs(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Doc]:
 def split_docs(
     docs: Sequence[Doc], sizes: Mapping[str, Optional[int]], seed: Optional[int] = None
 ) -> Dict[str, List[Doc]]:
-    """Split documents by number. Those of the same text, and title where they have one, stay
-    together, so that none is both in training and in evaluation: a part may hold some more for
-    that, and a later one fewer.
+    """Split documents by number. Those of the same text stay together, so that none is both in
+    training and in evaluation: a part may hold some more for that, and a later one fewer.
 
     docs (Sequence[Doc]): The documents.
     sizes (Mapping[str, Optional[int]]): The number of documents in each part; None for those
@@ -202,9 +201,9 @@ def split_docs(
     docs = list(docs)
     if seed is not None:
         random.Random(seed).shuffle(docs)
-    groups: Dict[Tuple[Any, str], List[Doc]] = {}
+    groups: Dict[str, List[Doc]] = {}
     for doc in docs:
-        groups.setdefault((doc.user_data.get("title"), plain_text(doc)), []).append(doc)
+        groups.setdefault(plain_text(doc), []).append(doc)
     left = list(groups.values())
     parts: Dict[str, List[Doc]] = {}
     for name, size in sizes.items():

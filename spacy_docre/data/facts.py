@@ -100,6 +100,10 @@ def _read_rows(rows: Any, name: str, delimiter: str) -> Iterator[KnowledgeFact]:
         if _is_wikidata(header):
             header, first = list(BY_ID), header
             yield _fact(dict(zip(header, first, strict=True)), f"{name}, line 1")
+        elif len(header) != len({*header}):
+            raise ValueError(
+                f"{name}: the first line names a column twice: {delimiter.join(header)[:_SHOWN]!r}."
+            )
         elif not (set(BY_NAME) <= set(header) or set(BY_ID) <= set(header)):
             raise ValueError(
                 f"{name}: the first line should name the columns {', '.join(BY_NAME)}, or "

@@ -6,7 +6,7 @@ import json
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Iterator, TextIO, Tuple, cast
+from typing import Any, BinaryIO, Dict, Iterator, List, TextIO, Tuple, cast
 
 from ..files import MAX_BYTES, read_bounded, read_lines, too_long
 
@@ -95,11 +95,11 @@ def parse_json(text: str, where: str) -> Any:
     text (str): The JSON.
     where (str): What to call it in an error.
     RETURNS (Any): The data.
-    RAISES (ValueError): If it is not JSON.
+    RAISES (ValueError): If it is not JSON, or gives a key of an object two values.
     """
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return json.loads(text, object_pairs_hook=_with_single_keys)
+    except (ValueError, RecursionError, _TwoValues) as error:
         raise _not_json(where, error) from None
 
 
@@ -140,7 +140,7 @@ def parse_json_items(path: Path) -> Iterator[Any]:
 # pair becomes "?"; a number of more than 64 bits is an error.
 def _items(stream: TextIO, where: str) -> Iterator[Any]:
     """The items of a JSON array, or objects that follow each other."""
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(object_pairs_hook=_with_single_keys)
     text = ""
     number = 0
 
@@ -182,8 +182,8 @@ def _items(stream: TextIO, where: str) -> Iterator[Any]:
         while end is None:
             try:
                 item, end = decoder.raw_decode(text := text.lstrip())
-            except (ValueError, RecursionError) as error:
-                if isinstance(error, RecursionError) or not read_on():
+            except (ValueError, RecursionError, _TwoValues) as error:
+                if not isinstance(error, ValueError) or not read_on():
                     # Its position is that within what is in memory.
                     problem = getattr(error, "msg", error)
                     raise _not_json(where, f"{problem}, in item {number}") from None
@@ -198,6 +198,20 @@ def _items(stream: TextIO, where: str) -> Iterator[Any]:
             raise _not_json(where, "the list has no end, or misses a comma")
     if next_character():
         raise _not_json(where, f"{text[:20]!r} follows the list")
+
+
+class _TwoValues(Exception):
+    """A key of an object has two values. Not a ValueError: more of the file would not help."""
+
+
+def _with_single_keys(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        for key, value in pairs:
+            # Equal by text: NaN is not equal to itself.
+            if repr(record[key]) != repr(value):
+                raise _TwoValues(f"{key!r} is there twice, with different values")
+    return record
 
 
 def _not_json(where: str, problem: object) -> ValueError:

@@ -164,7 +164,8 @@ def _annotate(
         triples.append(Triple(head, child, link.label, name=names.get(link.label, "")))
     set_gold_annotations(
         doc,
-        entities if example.has_spans or example.has_relations else None,
+        # Without spans, those of the relations are known, if there are any.
+        entities if example.has_spans or entities else None,
         # Relations of the same two entities between other mentions are one.
         list(dict.fromkeys(triples)) if example.has_relations else None,
     )

@@ -25,6 +25,9 @@ WAITING = 6
 _LOGGER = logging.getLogger(__name__)
 _BUSY = "The server is busy with other texts: try again in a moment."
 _NO_TEXT = "There is no text yet: write or paste one."
+# The time that spaCy's tokenizer takes grows with the square of a word's length.
+_LONGEST_WORD = 1000
+_LONG_WORD = f"A word of the text is longer than {_LONGEST_WORD:,} characters: put spaces into it."
 _TOO_LARGE = "This text needs more memory than there is: give a part of it."
 
 
@@ -76,6 +79,8 @@ def make_app(
             return page(problem=_NO_TEXT, status=400)
         if len(text) > max_length:
             return page(text, too_long, status=413)
+        if max(map(len, text.split())) > _LONGEST_WORD:
+            return page(text, _LONG_WORD, status=413)
         view, problem, status = annotator.answer(text)
         return page(text, problem, status, view)
 

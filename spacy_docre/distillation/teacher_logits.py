@@ -27,10 +27,10 @@ class TeacherLogits:
 
         num_pairs (int): The number of pairs.
         num_classes (int): The number of relations, with the threshold class TH.
-        RETURNS (bool): Whether shapes and classes are as they should be, and no value is NaN.
+        RETURNS (bool): Whether shapes and classes are as they should be, and all values are finite.
         """
         values, columns = self.values, self.columns
-        if values.ndim != 2 or len(values) != num_pairs or numpy.isnan(values).any():
+        if values.ndim != 2 or len(values) != num_pairs or not numpy.isfinite(values).all():
             return False
         if columns is None:
             return values.shape[1] == num_classes

@@ -25,14 +25,15 @@ class Passages:
 
     length (int): The longest passage, in word pieces. It has whole sentences, but where a single
         sentence is longer than `stride`.
-    stride (int): The next passage begins at most so many word pieces further on. Entities with
-        mentions that are no further apart than `length` less `stride` meet in a passage.
+    stride (int): The next passage begins at most so many word pieces further on. Two entities meet
+        in a passage where they have mentions no further apart than `length` less `stride`, less a
+        sentence.
     whole (int): Documents of up to so many word pieces are not cut.
     RAISES (ValueError): If one is out of its range.
     """
 
-    length: int = 256
-    stride: int = 128
+    length: int = 320
+    stride: int = 160
     whole: int = 512
 
     def __post_init__(self) -> None:

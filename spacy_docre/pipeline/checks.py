@@ -60,8 +60,11 @@ def _put(component: TrainablePipe, name: str, data: Union[str, bytes], what: str
         settings = json.loads(data)
         require_kinds(settings, {"labels": list, "label_names": dict})
         names = [*settings["labels"], *settings["label_names"].values()]
-        if not all(isinstance(item, str) for item in names):
+        if not all(isinstance(item, str) and item for item in names):
             raise ValueError("a label is no text")
+        if len({*settings["labels"]}) < len(settings["labels"]):
+            raise ValueError("a label is there twice")
+        "".join(names).encode()  # Half a surrogate pair could be written nowhere.
     component.cfg.update(settings)
 
 

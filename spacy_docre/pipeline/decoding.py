@@ -108,9 +108,12 @@ def check_decision(threshold: float, top_k: Optional[int]) -> None:
     top_k (Optional[int]): The largest number of relations of a pair.
     RAISES (ValueError): If one is not a number, or out of its range.
     """
-    for name, value in (("threshold", threshold), ("top_k", 1 if top_k is None else top_k)):
-        if not isinstance(value, (int, float)):
-            raise ValueError(f"{name} = {value!r} is not a number.")
+    for name, value, kinds in (
+        ("threshold", threshold, (int, float)),
+        ("top_k", 1 if top_k is None else top_k, int),
+    ):
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            raise ValueError(f"{name} = {value!r} is not a number, or not a whole one.")
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold = {threshold} is no probability: set one of 0 to 1.")
     if top_k is not None and top_k < 1:

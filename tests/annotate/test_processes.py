@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from typing import Any, Iterator, List, Tuple
 
 import pytest
@@ -56,7 +57,10 @@ def test_only_the_document_that_a_process_dies_of_fails(nlp: Language, batch_siz
     texts = [f"text {number}" for number in range(25)]
     texts[0], texts[7], texts[8], texts[24] = "killed", "gone", "left", "killed at the end"
     start = time.monotonic()
-    results = run(nlp, documents(texts), batch_size=batch_size)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        results = run(nlp, documents(texts), batch_size=batch_size)
+    assert any("annotated again, each alone" in str(warning.message) for warning in caught)
     assert time.monotonic() - start < 30
     assert [id_ for id_, _ in results] == [str(number) for number in range(25)]
     for (_, found), text in zip(results, texts, strict=True):

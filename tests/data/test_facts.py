@@ -54,6 +54,7 @@ def test_facts(name: str, text: str, packed: bool, doc: Doc, tmp_path: Path) -> 
     [
         ("facts.csv", "Ada,P19,Oslo\n", "first line should name the columns head, relation, tail"),
         ("facts.csv", "", "first line should name the columns"),
+        ("facts.csv", "head,relation,tail,head\nA,P1,B,C\n", "names a column twice"),
         ("facts.csv", "head,relation,tail\nAda,P19,Oslo\nAda,P19\n", "line 3 is no fact"),
         ("facts.csv", "head,relation,tail\nAda, ,Oslo\n", "line 2 is no fact"),
         ("facts.csv", "head,relation,tail\nLane, Ada,P1,Oslo\n", "line 2 has 4 columns"),

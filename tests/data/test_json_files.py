@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spacy_docre.data import json_files
-from spacy_docre.data.json_files import parse_json_items, parse_json_lines, read_text
+from spacy_docre.data.json_files import parse_json, parse_json_items, parse_json_lines, read_text
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -82,6 +82,8 @@ def test_first_item_is_there_before_the_last_is_read(tmp_path: Path) -> None:
         ('{"a": 1}, {"a": 2}', "is not JSON.*in item 1"),
         ('{"a": 1}\n{"a"', "is not JSON.*in item 1"),
         ('["a]', "is not JSON"),
+        ('[1, {"a": {"b": [], "c": 1, "b": [2]}}, 3]', "'b' is there twice.*in item 1"),
+        ('{"a": 1}\n{"a": null, "a": 1}', "'a' is there twice.*in item 1"),
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])
@@ -90,6 +92,13 @@ def test_malformed(text: str, problem: str, packed: bool, tmp_path: Path) -> Non
     path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
     with pytest.raises(ValueError, match=problem):
         list(parse_json_items(path))
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 1}', '{"a": NaN, "a": NaN}'])
+def test_a_key_with_equal_values(text: str) -> None:
+    assert [*parse_json(text, "it")] == ["a"]
+    with pytest.raises(ValueError, match="it is not JSON.*'a' is there twice, with different"):
+        parse_json(text.replace("{", '{"a": 2, '), "it")
 
 
 def test_not_utf8(tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ def test_answers(path: Path) -> None:
         ({"spans": None, "relations": None}, False, False),
         ({"spans": []}, True, False),
         ({"spans": [], "relations": None}, True, False),
-        ({"relations": []}, True, True),
+        ({"relations": []}, False, False),
         ({"spans": [], "relations": []}, True, True),
     ],
 )

@@ -47,6 +47,13 @@ def test_longest_text_is_taken(client: FlaskClient) -> None:
     assert client.post("/", data={"text": "\U0001f600" * 200}).status_code == 200
 
 
+def test_a_word_that_takes_the_tokenizer_long(nlp: Language) -> None:
+    client = make_app(nlp, title="a", max_length=20_000, names={"localhost"}).test_client()
+    answer = client.post("/", data={"text": "well " + "\U0001f600" * 19_000})
+    assert answer.status_code == 413 and "longer than 1,000 characters" in answer.text
+    assert client.post("/", data={"text": "(" * 1000 + " " + ")" * 1000}).status_code == 200
+
+
 def test_markup_is_text(client: FlaskClient) -> None:
     answer = client.post("/", data={"text": "</textarea><script>alert(1)</script>"})
     assert "<script>alert" not in answer.text

@@ -291,6 +291,7 @@ def test_teacher_that_is_not_there(tmp_path: Path) -> None:
         lambda values: values.reshape(-1),
         lambda values: numpy.zeros((0, 2**40), "float16"),
         lambda values: values * numpy.nan,
+        lambda values: values + numpy.inf,
     ],
 )
 def test_logits_that_cannot_be_those_of_a_document(

@@ -2,15 +2,18 @@
 
 import warnings
 from itertools import permutations
+from typing import Sequence, Set
 
 import numpy
 import pytest
 import torch
 from spacy.tokens import Doc, Span
 
+from spacy_docre import Entity
 from spacy_docre.entity_sources import EntityDoc
 from spacy_docre.models.extractor import PairScores
 from spacy_docre.models.slots import Evidence
+from spacy_docre.pairs import ScoredPairs
 from spacy_docre.pipeline import decoding
 from spacy_docre.pipeline.decoding import decode
 from tests.pipeline.helpers import (
@@ -51,7 +54,7 @@ class TestSettings:
         below, above = numpy.nextafter(numpy.float32(1), [0, 2], dtype="f")
         logits = numpy.asarray([[1, 1, below, above], [0, 0, -1, 1]], dtype="f")
         evidence = Evidence(numpy.zeros((1, 1), dtype="i"), numpy.ones((1, 1), dtype="f"))
-        scores = PairScores(EntityDoc(doc, mentions), logits, evidence)
+        scores = PairScores(EntityDoc(doc, mentions), ScoredPairs.all_of(2), logits, evidence)
         found = decode(scores, ["equal", "below", "above"], {}, 0.5, None)
         assert [(triple.head, triple.label) for triple in found] == [(0, "above"), (1, "above")]
         highest = found[1].score
@@ -109,6 +112,11 @@ class TestSettings:
         assert all(0 < score < 1e-6 if bias > 0 else 1 - 1e-6 < score < 1 for score in scores)
 
 
+def sentences_of(entity: Entity, sentences: Sequence[Span]) -> Set[int]:
+    """The sentences that mention an entity."""
+    return {sentences.index(mention.sent) for mention in entity.mentions}
+
+
 class TestEvidence:
     def test_sentences_most_first(self, all_scores, make_examples):
         several = 0
@@ -130,11 +138,49 @@ class TestEvidence:
             for relation in doc._.relations:
                 indices = [sentences.index(sentence) for sentence in relation.evidence]
                 of_pair = shares[relation.head.index, relation.tail.index]
-                assert indices == sorted(indices, key=lambda index: -of_pair[index])
                 enough = min(0.3, of_pair.max())
-                assert set(indices) == set(numpy.flatnonzero((of_pair >= enough) & (of_pair > 0)))
-                several += len(indices) > 1
+                attended = numpy.flatnonzero((of_pair >= enough) & (of_pair > 0)).tolist()
+                first, others = indices[: len(attended)], indices[len(attended) :]
+                assert first == sorted(attended, key=lambda index: -of_pair[index])
+                several += len(first) > 1
+                # A sentence for each entity that those attended to do not mention.
+                assert (
+                    len(others)
+                    == sum(
+                        not set(attended) & sentences_of(entity, sentences)
+                        for entity in (relation.head, relation.tail)
+                    )
+                    or len(others) == 1
+                )
         assert several
+
+    def test_head_and_tail_are_both_there(self, all_scores, make_examples):
+        added = 0
+        for example in make_examples(6):
+            doc = all_scores(example.predicted)
+            sentences = list(doc.sents)
+            for relation in doc._.relations:
+                found = {sentences.index(sentence) for sentence in relation.evidence}
+                assert len(found) == len(relation.evidence)
+                sides = [sentences_of(side, sentences) for side in (relation.head, relation.tail)]
+                assert all(found & side for side in sides)
+                added += not sides[0] & sides[1]
+        assert added
+
+    @pytest.mark.parametrize(
+        "attended, head, tail, expected",
+        [
+            ([4], {4}, {4}, [4]),
+            ([4], {1, 3, 9}, {4}, [4, 3]),
+            ([2, 7], {5}, {9, 1}, [2, 7, 5, 1]),
+            ([0], {3}, {3}, [0, 3]),
+            ([], {1, 8}, {5, 9}, [8, 9]),
+            ([], {6, 2}, {2}, [2]),
+            ([], set(), {2}, [2]),
+        ],
+    )
+    def test_the_nearest_mention(self, attended, head, tail, expected):
+        assert decoding._holding_both(attended, head, tail) == expected
 
     def test_no_sentence_boundaries(self, trained, make_examples, make_doc):
         (example,) = make_examples(1)

@@ -4,7 +4,7 @@ import random
 import shutil
 import warnings
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Dict
 
 import pytest
 import spacy
@@ -72,6 +72,8 @@ def test_commands_say_what_is_damaged(
         *([], 7, None, {}, {"labels": None}, {"labels": [1, 2, 3]}, {"labels": "abc"}),
         {"label_names": []},
         {"label_names": {"x": 7}},
+        {"label_names": {"x": "\ud800"}},
+        *({"labels": ["a", "b", ""]}, {"labels": ["a", "b", "a"]}),
     ],
 )
 def test_settings_of_other_kinds(settings: object, trained_folder: Path, tmp_path: Path) -> None:
@@ -82,6 +84,17 @@ def test_settings_of_other_kinds(settings: object, trained_folder: Path, tmp_pat
         settings = {**srsly.read_json(file), **settings}
     srsly.write_json(file, settings)
     with pytest.raises(ValueError, match=f"settings file .*cfg of '{EXTRACTOR}' cannot be read"):
+        spacy.load(folder)
+
+
+@pytest.mark.parametrize("settings", [{"top_k": 1.5}, {"top_k": True}, {"threshold": True}])
+def test_numbers_of_other_kinds(
+    settings: Dict[str, object], trained_folder: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(trained_folder, tmp_path / "damaged")
+    file = folder / EXTRACTOR / "cfg"
+    srsly.write_json(file, {**srsly.read_json(file), **settings})
+    with pytest.raises(ValueError, match="is not a number, or not a whole one"):
         spacy.load(folder)
 
 
