@@ -63,13 +63,19 @@ def store_logits(
     path (Path): The folder to write to.
     checksum (str): What tells the teacher from others.
     top_k (Optional[int]): Store TH and so many relations of each pair, the best; None for all.
-    force (bool): Whether to start over where the folder holds logits of another teacher or with
-        another `top_k`.
+    force (bool): Whether to start over where the folder holds logits of another teacher, with
+        another `top_k`, or without evidence, as an earlier version stored them.
     YIELDS (Progress): What has been stored so far, again and again.
     RAISES (ValueError): If the folder holds such logits and `force` is not set, or if a file of it
         is damaged.
     """
-    index = {"labels": list(teacher.labels), "top_k": top_k, "teacher": checksum}
+    index = {
+        "labels": list(teacher.labels),
+        "top_k": top_k,
+        "teacher": checksum,
+        # So that no store has it of some documents alone.
+        "evidence": True,
+    }
     _begin(path, index, force)
     files = logits_files(path)
     known: Set[str] = {digest for file in files for digest in documents_in(file)}
@@ -111,8 +117,13 @@ def _begin(path: Path, index: Dict[str, Any], force: bool) -> None:
     if earlier == index:
         return
     if logits_files(path) and not force:
-        same_teacher = earlier is not None and {**earlier, "top_k": index["top_k"]} == index
-        other = "with another top_k" if same_teacher else "of another teacher"
+        known = earlier or {}
+        if {**known, "evidence": True} == index:
+            other = "without evidence"
+        elif {**known, "evidence": True, "top_k": index["top_k"]} == index:
+            other = "with another top_k"
+        else:
+            other = "of another teacher"
         raise ValueError(
             f"{path} holds logits {other}. Start over with --force, or name another folder."
         )

@@ -26,5 +26,5 @@ class Teacher(ABC):
         alignments (Sequence[GoldAlignment]): The predicted entities of each document, which are
             the student's, and those of its reference. They stay as they are.
         RETURNS (Iterable[TeacherLogits]): The logits of each document, for all pairs or for
-            those that the teacher knows.
+            those that the teacher knows; evidence, if any, is on the sentences of the student.
         """

@@ -3,7 +3,7 @@
 import copy
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable, List, Optional, Tuple, cast
+from typing import Callable, List, Optional, Sequence, Tuple, cast
 
 import torch
 from spacy.tokens import Doc
@@ -35,6 +35,8 @@ from .slots import DocumentScores, Evidence
 BuildNetwork = Callable[..., KDDocRE]
 EncodeDocument = Callable[..., EncodedDocument]
 ExtractorModel = Model[List[EntityDoc], List["PairScores"]]
+# Of a document's logits and of the shares of its evidence; None where nothing is learnt of these.
+Gradients = Tuple[Floats2d, Optional[Floats2d]]
 # Logits and evidence of each document.
 PairScorer = Model[List[EncodedDocument], List[Tuple[Floats2d, Evidence]]]
 
@@ -46,7 +48,7 @@ class PairScores:
     document (EntityDoc): The Doc and its entities.
     logits (Floats2d): TH in column 0, the relations after it, shape (pairs, 1 + relations).
     evidence (Evidence): The sentences on which most of the attention of each unordered pair
-        falls, as arrays.
+        falls, as arrays; all sentences in training, and where they are asked for.
     """
 
     document: EntityDoc
@@ -173,14 +175,14 @@ def forward(
     *,
     encode: EncodeDocument,
     max_pairs: int,
-) -> Tuple[List[PairScores], Callable[[List[Floats2d]], List[EntityDoc]]]:
+) -> Tuple[List[PairScores], Callable[..., List[EntityDoc]]]:
     """Score the pairs of a batch.
 
     documents (List[EntityDoc]): The Docs and their entities.
     is_train (bool): Whether it is a training step.
     encode, max_pairs: As in `make_extractor`.
     RETURNS (Tuple[List[PairScores], Callable]): The scores, and the backward pass from the
-        gradients of each document's logits.
+        gradients of each document's logits, and, where there are some, of `evidence.shares`.
     RAISES (ValueError): If a document has more than `max_pairs` pairs.
     """
     pair_scorer = model.get_ref("pair_scorer")
@@ -207,10 +209,15 @@ def forward(
         for index, (logits, evidence) in zip(with_pairs, found, strict=True):
             scores[index] = PairScores(documents[index], logits, evidence)
 
-    def backprop(d_logits: List[Floats2d]) -> List[EntityDoc]:
+    def backprop(
+        d_logits: List[Floats2d], d_shares: Optional[Sequence[Optional[Floats2d]]] = None
+    ) -> List[EntityDoc]:
         d_hidden: List[Optional[Floats3d]] = [None] * len(documents)
+        d_shares = [None] * len(documents) if d_shares is None else d_shares
         if encoded:
-            gradients = backprop_scores([d_logits[index] for index in with_pairs])
+            gradients = backprop_scores(
+                [(d_logits[index], d_shares[index]) for index in with_pairs]
+            )
             for index, (d_hidden[index], d_attention) in zip(with_pairs, gradients, strict=True):
                 leave_attention_gradient(encodings[index], d_attention)
         backprop_tok2vec(
@@ -282,24 +289,38 @@ def _convert_outputs(
     model: PairScorer,
     inputs_outputs: Tuple[List[EncodedDocument], List[DocumentScores]],
     is_train: bool,
-) -> Tuple[List[Tuple[Floats2d, Evidence]], Callable[[List[Floats2d]], ArgsKwargs]]:
+) -> Tuple[List[Tuple[Floats2d, Evidence]], Callable[[List[Gradients]], ArgsKwargs]]:
     _, scores = inputs_outputs
 
-    def backprop(d_logits: List[Floats2d]) -> ArgsKwargs:
-        logits = tuple(document.logits for document in scores)
-        gradients = [
-            xp2torch(gradient, device=document.device)
-            for gradient, document in zip(d_logits, logits, strict=True)
-        ]
-        return ArgsKwargs(args=(logits,), kwargs={"grad_tensors": gradients})
+    def backprop(gradients: List[Gradients]) -> ArgsKwargs:
+        found = []
+        for document, (d_logits, d_shares) in zip(scores, gradients, strict=True):
+            found.append((document.logits, d_logits))
+            if d_shares is not None:
+                _require_gradient(document.evidence.shares)
+                found.append((document.evidence.shares, d_shares))
+        tensors = tuple(tensor for tensor, _ in found)
+        grad_tensors = [xp2torch(gradient, device=tensor.device) for tensor, gradient in found]
+        return ArgsKwargs(args=(tensors,), kwargs={"grad_tensors": grad_tensors})
 
     return [
         (
             cast(Floats2d, torch2xp(document.logits.detach())),
-            Evidence(*(torch2xp(part) for part in document.evidence)),
+            Evidence(*(torch2xp(part.detach()) for part in document.evidence)),
         )
         for document in scores
     ], backprop
+
+
+def _require_gradient(shares: torch.Tensor) -> None:
+    """Refuse to learn evidence with a network that has none."""
+    if not shares.requires_grad:
+        raise ValueError(
+            "Evidence cannot be learnt: the shares of attention have no gradient. Set "
+            'context_pooling = {"@layers": "spacy_docre.LocalizedContextPooling.v1"} in '
+            "[components.doc_relation_extractor.model], or one that gives differentiable shares; "
+            "or set evidence = null, and evidence_weight = 0.0 in 'distillation'."
+        )
 
 
 def _serialize(network: Optional[KDDocRE], precision: StoredPrecision) -> bytes:

@@ -185,6 +185,13 @@ class TestEquations:
         assert torch.equal(scores.evidence.sentences.long(), best.indices)
         assert torch.allclose(scores.evidence.shares.double(), best.values, atol=1e-5)
 
+    def test_all_sentences_are_kept_where_they_are_asked_for(self):
+        document = random_document(5, windows=6, sentence_starts=range(0, 20, 3))
+        (scores,) = make()([document._replace(all_sentences=True)])
+        expected = torch.stack(list(equations.pair_evidence(document).values()))
+        assert scores.evidence.shares.shape == (10, 7)
+        assert torch.allclose(dense(scores.evidence, 7).double(), expected, atol=1e-5)
+
 
 class TestDocumentsAreIndependent:
     @every_pair_encoder
