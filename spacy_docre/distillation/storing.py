@@ -69,14 +69,7 @@ def store_logits(
     RAISES (ValueError): If the folder holds such logits and `force` is not set, or if a file of it
         is damaged.
     """
-    index = {
-        "labels": list(teacher.labels),
-        "top_k": top_k,
-        "teacher": checksum,
-        # So that no store has it of some documents alone.
-        "evidence": True,
-    }
-    _begin(path, index, force)
+    _begin(path, {"labels": list(teacher.labels), "top_k": top_k, "teacher": checksum}, force)
     files = logits_files(path)
     known: Set[str] = {digest for file in files for digest in documents_in(file)}
     number = 1 + max((int(file.stem) for file in files), default=-1)
@@ -113,6 +106,8 @@ def store_logits(
 
 def _begin(path: Path, index: Dict[str, Any], force: bool) -> None:
     """Write the index of a new store, or see that the old one's is the same."""
+    # So that no store has evidence of some documents alone.
+    index = {**index, "evidence": True}
     earlier = read_index(path)
     if earlier == index:
         return

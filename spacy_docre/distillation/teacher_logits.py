@@ -32,7 +32,7 @@ class TeacherLogits:
         if self.evidence is None:
             return numpy.zeros(0, dtype="int64")
         related = (self.values[:, 1:] > self.values[:, :1]).any(axis=1)
-        return (related & self.evidence.any(axis=1)).nonzero()[0]
+        return numpy.flatnonzero(related & self.evidence.any(axis=1))
 
     def fits(self, num_pairs: int, num_classes: int) -> bool:
         """Tell whether these can be the logits of all pairs of a document.

@@ -198,12 +198,7 @@ def forward(
         encode(documents[index], encodings[index], device=device, is_train=is_train)
         for index in with_pairs
     ]
-    alloc = model.ops.alloc2f
-    no_evidence = Evidence(model.ops.alloc2i(0, 1), alloc(0, 1))
-    scores = [
-        PairScores(document, alloc(0, 1 + model.get_dim("nO")), no_evidence)
-        for document in documents
-    ]
+    scores = [_without_pairs(model, document) for document in documents]
     if encoded:
         found, backprop_scores = pair_scorer(encoded, is_train)
         for index, (logits, evidence) in zip(with_pairs, found, strict=True):
@@ -231,6 +226,13 @@ def forward(
         return documents
 
     return scores, backprop
+
+
+def _without_pairs(model: ExtractorModel, document: EntityDoc) -> PairScores:
+    """The scores of a document that has no pairs."""
+    ops = model.ops
+    no_evidence = Evidence(ops.alloc2i(0, 1), ops.alloc2f(0, 1))
+    return PairScores(document, ops.alloc2f(0, 1 + model.get_dim("nO")), no_evidence)
 
 
 def require_few_pairs(document: EntityDoc, most: int) -> None:

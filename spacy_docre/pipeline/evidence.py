@@ -30,7 +30,7 @@ def evidence_loss(
     losses = []
     for document, alignment in zip(shares, alignments, strict=True):
         gold = gold_evidence(alignment)
-        rows = gold.any(axis=1).nonzero()[0]
+        rows = numpy.flatnonzero(gold.any(axis=1))
         if len(rows):
             target = torch.as_tensor(gold[rows], device=document.device)
             losses.append(loss(document[torch.as_tensor(rows, device=document.device)], target))
