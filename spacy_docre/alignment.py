@@ -5,12 +5,15 @@ from functools import cached_property
 from os.path import commonprefix
 from typing import Dict, FrozenSet, Iterable, List, Optional, Sequence, Tuple, Union
 
+import numpy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.training.alignment_array import AlignmentArray
 
+from .annotations import document_title, sentence_boundaries, token_sentences
 from .entity_sources import Mentions, gold_entities
 from .mentions import without_space
+from .pairs import Pairs
 
 # Characters that an error shows before and after the first difference of two texts.
 _BEFORE, _AFTER = 10, 20
@@ -173,6 +176,55 @@ class GoldAlignment:
         # A sentence is found as a mention is.
         return self._find([sentence] for sentence in sentences)
 
+    def require_sentences(self, setting: str) -> None:
+        """See that the predicted document has sentences, whose evidence can be learnt.
+
+        setting (str): What asks for them, for the error message.
+        RAISES (ValueError): If it has no sentence boundaries.
+        """
+        if not self.example.predicted.has_annotation("SENT_START"):
+            raise ValueError(
+                f"'{setting}' needs sentence boundaries on the predicted documents, and the "
+                f"document {document_title(self.example.reference)!r} has none. Read documents "
+                "that have them with spacy_docre.Corpus.v1, which hands them on; or let a "
+                "component before the relation extractor set them, e.g. 'sentencizer', among the "
+                f"annotating_components of [training]; or leave '{setting}' out."
+            )
+
+    def sentence_overlap(self, start: int, end: int) -> numpy.ndarray:
+        """How much of a part of the reference is in each sentence of the predicted document.
+
+        start (int): Its first token, in the reference.
+        end (int): The token to stop before.
+        RETURNS (numpy.ndarray): The number of characters, white space apart, shape (sentences,).
+        RAISES (ValueError): As `gold`.
+        """
+        characters, sentences = self._characters
+        # A token that two tokens of the reference are part of is one.
+        tokens = numpy.unique(numpy.asarray(self._tokens[start:end], dtype="int64"))
+        number = len(sentence_boundaries(self.example.predicted))
+        return numpy.bincount(sentences[tokens], characters[tokens], minlength=number)
+
+    @property
+    def sentence_parts(self) -> numpy.ndarray:
+        """RETURNS (numpy.ndarray): Which part of each sentence of the reference is in each of the
+            predicted document, shape (reference's sentences, sentences).
+        RAISES (ValueError): As `gold`.
+        """
+        number = len(sentence_boundaries(self.example.predicted))
+        boundaries = sentence_boundaries(self.example.reference)
+        overlap = numpy.zeros((len(boundaries), number))
+        for index, (start, end) in enumerate(boundaries):
+            overlap[index] = self.sentence_overlap(start, end)
+        return overlap / numpy.maximum(overlap.sum(1, keepdims=True), 1)
+
+    @cached_property
+    def _characters(self) -> Tuple[numpy.ndarray, numpy.ndarray]:
+        """The characters of each predicted token, and its sentence."""
+        predicted = self.example.predicted
+        characters = numpy.array([len(token.text.strip()) for token in predicted], dtype="int64")
+        return characters, token_sentences(predicted)
+
     @cached_property
     def _tokens(self) -> Tokens:
         return _token_alignment(self.example)
@@ -191,6 +243,19 @@ class GoldAlignment:
     def to_gold(self) -> Dict[int, int]:
         """RETURNS (Dict[int, int]): The same the other way round."""
         return {predicted: gold for gold, predicted in self.to_predicted.items()}
+
+    def pair_row(self, head: int, tail: int) -> Optional[int]:
+        """Find a pair of gold entities among the pairs of predicted ones.
+
+        head (int): The index of the gold head.
+        tail (int): The index of the gold tail.
+        RETURNS (Optional[int]): Its row; None where one of them is not found, and where both are
+            the same: the diagonal takes no part.
+        """
+        ours, theirs = self.to_predicted.get(head), self.to_predicted.get(tail)
+        if ours is None or theirs is None or ours == theirs:
+            return None
+        return Pairs.row(ours, theirs, len(self.predicted))
 
     def is_exact(self, gold: int) -> bool:
         """Tell whether an entity is found with all of its mentions and no other.

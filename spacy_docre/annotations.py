@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Iterable, List, Optional, Sequence, Tuple, Union
 
+import numpy
 from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
@@ -183,6 +184,16 @@ def sentence_boundaries(doc: Doc) -> List[Tuple[int, int]]:
     """
     starts = [token.i for token in doc if token.i == 0 or token.is_sent_start]
     return list(pairwise([*starts, len(doc)]))
+
+
+def token_sentences(doc: Doc) -> numpy.ndarray:
+    """The sentence of each token.
+
+    doc (Doc): The document.
+    RETURNS (numpy.ndarray): Its index among `sentence_boundaries`, shape (tokens,).
+    """
+    boundaries = sentence_boundaries(doc)
+    return numpy.repeat(numpy.arange(len(boundaries)), [end - start for start, end in boundaries])
 
 
 def _stored(doc: Doc, key: str) -> Sequence[Any]:

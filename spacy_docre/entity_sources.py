@@ -2,7 +2,7 @@
 
 import warnings
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Callable, Dict, Hashable, Iterable, List, Optional, Sequence, Tuple
 
@@ -35,10 +35,15 @@ class MissingEntities(ValueError):
 @dataclass
 class EntityDoc:
     """A Doc and the mentions of each of its entities, each mention once. An entity without a
-    mention is none."""
+    mention is none.
+
+    all_sentences (bool): Whether a model is asked for the evidence of all sentences, as it is in
+        training, not of the best alone.
+    """
 
     doc: Doc
     entities: List[Mentions]
+    all_sentences: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         self.entities = [distinct_mentions(mentions) for mentions in self.entities if mentions]

@@ -7,6 +7,9 @@ pair table (head = tail) takes no part.
 
 A distillation loss is called with the logits of a student and of its teacher, both of shape
 (pairs, classes), and returns the loss of each pair, shape (pairs,).
+
+An evidence loss is called with the shares of attention of pairs on sentences, and with what they
+should be, both of shape (pairs, sentences), and returns the loss of each pair, shape (pairs,).
 """
 
 from functools import partial
@@ -18,6 +21,7 @@ from torch.nn import functional as F
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 DistillationLoss = Callable[[Tensor, Tensor], Tensor]
+EvidenceLoss = Callable[[Tensor, Tensor], Tensor]
 
 FocalForm = Literal["paper", "released"]
 
@@ -128,6 +132,41 @@ def _kl_loss(student: Tensor, teacher: Tensor, *, temperature: float) -> Tensor:
     )
     return temperature**2 * divergence.sum(1)
 
+
+def make_evidence_loss(weight: float = 0.1) -> EvidenceLoss:
+    """Evidence-guided attention, after DREEAM (Ma et al., EACL 2023): the attention of a pair is
+    taught to fall on its evidence sentences.
+
+    weight (float): Factor on `evidence_divergence`, as against the relation extraction loss.
+    RETURNS (EvidenceLoss): The loss function.
+    RAISES (ValueError): If `weight` is negative.
+    """
+    if weight < 0:
+        raise ValueError(f"weight = {weight} is negative: set 0 or more.")
+    return partial(_evidence_loss, weight=weight)
+
+
+def _evidence_loss(shares: Tensor, evidence: Tensor, *, weight: float) -> Tensor:
+    return weight * evidence_divergence(shares, evidence)
+
+
+def evidence_divergence(shares: Tensor, evidence: Tensor) -> Tensor:
+    """KL(v || p), the sum over sentences of v (log v - log p), with p at least 1e-5.
+
+    shares (Tensor): p, the share of a pair's attention on each sentence, shape (pairs, sentences).
+        What falls on special tokens is missing, and stays so.
+    evidence (Tensor): v, where it should fall, of the same shape: what is not negative, and sums
+        to more than 0, which is brought to 1. Uniform over gold evidence, or of a teacher.
+    RETURNS (Tensor): The divergence, shape (pairs,).
+    """
+    target = evidence.to(shares.dtype)
+    target = target / target.sum(1, keepdim=True)
+    log_shares = shares.clamp_min(_SMALLEST_SHARE).log()
+    return (torch.xlogy(target, target) - target * log_shares).sum(1)
+
+
+# So that a sentence without any attention has a logarithm.
+_SMALLEST_SHARE = 1e-5
 
 # Far below any logit, and finite, so that 0 * _MASKED stays 0 in gradients.
 _MASKED = -1e30

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isqrt
 from typing import Iterator, List, NamedTuple, Sequence, Tuple, TypeVar, Union
 
 import numpy
@@ -70,6 +71,15 @@ class Pairs:
         RETURNS (int): The number of pairs.
         """
         return num_entities * (num_entities - (not diagonal))
+
+    @staticmethod
+    def num_entities_of(num_pairs: int) -> int:
+        """Undo `count`, without the diagonal.
+
+        num_pairs (int): The number of pairs of a document.
+        RETURNS (int): The number of its entities; 1 where it has no pairs.
+        """
+        return (1 + isqrt(1 + 4 * num_pairs)) // 2
 
     @staticmethod
     def count_unordered(num_entities: int, diagonal: bool = False) -> int:

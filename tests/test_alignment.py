@@ -244,3 +244,57 @@ class TestGoldAlignment:
         found = GoldAlignment(example, []).gold_sentences
         assert [(span.start, span.end) for (span,) in found] == [(1, 3), (3, 5)]
         assert GoldAlignment(self.example(None), []).gold_sentences == []
+
+    def test_rows_of_gold_pairs(self) -> None:
+        """Row by row of the predicted entities; a pair that is not there has none."""
+        doc = make_doc()
+        ada, bruno, haven, york = [doc[0:2]], [doc[6:7]], [doc[8:10]], [doc[11:13]]
+        example = Example(doc, make_doc())
+        gold = [[example.reference[s.start : s.end] for s in e] for e in (ada, bruno, haven, york)]
+        alignment = GoldAlignment(example, [york, ada, bruno], gold)
+        assert alignment.pair_row(0, 1) == 3
+        assert alignment.pair_row(1, 0) == 5
+        assert alignment.pair_row(3, 0) == 0
+        assert alignment.pair_row(0, 0) is None
+        assert alignment.pair_row(0, 2) is None and alignment.pair_row(2, 0) is None
+
+
+class TestSentences:
+    """Where the sentences of a reference are among those of the predicted document."""
+
+    GOLD = ["Ada", "met", "Bo", ".", "He", "left", "."]
+
+    def align(self, words, starts, spaces=None) -> GoldAlignment:
+        starts_of_gold = [index in (0, 4) for index in range(7)]
+        gold = Doc(VOCAB, words=self.GOLD, sent_starts=starts_of_gold)
+        sent_starts = [index in starts for index in range(len(words))] if starts else None
+        predicted = Doc(VOCAB, words=words, spaces=spaces, sent_starts=sent_starts)
+        return GoldAlignment(Example(predicted, gold), [])
+
+    def test_the_same(self) -> None:
+        alignment = self.align(self.GOLD, (0, 4))
+        assert alignment.sentence_overlap(0, 4).tolist() == [9, 0]
+        assert alignment.sentence_overlap(4, 7).tolist() == [0, 7]
+        assert alignment.sentence_overlap(3, 5).tolist() == [1, 2]
+        assert alignment.sentence_overlap(0, 0).tolist() == [0, 0]
+        assert alignment.sentence_parts.tolist() == [[1, 0], [0, 1]]
+
+    def test_one_is_cut_and_the_rest_joined(self) -> None:
+        alignment = self.align(self.GOLD, (0, 1))
+        assert alignment.sentence_overlap(0, 4).tolist() == [3, 6]
+        assert alignment.sentence_parts.tolist() == [[3 / 9, 6 / 9], [0, 1]]
+
+    def test_other_tokens(self) -> None:
+        """White space counts for nothing, and a token of two sentences for both, once."""
+        words = ["Ada", "met", "Bo", ".He", "\n\n", "le", "ft."]
+        alignment = self.align(words, (0, 4))
+        assert alignment.sentence_overlap(0, 4).tolist() == [11, 0]
+        assert alignment.sentence_overlap(4, 7).tolist() == [3, 5]
+        assert alignment.sentence_overlap(3, 5).tolist() == [3, 0]
+
+    def test_none_are_marked(self) -> None:
+        alignment = self.align(self.GOLD, ())
+        assert alignment.sentence_overlap(4, 7).tolist() == [7]
+        with pytest.raises(ValueError, match="'evidence' needs sentence bound.*'Ada met Bo . He"):
+            alignment.require_sentences("evidence")
+        self.align(self.GOLD, (0, 4)).require_sentences("evidence")

@@ -29,6 +29,8 @@ TOPICS = {
     "cli/test_options.py",
     "cli/test_start.py",
     "display/test_browser.py",
+    # What is learnt of evidence, by objective and store together.
+    "distillation/test_evidence.py",
     "evaluation/test_white_space.py",
     # Equations of models/kd_docre.py that have a file each.
     "models/test_axial_attention.py",

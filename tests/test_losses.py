@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacy_docre.losses import (
+    evidence_divergence,
     make_adaptive_focal_loss,
     make_adaptive_thresholding_loss,
     make_balanced_softmax_loss,
+    make_evidence_loss,
 )
 
 Row = List[float]
@@ -260,3 +262,54 @@ class TestSettings:
         logits, labels = make_inputs()
         loss = spacy.registry.resolve(config)["loss"]
         assert loss(logits, labels).item() == pytest.approx(mean(naive, logits, labels))
+
+
+class TestEvidence:
+    # The last sentence of the first pair has nothing; the attention of the second is not whole.
+    SHARES = [[0.5, 0.3, 0.2, 0.0], [0.1, 0.2, 0.3, 0.1], [0.25, 0.25, 0.25, 0.25]]
+    GOLD = [[True, False, True, True], [False, True, False, False], [True, True, True, True]]
+
+    def test_divergence_is_the_equation(self):
+        found = evidence_divergence(torch.tensor(self.SHARES), torch.tensor(self.GOLD))
+        for shares, gold, divergence in zip(self.SHARES, self.GOLD, found, strict=True):
+            expected = 0.0
+            for share, is_evidence in zip(shares, gold, strict=True):
+                if is_evidence:
+                    v = 1 / sum(gold)
+                    expected += v * (math.log(v) - math.log(max(share, 1e-5)))
+            assert divergence.item() == pytest.approx(expected, rel=1e-5, abs=1e-6)
+        assert found[2] == pytest.approx(0.0, abs=1e-6)
+
+    def test_divergence_from_shares(self):
+        """Whatever they sum to, as half precision and special tokens leave it."""
+        shares, teacher = [0.2, 0.5, 0.3], [0.3, 0.0, 0.1]
+        (found,) = evidence_divergence(torch.tensor([shares]), torch.tensor([teacher]).half())
+        expected = 0.75 * math.log(0.75 / 0.2) + 0.25 * math.log(0.25 / 0.3)
+        assert found.item() == pytest.approx(expected, rel=1e-3)
+
+    def test_gradient(self):
+        generator = torch.Generator().manual_seed(0)
+        shares = torch.rand(3, 4, generator=generator, dtype=torch.float64) + 0.1
+        gold = torch.tensor(self.GOLD)
+        assert torch.autograd.gradcheck(
+            lambda p: evidence_divergence(p, gold), shares.requires_grad_()
+        )
+
+    def test_a_share_of_nothing_has_a_gradient_of_nothing(self):
+        shares = torch.tensor([[0.0, 1.0]], requires_grad=True)
+        (gradient,) = torch.autograd.grad(
+            evidence_divergence(shares, torch.tensor([[True, False]])).sum(), shares
+        )
+        assert gradient.tolist() == [[0.0, 0.0]]
+
+    def test_registered(self):
+        shares, gold = torch.tensor(self.SHARES), torch.tensor(self.GOLD)
+        expected = evidence_divergence(shares, gold)
+        for settings_, weight in (({}, 0.1), ({"weight": 2.0}, 2.0)):
+            config = {"loss": {"@misc": "spacy_docre.EvidenceLoss.v1", **settings_}}
+            loss = spacy.registry.resolve(config)["loss"]
+            assert torch.allclose(loss(shares, gold), weight * expected)
+
+    def test_negative_weight(self):
+        with pytest.raises(ValueError, match="weight = -1.0 is negative"):
+            make_evidence_loss(-1.0)

@@ -33,6 +33,11 @@ def naive_pairs(num_entities: List[int], diagonal: bool = False) -> List[List[in
     ]
 
 
+def test_number_of_entities() -> None:
+    assert [Pairs.num_entities_of(Pairs.count(n)) for n in range(1, 60)] == [*range(1, 60)]
+    assert Pairs.num_entities_of(0) == 1
+
+
 def as_lists(pairs: Pairs) -> List[List[int]]:
     return [
         indices.tolist()

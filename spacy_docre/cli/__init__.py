@@ -12,6 +12,7 @@ from spacy.cli._util import app as spacy_app
 
 from ._terminal import SafeGroup
 from .annotate import annotate_cli
+from .calibrate import calibrate_cli
 from .convert import convert_cli
 from .distant import distant_cli
 from .evaluate import evaluate_cli
@@ -37,6 +38,7 @@ def print_everything() -> None:
 
 
 app.command("annotate")(annotate_cli)
+app.command("calibrate")(calibrate_cli)
 app.command("convert")(convert_cli)
 app.command("distant")(distant_cli)
 app.command("evaluate")(evaluate_cli)

@@ -10,6 +10,17 @@ DocsWithEntities = Annotated[
     Path,
     Arg(metavar="DOCS", help=".spacy file, or folder of .spacy files, with entities", exists=True),
 ]
+Gold = Annotated[
+    Path,
+    Arg(
+        metavar="GOLD",
+        help="The annotated documents: DocRED's .json, .spacy, or a folder of .spacy files",
+        exists=True,
+    ),
+]
+FindEntities = Annotated[
+    bool, Opt("--find-entities", "-e", help="Let the pipeline find the entities, instead of GOLD's")
+]
 Threshold = Annotated[
     Optional[float],
     Opt(

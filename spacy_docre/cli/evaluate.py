@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from tqdm import tqdm
 
-from ._options import CODE_HELP, BatchSize, Force, Gpu, Lang, Names, Threshold
+from ._options import CODE_HELP, BatchSize, FindEntities, Force, Gold, Gpu, Lang, Names, Threshold
 from ._shared import exit_on_error, load_extracting_pipeline, refuse_existing, use_gpu
 from ._terminal import msg
 
@@ -23,14 +23,6 @@ METRICS, MARKDOWN, PAGE, RESULT = "metrics.json", "report.md", "report.html", "r
 
 _What = Annotated[
     str, Arg(metavar="WHAT", help="A pipeline, or a result file as of DocRED's leaderboard")
-]
-_Gold = Annotated[
-    Path,
-    Arg(
-        metavar="GOLD",
-        help="The annotated documents: DocRED's .json, .spacy, or a folder of .spacy files",
-        exists=True,
-    ),
 ]
 _Train = Annotated[
     Optional[Path],
@@ -51,9 +43,6 @@ _Output = Annotated[
 _Compare = Annotated[
     Optional[str], Opt("--compare", "-c", help="Another pipeline or result file to compare with")
 ]
-_FindEntities = Annotated[
-    bool, Opt("--find-entities", "-e", help="Let the pipeline find the entities, instead of GOLD's")
-]
 _Limit = Annotated[
     int,
     Opt("--limit", min=0, help="Documents in report.html, most errors first, 0 for all"),
@@ -64,12 +53,12 @@ _Code = Annotated[Optional[Path], Opt("--code", help=CODE_HELP)]
 
 def evaluate_cli(
     what: _What,
-    gold_path: _Gold,
+    gold_path: Gold,
     train: _Train = None,
     distant: _Distant = None,
     output: _Output = None,
     compare: _Compare = None,
-    find_entities: _FindEntities = False,
+    find_entities: FindEntities = False,
     names_path: Names = None,
     lang: Lang = "en",
     threshold: Threshold = None,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, List, Optional
 
 from spacy.cli._util import Arg, Opt, import_code
 from spacy.vocab import Vocab
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 MANY = 100_000
 
 _Teacher = Annotated[str, Arg(help="The teacher: a pipeline with a relation extractor")]
+_More = Annotated[
+    Optional[List[str]],
+    Opt("--and", metavar="MODEL", help="A further teacher: of several, the mean is stored"),
+]
 _Output = Annotated[Path, Arg(metavar="OUT", help="Folder to write the logits to", file_okay=False)]
 _TopK = Annotated[
     Optional[int],
@@ -34,6 +38,7 @@ def logits_cli(
     model: _Teacher,
     data: DocsWithEntities,
     output: _Output,
+    more: _More = None,
     top_k: _TopK = None,
     gpu: Gpu = -1,
     code: Code = None,
@@ -46,15 +51,22 @@ def logits_cli(
     """
     from ..data.corpus_files import read_spacy_docs
     from ..distillation.storing import store_logits
+    from ..distillation.teacher import MeanTeacher
     from ..pipeline.teacher_pipeline import TeacherPipeline
 
     use_gpu(gpu, silent=False)
     import_code(code)
     start = perf_counter()
     with exit_on_error(f"Cannot store the logits of {model}"):
-        teacher, docs = TeacherPipeline(model), read_spacy_docs(data, Vocab())
+        teachers = [TeacherPipeline(name) for name in (model, *(more or ()))]
+        teacher = teachers[0] if len(teachers) == 1 else MeanTeacher(*teachers)
         stored = store_logits(
-            teacher, docs, output, checksum=teacher.checksum, top_k=top_k, force=force
+            teacher,
+            read_spacy_docs(data, Vocab()),
+            output,
+            checksum=" ".join(teacher.checksum for teacher in teachers),
+            top_k=top_k,
+            force=force,
         )
         with tqdm(unit=" documents", leave=False) as bar:
             for progress in stored:

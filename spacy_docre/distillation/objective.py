@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..alignment import GoldAlignment
 from ..annotations import document_title
-from ..losses import DistillationLoss, make_kl_loss, mse_loss
+from ..losses import DistillationLoss, evidence_divergence, make_kl_loss, mse_loss
 from .store import store_of
 from .teacher import Teacher
 from .teacher_logits import TeacherLogits
@@ -21,15 +21,25 @@ class Distillation:
     weight (float): Factor on it, as against the relation extraction loss.
     teacher (Optional[Teacher]): Asked for its logits in each training step; None
         where the corpus brings them (`teacher_logits` of `spacy_docre.Corpus.v1`).
-    RAISES (ValueError): If `weight` is negative.
+    evidence_weight (float): Factor on the divergence of the student's attention to sentences
+        from the teacher's.
+    RAISES (ValueError): If a weight is negative.
     """
 
-    def __init__(self, loss: DistillationLoss, weight: float, teacher: Optional[Teacher]) -> None:
-        if weight < 0:
-            raise ValueError(f"weight = {weight} is negative: set 0 or more.")
+    def __init__(
+        self,
+        loss: DistillationLoss,
+        weight: float,
+        teacher: Optional[Teacher],
+        evidence_weight: float = 0.0,
+    ) -> None:
+        for name, value in (("weight", weight), ("evidence_weight", evidence_weight)):
+            if value < 0:
+                raise ValueError(f"{name} = {value} is negative: set 0 or more.")
         self.loss = loss
         self.weight = weight
         self.teacher = teacher
+        self.evidence_weight = evidence_weight
 
     def teacher_of(self, reference: Doc) -> Optional[Teacher]:
         """Find the teacher of a document.
@@ -88,6 +98,8 @@ class Distillation:
             of its reference.
         RETURNS (List[Optional[TeacherLogits]]): What they say of each document; None for one
             without a teacher.
+        RAISES (ValueError): If evidence is to be learnt, and a teacher says nothing of it, or a
+            student has no sentence boundaries.
         """
         answers: List[Optional[TeacherLogits]] = [None] * len(alignments)
         taught: Dict[Teacher, List[int]] = {}
@@ -98,19 +110,34 @@ class Distillation:
         for teacher, indices in taught.items():
             asked = [alignments[index] for index in indices]
             for index, logits in zip(indices, teacher.logits(asked), strict=True):
+                if self.evidence_weight and len(logits.values):
+                    _require_evidence(alignments[index], logits)
                 answers[index] = logits
         return answers
 
     def __call__(
-        self, logits: Sequence[Tensor], taught: Sequence[Optional[TeacherLogits]]
+        self,
+        logits: Sequence[Tensor],
+        taught: Sequence[Optional[TeacherLogits]],
+        shares: Sequence[Tensor] = (),
     ) -> Tensor:
-        """The weighted loss of a batch, the mean over the pairs that are taught.
+        """The weighted loss of a batch: the mean over the pairs that are taught, and, with
+        `evidence_weight`, over those in which the teacher finds a relation.
 
         logits (Sequence[Tensor]): The student's logits for the pairs of each document, shape
             (pairs, 1 + relations).
         taught (Sequence[Optional[TeacherLogits]]): What the teacher says of them, see `ask`.
+        shares (Sequence[Tensor]): The shares of the student's attention on sentences, shape
+            (pairs, sentences). Not asked without `evidence_weight`.
         RETURNS (Tensor): The loss, a scalar.
         """
+        loss = self._logits_loss(logits, taught)
+        return loss + self._evidence_loss(shares, taught) if self.evidence_weight else loss
+
+    def _logits_loss(
+        self, logits: Sequence[Tensor], taught: Sequence[Optional[TeacherLogits]]
+    ) -> Tensor:
+        """The weighted loss on logits, a scalar."""
         losses = [
             self._losses(student, teacher)
             for student, teacher in zip(logits, taught, strict=True)
@@ -129,22 +156,59 @@ class Distillation:
         values = torch.as_tensor(teacher.values, dtype=student.dtype, device=student.device)
         return self.loss(student, values)
 
+    def _evidence_loss(
+        self, shares: Sequence[Tensor], taught: Sequence[Optional[TeacherLogits]]
+    ) -> Tensor:
+        """The weighted loss on evidence, a scalar."""
+        losses = []
+        for student, teacher in zip(shares, taught, strict=True):
+            if teacher is None or teacher.evidence is None:
+                continue
+            pairs = teacher.with_evidence
+            rows = pairs if teacher.rows is None else teacher.rows[pairs]
+            found = torch.as_tensor(teacher.evidence[pairs], device=student.device)
+            chosen = student[torch.as_tensor(rows, device=student.device)]
+            losses.append(evidence_divergence(chosen, found.to(student.dtype)))
+        number = sum(map(len, losses))
+        return self.evidence_weight * torch.cat(losses).mean() if number else torch.zeros(())
 
-def make_mse_distillation(weight: float = 1.0, teacher: Optional[Teacher] = None) -> Distillation:
+
+def _require_evidence(alignment: GoldAlignment, logits: TeacherLogits) -> None:
+    """See that a teacher says where the attention of a document's pairs falls."""
+    alignment.require_sentences("distillation.evidence_weight")
+    if logits.evidence is None:
+        raise ValueError(
+            "'distillation.evidence_weight' is set, and the teacher says nothing of the evidence "
+            f"of the document {document_title(alignment.example.reference)!r}: its logits were "
+            "stored by an earlier version, or of a document without or with other sentence "
+            "boundaries. Store them anew, 'python -m spacy docre logits ... --force', or leave "
+            "'distillation.evidence_weight' out."
+        )
+
+
+def make_mse_distillation(
+    weight: float = 1.0, teacher: Optional[Teacher] = None, evidence_weight: float = 0.0
+) -> Distillation:
     """`spacy_docre.MSEDistillation.v1`: the mean squared error between logits (eq. 12), added
     to the relation extraction loss (eq. 13).
 
     weight (float): Factor on it.
     teacher (Optional[Teacher]): Gives the logits in each step, e.g.
         `spacy_docre.TeacherPipeline.v1`; null where the corpus brings them.
+    evidence_weight (float): Factor on the Kullback-Leibler divergence between teacher's and
+        student's attention to sentences, see `evidence_divergence`: the mean over pairs in which
+        the teacher finds a relation. It is not multiplied by `weight`.
     RETURNS (Distillation): The distillation.
-    RAISES (ValueError): If `weight` is negative.
+    RAISES (ValueError): If a weight is negative.
     """
-    return Distillation(mse_loss, weight, teacher)
+    return Distillation(mse_loss, weight, teacher, evidence_weight)
 
 
 def make_kl_distillation(
-    weight: float = 1.0, temperature: float = 1.0, teacher: Optional[Teacher] = None
+    weight: float = 1.0,
+    temperature: float = 1.0,
+    teacher: Optional[Teacher] = None,
+    evidence_weight: float = 0.0,
 ) -> Distillation:
     """`spacy_docre.KLDistillation.v1`: the Kullback-Leibler divergence between the classes'
     probabilities by softmax, added to the relation extraction loss.
@@ -154,7 +218,8 @@ def make_kl_distillation(
         unlikely counts for more.
     teacher (Optional[Teacher]): Gives the logits in each step; null where the corpus
         brings them.
+    evidence_weight (float): As in `spacy_docre.MSEDistillation.v1`.
     RETURNS (Distillation): The distillation.
-    RAISES (ValueError): If `weight` is negative, or `temperature` is not positive.
+    RAISES (ValueError): If a weight is negative, or `temperature` is not positive.
     """
-    return Distillation(make_kl_loss(temperature), weight, teacher)
+    return Distillation(make_kl_loss(temperature), weight, teacher, evidence_weight)

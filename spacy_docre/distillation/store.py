@@ -73,10 +73,11 @@ class LogitsStore(Teacher):
         for alignment in alignments:
             digest = self._known_digest(alignment.example.reference, alignment.gold_in_reference)
             found = alignment.to_predicted
-            yield self._read(digest, len(alignment.gold)).of_pairs(
+            logits = self._read(digest, len(alignment.gold)).of_pairs(
                 Pairs.rows_between([*found], len(alignment.gold)),
                 Pairs.rows_between([*found.values()], len(alignment.predicted)),
             )
+            yield logits.on_sentences(alignment.sentence_parts)
 
     def attach_to(self, reference: Doc, entities: Sequence[Mentions]) -> None:
         """Note on a Doc that its logits are here, for `store_of`.
@@ -108,10 +109,15 @@ class LogitsStore(Teacher):
         """The logits of all pairs of a document's entities."""
         path = self._files[digest]
         with _readable(path) as file:
-            columns = _columns_of(digest)
+            known = file.keys()
+
+            def read(kind: str) -> Optional[numpy.ndarray]:
+                return file.get_tensor(digest + kind) if digest + kind in known else None
+
             logits = TeacherLogits(
                 file.get_tensor(digest),
-                file.get_tensor(columns) if columns in file.keys() else None,
+                read(_COLUMNS),
+                evidence=_both_ways(read(_EVIDENCE), num_entities),
             )
         if not logits.fits(Pairs.count(num_entities), 1 + len(self._labels)):
             raise ValueError(
@@ -204,7 +210,10 @@ def write_logits(path: Path, number: int, logits: Dict[str, TeacherLogits]) -> P
     for digest, document in logits.items():
         tensors[digest] = numpy.ascontiguousarray(document.values, dtype="float16")
         if document.columns is not None:
-            tensors[_columns_of(digest)] = numpy.ascontiguousarray(document.columns, dtype="uint16")
+            tensors[digest + _COLUMNS] = numpy.ascontiguousarray(document.columns, dtype="uint16")
+        if document.evidence is not None:
+            # (head, tail) and (tail, head) have the same.
+            tensors[digest + _EVIDENCE] = _one_way(document.evidence).astype("float16")
     file = path / LOGITS_FILES.replace("*", f"{number:05}")
     with written_whole([file]) as written, writing_tensors(file):
         save_file(tensors, written[file])
@@ -236,14 +245,26 @@ def documents_in(file: Path) -> List[str]:
     RAISES (ValueError): If it is damaged.
     """
     with _readable(file) as opened:
-        return [digest for digest in opened.keys() if not digest.endswith(_COLUMNS)]
+        return [name for name in opened.keys() if not name.endswith((_COLUMNS, _EVIDENCE))]
 
 
-_COLUMNS = ".columns"
+# What a document has besides its logits: its digest, and this.
+_COLUMNS, _EVIDENCE = ".columns", ".evidence"
 
 
-def _columns_of(digest: str) -> str:
-    return digest + _COLUMNS
+def _one_way(evidence: numpy.ndarray) -> numpy.ndarray:
+    """The rows of unordered pairs, out of those of all pairs."""
+    pairs = Pairs.of([Pairs.num_entities_of(len(evidence))])
+    return evidence[(pairs.heads < pairs.tails).numpy()]
+
+
+def _both_ways(evidence: Optional[numpy.ndarray], num_entities: int) -> Optional[numpy.ndarray]:
+    """Undo `_one_way`; what cannot come of it has no rows, and fits no pairs."""
+    if evidence is None:
+        return None
+    if evidence.ndim != 2 or len(evidence) != Pairs.count_unordered(num_entities):
+        return numpy.zeros((0, 0))
+    return evidence[Pairs.of([num_entities]).unordered.numpy()]
 
 
 def _words_part(digest: str) -> str:

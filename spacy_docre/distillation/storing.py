@@ -63,14 +63,13 @@ def store_logits(
     path (Path): The folder to write to.
     checksum (str): What tells the teacher from others.
     top_k (Optional[int]): Store TH and so many relations of each pair, the best; None for all.
-    force (bool): Whether to start over where the folder holds logits of another teacher or with
-        another `top_k`.
+    force (bool): Whether to start over where the folder holds logits of another teacher, with
+        another `top_k`, or without evidence, as an earlier version stored them.
     YIELDS (Progress): What has been stored so far, again and again.
     RAISES (ValueError): If the folder holds such logits and `force` is not set, or if a file of it
         is damaged.
     """
-    index = {"labels": list(teacher.labels), "top_k": top_k, "teacher": checksum}
-    _begin(path, index, force)
+    _begin(path, {"labels": list(teacher.labels), "top_k": top_k, "teacher": checksum}, force)
     files = logits_files(path)
     known: Set[str] = {digest for file in files for digest in documents_in(file)}
     number = 1 + max((int(file.stem) for file in files), default=-1)
@@ -107,12 +106,19 @@ def store_logits(
 
 def _begin(path: Path, index: Dict[str, Any], force: bool) -> None:
     """Write the index of a new store, or see that the old one's is the same."""
+    # So that no store has evidence of some documents alone.
+    index = {**index, "evidence": True}
     earlier = read_index(path)
     if earlier == index:
         return
     if logits_files(path) and not force:
-        same_teacher = earlier is not None and {**earlier, "top_k": index["top_k"]} == index
-        other = "with another top_k" if same_teacher else "of another teacher"
+        known = earlier or {}
+        if {**known, "evidence": True} == index:
+            other = "without evidence"
+        elif {**known, "evidence": True, "top_k": index["top_k"]} == index:
+            other = "with another top_k"
+        else:
+            other = "of another teacher"
         raise ValueError(
             f"{path} holds logits {other}. Start over with --force, or name another folder."
         )

@@ -16,21 +16,40 @@ class TeacherLogits:
         None where the values are of all classes in their order.
     rows (Optional[numpy.ndarray]): The row of each pair among the document's `Pairs`, shape
         (pairs,); None where the values are of all pairs in their order.
+    evidence (Optional[numpy.ndarray]): The share of each pair's attention on each sentence, shape
+        (pairs, sentences); None where the teacher says nothing of sentences.
     """
 
     values: numpy.ndarray
     columns: Optional[numpy.ndarray] = None
     rows: Optional[numpy.ndarray] = None
+    evidence: Optional[numpy.ndarray] = None
+
+    @property
+    def with_evidence(self) -> numpy.ndarray:
+        """RETURNS (numpy.ndarray): The pairs, as indices of `values`, in which the teacher finds a
+        relation, l_r > l_TH, and of which it says where their attention falls."""
+        if self.evidence is None:
+            return numpy.zeros(0, dtype="int64")
+        related = (self.values[:, 1:] > self.values[:, :1]).any(axis=1)
+        return numpy.flatnonzero(related & self.evidence.any(axis=1))
 
     def fits(self, num_pairs: int, num_classes: int) -> bool:
         """Tell whether these can be the logits of all pairs of a document.
 
         num_pairs (int): The number of pairs.
         num_classes (int): The number of relations, with the threshold class TH.
-        RETURNS (bool): Whether shapes and classes are as they should be, and all values are finite.
+        RETURNS (bool): Whether shapes and classes are as they should be, all values are finite, and
+            no share is negative.
         """
-        values, columns = self.values, self.columns
+        values, columns, evidence = self.values, self.columns, self.evidence
         if values.ndim != 2 or len(values) != num_pairs or not numpy.isfinite(values).all():
+            return False
+        if evidence is not None and not (
+            evidence.ndim == 2
+            and len(evidence) == num_pairs
+            and bool((numpy.isfinite(evidence) & (evidence >= 0)).all())
+        ):
             return False
         if columns is None:
             return values.shape[1] == num_classes
@@ -58,4 +77,18 @@ class TeacherLogits:
         RETURNS (TeacherLogits): Their logits.
         """
         columns = None if self.columns is None else self.columns[rows]
-        return TeacherLogits(self.values[rows], columns, student_rows)
+        evidence = None if self.evidence is None else self.evidence[rows]
+        return TeacherLogits(self.values[rows], columns, student_rows, evidence)
+
+    def on_sentences(self, parts: numpy.ndarray) -> "TeacherLogits":
+        """Say of the student's sentences what the teacher says of its own.
+
+        parts (numpy.ndarray): Which part of each of the teacher's sentences is in each of the
+            student's, shape (teacher's sentences, student's sentences).
+        RETURNS (TeacherLogits): The logits and the evidence; none where the teacher saw another
+            number of sentences.
+        """
+        evidence = self.evidence
+        if evidence is None or evidence.shape[1] != len(parts):
+            return replace(self, evidence=None)
+        return replace(self, evidence=evidence.astype("float32") @ parts)

@@ -4,6 +4,7 @@ import html
 from typing import Any, Dict, List, Mapping
 
 from ..extras import import_extra
+from .calibration import BINS, Reliability
 from .errors import ErrorClass
 from .evaluation import Evaluation, Metrics
 from .tables import ERRORS, GROUPS, most_errors_first, relation_title
@@ -44,6 +45,8 @@ def draw(evaluation: Evaluation, names: Mapping[str, str]) -> Dict[str, str]:
     charts = {"relations": _draw_relations(metrics, names)}
     if evaluation.curve is not None and len(evaluation.curve.thresholds):
         charts["curve"] = _draw_curve(evaluation)
+    if evaluation.reliability is not None:
+        charts["reliability"] = _draw_reliability(evaluation.reliability)
     charts["errors"] = _draw_errors(metrics)
     for key, title in GROUPS.items():
         if metrics[key]:
@@ -139,6 +142,35 @@ def _draw_curve(evaluation: Evaluation) -> str:
         "Precision and recall over the threshold",
         xaxis={"title": "recall", "range": [0, 1], "tickformat": ".0%"},
         yaxis={"title": "precision", "range": [0, 1.02], "tickformat": ".0%"},
+        legend={**_LEGEND, "yanchor": "top", "y": -0.2},
+    )
+
+
+def _draw_reliability(reliability: Reliability) -> str:
+    """How often triples of a score are right."""
+    plotly = import_extra("plotly.graph_objects")
+
+    bars = plotly.Bar(
+        name="right",
+        x=reliability.scores,
+        y=reliability.correct,
+        customdata=reliability.counts,
+        width=0.8 / BINS,
+        marker_color="#2563eb",
+        hovertemplate="score %{x:.2f}: %{y:.1%} of %{customdata} are right<extra></extra>",
+    )
+    line = plotly.Scatter(
+        name="believable",
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        line={"color": "#94a3b8", "dash": "dot"},
+    )
+    return _html(
+        [bars, line],
+        f"How often triples of a score are right (calibration error {reliability.error:.3f})",
+        xaxis={"title": "score", "range": [0, 1]},
+        yaxis={"title": "right", "range": [0, 1.02], "tickformat": ".0%"},
         legend={**_LEGEND, "yanchor": "top", "y": -0.2},
     )
 

@@ -11,6 +11,7 @@ from ..data.stats import FAR
 from ..pairs import Pairs
 from .answers import Answers
 from .bootstrap import Interval, TripleCounts, bootstrap, count_by_document, paired_bootstrap
+from .calibration import Reliability, reliability
 from .curve import Curve, precision_recall_curve
 from .errors import ErrorClass, Outcome, classify, confusions, count_classes
 from .gold import GoldDocument, NamedFact
@@ -80,6 +81,19 @@ class Evaluation:
             return None
         return precision_recall_curve(self.gold, scores)
 
+    @cached_property
+    def reliability(self) -> Optional[Reliability]:
+        """RETURNS (Optional[Reliability]): How often answers of a score are right; None where the
+        answers have no scores."""
+        scores = {
+            triple: answer.score
+            for triple, answer in self.answers.items()
+            if answer.score is not None
+        }
+        if not scores or len(scores) < len(self.answers):
+            return None
+        return reliability(self.gold, scores)
+
     @property
     def has_scores(self) -> bool:
         """RETURNS (bool): Whether the answers, or some of them, have scores."""
@@ -100,6 +114,7 @@ class Evaluation:
             **self._of_pairs(),
             **self._of_groups(),
             **self._at_best_threshold(),
+            "calibration_error": None if self.reliability is None else self.reliability.error,
         }
 
     @cached_property

@@ -132,19 +132,16 @@ def make_doc_relation_model(
     block_size (int): Width of a block of the bilinear product (eq. 6); divides `width`.
     pair_width (int): Width of the pair features g and r (eq. 6 and 7).
     dropout (float): Dropout on z_s, z_o and r.
-    precision (Precision): Precision of the matrix products of eq. 5 to 7. "auto" is bfloat16 where
-        the processor has it in hardware, else float32. The encoder has its own setting.
-    stored_precision (StoredPrecision): Precision of the weights on disk; "float16" is compressed,
-        less than half the size. In memory the weights are float32.
-    mention_pooling (MentionPooling): By what a mention is embedded and attends: the "mean" of its
-        pieces, or the "first", which is the marker where the transformer has `mention_markers`.
+    precision (Precision): Of eq. 5 to 7; "auto" is bfloat16 where the processor multiplies in it.
+    stored_precision (StoredPrecision): Of the weights on disk; "float16" is compressed, too.
+    mention_pooling (MentionPooling): What stands for a mention: the "mean" of its pieces, or the
+        "first", which is the marker where the transformer has `mention_markers`.
     special_tokens (bool): Whether the context has the attention on special tokens, e.g. [CLS].
     smoothing (float): Added to the sum that q (eq. 3) is divided by; 1e-5 in ATLOP's code.
-    entity_pooling, context_pooling, pair_features, classifier (Union[str, Callable]): The layers of
-        eq. 2, 3 and 4, 6, 8 (see `slots.py`), or their names. None for the second: no context.
+    entity_pooling, context_pooling, pair_features, classifier (Union[str, Callable]): Layers of eq.
+        2, 3 and 4, 6, 8 (see `slots.py`), or their names. None for the second: no context.
     max_pairs (int): A document with more pairs of entities is an error, of this document alone.
-    passages (Optional[Passages]): How long documents are cut at prediction, e.g.
-        `spacy_docre.Passages.v1`; None to score them whole.
+    passages (Optional[Passages]): How long documents are cut at prediction; None: not at all.
     RETURNS (ExtractorModel): The model.
     RAISES (ValueError): If a width, `dropout`, `smoothing` or `max_pairs` is out of its range.
     """

@@ -28,6 +28,8 @@ class EncodedDocument(NamedTuple):
     position_sentences (Tensor): The sentence of each position, -1 for a special token, shape
         (positions,).
     num_sentences (int): The number of sentences.
+    all_sentences (bool): Whether the share of attention on every sentence is wanted, not on the
+        best alone.
     """
 
     hidden: Tensor
@@ -40,6 +42,7 @@ class EncodedDocument(NamedTuple):
     num_entities: int
     position_sentences: Tensor
     num_sentences: int
+    all_sentences: bool = False
 
 
 def merge_windows(document: EncodedDocument) -> Tensor:

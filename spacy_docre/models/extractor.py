@@ -1,9 +1,8 @@
 """The model of the component: Docs and their entities in, scores of all pairs out."""
 
-import copy
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, cast
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, cast
 
 import torch
 from spacy.tokens import Doc
@@ -12,12 +11,12 @@ from thinc.api import ArgsKwargs, Model, get_torch_default_device, torch2xp, xp2
 from thinc.layers import pytorchwrapper
 from thinc.shims import PyTorchShim
 from thinc.types import Floats2d, Floats3d, Floats4d
-from torch import nn
 from transformers.utils.generic import ModelOutput
 
 from ..entity_sources import EntityDoc
 from ..pairs import Pairs, ScoredPairs
 from .attention import leave_attention_gradient
+from .classifier import grow_classifier
 from .encoded_document import EncodedDocument
 from .kd_docre import KDDocRE
 from .passages import Passage, Passages, PassageScores, merge
@@ -36,6 +35,8 @@ from .slots import DocumentScores, Evidence
 BuildNetwork = Callable[..., KDDocRE]
 EncodeDocument = Callable[..., EncodedDocument]
 ExtractorModel = Model[List[EntityDoc], List["PairScores"]]
+# Of a document's logits and of the shares of its evidence; None where nothing is learnt of these.
+Gradients = Tuple[Floats2d, Optional[Floats2d]]
 # Logits and evidence of each document.
 PairScorer = Model[List[EncodedDocument], List[Tuple[Floats2d, Evidence]]]
 
@@ -49,7 +50,8 @@ class PairScores:
         passage by passage, those that a passage brings together.
     logits (Floats2d): TH in column 0, the relations after it, shape (pairs, 1 + relations).
     evidence (Evidence): The sentences on which most of the attention of a pair falls, as arrays;
-        `pairs.unordered` tells which row is a pair's.
+        all sentences in training, and where they are asked for. `pairs.unordered` tells which row
+        is a pair's.
     """
 
     document: EntityDoc
@@ -149,30 +151,6 @@ def set_num_relations(model: ExtractorModel, number: int) -> None:
     model.set_dim("nO", number, force=True)
 
 
-def grow_classifier(classifier: nn.Linear, num_relations: int) -> nn.Linear:
-    """Make room for more relations, keeping what is known of those there are.
-
-    classifier (nn.Linear): The layer of eq. 8.
-    num_relations (int): The new number of relations.
-    RETURNS (nn.Linear): The larger layer.
-    RAISES (ValueError): If there are more relations already.
-    """
-    known = classifier.out_features - 1
-    if num_relations < known:
-        raise ValueError(
-            f"The network knows {known} relations and cannot be cut to {num_relations}: "
-            "it does not know which to forget. Train one anew for fewer relations."
-        )
-    added = nn.Linear(classifier.in_features, 1 + num_relations).to(classifier.weight.device)
-    with torch.no_grad():
-        added.weight[: 1 + known] = classifier.weight
-        added.bias[: 1 + known] = classifier.bias
-    # A layer of the same class, which may be someone else's.
-    grown = copy.deepcopy(classifier)
-    grown.weight, grown.bias, grown.out_features = added.weight, added.bias, 1 + num_relations
-    return grown
-
-
 def forward(
     model: ExtractorModel,
     documents: List[EntityDoc],
@@ -181,38 +159,33 @@ def forward(
     encode: EncodeDocument,
     max_pairs: int,
     passages: Optional[Passages],
-) -> Tuple[List[PairScores], Callable[[List[Floats2d]], List[EntityDoc]]]:
+) -> Tuple[List[PairScores], Callable[..., List[EntityDoc]]]:
     """Score the pairs of a batch.
 
     documents (List[EntityDoc]): The Docs and their entities.
     is_train (bool): Whether it is a training step.
     encode, max_pairs, passages: As in `make_extractor`.
     RETURNS (Tuple[List[PairScores], Callable]): The scores, and the backward pass from the
-        gradients of each document's logits.
+        gradients of each document's logits, and, where there are some, of `evidence.shares`.
     RAISES (ValueError): If a document has more than `max_pairs` pairs.
     """
     pair_scorer = model.get_ref("pair_scorer")
     encodings, backprop_tok2vec = model.get_ref("tok2vec")(
         [document.doc for document in documents], is_train
     )
-    alloc = model.ops.alloc2f
-    no_evidence = Evidence(model.ops.alloc2i(0, 1), alloc(0, 1))
-    scores = [
-        PairScores(document, ScoredPairs.all_of(0), alloc(0, 1 + model.get_dim("nO")), no_evidence)
-        for document in documents
-    ]
-    # The network takes no document without pairs.
-    with_pairs = [index for index, document in enumerate(documents) if len(document.entities) > 1]
+    scores = [_without_pairs(model, document) for document in documents]
     device = cast(PyTorchShim, pair_scorer.shims[0]).device
     encoded: Dict[int, EncodedDocument] = {}
-    for index in with_pairs:
-        found = encode(documents[index], encodings[index], device=device, is_train=is_train)
-        if passages is not None and not is_train and passages.are_needed(found):
-            scores[index] = score_passages(
-                pair_scorer, documents[index], passages.cut(found), model.get_dim("nO"), max_pairs
-            )
+    for index, document in enumerate(documents):
+        if len(document.entities) < 2:
+            continue
+        found = encode(document, encodings[index], device=device, is_train=is_train)
+        # In training, and where a teacher is asked, documents are whole.
+        if passages is not None and not found.all_sentences and passages.are_needed(found):
+            parts, num_relations = passages.cut(found), model.get_dim("nO")
+            scores[index] = score_passages(pair_scorer, document, parts, num_relations, max_pairs)
         else:
-            require_few_pairs(documents[index], Pairs.count(found.num_entities), max_pairs)
+            require_few_pairs(document, Pairs.count(found.num_entities), max_pairs)
             encoded[index] = found
     if encoded:
         whole, backprop_scores = pair_scorer([*encoded.values()], is_train)
@@ -220,23 +193,27 @@ def forward(
             pairs = ScoredPairs.all_of(len(documents[index].entities))
             scores[index] = PairScores(documents[index], pairs, logits, evidence)
 
-    def backprop(d_logits: List[Floats2d]) -> List[EntityDoc]:
+    def backprop(
+        d_logits: List[Floats2d], d_shares: Optional[Sequence[Optional[Floats2d]]] = None
+    ) -> List[EntityDoc]:
         d_hidden: List[Optional[Floats3d]] = [None] * len(documents)
+        d_shares = d_shares or [None] * len(documents)
         if encoded:
-            gradients = backprop_scores([d_logits[index] for index in encoded])
+            gradients = backprop_scores([(d_logits[index], d_shares[index]) for index in encoded])
             for index, (d_hidden[index], d_attention) in zip(encoded, gradients, strict=True):
                 leave_attention_gradient(encodings[index], d_attention)
-        backprop_tok2vec(
-            [
-                _hidden_gradient(model, data, gradient)
-                for data, gradient in zip(encodings, d_hidden, strict=True)
-                # The transformer has seen no document without tokens.
-                if "last_hidden_state" in data.model_output
-            ]
-        )
+        backprop_tok2vec(_hidden_gradients(model, encodings, d_hidden))
         return documents
 
     return scores, backprop
+
+
+def _without_pairs(model: ExtractorModel, document: EntityDoc) -> PairScores:
+    """The scores of a document that has no pairs."""
+    ops = model.ops
+    no_evidence = Evidence(ops.alloc2i(0, 1), ops.alloc2f(0, 1))
+    no_logits = ops.alloc2f(0, 1 + model.get_dim("nO"))
+    return PairScores(document, ScoredPairs.all_of(0), no_logits, no_evidence)
 
 
 def score_passages(
@@ -287,18 +264,22 @@ def require_few_pairs(document: EntityDoc, number: int, most: int) -> None:
         )
 
 
-def _hidden_gradient(
-    model: ExtractorModel, data: TransformerData, gradient: Optional[Floats3d]
-) -> TransformerData:
-    """The gradient of a Doc's hidden states; zeros for a Doc without pairs."""
-    if gradient is None:
-        hidden = data.model_output["last_hidden_state"]
-        gradient = model.ops.alloc(hidden.shape, dtype=hidden.dtype)
-    return TransformerData(
-        wordpieces=data.wordpieces,
-        model_output=ModelOutput(last_hidden_state=gradient),
-        align=data.align,
-    )
+def _hidden_gradients(
+    model: ExtractorModel,
+    encodings: Sequence[TransformerData],
+    gradients: Sequence[Optional[Floats3d]],
+) -> List[TransformerData]:
+    """The gradients of hidden states; zeros for a Doc without pairs."""
+    d_encodings = []
+    for data, gradient in zip(encodings, gradients, strict=True):
+        hidden = data.model_output.get("last_hidden_state")
+        # The transformer has seen no document without tokens.
+        if hidden is not None:
+            if gradient is None:
+                gradient = model.ops.alloc(hidden.shape, dtype=hidden.dtype)
+            output = ModelOutput(last_hidden_state=gradient)
+            d_encodings.append(TransformerData(data.wordpieces, output, data.align))
+    return d_encodings
 
 
 def _convert_inputs(
@@ -326,24 +307,38 @@ def _convert_outputs(
     model: PairScorer,
     inputs_outputs: Tuple[List[EncodedDocument], List[DocumentScores]],
     is_train: bool,
-) -> Tuple[List[Tuple[Floats2d, Evidence]], Callable[[List[Floats2d]], ArgsKwargs]]:
+) -> Tuple[List[Tuple[Floats2d, Evidence]], Callable[[List[Gradients]], ArgsKwargs]]:
     _, scores = inputs_outputs
 
-    def backprop(d_logits: List[Floats2d]) -> ArgsKwargs:
-        logits = tuple(document.logits for document in scores)
-        gradients = [
-            xp2torch(gradient, device=document.device)
-            for gradient, document in zip(d_logits, logits, strict=True)
-        ]
-        return ArgsKwargs(args=(logits,), kwargs={"grad_tensors": gradients})
+    def backprop(gradients: List[Gradients]) -> ArgsKwargs:
+        found = []
+        for document, (d_logits, d_shares) in zip(scores, gradients, strict=True):
+            found.append((document.logits, d_logits))
+            if d_shares is not None:
+                _require_gradient(document.evidence.shares)
+                found.append((document.evidence.shares, d_shares))
+        tensors = tuple(tensor for tensor, _ in found)
+        grad_tensors = [xp2torch(gradient, device=tensor.device) for tensor, gradient in found]
+        return ArgsKwargs(args=(tensors,), kwargs={"grad_tensors": grad_tensors})
 
     return [
         (
             cast(Floats2d, torch2xp(document.logits.detach())),
-            Evidence(*(torch2xp(part) for part in document.evidence)),
+            Evidence(*(torch2xp(part.detach()) for part in document.evidence)),
         )
         for document in scores
     ], backprop
+
+
+def _require_gradient(shares: torch.Tensor) -> None:
+    """Refuse to learn evidence with a network that has none."""
+    if not shares.requires_grad:
+        raise ValueError(
+            "Evidence cannot be learnt: the shares of attention have no gradient. Set "
+            'context_pooling = {"@layers": "spacy_docre.LocalizedContextPooling.v1"} in '
+            "[components.doc_relation_extractor.model], or one that gives differentiable shares; "
+            "or set evidence = null, and evidence_weight = 0.0 in 'distillation'."
+        )
 
 
 def _serialize(network: Optional[KDDocRE], precision: StoredPrecision) -> bytes:

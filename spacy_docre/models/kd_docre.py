@@ -104,7 +104,7 @@ class LocalizedContextPooling(nn.Module):
             q = pair_attention(attention, start, end, added, diagonal)  # eq. 3
             s, o = Pairs.unordered_between(n, start, end, diagonal, hidden.device)
             # Eq. 4: (unordered pairs, hidden width), and (unordered pairs, sentences)
-            yield q @ hidden, (q.detach() @ sentences)[s != o]
+            yield q @ hidden, (q @ sentences)[s != o]
 
 
 def pair_attention(

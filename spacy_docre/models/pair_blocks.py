@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..pairs import Pairs
 from .encoded_document import EncodedDocument
-from .slots import Evidence, strongest
+from .slots import KEPT_SENTENCES, Evidence, strongest
 
 # Small enough for little memory, large enough for fast matrix products.
 PAIRS_AT_ONCE = 4096
@@ -49,6 +49,7 @@ def walk(
     YIELDS (PairBlock): The blocks.
     """
     n, done = document.num_entities, 0
+    kept = document.num_sentences if document.all_sentences else KEPT_SENTENCES
     if context_pooling is None:
         blocks = _without_context(hidden, document, diagonal)
     else:
@@ -66,7 +67,7 @@ def walk(
             rows=Pairs.row(heads, tails, n, diagonal),
             unordered=torch.cat([torch.arange(len(s), device=s.device), different]),
             contexts=contexts,
-            evidence=strongest(shares),
+            evidence=strongest(shares, kept),
         )
 
 

@@ -10,7 +10,7 @@ from spacy_transformers.data_classes import TransformerData
 from thinc.api import to_numpy, xp2torch
 from thinc.types import Floats4d, Ragged
 
-from ..annotations import sentence_boundaries
+from ..annotations import sentence_boundaries, token_sentences
 from ..entity_sources import EntityDoc
 from .attention import attention_of
 from .encoded_document import EncodedDocument
@@ -34,7 +34,8 @@ def encode_document(
     document (EntityDoc): The Doc, with at least one token, and its entities.
     data (TransformerData): The transformer's output for it.
     device (torch.device): Where the tensors are wanted.
-    is_train (bool): Whether gradients of hidden states and attention are wanted.
+    is_train (bool): Whether gradients of hidden states and attention are wanted, and with them
+        the evidence of all sentences.
     mention_pooling (MentionPooling): Whether a mention has all its pieces, or the first.
     special_tokens (bool): Whether special tokens are positions, too.
     RETURNS (EncodedDocument): The document.
@@ -48,9 +49,7 @@ def encode_document(
     # Of the tokens that the encoder saw; then of those they have been merged or split into since.
     piece_positions, first_pieces = _positions(*_ragged(data.align), windows, length)
     pieces, lengths = align_tokens(document.doc, characters)
-    sentences = _token_sentences(document.doc)[
-        _tokens_at(document.doc, characters[first_pieces, 0])
-    ]
+    sentences = token_sentences(document.doc)[_tokens_at(document.doc, characters[first_pieces, 0])]
     if special_tokens:
         special = _number_special(data, piece_positions, len(sentences))
         sentences = numpy.concatenate([sentences, numpy.full(special, -1)])
@@ -78,6 +77,7 @@ def encode_document(
         num_entities=len(document.entities),
         position_sentences=index(sentences),
         num_sentences=len(sentence_boundaries(document.doc)),
+        all_sentences=is_train or document.all_sentences,
     )
 
 
@@ -268,9 +268,3 @@ def _mention_pieces(
         found.append(mention)
     counts = [len(mention) for mention in found]
     return numpy.concatenate(found), numpy.repeat(numpy.arange(len(found)), counts)
-
-
-def _token_sentences(doc: Doc) -> numpy.ndarray:
-    """The sentence of each token."""
-    boundaries = sentence_boundaries(doc)
-    return numpy.repeat(numpy.arange(len(boundaries)), [end - start for start, end in boundaries])

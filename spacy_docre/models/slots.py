@@ -15,8 +15,8 @@ MakeEntityPooling = Callable[[], nn.Module]
 
 # Eq. 3 and 4, for a smoothing. forward(hidden, document, diagonal) gives the contexts of unordered
 # pairs, (unordered pairs, hidden width), and their shares of attention on sentences, (unordered
-# pairs, sentences). With a method `blocks`, which yields the same for few pairs at a time, the
-# memory of a document with many pairs stays small.
+# pairs, sentences), with a gradient where they are to be learnt. With a method `blocks`, which
+# yields the same for few pairs at a time, the memory of a document with many pairs stays small.
 MakeContextPooling = Callable[[float], nn.Module]
 
 # Eq. 6, for width, pair width and block size. forward(z_s, z_o), both (pairs, width), gives
@@ -55,7 +55,7 @@ class Evidence(NamedTuple):
     """The sentences of a document that carry the attention q of its unordered pairs.
 
     sentences (Any): The `KEPT_SENTENCES` with the largest shares, most first, or all where there
-        are fewer, shape (unordered pairs, kept sentences).
+        are fewer or all are asked for, shape (unordered pairs, kept sentences).
     shares (Any): Their shares of the attention, of the same shape.
     """
 
@@ -64,17 +64,18 @@ class Evidence(NamedTuple):
 
 
 # What is read of the evidence (see `decoding.py`) is at most so much: a whole row for each pair
-# would need more memory than all else in a long document.
+# would need more memory than all else in a long document. Documents that are learnt from are short.
 KEPT_SENTENCES = 3
 
 
-def strongest(shares: Tensor) -> Evidence:
+def strongest(shares: Tensor, number: int) -> Evidence:
     """Keep the sentences that carry most of the attention.
 
     shares (Tensor): The share of each pair on each sentence, shape (unordered pairs, sentences).
+    number (int): Keep at most so many sentences.
     RETURNS (Evidence): The sentences.
     """
-    best = shares.topk(min(KEPT_SENTENCES, shares.shape[1]), dim=1)
+    best = shares.topk(min(number, shares.shape[1]), dim=1)
     return Evidence(best.indices.int(), best.values)
 
 

@@ -9,8 +9,39 @@ from spacy.pipeline import TrainablePipe
 from ..models.extractor import ExtractorModel
 from ..models.serialization import fill_model, read_message, readable, require_kinds
 from .decoding import check_decision
+from .settings import let_config_win
 
 _KINDS = {"cfg": "settings", "model": "weight"}
+
+
+class CheckedPipe(TrainablePipe):
+    """A component that is checked when it is loaded."""
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "CheckedPipe":
+        """Load the component from what `to_bytes` gave.
+
+        bytes_data (bytes): The data.
+        exclude (Iterable[str]): Serialisation fields to leave out.
+        RETURNS (CheckedPipe): The component.
+        RAISES (ValueError): If the data is cut off or damaged.
+        """
+        with let_config_win(self, exclude):
+            read_bytes(self, bytes_data, exclude)
+        check_settings(self.cfg, self.model, exclude, f"The data of '{self.name}'")
+        return self
+
+    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "CheckedPipe":
+        """Load the component from a folder.
+
+        path (Union[str, Path]): The folder.
+        exclude (Iterable[str]): Serialisation fields to leave out.
+        RETURNS (CheckedPipe): The component.
+        RAISES (ValueError): If its weights are missing, cut off or damaged.
+        """
+        with let_config_win(self, exclude, Path(path)):
+            read_files(self, Path(path), exclude)
+        check_settings(self.cfg, self.model, exclude, f"'{self.name}' in {path}")
+        return self
 
 
 def read_files(component: TrainablePipe, folder: Path, exclude: Iterable[str]) -> None:

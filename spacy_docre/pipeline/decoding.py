@@ -96,7 +96,7 @@ def _holding_both(attended: List[int], head: Set[int], tail: Set[int]) -> List[i
     evidence = list(attended)
     for entity, other in ((head, tail), (tail, head)):
         if entity and entity.isdisjoint(evidence):
-            near = evidence or other
+            near = evidence or other or entity
             evidence.append(min(entity, key=lambda one: min(abs(one - two) for two in near)))
     return evidence
 

@@ -11,6 +11,7 @@ label_names = {}
 learn_rate_factor = 1.0
 keep_encoding = true
 distillation = null
+evidence = null
 
 [doc_relation_extractor.entities]
 @misc = "spacy_docre.entities.v1"

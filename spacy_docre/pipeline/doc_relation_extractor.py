@@ -1,32 +1,34 @@
 """The component `doc_relation_extractor`."""
 
 import warnings
-from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union, cast
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, cast
 
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Optimizer, set_dropout_rate, torch2xp, xp2torch
+from thinc.api import Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..alignment import GoldAlignment
 from ..annotations import Triple, has_relations
 from ..distillation.objective import Distillation
 from ..entity_sources import EntityDoc, EntityGetter
-from ..losses import Loss
+from ..losses import EvidenceLoss, Loss
 from ..models.attention import release_attention, release_encoding
+from ..models.classifier import rescale_margins
 from ..models.extractor import ExtractorModel, PairScores
 from ..models.learn_rates import check_learn_rate_factor, scale_learn_rate
 from .batching import OneByOne
-from .checks import check_settings, read_bytes, read_files
+from .checks import CheckedPipe
 from .decoding import check_decision, decode
 from .default_config import DEFAULT_CONFIG
 from .entity_policy import EntityPolicy
+from .evidence import evidence_loss
+from .gradients import BatchGradients, BatchTensors
 from .processes import use_one_thread_in_forks
-from .settings import let_config_win, make_settings
+from .settings import CONFIGURED, make_settings
 from .survey import learns_from, read_survey
 from .targets import relation_loss
 from .upstream import provide_attention
@@ -57,6 +59,7 @@ def make_doc_relation_extractor(
     learn_rate_factor: float,
     keep_encoding: bool,
     distillation: Optional[Distillation],
+    evidence: Optional[EvidenceLoss],
     scorer: Optional[Callable[..., Dict[str, Any]]],
 ) -> "DocRelationExtractor":
     """Construct a DocRelationExtractor, and see that the transformer hands over its
@@ -77,11 +80,12 @@ def make_doc_relation_extractor(
         learn_rate_factor=learn_rate_factor,
         keep_encoding=keep_encoding,
         distillation=distillation,
+        evidence=evidence,
         scorer=scorer,
     )
 
 
-class DocRelationExtractor(OneByOne):
+class DocRelationExtractor(OneByOne, CheckedPipe):
     """Extract relations between the entities of whole documents.
 
     vocab (Vocab): The shared vocabulary.
@@ -99,6 +103,8 @@ class DocRelationExtractor(OneByOne):
         components that come later. Most of the memory of a Doc is theirs.
     distillation (Optional[Distillation]): What is learnt from a teacher, too, e.g.
         `spacy_docre.MSEDistillation.v1`; None to learn from gold relations only.
+    evidence (Optional[EvidenceLoss]): The loss on gold evidence, `spacy_docre.EvidenceLoss.v1`;
+        None to leave attention to itself.
     scorer (Optional[Callable[..., Dict[str, Any]]]): The scoring method.
     RAISES (ValueError): If `threshold`, `top_k` or `learn_rate_factor` is out of its range.
     """
@@ -117,6 +123,7 @@ class DocRelationExtractor(OneByOne):
         learn_rate_factor: float = 1.0,
         keep_encoding: bool = True,
         distillation: Optional[Distillation] = None,
+        evidence: Optional[EvidenceLoss] = None,
         scorer: Optional[Callable[..., Dict[str, Any]]] = None,
     ) -> None:
         check_decision(threshold, top_k)
@@ -130,6 +137,7 @@ class DocRelationExtractor(OneByOne):
         self.learn_rate_factor = learn_rate_factor
         self.release = release_attention if keep_encoding else release_encoding
         self.distillation = distillation
+        self.evidence = evidence
         self.scorer = scorer
         self.cfg = make_settings(label_names=label_names or {}, threshold=threshold, top_k=top_k)
 
@@ -187,7 +195,7 @@ class DocRelationExtractor(OneByOne):
         validate_get_examples(get_examples, "DocRelationExtractor.initialize")
         if nlp is not None:
             provide_attention(nlp, self.model)
-        found = read_survey(get_examples(), self.distillation)
+        found = read_survey(get_examples(), self.distillation, self.evidence)
         for label in found.labels(self.labels, labels, self.name):
             self.add_label(label)
         for label, name in found.names.items():
@@ -259,6 +267,20 @@ class DocRelationExtractor(OneByOne):
             threshold = self.cfg["threshold"]
         return decode(prediction, self.labels, self.label_names, threshold, self.cfg["top_k"])
 
+    def calibrate(self, scale: float, shift: float) -> None:
+        """Change all scores, so that P(r) = sigmoid(scale (l_r - l_TH) + shift). The threshold is
+        changed as they are: the same relations are annotated.
+
+        scale (float): The factor on margins, more than 0.
+        shift (float): What is added to them.
+        RAISES (ValueError): If the component has not been trained.
+        """
+        self._require_initialized()
+        rescale_margins(self.model.get_ref("pair_scorer").shims[0]._model.classifier, scale, shift)
+        margin = torch.tensor(self.cfg["threshold"], dtype=torch.float64).logit()
+        threshold = torch.sigmoid(scale * margin + shift).item()
+        self.cfg["threshold"] = self.cfg[CONFIGURED]["threshold"] = threshold
+
     def update(
         self,
         examples: Iterable[Example],
@@ -295,8 +317,8 @@ class DocRelationExtractor(OneByOne):
         ]
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update(documents)
-        loss, d_logits = self.get_loss(examples, scores)
-        cast(Callable[[List[Floats2d]], Any], backprop)(d_logits)
+        loss, gradients = self._differentiate(examples, scores)
+        cast(Callable[..., Any], backprop)(*gradients)
         if sgd is not None:
             self.finish_update(sgd)
         losses[self.name] += loss
@@ -306,28 +328,37 @@ class DocRelationExtractor(OneByOne):
         self, examples: Iterable[Example], scores: Sequence[PairScores]
     ) -> Tuple[float, List[Floats2d]]:
         """The loss of a batch, and its gradient: that on the gold relations (eq. 11), where
-        those of the reference have been set, and that on the teacher's logits (eq. 12), where
-        there is a teacher.
+        those of the reference have been set, that on their evidence, where it is set, and that on
+        the teacher's logits (eq. 12), where there is a teacher.
 
         examples (Iterable[Example]): The examples.
         scores (Sequence[PairScores]): The scores of their pairs.
         RETURNS (Tuple[float, List[Floats2d]]): The loss, and for each Doc the gradient of
             its logits, shape (pairs, 1 + relations).
         RAISES (ValueError): If an example holds an unknown relation, if the relations of its
-            teacher are others, or if the text of its reference is another.
+            teacher are others, if the text of its reference is another, or if evidence is to be
+            learnt and there is none, or the scores are of `predict`.
         """
+        loss, (d_logits, _) = self._differentiate(examples, scores)
+        return loss, d_logits
+
+    def _differentiate(
+        self, examples: Iterable[Example], scores: Sequence[PairScores]
+    ) -> Tuple[float, BatchGradients]:
         alignments = [
             GoldAlignment(example, prediction.document.entities)
             for example, prediction in zip(examples, scores, strict=True)
         ]
-        logits = [xp2torch(prediction.logits).requires_grad_() for prediction in scores]
-        loss = relation_loss(self.loss, logits, alignments, self.labels, self.name)
+        batch = BatchTensors(scores)
+        loss = relation_loss(self.loss, batch.logits, alignments, self.labels, self.name)
+        if self.evidence is not None:
+            loss = loss + evidence_loss(self.evidence, batch.shares, alignments)
         if self.distillation is not None:
             for alignment in alignments:
                 self.distillation.check_labels(alignment.example.reference, self.labels)
-            loss = loss + self.distillation(logits, self.distillation.ask(alignments))
-        gradients = torch.autograd.grad(loss, logits, materialize_grads=True) if logits else []
-        return loss.item(), [cast(Floats2d, torch2xp(gradient)) for gradient in gradients]
+            shares = batch.shares if self.distillation.evidence_weight else []
+            loss = loss + self.distillation(batch.logits, self.distillation.ask(alignments), shares)
+        return loss.item(), batch.gradients(loss)
 
     def finish_update(self, sgd: Optimizer) -> None:
         """Update the weights, the component's own with `learn_rate_factor`.
@@ -356,33 +387,3 @@ class DocRelationExtractor(OneByOne):
                 document = choose(example.predicted, example)
                 self.set_annotations([document.doc], self.score_entities([document]))
         return cast(Dict[str, Any], super().score(examples, **kwargs))
-
-    def from_bytes(
-        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
-    ) -> "DocRelationExtractor":
-        """Load the component from what `to_bytes` gave.
-
-        bytes_data (bytes): The data.
-        exclude (Iterable[str]): Serialisation fields to leave out.
-        RETURNS (DocRelationExtractor): The component.
-        RAISES (ValueError): If the data is cut off or damaged.
-        """
-        with let_config_win(self, exclude):
-            read_bytes(self, bytes_data, exclude)
-        check_settings(self.cfg, self.model, exclude, f"The data of '{self.name}'")
-        return self
-
-    def from_disk(
-        self, path: Union[str, Path], *, exclude: Iterable[str] = ()
-    ) -> "DocRelationExtractor":
-        """Load the component from a folder.
-
-        path (Union[str, Path]): The folder.
-        exclude (Iterable[str]): Serialisation fields to leave out.
-        RETURNS (DocRelationExtractor): The component.
-        RAISES (ValueError): If its weights are missing, cut off or damaged.
-        """
-        with let_config_win(self, exclude, Path(path)):
-            read_files(self, Path(path), exclude)
-        check_settings(self.cfg, self.model, exclude, f"'{self.name}' in {path}")
-        return self

@@ -9,6 +9,7 @@ from spacy.training import Example
 from ..annotations import has_relations
 from ..distillation.objective import Distillation
 from ..entity_sources import EntityDoc
+from ..losses import EvidenceLoss
 
 # Documents that a model is built with.
 SAMPLE = 10
@@ -71,24 +72,38 @@ class Survey:
         return labels
 
 
-def read_survey(examples: Iterable[Example], distillation: Optional[Distillation]) -> Survey:
+def read_survey(
+    examples: Iterable[Example],
+    distillation: Optional[Distillation],
+    evidence: Optional[EvidenceLoss],
+) -> Survey:
     """Read the training data once.
 
     examples (Iterable[Example]): The examples.
     distillation (Optional[Distillation]): What is learnt from a teacher.
+    evidence (Optional[EvidenceLoss]): What is learnt from gold evidence.
     RETURNS (Survey): What they tell.
+    RAISES (ValueError): If evidence is to be learnt, and no relation has any.
     """
     found = Survey()
+    has_evidence = False
     for example in examples:
         reference = example.reference
         for relation in reference._.relations:
             name = relation.triple.name or found.names.get(relation.label_, "")
             found.names[relation.label_] = name
+            has_evidence = has_evidence or bool(relation.triple.evidence)
         teacher = None if distillation is None else distillation.teacher_of(reference)
         if teacher is not None:
             found.taught.setdefault(teacher.labels, reference)
         if len(found.sample) < SAMPLE:
             found.sample.append(EntityDoc(example.predicted, []))
+    if evidence is not None and not has_evidence:
+        raise ValueError(
+            "'evidence' is set, and no relation of the training data has evidence sentences. "
+            "Convert data that has them with 'python -m spacy docre convert', or set "
+            "evidence = null."
+        )
     return found
 
 

@@ -48,8 +48,7 @@ def relation_loss(
 def gold_labels(alignment: GoldAlignment, labels: Sequence[str], owner: str) -> numpy.ndarray:
     """Tell which relations the pairs of a predicted document have by its reference.
 
-    A relation is left out where one of its entities is not found, and where both are the same:
-    the diagonal takes no part.
+    A relation is left out where `GoldAlignment.pair_row` finds no row.
 
     alignment (GoldAlignment): The predicted entities and those of the reference.
     labels (Sequence[str]): The relations, in the order of the logits.
@@ -57,10 +56,8 @@ def gold_labels(alignment: GoldAlignment, labels: Sequence[str], owner: str) -> 
     RETURNS (numpy.ndarray): Whether each pair has each relation, shape (pairs, relations).
     RAISES (ValueError): If the reference holds a relation that is not among the labels.
     """
-    num_entities = len(alignment.predicted)
-    targets = numpy.zeros((Pairs.count(num_entities), len(labels)), dtype=bool)
+    targets = numpy.zeros((Pairs.count(len(alignment.predicted)), len(labels)), dtype=bool)
     columns = {label: column for column, label in enumerate(labels)}
-    predicted = alignment.to_predicted
     for relation in alignment.example.reference._.relations:
         triple = relation.triple
         if triple.label not in columns:
@@ -68,7 +65,7 @@ def gold_labels(alignment: GoldAlignment, labels: Sequence[str], owner: str) -> 
                 f"The relation {triple.label!r} is not among the labels of '{owner}'. "
                 "Add it with add_label(), or initialise the component with data that holds it."
             )
-        head, tail = predicted.get(triple.head), predicted.get(triple.tail)
-        if head is not None and tail is not None and head != tail:
-            targets[Pairs.row(head, tail, num_entities), columns[triple.label]] = True
+        row = alignment.pair_row(triple.head, triple.tail)
+        if row is not None:
+            targets[row, columns[triple.label]] = True
     return targets

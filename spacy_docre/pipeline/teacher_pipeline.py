@@ -6,7 +6,7 @@ from typing import Iterator, Sequence, Tuple, Union
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from thinc.api import to_numpy
+from thinc.api import to_numpy, torch2xp, xp2torch
 from weasel.util.hashing import get_checksum
 
 from ..alignment import GoldAlignment
@@ -14,9 +14,9 @@ from ..annotations import mentions_from_lists, mentions_to_lists
 from ..distillation.teacher import Teacher
 from ..distillation.teacher_logits import TeacherLogits
 from ..entity_sources import EntityDoc, copy_words, give_entities
-from ..pairs import Pairs
 from .components import relation_extractors, transformers
 from .doc_relation_extractor import DocRelationExtractor
+from .evidence import sentence_shares
 from .loading import load_pipeline
 
 
@@ -58,8 +58,8 @@ class TeacherPipeline(Teacher):
         would find.
 
         alignments (Sequence[GoldAlignment]): The documents; they stay as they are.
-        YIELDS (TeacherLogits): The logits of all pairs of each; of a long document, those of the
-            pairs that the teacher scores.
+        YIELDS (TeacherLogits): The logits of all pairs of each, and their evidence where it has
+            sentence boundaries.
         """
         # The teacher's encoding must not stand where the student's own does.
         copies = [
@@ -69,9 +69,11 @@ class TeacherPipeline(Teacher):
         for transformer in transformers(self.nlp):
             docs = list(transformer.pipe(docs, batch_size=len(docs)))
         for prediction in self._extractor.score_entities(copies):
-            pairs, number = prediction.pairs, len(prediction.document.entities)
+            shares = sentence_shares(prediction, xp2torch(prediction.evidence.shares))
+            has_sentences = prediction.document.doc.has_annotation("SENT_START")
             yield TeacherLogits(
-                to_numpy(prediction.logits), rows=Pairs.row(pairs.heads, pairs.tails, number)
+                to_numpy(prediction.logits),
+                evidence=to_numpy(torch2xp(shares)) if has_sentences else None,
             )
 
     @property
@@ -84,4 +86,4 @@ def _copy(document: Doc, entities: Sequence[Sequence[Span]]) -> EntityDoc:
     copied = [mentions_from_lists(doc, mentions_to_lists(mentions)) for mentions in entities]
     # For a transformer that marks mentions.
     give_entities(doc, copied)
-    return EntityDoc(doc, copied)
+    return EntityDoc(doc, copied, all_sentences=True)

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Callable, List
 
+import numpy
 import pytest
 import spacy
 import srsly
+from safetensors.numpy import load_file
 from spacy.cli._util import app
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
@@ -157,6 +159,18 @@ def test_logits(trained_folder: Path) -> None:
     assert result.exit_code == 1 and "another top_k" in output(result)
     result = run("logits", trained_folder, "unlabelled.spacy", "logits", "--top-k", 2, "--force")
     assert result.exit_code == 0 and "New: 6 documents" in output(result)
+
+
+def test_logits_of_several_teachers(trained_folder: Path) -> None:
+    twice = ("--and", trained_folder)
+    assert run("logits", trained_folder, "unlabelled.spacy", "one").exit_code == 0
+    assert run("logits", trained_folder, "unlabelled.spacy", "two", *twice).exit_code == 0
+    first, second = (load_file(next(Path(name).glob("*.safetensors"))) for name in ("one", "two"))
+    assert first.keys() == second.keys()
+    for key, values in first.items():
+        numpy.testing.assert_allclose(values, second[key], rtol=1e-2, atol=1e-3)
+    result = run("logits", trained_folder, "unlabelled.spacy", "one", *twice)
+    assert result.exit_code == 1 and "of another teacher" in output(result)
 
 
 def test_logits_documents_without_entities(trained_folder: Path, make_doc: Callable) -> None:

@@ -4,12 +4,15 @@ from pathlib import Path
 from typing import Callable, List
 
 import pytest
+import spacy
 from spacy.tokens import Doc
+from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_docre.data.corpus_files import read_spacy_docs, write_docs
 from spacy_docre.distillation.storing import store_logits
 from spacy_docre.pipeline.teacher_pipeline import TeacherPipeline
+from spacy_docre.training.corpus import make_corpus
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +45,9 @@ def stored(
     path = tmp_path_factory.mktemp("logits") / "teacher"
     list(store_logits(teacher, docs, path, checksum=teacher.checksum))
     return path
+
+
+@pytest.fixture
+def taught(corpus: Path, stored: Path) -> List[Example]:
+    """Examples of these documents, which the trained pipeline teaches."""
+    return list(make_corpus(corpus, teacher_logits=stored)(spacy.blank("en")))

@@ -35,11 +35,6 @@ def online(folder: Path, **settings: Any) -> Dict[str, Any]:
     return {**MSE, "teacher": teacher, **settings}
 
 
-@pytest.fixture
-def taught(corpus: Path, stored: Path) -> List[Example]:
-    return list(make_corpus(corpus, teacher_logits=stored)(spacy.blank("en")))
-
-
 def random_logits(number: int, classes: int, *, top_k: bool = False) -> TeacherLogits:
     logits = TeacherLogits(numpy.random.default_rng(number).normal(size=(number, classes)) * 3)
     return logits.best(2) if top_k else logits
@@ -96,9 +91,10 @@ def test_nothing_taught() -> None:
 
 
 @pytest.mark.parametrize("make", [make_mse_distillation, make_kl_distillation])
-def test_negative_weight(make: Callable) -> None:
-    with pytest.raises(ValueError, match="weight = -1.0 is negative"):
-        make(weight=-1.0)
+@pytest.mark.parametrize("name", ["weight", "evidence_weight"])
+def test_negative_weight(name: str, make: Callable) -> None:
+    with pytest.raises(ValueError, match=f"^{name} = -1.0 is negative"):
+        make(**{name: -1.0})
 
 
 def test_temperature_out_of_range() -> None:

@@ -5,6 +5,7 @@ from typing import Any, Callable, Iterator, List
 import numpy
 import pytest
 import spacy
+import srsly
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -15,6 +16,7 @@ from spacy.training import Example
 from spacy_docre.alignment import GoldAlignment
 from spacy_docre.data.gold_annotations import make_example
 from spacy_docre.distillation import storing
+from spacy_docre.distillation.objective import make_mse_distillation
 from spacy_docre.distillation.store import LogitsStore, open_store, store_of
 from spacy_docre.distillation.storing import Progress, store_logits
 from spacy_docre.distillation.teacher_logits import TeacherLogits
@@ -331,3 +333,108 @@ def test_a_file_that_is_no_part(teacher: TeacherPipeline, docs: List[Doc], tmp_p
         with pytest.raises(ValueError, match="x.safetensors is no file of teacher logits"):
             list(store(teacher, docs, tmp_path, top_k=1, force=force))
     assert stray.exists()
+
+
+def test_evidence_is_that_of_the_pipeline(
+    trained_folder: Path, docs: List[Doc], stored: Path
+) -> None:
+    """Of every sentence, in half precision, once for (head, tail) and (tail, head)."""
+    nlp = spacy.load(trained_folder)
+    extractor = nlp.get_pipe("doc_relation_extractor")
+    for doc, logits in zip(docs, stored_logits(stored, docs), strict=True):
+        document = extractor.entity_policy.choose(
+            nlp.get_pipe("transformer")(make_example(doc).predicted)
+        )
+        (best,) = extractor.score_entities([document])
+        number, num_sentences = len(doc._.entities), len(list(doc.sents))
+        assert num_sentences > 3 == best.evidence.shares.shape[1]
+        assert logits.evidence is not None
+        assert logits.evidence.shape == (number * (number - 1), num_sentences)
+        pairs = [(head, tail) for head in range(number) for tail in range(head + 1, number)]
+        for (head, tail), sentences, shares in zip(pairs, *best.evidence, strict=True):
+            for one, other in ((head, tail), (tail, head)):
+                row = logits.evidence[one * (number - 1) + other - (other > one)]
+                numpy.testing.assert_allclose(row[sentences], shares, atol=1e-3)
+                assert row.sum() == pytest.approx(1, abs=1e-2) or not row.any()
+    tensors = load_file(next(stored.glob("*.safetensors")))
+    evidence = [value for name, value in tensors.items() if name.endswith(".evidence")]
+    assert len(evidence) == len(docs) and all(value.dtype == "float16" for value in evidence)
+    assert sum(map(len, evidence)) == sum(
+        len(value) // 2 for name, value in tensors.items() if "." not in name
+    )
+
+
+def without_evidence(stored: Path, folder: Path) -> Path:
+    """A store as an earlier version wrote it."""
+    shutil.copytree(stored, folder)
+    for file in folder.glob("*.safetensors"):
+        tensors = {name: numpy.array(value) for name, value in load_file(file).items()}
+        save_file({n: value for n, value in tensors.items() if not n.endswith(".evidence")}, file)
+    index = srsly.read_json(folder / "index.json")
+    assert index.pop("evidence") is True
+    srsly.write_json(folder / "index.json", index)
+    return folder
+
+
+def test_store_of_an_earlier_version(
+    teacher: TeacherPipeline, docs: List[Doc], stored: Path, tmp_path: Path
+) -> None:
+    folder = without_evidence(stored, tmp_path / "old")
+    for ours, theirs in zip(stored_logits(folder, docs), stored_logits(stored, docs), strict=True):
+        numpy.testing.assert_array_equal(ours.values, theirs.values)
+        assert ours.evidence is None
+    asked = [against_itself(doc) for doc in docs]
+    for doc in docs:
+        LogitsStore(folder).attach_to(doc, gold_entities(doc))
+    assert all(make_mse_distillation().ask(asked))
+    with pytest.raises(ValueError, match="says nothing of.*'Document 0'.*docre logits.*--force"):
+        make_mse_distillation(evidence_weight=0.1).ask(asked)
+    with pytest.raises(ValueError, match="holds logits without evidence. Start over with --force"):
+        last(store(teacher, docs, folder))
+    last(store(teacher, docs, folder, force=True))
+    for doc in docs:
+        LogitsStore(folder).attach_to(doc, gold_entities(doc))
+    assert all(make_mse_distillation(evidence_weight=0.1).ask(asked))
+
+
+def test_documents_without_sentences(
+    teacher: TeacherPipeline, make_example: Callable, tmp_path: Path
+) -> None:
+    """There is no evidence of them; where they have no pairs, there is none to miss."""
+    words = "Ada Lane was born in Oslo .".split()
+    doc = make_example(words, [[(0, 2)], [(5, 6)]]).reference
+    alone = make_example(words, [[(0, 2)]]).reference
+    last(store(teacher, [doc, alone], tmp_path))
+    (logits, nothing) = stored_logits(tmp_path, [doc, alone])
+    assert logits.evidence is None and len(logits.values) == 2
+    assert len(nothing.values) == 0
+    LogitsStore(tmp_path).attach_to(alone, gold_entities(alone))
+    assert all(make_mse_distillation(evidence_weight=0.1).ask([against_itself(alone)]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda evidence: evidence[:-1],
+        lambda evidence: evidence.reshape(-1),
+        lambda evidence: numpy.array(1.0),
+        lambda evidence: evidence - 2,
+        lambda evidence: evidence * numpy.nan,
+    ],
+)
+def test_evidence_that_cannot_be_that_of_a_document(
+    change: Callable, docs: List[Doc], stored: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(stored, folder)
+    for file in folder.glob("*.safetensors"):
+        tensors = {name: numpy.array(value) for name, value in load_file(file).items()}
+        save_file(
+            {
+                n: change(value) if n.endswith(".evidence") else value
+                for n, value in tensors.items()
+            },
+            file,
+        )
+    with pytest.raises(ValueError, match="is damaged, or of other relations than"):
+        stored_logits(folder, docs)

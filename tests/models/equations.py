@@ -121,7 +121,7 @@ def pair_evidence(document: EncodedDocument) -> Dict[Pair, Tensor]:
     for pair, shared in pair_attention(document).items():
         result[pair] = torch.zeros(document.num_sentences, dtype=torch.float64)
         for position, sentence in enumerate(document.position_sentences.tolist()):
-            result[pair][sentence] += shared[position].detach()
+            result[pair][sentence] += shared[position]
     return result
 
 

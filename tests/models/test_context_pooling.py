@@ -91,9 +91,18 @@ def test_evidence_is_the_share_of_attention_on_each_sentence(document):
     assert torch.allclose(evidence.double(), expected, atol=1e-5)
 
 
-def test_evidence_takes_no_gradient():
-    contexts, evidence = pool(with_gradients(random_document(4)))
-    assert contexts.requires_grad and not evidence.requires_grad
+def test_gradient_of_evidence_agrees_with_that_through_the_equations(document):
+    """It goes to the attention alone."""
+    ours, theirs = with_gradients(document), with_gradients(document)
+    evidence = pool(ours)[1]
+    direction = torch.randn(evidence.shape, generator=torch.Generator().manual_seed(3))
+    # Where no attention is shared there is no share to learn, either.
+    direction = direction * (evidence.detach().sum(1, keepdim=True) > 0)
+    (evidence * direction).sum().backward()
+    expected = torch.stack(list(equations.pair_evidence(theirs).values()))
+    (expected * direction).sum().backward()
+    assert torch.allclose(gradient(ours.attention), gradient(theirs.attention), atol=1e-4)
+    assert ours.hidden.grad is None
 
 
 def test_evidence_of_a_pair_that_shares_attention_sums_to_one():

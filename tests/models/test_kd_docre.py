@@ -9,8 +9,8 @@ from spacy_docre.models.architectures import (
     make_axial_attention,
     make_unet_pair_encoder,
 )
+from spacy_docre.models.classifier import grow_classifier
 from spacy_docre.models.encoded_document import EncodedDocument
-from spacy_docre.models.extractor import grow_classifier
 from spacy_docre.models.kd_docre import (
     GroupedBilinear,
     KDDocRE,
@@ -184,6 +184,13 @@ class TestEquations:
         best = expected.topk(3, dim=1)
         assert torch.equal(scores.evidence.sentences.long(), best.indices)
         assert torch.allclose(scores.evidence.shares.double(), best.values, atol=1e-5)
+
+    def test_all_sentences_are_kept_where_they_are_asked_for(self):
+        document = random_document(5, windows=6, sentence_starts=range(0, 20, 3))
+        (scores,) = make()([document._replace(all_sentences=True)])
+        expected = torch.stack(list(equations.pair_evidence(document).values()))
+        assert scores.evidence.shares.shape == (10, 7)
+        assert torch.allclose(dense(scores.evidence, 7).double(), expected, atol=1e-5)
 
 
 class TestDocumentsAreIndependent:

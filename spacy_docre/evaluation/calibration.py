@@ -1,0 +1,90 @@
+"""Whether scores can be believed: how often triples of a score are right, and a correction."""
+
+from dataclasses import dataclass
+from typing import Iterable, Mapping, Set, Tuple
+
+import numpy
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from .metrics import ScoredTriple
+
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How often triples of a score are right, in bins of equal width from 0 to 1. All of shape
+    (bins,), without bins in which no score is.
+
+    scores (NDArray): The mean score of each bin.
+    correct (NDArray): The share of its triples that are gold.
+    counts (NDArray): The number of its triples.
+    """
+
+    scores: NDArray
+    correct: NDArray
+    counts: NDArray
+
+    @property
+    def error(self) -> float:
+        """RETURNS (float): The expected calibration error: the mean over triples of the difference
+        between a bin's score and the share that is right (Naeini et al., AAAI 2015)."""
+        total = self.counts.sum()
+        return float((self.counts * abs(self.scores - self.correct)).sum() / max(total, 1))
+
+
+def reliability(gold: Set[ScoredTriple], scores: Mapping[ScoredTriple, float]) -> Reliability:
+    """Tell how often triples of a score are right.
+
+    gold (Set[ScoredTriple]): The gold triples.
+    scores (Mapping[ScoredTriple, float]): The score of each predicted triple.
+    RETURNS (Reliability): The bins.
+    """
+    values = numpy.array([*scores.values()], dtype="float64")
+    right = numpy.array([triple in gold for triple in scores], dtype="float64")
+    bins = numpy.minimum((values * BINS).astype("int64"), BINS - 1)
+    counts = numpy.bincount(bins, minlength=BINS)
+    used = counts > 0
+    return Reliability(
+        numpy.bincount(bins, values, BINS)[used] / counts[used],
+        numpy.bincount(bins, right, BINS)[used] / counts[used],
+        counts[used],
+    )
+
+
+def fit(scores: Iterable[float], correct: Iterable[bool]) -> Tuple[float, float]:
+    """Fit a calibration after Platt (1999): P(right) = sigmoid(a m + b), where m is the margin
+    l_r - l_TH that a score is the sigmoid of. It is the a and b of largest likelihood.
+
+    scores (Iterable[float]): The score of each predicted triple.
+    correct (Iterable[bool]): Whether it is gold.
+    RETURNS (Tuple[float, float]): a and b.
+    RAISES (ValueError): If not both right and wrong triples are there, or if high scores are not
+        right more often than low ones.
+    """
+    margins = torch.tensor([*scores], dtype=torch.float64).logit(eps=1e-12)
+    right = torch.tensor([*correct], dtype=torch.float64)
+    if not 0 < right.sum() < len(right):
+        raise ValueError(
+            "A calibration needs triples that are right and others that are wrong: give more "
+            "documents."
+        )
+    weights = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = F.binary_cross_entropy_with_logits(weights[0] * margins + weights[1], right)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    scale, shift = weights.tolist()
+    if scale <= 0:
+        raise ValueError(
+            "Triples of high scores are not right more often than others: there is nothing to "
+            "calibrate."
+        )
+    return scale, shift
