@@ -25,6 +25,7 @@ from .checks import check_settings, read_bytes, read_files
 from .decoding import check_decision, decode
 from .default_config import DEFAULT_CONFIG
 from .entity_policy import EntityPolicy
+from .partial_labels import POSITIVES_ONLY, PartialLabels
 from .processes import use_one_thread_in_forks
 from .settings import let_config_win, make_settings
 from .survey import learns_from, read_survey
@@ -57,6 +58,7 @@ def make_doc_relation_extractor(
     learn_rate_factor: float,
     keep_encoding: bool,
     distillation: Optional[Distillation],
+    partial: PartialLabels,
     scorer: Optional[Callable[..., Dict[str, Any]]],
 ) -> "DocRelationExtractor":
     """Construct a DocRelationExtractor, and see that the transformer hands over its
@@ -77,6 +79,7 @@ def make_doc_relation_extractor(
         learn_rate_factor=learn_rate_factor,
         keep_encoding=keep_encoding,
         distillation=distillation,
+        partial=partial,
         scorer=scorer,
     )
 
@@ -99,6 +102,7 @@ class DocRelationExtractor(OneByOne):
         components that come later. Most of the memory of a Doc is theirs.
     distillation (Optional[Distillation]): What is learnt from a teacher, too, e.g.
         `spacy_docre.MSEDistillation.v1`; None to learn from gold relations only.
+    partial (PartialLabels): What is learnt from documents whose relations are partial.
     scorer (Optional[Callable[..., Dict[str, Any]]]): The scoring method.
     RAISES (ValueError): If `threshold`, `top_k` or `learn_rate_factor` is out of its range.
     """
@@ -117,6 +121,7 @@ class DocRelationExtractor(OneByOne):
         learn_rate_factor: float = 1.0,
         keep_encoding: bool = True,
         distillation: Optional[Distillation] = None,
+        partial: PartialLabels = POSITIVES_ONLY,
         scorer: Optional[Callable[..., Dict[str, Any]]] = None,
     ) -> None:
         check_decision(threshold, top_k)
@@ -130,6 +135,7 @@ class DocRelationExtractor(OneByOne):
         self.learn_rate_factor = learn_rate_factor
         self.release = release_attention if keep_encoding else release_encoding
         self.distillation = distillation
+        self.partial = partial
         self.scorer = scorer
         self.cfg = make_settings(label_names=label_names or {}, threshold=threshold, top_k=top_k)
 
@@ -187,7 +193,7 @@ class DocRelationExtractor(OneByOne):
         validate_get_examples(get_examples, "DocRelationExtractor.initialize")
         if nlp is not None:
             provide_attention(nlp, self.model)
-        found = read_survey(get_examples(), self.distillation)
+        found = read_survey(get_examples(), self.distillation, self.partial)
         for label in found.labels(self.labels, labels, self.name):
             self.add_label(label)
         for label, name in found.names.items():
@@ -321,11 +327,11 @@ class DocRelationExtractor(OneByOne):
             for example, prediction in zip(examples, scores, strict=True)
         ]
         logits = [xp2torch(prediction.logits).requires_grad_() for prediction in scores]
-        loss = relation_loss(self.loss, logits, alignments, self.labels, self.name)
-        if self.distillation is not None:
-            for alignment in alignments:
-                self.distillation.check_labels(alignment.example.reference, self.labels)
-            loss = loss + self.distillation(logits, self.distillation.ask(alignments))
+        distill, labels = self.distillation, self.labels
+        taught = [None] * len(scores) if distill is None else distill.ask(alignments, labels)
+        loss = relation_loss(self.loss, self.partial, logits, alignments, taught, labels, self.name)
+        if distill is not None:
+            loss = loss + distill(logits, taught)
         gradients = torch.autograd.grad(loss, logits, materialize_grads=True) if logits else []
         return loss.item(), [cast(Floats2d, torch2xp(gradient)) for gradient in gradients]
 

@@ -6,9 +6,10 @@ from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..annotations import has_relations
+from ..annotations import has_partial_relations, has_relations
 from ..distillation.objective import Distillation
 from ..entity_sources import EntityDoc
+from .partial_labels import PartialLabels
 
 # Documents that a model is built with.
 SAMPLE = 10
@@ -71,12 +72,16 @@ class Survey:
         return labels
 
 
-def read_survey(examples: Iterable[Example], distillation: Optional[Distillation]) -> Survey:
+def read_survey(
+    examples: Iterable[Example], distillation: Optional[Distillation], partial: PartialLabels
+) -> Survey:
     """Read the training data once.
 
     examples (Iterable[Example]): The examples.
     distillation (Optional[Distillation]): What is learnt from a teacher.
+    partial (PartialLabels): What is taught by documents whose relations are partial.
     RETURNS (Survey): What they tell.
+    RAISES (ValueError): If `partial` needs a teacher of a document that has none.
     """
     found = Survey()
     for example in examples:
@@ -87,6 +92,8 @@ def read_survey(examples: Iterable[Example], distillation: Optional[Distillation
         teacher = None if distillation is None else distillation.teacher_of(reference)
         if teacher is not None:
             found.taught.setdefault(teacher.labels, reference)
+        elif has_partial_relations(reference):
+            partial.require_teacher(reference)
         if len(found.sample) < SAMPLE:
             found.sample.append(EntityDoc(example.predicted, []))
     return found
