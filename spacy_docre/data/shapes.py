@@ -131,7 +131,7 @@ def join(docs: Sequence[Doc]) -> Doc:
     possible: Optional[List[Triple]] = []
     offset = 0
     for doc in docs:
-        if joined.has_annotation("SENT_START") and not joined[offset].is_sent_start:
+        if len(doc) and not joined[offset].is_sent_start:
             joined[offset].is_sent_start = True
         found = gold_entities(doc)
         indices = {index: len(entities) + index for index in range(len(found))}

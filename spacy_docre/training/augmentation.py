@@ -1,28 +1,24 @@
 """Augmentation: texts as they come, with white space of all kinds, in small or capital letters.
 
 An augmenter of spaCy's convention is called with the pipeline and an Example, and gives Examples.
-Here it changes what the pipeline is shown, the predicted document, and leaves the reference: its
-annotations are found again by `Example.alignment`, and its teacher's logits by its words.
+These write both of its documents anew, in the same words: what spaCy aligns by itself leaves out
+names that a line breaks. The logits of a teacher stay those of the document as it was.
 """
 
 import random
-from typing import Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..alignment import align_mentions
-from ..entity_sources import gold_entities, set_entity_spans
+from ..data.rewriting import Pieces, rewrite
 from .corpus import Augmenter
 
 # What is found in the place of a space: lines that are wrapped or indented, by any system, with
 # spaces left at their ends; empty lines; columns; text out of a typesetter or a web page.
 RUNS = ("\n", "\r\n", "\r", " \n", "\n\n", "\n    ", "  ", "   ", "\t", "\u00a0", "\u00a0 ")
 CASES: Sequence[Callable[[str], str]] = (str.lower, str.upper)
-
-# Its text, whether a space follows, whether a sentence begins.
-_Token = Tuple[str, bool, Optional[bool]]
 
 
 def make_white_space(level: float) -> Augmenter:
@@ -34,7 +30,7 @@ def make_white_space(level: float) -> Augmenter:
 
     level (float): The share of documents that are changed.
     RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
-    RAISES (ValueError): If `level` is no share.
+    RAISES (ValueError): If `level` is no share; for an example, if its documents have other words.
     """
     return _make_augmenter(level, _with_other_white_space)
 
@@ -45,7 +41,7 @@ def make_letter_case(level: float) -> Augmenter:
 
     level (float): The share of documents that are changed, half of them to capitals.
     RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
-    RAISES (ValueError): If `level` is no share.
+    RAISES (ValueError): As `make_white_space`.
     """
     return _make_augmenter(level, _in_other_case)
 
@@ -67,7 +63,7 @@ def make_in_turn(*augmenters: Augmenter) -> Augmenter:
     return augment
 
 
-def _make_augmenter(level: float, change: Callable[[Doc], Doc]) -> Augmenter:
+def _make_augmenter(level: float, change: Callable[[Doc], List[Pieces]]) -> Augmenter:
     if not 0 <= level <= 1:
         raise ValueError(f"level = {level} is no share of the documents: set 0 to 1.")
 
@@ -75,54 +71,36 @@ def _make_augmenter(level: float, change: Callable[[Doc], Doc]) -> Augmenter:
         if random.random() >= level:
             yield example
             return
-        changed = Example(change(example.predicted), example.reference)
-        try:
-            entities = align_mentions(changed, gold_entities(example.reference))
-        except ValueError:
-            # A capital sigma before new white space is another letter in spaCy's alignment.
-            yield example
-            return
-        set_entity_spans(changed.predicted, entities)
-        yield changed
+        predicted, reference = example.predicted, example.reference
+        if [token.text_with_ws for token in predicted] != [
+            token.text_with_ws for token in reference
+        ]:
+            raise ValueError(
+                f"The words of the predicted document that begins {predicted[:8].text!r} are not "
+                "those of its reference: set this augmenter in spacy_docre.Corpus.v1, or before "
+                "any other that changes one of them alone."
+            )
+        pieces = change(reference)
+        yield Example(rewrite(predicted, pieces), rewrite(reference, pieces))
 
     return augment
 
 
-def _with_other_white_space(doc: Doc) -> Doc:
+def _with_other_white_space(doc: Doc) -> List[Pieces]:
     share = random.random()
     runs = random.sample(RUNS, random.randint(1, len(RUNS)))
-    tokens: List[_Token] = []
+    pieces: List[Pieces] = []
     for token in doc:
-        run = random.choice(runs) if token.whitespace_ and random.random() < share else ""
-        # A space belongs to the token before it, the rest of a run is a token.
-        space = run.startswith(" ") if run else bool(token.whitespace_)
-        tokens.append((token.text, space, token.is_sent_start))
-        if run:
-            tokens.append((run.removeprefix(" "), False, False))
-    return _document(doc, tokens)
+        if token.whitespace_ and random.random() < share:
+            run = random.choice(runs)
+            # A space belongs to the token before it, the rest of a run is a token.
+            space = run.startswith(" ")
+            pieces.append([(token.text, space), (run.removeprefix(" "), False)])
+        else:
+            pieces.append([(token.text, bool(token.whitespace_))])
+    return pieces
 
 
-def _in_other_case(doc: Doc) -> Doc:
+def _in_other_case(doc: Doc) -> List[Pieces]:
     case = random.choice(CASES)
-
-    def changed(word: str) -> str:
-        # Gold is aligned by small letters: "ß" stays, whose capitals are two.
-        same = all(case(letter).lower() == letter.lower() for letter in word)
-        return case(word) if same else word
-
-    return _document(
-        doc,
-        [(changed(token.text), bool(token.whitespace_), token.is_sent_start) for token in doc],
-    )
-
-
-def _document(doc: Doc, tokens: Sequence[_Token]) -> Doc:
-    """A document of other tokens, with sentences where the first has some."""
-    return Doc(
-        doc.vocab,
-        words=[text for text, _, _ in tokens],
-        spaces=[space for _, space, _ in tokens],
-        sent_starts=(
-            [start for _, _, start in tokens] if doc.has_annotation("SENT_START") else None
-        ),
-    )
+    return [[(case(token.text), bool(token.whitespace_))] for token in doc]
