@@ -86,7 +86,9 @@ class TestTreatments:
         for triple in gold:
             row = Pairs.row(triple.head, triple.tail, number)
             expected[row, [0, 1 + LABELS.index(triple.label)]] = True
-        numpy.testing.assert_array_equal(partial != 0, expected)
+        # The model may be too sure for the gradient of TH.
+        numpy.testing.assert_array_equal(partial[:, 1:] != 0, expected[:, 1:])
+        assert not partial[~expected].any()
 
     def test_as_complete(self, loaded, examples) -> None:
         found = gradients(loaded, examples, partial=AsComplete())
@@ -171,7 +173,7 @@ class TestTreatments:
             loaded, examples, partial=TeacherDecides(), distillation=taught_by(taught)
         )
         others = numpy.setdiff1d(numpy.arange(len(partial)), rows)
-        assert len(others) == 2 * number and partial[others].all()
+        assert len(others) == 2 * number and partial[others, 1:].all()
         assert (partial[rows, 1:] != 0).sum() == len(example.reference._.relations)
 
 
