@@ -15,7 +15,14 @@ from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
 from .mentions import check_tokens, distinct_mentions, ids_in_groups, mark_document
-from .stored import ENTITIES, RELATIONS, stored_entities, stored_relations
+from .stored import (
+    ENTITIES,
+    PARTIAL,
+    RELATIONS,
+    stored_entities,
+    stored_possible,
+    stored_relations,
+)
 
 
 @dataclass(frozen=True)
@@ -257,6 +264,46 @@ def has_relations(doc: Doc) -> bool:
     return RELATIONS in doc.user_data
 
 
+def has_partial_relations(doc: Doc) -> bool:
+    """Tell whether the relations of a Doc are partial: right, but incomplete.
+
+    doc (Doc): The document.
+    RETURNS (bool): Whether `mark_partial` has said so since `doc._.relations` was set.
+    """
+    return has_relations(doc) and PARTIAL in doc.user_data
+
+
+def mark_partial(doc: Doc, possible: Optional[Iterable[Triple]] = None) -> None:
+    """Say that the relations of a Doc are partial: right, but incomplete. Relations that are set
+    later are complete, until this is said of them, too.
+
+    doc (Doc): The document; its relations are stored already.
+    possible (Optional[Iterable[Triple]]): The relations that may hold beside them; None for all.
+    RAISES (ValueError): If the document has no relations stored, not even none.
+    """
+    if not has_relations(doc):
+        raise ValueError(
+            f"The document {document_title(doc)!r} has no relations that could be partial: set "
+            "doc._.relations first, to [] where none is known."
+        )
+    doc.user_data[PARTIAL] = (
+        True
+        if possible is None
+        else [[int(item.head), int(item.tail), str(item.label)] for item in possible]
+    )
+
+
+def possible_relations(doc: Doc) -> Optional[List[Triple]]:
+    """The relations that may hold beside those of a Doc whose relations are partial.
+
+    doc (Doc): The document.
+    RETURNS (Optional[List[Triple]]): The relations; None where any may.
+    RAISES (ValueError): If what is stored are no relations of the document's entities.
+    """
+    stored = stored_possible(doc)
+    return None if stored is None else [Triple(*item) for item in stored]
+
+
 def set_entities(doc: Doc, entities: Iterable[Union[Entity, Sequence[Span]]]) -> None:
     """Store the entities of a Doc, and drop the relations between those it had. A mention that an
     entity has twice counts once.
@@ -286,6 +333,7 @@ def set_entities(doc: Doc, entities: Iterable[Union[Entity, Sequence[Span]]]) ->
     doc.user_data[ENTITIES] = stored
     mark_document(doc)
     doc.user_data.pop(RELATIONS, None)
+    doc.user_data.pop(PARTIAL, None)
 
 
 def get_relations(doc: Doc) -> List[Relation]:
@@ -323,6 +371,7 @@ def set_relations(doc: Doc, relations: Iterable[Union[Triple, Relation]]) -> Non
                 )
         if not 0 <= triple.score <= 1:
             raise ValueError(f"The score of {triple} is no probability: give one of 0 to 1.")
+    doc.user_data.pop(PARTIAL, None)
     doc.user_data[RELATIONS] = [
         [
             int(triple.head),

@@ -3,7 +3,7 @@
 A loss is called with the logits, shape (pairs, 1 + relations), threshold class TH in
 column 0, and the gold labels, shape (pairs, relations), and returns a scalar: the mean
 over pairs. The pairs it is given are those of different entities: the diagonal of the
-pair table (head = tail) takes no part.
+pair table (head = tail) takes no part. Relations that `leave_out` has marked take none, either.
 
 A distillation loss is called with the logits of a student and of its teacher, both of shape
 (pairs, classes), and returns the loss of each pair, shape (pairs,).
@@ -170,6 +170,19 @@ _SMALLEST_SHARE = 1e-5
 
 # Far below any logit, and finite, so that 0 * _MASKED stays 0 in gradients.
 _MASKED = -1e30
+
+
+def leave_out(logits: Tensor, unknown: Tensor) -> Tensor:
+    """Mark relations of which nobody knows whether they hold: any loss leaves them out, and they
+    have no gradient.
+
+    logits (Tensor): The logits, shape (pairs, 1 + relations).
+    unknown (Tensor): Whether each relation is unknown, booleans of shape (pairs, relations). None
+        of them is a gold label.
+    RETURNS (Tensor): The logits, where a relation is unknown far below any other.
+    """
+    threshold = torch.zeros_like(unknown[:, :1])
+    return logits.masked_fill(torch.cat([threshold, unknown], 1), _MASKED)
 
 
 def _log_threshold(logits: Tensor, labels: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 on the way, or written by others."""
 
 from reprlib import repr as shortened
-from typing import Any, Callable, List, Sequence
+from typing import Any, Callable, List, Optional, Sequence
 
 from spacy.tokens import Doc
 
@@ -10,6 +10,7 @@ from .mentions import check_tokens
 
 ENTITIES = "docre_entities"
 RELATIONS = "docre_relations"
+PARTIAL = "docre_partial"
 
 
 def stored_entities(doc: Doc, key: str = ENTITIES) -> Sequence[Sequence[Sequence[Any]]]:
@@ -49,6 +50,23 @@ def stored_relations(doc: Doc) -> Sequence[Sequence[Any]]:
     return _checked(doc, RELATIONS, is_relation, expected)
 
 
+def stored_possible(doc: Doc) -> Optional[Sequence[Sequence[Any]]]:
+    """What a Doc whose relations are partial stores of those that may hold beside them.
+
+    doc (Doc): The document.
+    RETURNS (Optional[Sequence[Sequence[Any]]]): Head, tail and label of each; None where any may.
+    RAISES (ValueError): If it is anything else, or of entities that the document has not.
+    """
+    if doc.user_data.get(PARTIAL, True) is True:
+        return None
+    num_entities = len(stored_entities(doc))
+
+    def is_possible(item: Any) -> bool:
+        return _is_list(item) and len(item) == 3 and _is_triple(item, num_entities)
+
+    return _checked(doc, PARTIAL, is_possible, f"head and tail of {num_entities} entities, label")
+
+
 def _checked(
     doc: Doc, key: str, is_good: Callable[[Any], bool], expected: str
 ) -> Sequence[Sequence[Any]]:
@@ -81,16 +99,22 @@ def _is_mention(item: Any, num_tokens: int) -> bool:
 def _is_relation(item: Any, num_entities: int, num_tokens: int) -> bool:
     if not _is_list(item) or len(item) != 6:
         return False
-    head, tail, label, score, name, evidence = item
+    score, name, evidence = item[3:]
     return (
-        all(isinstance(index, int) and 0 <= index < num_entities for index in (head, tail))
-        and isinstance(label, str)
+        _is_triple(item[:3], num_entities)
         and isinstance(name, str)
         and isinstance(score, (int, float))
         # NaN is in no range.
         and 0 <= score <= 1
         and _is_list(evidence)
         and all(_is_range(sentence, num_tokens) for sentence in evidence)
+    )
+
+
+def _is_triple(item: Sequence[Any], num_entities: int) -> bool:
+    *indices, label = item
+    return isinstance(label, str) and all(
+        isinstance(index, int) and 0 <= index < num_entities for index in indices
     )
 
 

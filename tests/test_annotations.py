@@ -9,7 +9,13 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
 from spacy_docre import Entity, Relation, Triple
-from spacy_docre.annotations import sentence_boundaries, set_entities
+from spacy_docre.annotations import (
+    has_partial_relations,
+    mark_partial,
+    possible_relations,
+    sentence_boundaries,
+    set_entities,
+)
 
 WORDS = "Marie Curie was born in Warsaw . Curie , or Madame Curie , left for Paris .".split()
 TRIPLES = [
@@ -378,3 +384,38 @@ class TestSentenceBoundaries:
 
     def test_an_empty_document_has_none(self) -> None:
         assert sentence_boundaries(Doc(Vocab())) == []
+
+
+class TestPartialRelations:
+    def test_relations_are_complete_until_they_are_said_to_be_partial(self, doc: Doc) -> None:
+        assert not has_partial_relations(doc)
+        mark_partial(doc)
+        assert has_partial_relations(doc) and possible_relations(doc) is None
+        assert [relation.triple for relation in doc._.relations] == sorted(
+            TRIPLES, key=lambda triple: -triple.score
+        )
+
+    @pytest.mark.parametrize("possible", [None, [], [Triple(2, 1, "P36"), Triple(0, 2, "P19")]])
+    def test_they_are_stored(self, doc: Doc, possible: Any) -> None:
+        mark_partial(doc, possible)
+        docs = DocBin(store_user_data=True, docs=[doc]).to_bytes()
+        (read,) = DocBin().from_bytes(docs).get_docs(Vocab())
+        for kept in (read, doc.copy(), pickle.loads(pickle.dumps(doc))):
+            assert has_partial_relations(kept) and possible_relations(kept) == possible
+
+    def test_what_is_set_later_is_complete(self, doc: Doc) -> None:
+        mark_partial(doc)
+        doc._.relations = doc._.relations
+        assert not has_partial_relations(doc)
+        mark_partial(doc)
+        doc._.entities = doc._.entities
+        doc._.relations = []
+        assert not has_partial_relations(doc)
+
+    def test_there_are_some(self) -> None:
+        doc = make_doc()
+        with pytest.raises(ValueError, match="'Marie Curie was.* set doc._.relations first"):
+            mark_partial(doc)
+        doc._.relations = []
+        mark_partial(doc)
+        assert has_partial_relations(doc)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from spacy_docre.losses import (
     evidence_divergence,
+    leave_out,
     make_adaptive_focal_loss,
     make_adaptive_thresholding_loss,
     make_balanced_softmax_loss,
@@ -234,6 +235,76 @@ class TestGradients:
         rest = 1 / (1 + math.e)
         constant = -(rest**2) * rest
         assert abs(gradient[0, 1].item() - constant) > 0.01
+
+
+class TestUnknownRelations:
+    """A relation that is left out is as one that the model does not have."""
+
+    @staticmethod
+    def known_mean(name: str, logits: torch.Tensor, labels: torch.Tensor, unknown) -> float:
+        """Naive loops over the relations that are known."""
+        total = 0.0
+        for row, gold, left_out in zip(
+            logits.tolist(), labels.tolist(), unknown.tolist(), strict=True
+        ):
+            known = [index for index, left in enumerate(left_out) if not left]
+            total += NAIVE[name](
+                [row[0], *(row[1 + index] for index in known)], [gold[index] for index in known]
+            )
+        return total / len(logits)
+
+    @staticmethod
+    def make_unknown(labels: torch.Tensor, seed: int) -> torch.Tensor:
+        """Some, of the first pair, which has no relation, all."""
+        generator = torch.Generator().manual_seed(seed)
+        unknown = ~labels & (torch.rand(labels.shape, generator=generator) < 0.5)
+        unknown[0] = ~labels[0]
+        return unknown
+
+    @every_loss
+    @given(
+        pairs=st.integers(2, 6),
+        relations=st.integers(1, 6),
+        seed=st.integers(0, 10_000),
+        scale=st.sampled_from([0.01, 1.0, 10.0]),
+    )
+    @settings(max_examples=20, deadline=None)
+    def test_values_agree_with_naive_loops(self, name, pairs, relations, seed, scale):
+        logits, labels = make_inputs(pairs, relations, seed=seed, scale=scale)
+        unknown = self.make_unknown(labels, seed)
+        expected = self.known_mean(name, logits, labels, unknown)
+        for given_logits in (logits, logits.float()):
+            found = LOSSES[name](leave_out(given_logits, unknown), labels).item()
+            assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+    @every_loss
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+    def test_gradients_agree_with_finite_differences(self, name, dtype):
+        logits, labels = make_inputs(4, 3, seed=5)
+        unknown = self.make_unknown(labels, 5)
+        variable = logits.to(dtype).requires_grad_()
+        loss = LOSSES[name](leave_out(variable, unknown), labels)
+        (found,) = torch.autograd.grad(loss, variable)
+        for row, column in itertools.product(range(4), range(4)):
+            step = torch.zeros_like(logits)
+            step[row, column] = 1e-5
+            above = self.known_mean(name, logits + step, labels, unknown)
+            below = self.known_mean(name, logits - step, labels, unknown)
+            tolerance = 1e-5 if dtype == torch.float32 else 1e-7
+            assert found[row, column].item() == pytest.approx((above - below) / 2e-5, abs=tolerance)
+        assert not found[:, 1:][unknown].any()
+
+    @every_loss
+    def test_extreme_logits_stay_finite(self, name):
+        rows = list(itertools.product([-100.0, 0.0, 100.0], repeat=4))
+        logits = torch.tensor(rows, requires_grad=True)
+        labels = torch.tensor([[True, False, False], [False, False, False]]).repeat(41, 1)[:81]
+        unknown = torch.tensor([[False, True, False], [True, True, True]]).repeat(41, 1)[:81]
+        loss = LOSSES[name](leave_out(logits, unknown), labels)
+        (gradient,) = torch.autograd.grad(loss, logits)
+        assert torch.isfinite(loss) and torch.isfinite(gradient).all()
+        # A pair of which nothing is known teaches nothing.
+        assert not gradient[1::2].any() and gradient[::2].any()
 
 
 class TestSettings:

@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 
 from spacy_docre import Triple
 from spacy_docre.entity_sources import find_entities, make_default_entities
-from spacy_docre.stored import stored_entities, stored_relations
+from spacy_docre.stored import stored_entities, stored_possible, stored_relations
 
 GOOD_MENTION = [0, 1, "PER", "", ""]
 GOOD_RELATION = [0, 1, "P19", 0.5, "", [[0, 4]]]
@@ -104,3 +104,17 @@ def test_scores_that_are_no_probabilities_are_not_stored(score: float, doc: Doc)
     with pytest.raises(ValueError, match="is no probability"):
         doc._.relations = [Triple(0, 1, "P19", score)]
     assert doc.user_data["docre_relations"] == before
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        *(False, None, 3, "x", b"x", {"x": 1}, [3], [None], ["x"], [[]], [{}]),
+        *([[0, 1]], [[0, 1, "P19", 1.0]], [[0, 2, "P19"]], [[-1, 1, "P19"]], [["0", 1, "P19"]]),
+        *([[0, 1, None]], [[0, 1, "P19"], [0, 1, 19]]),
+    ],
+)
+def test_damaged_possible_relations(stored: Any, doc: Doc) -> None:
+    doc.user_data["docre_partial"] = stored
+    with pytest.raises(ValueError, match="'docre_partial'.* is damaged"):
+        stored_possible(doc)

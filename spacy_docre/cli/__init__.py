@@ -19,6 +19,7 @@ from .evaluate import evaluate_cli
 from .import_checkpoint import import_checkpoint_cli
 from .logits import logits_cli
 from .render import render_cli
+from .reshape import reshape_cli
 from .serve import serve_cli
 from .stats import stats_cli
 from .train import train_cli
@@ -47,6 +48,7 @@ app.command("logits")(logits_cli)
 # The name of `logits` in version 0.1.
 app.command("teach", hidden=True)(logits_cli)
 app.command("render")(render_cli)
+app.command("reshape")(reshape_cli)
 app.command("serve")(serve_cli)
 app.command("stats")(stats_cli)
 app.command("train", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(

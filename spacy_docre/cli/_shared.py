@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterable, Iterator, Optional
 
+import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -83,6 +84,17 @@ def refuse_existing(outputs: Iterable[Path], force: bool) -> None:
     present = [str(path) for path in outputs if os.path.exists(path)]
     if present and not force:
         msg.fail(f"Already there: {', '.join(present)}", "Overwrite with --force.", exits=1)
+
+
+def refuse_output_within(data: Path, output: Path) -> None:
+    """Refuse to write into the folder that is read.
+
+    data (Path): What is read.
+    output (Path): What is to be written.
+    RAISES (BadParameter): If it is in the folder that is read, or that folder itself.
+    """
+    if data.is_dir() and data.resolve() in (output.resolve(), *output.resolve().parents):
+        raise typer.BadParameter("OUT is in the folder of DOCS, which would be lost. Name another.")
 
 
 def with_progress(docs: Iterable[Doc], start: int) -> Iterable[Doc]:

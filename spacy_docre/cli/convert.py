@@ -6,7 +6,7 @@ from dataclasses import astuple, fields
 from enum import Enum
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, List, Mapping, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, Iterator, List, Mapping, Optional
 from typing import Counter as CounterType
 
 import typer
@@ -69,6 +69,14 @@ _Split = Annotated[
         "of the same text stay together",
     ),
 ]
+_Partial = Annotated[
+    bool,
+    Opt(
+        "--partial",
+        help="The relations are right, but incomplete: one that is not listed is unknown, and not "
+        "wrong",
+    ),
+]
 _Seed = Annotated[Optional[int], Opt("--seed", help="Shuffle the documents before the split")]
 
 
@@ -80,6 +88,7 @@ def convert_cli(
     lang: Lang = "en",
     coref_label: _CorefLabel = "COREF",
     by_text: _ByText = True,
+    partial: _Partial = False,
     split: _Split = [],
     seed: _Seed = None,
     force: Force = False,
@@ -118,12 +127,14 @@ def convert_cli(
         }
 
         def read(start: int) -> Iterable[Doc]:
-            return _read(input_path, told, start, answers, **settings)
+            docs = _read(input_path, told, start, answers, **settings)
+            return _marked(docs) if partial else docs
 
         if sizes:
             counts = _write_parts(list(read(0)), outputs, sizes, seed)
         else:
             made_from = {"input": file_stamps(input_path), "format": told.value, **settings}
+            made_from["partial"] = partial
             counts = {output_path: write_corpus(output_path, read, made_from)}
     _report(input_path, counts, answers)
 
@@ -178,6 +189,16 @@ def _read(
         )
     # From the first on: these files are small, and what Prodigy's users skipped is counted.
     return with_progress(islice(docs, start, None), start)
+
+
+def _marked(docs: Iterable[Doc]) -> Iterator[Doc]:
+    """Documents whose relations, where they have been annotated, are partial."""
+    from ..annotations import has_relations, mark_partial
+
+    for doc in docs:
+        if has_relations(doc):
+            mark_partial(doc)
+        yield doc
 
 
 def _write_parts(

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ._options import DocsWithEntities, Force, Names
-from ._shared import exit_on_error, refuse_existing, with_progress
+from ._shared import exit_on_error, refuse_existing, refuse_output_within, with_progress
 from ._terminal import msg
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ def distant_cli(
 
     if only_named and names_path is None:
         raise typer.BadParameter("--only-named needs --names, the relations to keep.")
-    if data.is_dir() and data.resolve() in (output.resolve(), *output.resolve().parents):
-        raise typer.BadParameter("OUT is in the folder of DOCS, which would be lost. Name another.")
+    refuse_output_within(data, output)
     refuse_existing([output], force)
     with exit_on_error(f"Cannot label {data}"):
         given = {} if names_path is None else read_relation_names(names_path)

@@ -17,6 +17,7 @@ from ._terminal import msg
 if TYPE_CHECKING:
     from ..evaluation.answers import Answers
     from ..evaluation.evaluation import Evaluation
+    from ..evaluation.gold import GoldSet
     from ..evaluation.tables import Table
 
 METRICS, MARKDOWN, PAGE, RESULT = "metrics.json", "report.md", "report.html", "result.json"
@@ -104,7 +105,7 @@ def evaluate_cli(
         for source in sources:
             asked = _answers(source, gold.docs, names, threshold, find_entities, batch_size)
             evaluations.append(Evaluation(gold.documents, *asked, *known))
-    _warn(gold.not_annotated, evaluations[0].unknown_titles)
+    _warn(gold, evaluations[0].unknown_titles)
     metrics, compared = _print_scores(evaluations, compare)
     if outputs:
         title = f"{what} on {gold_path}"
@@ -161,12 +162,13 @@ def _answers(
     return answers, candidates
 
 
-def _warn(not_annotated: Sequence[str], unknown_titles: Sequence[str]) -> None:
-    if not_annotated:
-        msg.warn(
-            f"{len(not_annotated)} documents without annotated relations are left out",
-            ", ".join(not_annotated),
-        )
+def _warn(gold: "GoldSet", unknown_titles: Sequence[str]) -> None:
+    for titles, which in (
+        (gold.not_annotated, "without annotated relations"),
+        (gold.partial, "with partial relations, where what is not listed may be right,"),
+    ):
+        if titles:
+            msg.warn(f"{len(titles)} documents {which} are left out", ", ".join(titles))
     if unknown_titles:
         msg.warn(
             f"{len(unknown_titles)} documents of the answers are not in GOLD; what is said of "

@@ -32,7 +32,7 @@ from spacy.vocab import Vocab
 
 from ..files import check_message, check_unpacked_size, find_files, no_file, written_whole
 from ..folders import put_in_place, real_folder
-from ..stored import stored_relations
+from ..stored import stored_possible, stored_relations
 from .docred import read_docred
 from .gold_annotations import mention_names
 from .json_files import is_json
@@ -163,6 +163,7 @@ def _check(doc: Doc) -> None:
     for key in keys:
         doc.vocab.strings[key]
     stored_relations(doc)
+    stored_possible(doc)
     sentences_by_number(doc)
     mention_names(doc)
 

@@ -7,7 +7,7 @@ from typing import Dict, List, Optional, Set, Tuple, Union
 
 from spacy.tokens import Doc
 
-from ..annotations import has_relations
+from ..annotations import has_partial_relations, has_relations
 from .sentences import sentence_distance, sentences_of_entities
 
 # Distances of this many sentences and more are counted together.
@@ -26,6 +26,7 @@ class CorpusCounts:
     relations (int): Relations.
     without_relations (int): Documents that are annotated to have no relations.
     not_annotated (int): Documents whose relations nobody has annotated.
+    partial (int): Documents whose relations are right, but incomplete.
     """
 
     documents: int = 0
@@ -34,6 +35,7 @@ class CorpusCounts:
     relations: int = 0
     without_relations: int = 0
     not_annotated: int = 0
+    partial: int = 0
 
     def __add__(self, other: "CorpusCounts") -> "CorpusCounts":
         return CorpusCounts(
@@ -52,6 +54,7 @@ class CorpusCounts:
         annotated = has_relations(doc)
         self.without_relations += annotated and not doc._.relations
         self.not_annotated += not annotated
+        self.partial += has_partial_relations(doc)
 
 
 @dataclass
@@ -111,6 +114,7 @@ class Stats(CorpusCounts):
         figures: Dict[str, Figure] = {
             "documents": self.documents,
             "documents with relations annotated": self.annotated_documents,
+            "documents with partial relations": self.partial,
             "relation types": len(self.labels),
             "entities": self.entities,
             "mentions": self.mentions,

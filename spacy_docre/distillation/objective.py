@@ -91,20 +91,25 @@ class Distillation:
             "'python -m spacy docre logits' again."
         )
 
-    def ask(self, alignments: Sequence[GoldAlignment]) -> List[Optional[TeacherLogits]]:
+    def ask(
+        self, alignments: Sequence[GoldAlignment], labels: Sequence[str]
+    ) -> List[Optional[TeacherLogits]]:
         """Ask the teachers about a batch.
 
         alignments (Sequence[GoldAlignment]): The student's entities of each document, and those
             of its reference.
+        labels (Sequence[str]): The student's relations, in order.
         RETURNS (List[Optional[TeacherLogits]]): What they say of each document; None for one
             without a teacher.
-        RAISES (ValueError): If evidence is to be learnt, and a teacher says nothing of it, or a
-            student has no sentence boundaries.
+        RAISES (ValueError): As `check_labels`; if evidence is to be learnt, and a teacher says
+            nothing of it, or a student has no sentence boundaries.
         """
         answers: List[Optional[TeacherLogits]] = [None] * len(alignments)
         taught: Dict[Teacher, List[int]] = {}
         for index, alignment in enumerate(alignments):
-            teacher = self.teacher_of(alignment.example.reference)
+            reference = alignment.example.reference
+            self.check_labels(reference, labels)
+            teacher = self.teacher_of(reference)
             if teacher is not None:
                 taught.setdefault(teacher, []).append(index)
         for teacher, indices in taught.items():

@@ -32,6 +32,7 @@ LOGITS_FILES = "*.safetensors"
 DOCUMENTS_PER_LOGITS_FILE = 256
 
 _USER_DATA = "docre_teacher_logits"
+_DIGEST = "docre_teacher_digest"
 
 
 class LogitsStore(Teacher):
@@ -64,14 +65,18 @@ class LogitsStore(Teacher):
         return self._labels
 
     def logits(self, alignments: Sequence[GoldAlignment]) -> Iterator[TeacherLogits]:
-        """The logits of the pairs of the student's entities that are in the reference, too.
+        """The logits of the pairs of the student's entities that are in the reference, too. One
+        that was attached may have been written in other words since.
 
         alignments (Sequence[GoldAlignment]): The documents.
         YIELDS (TeacherLogits): The logits of each.
         RAISES (ValueError): As `attach_to`.
         """
         for alignment in alignments:
-            digest = self._known_digest(alignment.example.reference, alignment.gold_in_reference)
+            reference = alignment.example.reference
+            digest = str(reference.user_data.get(_DIGEST))
+            if digest not in self._files:
+                digest = self._known_digest(reference, alignment.gold_in_reference)
             found = alignment.to_predicted
             logits = self._read(digest, len(alignment.gold)).of_pairs(
                 Pairs.rows_between([*found], len(alignment.gold)),
@@ -86,7 +91,7 @@ class LogitsStore(Teacher):
         entities (Sequence[Mentions]): The mentions of each of its entities, in order.
         RAISES (ValueError): If there are none for it, or for other entities.
         """
-        self._known_digest(reference, entities)
+        reference.user_data[_DIGEST] = self._known_digest(reference, entities)
         reference.user_data[_USER_DATA] = str(self.path)
 
     def _known_digest(self, reference: Doc, entities: Sequence[Mentions]) -> str:

@@ -19,7 +19,7 @@ from typing import (
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..annotations import document_title, has_relations
+from ..annotations import document_title, has_partial_relations, has_relations
 from ..data.corpus_files import read_docs
 from ..data.gold_annotations import entity_names
 from ..data.sentences import sentence_distance, sentences_of_entities, token_sentence_numbers
@@ -108,12 +108,15 @@ class GoldDocument:
 class GoldSet:
     """The gold documents of an evaluation.
 
-    docs (Dict[str, Doc]): Those whose relations are annotated, by title.
-    not_annotated (List[str]): The titles of the others.
+    docs (Dict[str, Doc]): Those whose relations are annotated, all of them, by title.
+    not_annotated (List[str]): The titles of those whose relations nobody has annotated.
+    partial (List[str]): The titles of those whose relations are partial: what is not listed there
+        may be right, and counts for nothing.
     """
 
     docs: Dict[str, Doc]
     not_annotated: List[str]
+    partial: List[str]
 
     @cached_property
     def documents(self) -> Dict[str, GoldDocument]:
@@ -148,14 +151,16 @@ def read_gold(path: Path, vocab: Vocab, *, lang: str = "en") -> GoldSet:
     vocab (Vocab): The vocabulary of the documents.
     lang (str): The language of a JSON file.
     RETURNS (GoldSet): The documents.
-    RAISES (ValueError): If there is none with annotated relations, if two have the same title,
-        or if the file is malformed.
+    RAISES (ValueError): If there is none with annotated relations that are complete, if two have
+        the same title, or if the file is malformed.
     """
-    gold = GoldSet({}, [])
+    gold = GoldSet({}, [], [])
     for number, doc in enumerate(read_docs(path, vocab, lang=lang), start=1):
         title = document_title(doc, number)
         if not has_relations(doc):
             gold.not_annotated.append(title)
+        elif has_partial_relations(doc):
+            gold.partial.append(title)
         elif title in gold.docs:
             raise ValueError(
                 f"{path} has two documents with the title {title!r}, and answers name a document "
@@ -165,9 +170,10 @@ def read_gold(path: Path, vocab: Vocab, *, lang: str = "en") -> GoldSet:
         else:
             gold.docs[title] = doc
     if not gold.docs:
+        partial = f", but {len(gold.partial)} with partial ones" if gold.partial else ""
         raise ValueError(
-            f"{path} has no document with annotated relations, so there is nothing to compare "
-            "with. Name the annotated documents."
+            f"{path} has no document with annotated relations{partial}, so there is nothing to "
+            "compare with. Name the annotated documents."
         )
     return gold
 

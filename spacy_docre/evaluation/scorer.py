@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, FrozenSet, Iterable, Optional, Set
 
 from spacy.training import Example
 
-from ..annotations import has_relations
+from ..annotations import has_partial_relations, has_relations
 from ..data.corpus_files import spacy_files
 from .answers import answers_of
 from .gold import GoldDocument, NamedFact
@@ -22,7 +22,8 @@ def make_relation_scorer(train_facts: Optional[str] = None, all_mentions: bool =
 
     Each document, head, tail and relation counts once. Predicted entities are those gold
     entities that share a mention with them; a triple with an entity that is none of them
-    is wrong. Documents whose relations nobody has annotated are left out.
+    is wrong. Documents whose relations nobody has annotated are left out, and so are those whose
+    relations are partial, with a warning.
 
     train_facts (Optional[str]): A `.spacy` file of training documents, or a folder with
         such files. Their relations, between any names of their mentions, are ignored for
@@ -49,14 +50,24 @@ def _score_relations(
     known: Set[ScoredTriple] = set()
     facts = _facts_or_none(train_facts)
     any_annotated = False
+    partial_documents = 0
     for number, example in enumerate(examples):
         if not has_relations(example.reference):
+            continue
+        if has_partial_relations(example.reference):
+            partial_documents += 1
             continue
         any_annotated = True
         document = GoldDocument.from_doc(example.reference, str(number))
         gold.update(document.triples)
         known.update(document.known(facts or frozenset()))
         predicted.update(answers_of(example, document.title, all_mentions=all_mentions))
+    if partial_documents:
+        warnings.warn(
+            f"{partial_documents} documents are not scored: their relations are partial, and what "
+            "is not listed may be right. Evaluate on documents with complete relations.",
+            stacklevel=2,
+        )
     if not any_annotated:
         # As spaCy's scorers do: a model that finds nothing is something else.
         return {name: None for name in ("rel_p", "rel_r", "rel_f", "rel_ign_f", "rel_per_type")}

@@ -19,6 +19,9 @@ evidence = null
 [doc_relation_extractor.loss]
 @misc = "spacy_docre.AdaptiveFocalLoss.v1"
 
+[doc_relation_extractor.partial]
+@misc = "spacy_docre.PositivesOnly.v1"
+
 [doc_relation_extractor.scorer]
 @scorers = "spacy_docre.relation_scorer.v1"
 

@@ -27,6 +27,7 @@ from .default_config import DEFAULT_CONFIG
 from .entity_policy import EntityPolicy
 from .evidence import evidence_loss
 from .gradients import BatchGradients, BatchTensors
+from .partial_labels import POSITIVES_ONLY, PartialLabels
 from .processes import use_one_thread_in_forks
 from .settings import CONFIGURED, make_settings
 from .survey import learns_from, read_survey
@@ -60,6 +61,7 @@ def make_doc_relation_extractor(
     keep_encoding: bool,
     distillation: Optional[Distillation],
     evidence: Optional[EvidenceLoss],
+    partial: PartialLabels,
     scorer: Optional[Callable[..., Dict[str, Any]]],
 ) -> "DocRelationExtractor":
     """Construct a DocRelationExtractor, and see that the transformer hands over its
@@ -81,6 +83,7 @@ def make_doc_relation_extractor(
         keep_encoding=keep_encoding,
         distillation=distillation,
         evidence=evidence,
+        partial=partial,
         scorer=scorer,
     )
 
@@ -105,6 +108,7 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         `spacy_docre.MSEDistillation.v1`; None to learn from gold relations only.
     evidence (Optional[EvidenceLoss]): The loss on gold evidence, `spacy_docre.EvidenceLoss.v1`;
         None to leave attention to itself.
+    partial (PartialLabels): What is learnt from documents whose relations are partial.
     scorer (Optional[Callable[..., Dict[str, Any]]]): The scoring method.
     RAISES (ValueError): If `threshold`, `top_k` or `learn_rate_factor` is out of its range.
     """
@@ -124,6 +128,7 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         keep_encoding: bool = True,
         distillation: Optional[Distillation] = None,
         evidence: Optional[EvidenceLoss] = None,
+        partial: PartialLabels = POSITIVES_ONLY,
         scorer: Optional[Callable[..., Dict[str, Any]]] = None,
     ) -> None:
         check_decision(threshold, top_k)
@@ -138,6 +143,7 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         self.release = release_attention if keep_encoding else release_encoding
         self.distillation = distillation
         self.evidence = evidence
+        self.partial = partial
         self.scorer = scorer
         self.cfg = make_settings(label_names=label_names or {}, threshold=threshold, top_k=top_k)
 
@@ -195,7 +201,7 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         validate_get_examples(get_examples, "DocRelationExtractor.initialize")
         if nlp is not None:
             provide_attention(nlp, self.model)
-        found = read_survey(get_examples(), self.distillation, self.evidence)
+        found = read_survey(get_examples(), self.distillation, self.evidence, self.partial)
         for label in found.labels(self.labels, labels, self.name):
             self.add_label(label)
         for label, name in found.names.items():
@@ -349,15 +355,16 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
             GoldAlignment(example, prediction.document.entities)
             for example, prediction in zip(examples, scores, strict=True)
         ]
-        batch = BatchTensors(scores)
-        loss = relation_loss(self.loss, batch.logits, alignments, self.labels, self.name)
+        batch, distill, labels = BatchTensors(scores), self.distillation, self.labels
+        taught = [None] * len(scores) if distill is None else distill.ask(alignments, labels)
+        loss = relation_loss(
+            self.loss, self.partial, batch.logits, alignments, taught, labels, self.name
+        )
         if self.evidence is not None:
             loss = loss + evidence_loss(self.evidence, batch.shares, alignments)
-        if self.distillation is not None:
-            for alignment in alignments:
-                self.distillation.check_labels(alignment.example.reference, self.labels)
-            shares = batch.shares if self.distillation.evidence_weight else []
-            loss = loss + self.distillation(batch.logits, self.distillation.ask(alignments), shares)
+        if distill is not None:
+            shares = batch.shares if distill.evidence_weight else []
+            loss = loss + distill(batch.logits, taught, shares)
         return loss.item(), batch.gradients(loss)
 
     def finish_update(self, sgd: Optimizer) -> None:

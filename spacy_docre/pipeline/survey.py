@@ -6,10 +6,11 @@ from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..annotations import has_relations
+from ..annotations import has_partial_relations, has_relations
 from ..distillation.objective import Distillation
 from ..entity_sources import EntityDoc
 from ..losses import EvidenceLoss
+from .partial_labels import PartialLabels
 
 # Documents that a model is built with.
 SAMPLE = 10
@@ -76,14 +77,17 @@ def read_survey(
     examples: Iterable[Example],
     distillation: Optional[Distillation],
     evidence: Optional[EvidenceLoss],
+    partial: PartialLabels,
 ) -> Survey:
     """Read the training data once.
 
     examples (Iterable[Example]): The examples.
     distillation (Optional[Distillation]): What is learnt from a teacher.
     evidence (Optional[EvidenceLoss]): What is learnt from gold evidence.
+    partial (PartialLabels): What is taught by documents whose relations are partial.
     RETURNS (Survey): What they tell.
-    RAISES (ValueError): If evidence is to be learnt, and no relation has any.
+    RAISES (ValueError): If evidence is to be learnt, and no relation has any; or if `partial` needs
+        a teacher of a document that has none.
     """
     found = Survey()
     has_evidence = False
@@ -96,6 +100,8 @@ def read_survey(
         teacher = None if distillation is None else distillation.teacher_of(reference)
         if teacher is not None:
             found.taught.setdefault(teacher.labels, reference)
+        elif has_partial_relations(reference):
+            partial.require_teacher(reference)
         if len(found.sample) < SAMPLE:
             found.sample.append(EntityDoc(example.predicted, []))
     if evidence is not None and not has_evidence:

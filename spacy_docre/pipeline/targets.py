@@ -1,35 +1,41 @@
 """Gold relations to the labels that a loss is given, and the loss on them."""
 
-from typing import Sequence
+from typing import Iterable, Optional, Sequence
 
 import numpy
 import torch
 from torch import Tensor
 
 from ..alignment import GoldAlignment
-from ..annotations import has_relations
-from ..losses import Loss
+from ..annotations import Triple, has_partial_relations, has_relations, possible_relations
+from ..distillation.teacher_logits import TeacherLogits
+from ..losses import Loss, leave_out
 from ..pairs import Pairs
+from .partial_labels import PartialLabels
 
 
 def relation_loss(
     loss: Loss,
+    partial: PartialLabels,
     logits: Sequence[Tensor],
     alignments: Sequence[GoldAlignment],
+    taught: Sequence[Optional[TeacherLogits]],
     labels: Sequence[str],
     owner: str,
 ) -> Tensor:
-    """The loss of a batch on its gold relations. Documents whose relations nobody has annotated
-    teach nothing.
+    """The loss of a batch on its gold relations, a mean over its pairs. Documents whose relations
+    nobody has annotated teach nothing.
 
     loss (Loss): The loss function.
+    partial (PartialLabels): What relations are unknown in a document whose relations are partial.
     logits (Sequence[Tensor]): The logits for the pairs of each document, shape
         (pairs, 1 + relations).
     alignments (Sequence[GoldAlignment]): The entities of each document.
+    taught (Sequence[Optional[TeacherLogits]]): What its teacher says of each document.
     labels (Sequence[str]): The relations, in the order of the logits.
     owner (str): The name of the component, for an error message.
     RETURNS (Tensor): The loss, a scalar; 0 where there are no pairs to learn from.
-    RAISES (ValueError): As `gold_labels`.
+    RAISES (ValueError): As `gold_labels` and `unknown_labels`.
     """
     annotated = [
         index
@@ -39,10 +45,16 @@ def relation_loss(
     if not sum(len(logits[index]) for index in annotated):
         return torch.zeros((), requires_grad=True)
     rows = torch.cat([logits[index] for index in annotated])
-    targets = numpy.concatenate(
-        [gold_labels(alignments[index], labels, owner) for index in annotated]
+    gold = [gold_labels(alignments[index], labels, owner) for index in annotated]
+    unknown = numpy.concatenate(
+        [
+            unknown_labels(alignments[index], labels, known, partial, taught[index])
+            for index, known in zip(annotated, gold, strict=True)
+        ]
     )
-    return loss(rows, torch.as_tensor(targets, device=rows.device))
+    if unknown.any():
+        rows = leave_out(rows, torch.as_tensor(unknown, device=rows.device))
+    return loss(rows, torch.as_tensor(numpy.concatenate(gold), device=rows.device))
 
 
 def gold_labels(alignment: GoldAlignment, labels: Sequence[str], owner: str) -> numpy.ndarray:
@@ -56,16 +68,52 @@ def gold_labels(alignment: GoldAlignment, labels: Sequence[str], owner: str) -> 
     RETURNS (numpy.ndarray): Whether each pair has each relation, shape (pairs, relations).
     RAISES (ValueError): If the reference holds a relation that is not among the labels.
     """
-    targets = numpy.zeros((Pairs.count(len(alignment.predicted)), len(labels)), dtype=bool)
-    columns = {label: column for column, label in enumerate(labels)}
-    for relation in alignment.example.reference._.relations:
-        triple = relation.triple
-        if triple.label not in columns:
+    triples = [relation.triple for relation in alignment.example.reference._.relations]
+    for triple in triples:
+        if triple.label not in labels:
             raise ValueError(
                 f"The relation {triple.label!r} is not among the labels of '{owner}'. "
                 "Add it with add_label(), or initialise the component with data that holds it."
             )
+    return _labels_of(triples, alignment, labels)
+
+
+def unknown_labels(
+    alignment: GoldAlignment,
+    labels: Sequence[str],
+    gold: numpy.ndarray,
+    partial: PartialLabels,
+    taught: Optional[TeacherLogits],
+) -> numpy.ndarray:
+    """Tell of which relations nobody knows whether they hold.
+
+    alignment (GoldAlignment): The predicted entities and those of the reference.
+    labels (Sequence[str]): The relations, in the order of the logits.
+    gold (numpy.ndarray): What `gold_labels` gave for them.
+    partial (PartialLabels): Decides, where the relations of the reference are partial.
+    taught (Optional[TeacherLogits]): What the teacher says of the pairs.
+    RETURNS (numpy.ndarray): Whether each is unknown, shape (pairs, relations).
+    RAISES (ValueError): If a teacher is needed, and there is none.
+    """
+    reference = alignment.example.reference
+    if not has_partial_relations(reference):
+        return numpy.zeros_like(gold)
+    if taught is None:
+        partial.require_teacher(reference)
+    possible = possible_relations(reference)
+    may_hold = ~gold if possible is None else ~gold & _labels_of(possible, alignment, labels)
+    return partial.unknown(may_hold, taught)
+
+
+def _labels_of(
+    triples: Iterable[Triple], alignment: GoldAlignment, labels: Sequence[str]
+) -> numpy.ndarray:
+    """Relations of the reference's entities as labels of the predicted document's pairs, those
+    that are among the labels."""
+    found = numpy.zeros((Pairs.count(len(alignment.predicted)), len(labels)), dtype=bool)
+    columns = {label: column for column, label in enumerate(labels)}
+    for triple in triples:
         row = alignment.pair_row(triple.head, triple.tail)
-        if row is not None:
-            targets[row, columns[triple.label]] = True
-    return targets
+        if triple.label in columns and row is not None:
+            found[row, columns[triple.label]] = True
+    return found

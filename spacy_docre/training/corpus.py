@@ -1,7 +1,7 @@
 """The corpus that training reads."""
 
 import random
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Callable, Iterable, Iterator, Optional, Union
 
@@ -16,13 +16,17 @@ from ..data.gold_annotations import make_example
 from ..distillation.store import open_store
 from ..entity_sources import gold_entities
 
+Corpus = Callable[[Language], Iterable[Example]]
+Augmenter = Callable[[Language, Example], Iterator[Example]]
+
 
 def make_corpus(
     path: Optional[Union[str, Path]],
     limit: int = 0,
     shuffle: bool = False,
     teacher_logits: Optional[Union[str, Path]] = None,
-) -> Callable[[Language], Iterable[Example]]:
+    augmenter: Optional[Augmenter] = None,
+) -> Corpus:
     """Read `.spacy` files, for training and evaluation with gold entities.
 
     Unlike spaCy's own corpus it gives the predicted documents the gold entities, keeps empty
@@ -34,6 +38,8 @@ def make_corpus(
         again in each epoch: with [training] max_epochs = -1, one file at a time is in memory.
     teacher_logits (Optional[Union[str, Path]]): What `python -m spacy docre logits` wrote for
         these documents, for a component with the setting `distillation`.
+    augmenter (Optional[Callable[[Language, Example], Iterator[Example]]]): Changes the examples as
+        they are read, e.g. `spacy_docre.white_space.v1`.
     RETURNS (Callable[[Language], Iterable[Example]]): Gives the examples.
     RAISES (ValueError): If there is no path; while it reads, if a document's teacher logits
         are missing, or are of other entities.
@@ -49,9 +55,30 @@ def make_corpus(
         for reference in references:
             if store is not None:
                 store.attach_to(reference, gold_entities(reference))
-            yield make_example(reference)
+            example = make_example(reference)
+            yield from [example] if augmenter is None else augmenter(nlp, example)
 
     return corpus
+
+
+def make_joined_corpora(*corpora: Corpus) -> Corpus:
+    """`spacy_docre.JoinedCorpora.v1`: read several corpora as one, one after the other.
+
+    Each has its own settings, so that some documents have a teacher, or are augmented, and others
+    not. With [training] max_epochs = -1 they are learnt from one after the other, too: only where
+    spaCy holds all documents in memory it shuffles them.
+
+    *corpora (Callable[[Language], Iterable[Example]]): The corpora, in a config
+        [corpora.train.*.NAME].
+    RETURNS (Callable[[Language], Iterable[Example]]): Gives the examples of all.
+    RAISES (ValueError): If there are none.
+    """
+    if not corpora:
+        raise ValueError(
+            "There are no corpora to be joined: give each a name, and a section of the config, "
+            "e.g. [corpora.train.*.complete]."
+        )
+    return lambda nlp: chain.from_iterable(corpus(nlp) for corpus in corpora)
 
 
 def _read_in_order(path: Path, vocab: Vocab, limit: Optional[int]) -> Iterator[Doc]:

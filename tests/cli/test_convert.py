@@ -12,6 +12,7 @@ from spacy.vocab import Vocab
 from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
+from spacy_docre.annotations import has_partial_relations, possible_relations
 from spacy_docre.data.corpus_files import read_spacy_docs
 
 
@@ -405,3 +406,20 @@ def test_nothing_to_convert() -> None:
     result = convert("none.jsonl", "out.spacy")
     assert result.exit_code == 0 and "no document to convert" in result.output
     assert "no document to convert" not in convert("docred.json", "out.spacy", "--force").output
+
+
+def test_partial() -> None:
+    unlabelled = {key: value for key, value in docred(11).items() if key != "labels"}
+    write("mixed.json", [docred(10), unlabelled, {**docred(12), "labels": []}])
+    for out in ("out.spacy", "folder"):
+        result = convert("mixed.json", out, "--partial")
+        assert result.exit_code == 0 and "Partial" in result.output
+        docs = list(read_spacy_docs(Path(out), Vocab()))
+        assert [has_partial_relations(doc) for doc in docs] == [True, False, True]
+        assert [len(doc._.relations) for doc in docs] == [1, 0, 0]
+        assert all(possible_relations(doc) is None for doc in docs)
+    split = ["--split", "a=4", "--split", "b=rest"]
+    assert convert("docred.json", ".", "--partial", *split).exit_code == 0
+    assert all(map(has_partial_relations, read_spacy_docs(Path("b.spacy"), Vocab())))
+    assert convert("docred.json", "complete.spacy").exit_code == 0
+    assert not any(map(has_partial_relations, read_spacy_docs(Path("complete.spacy"), Vocab())))

@@ -12,6 +12,7 @@ from spacy.vocab import Vocab
 from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
+from spacy_docre.annotations import mark_partial
 from spacy_docre.data.corpus_files import read_spacy_docs, write_docs
 from spacy_docre.training.corpus import make_corpus
 from tests.conftest import CITIES, FIRMS, PEOPLE
@@ -170,3 +171,16 @@ def test_bad_input(what: str, gold: str, problem: str) -> None:
     result = run(what, gold, "--output", "out")
     assert result.exit_code == 1 and problem in output(result)
     assert not Path("out").exists()
+
+
+def test_partial_relations_are_left_out(trained_folder: Path) -> None:
+    docs = list(read_spacy_docs(Path("gold.spacy"), Vocab()))
+    for doc in docs[:3]:
+        mark_partial(doc)
+    write_docs({Path("mixed.spacy"): docs, Path("partial.spacy"): docs[:3]})
+    result = run(trained_folder, "mixed.spacy", "--output", "out")
+    assert result.exit_code == 0
+    assert "3 documents with partial relations" in output(result)
+    assert srsly.read_json("out/metrics.json")["documents"] == 7
+    result = run(trained_folder, "partial.spacy")
+    assert result.exit_code == 1 and "but 3 with partial ones" in output(result)

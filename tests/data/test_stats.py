@@ -6,6 +6,7 @@ import pytest
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
+from spacy_docre.annotations import mark_partial
 from spacy_docre.data.stats import Stats
 
 WORDS = "Ann lives in Oslo . It is big . Bo met Ann . He is from Lyon . End . Lyon".split()
@@ -48,6 +49,7 @@ def test_figures(make_example) -> None:
     assert {name: pytest.approx(value) for name, value in figures.items()} == {
         "documents": 2,
         "documents with relations annotated": 1,
+        "documents with partial relations": 0,
         "relation types": 2,
         "entities": 4,
         "mentions": 7,
@@ -78,6 +80,15 @@ def test_relations_that_nobody_has_annotated(make_example) -> None:
     stats = count(make_example, [])
     stats.add(Doc(Vocab(), words=["Ann"]))
     assert (stats.documents, stats.without_relations, stats.not_annotated) == (2, 1, 1)
+
+
+def test_partial_relations(make_example) -> None:
+    stats = count(make_example, [(ANN, OSLO, "a")])
+    partial = make_example(WORDS, ENTITIES, [(ANN, OSLO, "a")]).reference
+    mark_partial(partial)
+    stats.add(partial)
+    assert (stats.documents, stats.annotated_documents, stats.partial) == (2, 2, 1)
+    assert stats.to_dict()["documents with partial relations"] == 1
 
 
 def test_nothing() -> None:

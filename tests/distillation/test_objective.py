@@ -148,7 +148,9 @@ def test_student_finds_other_entities(
     group = [span for span in reversed(spans) if span.id_ != first]
     example.predicted.spans["entities"] = [*group, example.predicted[-1:]]
     document = component.entity_policy.choose(example.predicted, example)
-    (found,) = component.distillation.ask([GoldAlignment(example, document.entities)])
+    (found,) = component.distillation.ask(
+        [GoldAlignment(example, document.entities)], component.labels
+    )
     assert found.rows is not None
     reference = example.reference
     itself = GoldAlignment(Example(reference, reference), gold_entities(reference))
@@ -184,10 +186,10 @@ def test_answers_are_in_the_order_of_the_documents(
     examples = [taught[0], others[1], untaught[2], taught[3], others[4]]
     asked = [GoldAlignment(example, gold_entities(example.predicted)) for example in examples]
     distillation = make_mse_distillation()
-    answers = distillation.ask(asked)
+    answers = distillation.ask(asked, teacher.labels)
     assert [answer is None for answer in answers] == [False, False, True, False, False]
     for document, answer in zip(asked, answers, strict=True):
-        (alone,) = distillation.ask([document])
+        (alone,) = distillation.ask([document], teacher.labels)
         assert (alone is None) == (answer is None)
         if alone is not None and answer is not None:
             numpy.testing.assert_array_equal(answer.values, alone.values)

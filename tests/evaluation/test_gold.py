@@ -8,6 +8,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from spacy_docre import Triple
+from spacy_docre.annotations import mark_partial
 from spacy_docre.data.corpus_files import write_docs
 from spacy_docre.data.gold_annotations import entity_names, set_gold_annotations, set_mention_names
 from spacy_docre.evaluation.gold import GoldDocument, facts_of, read_gold
@@ -110,4 +111,15 @@ def test_documents_without_annotated_relations(tmp_path: Path, make_examples: Ca
     assert list(documents.docs) == ["Document 1", "Document 3"]
     assert documents.not_annotated == ["Document 2"]
     with pytest.raises(ValueError, match="none.spacy has no document with annotated relations"):
+        read_gold(tmp_path / "none.spacy", Vocab())
+
+
+def test_documents_with_partial_relations(tmp_path: Path, make_examples: Callable) -> None:
+    docs = [example.reference for example in make_examples(3)]
+    mark_partial(docs[1])
+    write_docs({tmp_path / "some.spacy": docs, tmp_path / "none.spacy": docs[1:2]})
+    documents = read_gold(tmp_path / "some.spacy", Vocab())
+    assert list(documents.docs) == ["Document 1", "Document 3"]
+    assert documents.partial == ["Document 2"] and not documents.not_annotated
+    with pytest.raises(ValueError, match="annotated relations, but 1 with partial ones"):
         read_gold(tmp_path / "none.spacy", Vocab())

@@ -12,6 +12,7 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_docre import Triple
+from spacy_docre.annotations import mark_partial
 from spacy_docre.evaluation.scorer import make_relation_scorer
 from spacy_docre.evaluation.training_data import read_training_facts
 from tests.evaluation.official import Document, Label, evaluate, training_facts
@@ -316,3 +317,15 @@ def test_agrees_with_the_official_evaluation(data, tmp_path_factory):
     scores = make_relation_scorer(str(path))(examples)
     for name in SCORES:
         assert scores[name] == pytest.approx(expected[name]), name
+
+
+def test_documents_with_partial_relations_are_left_out() -> None:
+    partial = GOLD.copy()
+    mark_partial(partial)
+    wrong = annotated(WORDS, ENTITIES, [(1, 0, "P551")])
+    right = Example(GOLD.copy(), GOLD)
+    with pytest.warns(UserWarning, match="2 documents are not scored.*partial"):
+        found = make_relation_scorer()([Example(wrong, partial), right, Example(wrong, partial)])
+    assert found["rel_f"] == 1
+    with pytest.warns(UserWarning, match="1 documents are not scored"):
+        assert make_relation_scorer()([Example(wrong, partial)])["rel_f"] is None

@@ -1,6 +1,6 @@
 import random
 from pathlib import Path
-from typing import Any, List
+from typing import Any, Callable, Iterator, List
 
 import pytest
 import spacy
@@ -9,11 +9,14 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from spacy.training.corpus import walk_corpus
 from spacy.util import registry
+from spacy.vocab import Vocab
+from thinc.api import Adam, Config
 
 from spacy_docre import Triple
+from spacy_docre.annotations import mark_partial
 from spacy_docre.data.corpus_files import read_spacy_docs
 from spacy_docre.data.gold_annotations import make_example
-from spacy_docre.training.corpus import make_corpus
+from spacy_docre.training.corpus import make_corpus, make_joined_corpora
 
 
 @pytest.fixture
@@ -184,3 +187,95 @@ def test_spacy_trains_and_evaluates_on_the_examples(nlp: Language) -> None:
     nlp.initialize(lambda: examples)
     assert nlp.update(examples)["ner"] > 0
     assert nlp.evaluate(examples)["ents_f"] is not None
+
+
+class TestJoinedCorpora:
+    def test_one_after_the_other(self, nlp: Language, tmp_path: Path) -> None:
+        paths = [
+            write(tmp_path / f"{name}.spacy", [make_reference(nlp, index) for index in indices])
+            for name, indices in (("a", (1, 2, 3)), ("b", (4,)), ("c", (5, 6)))
+        ]
+        sections = {
+            f"part {number}": {
+                "@readers": "spacy_docre.Corpus.v1",
+                "path": str(path),
+                "limit": 2,
+            }
+            for number, path in enumerate(paths)
+        }
+        # As from a file: the sections are arguments without names.
+        config = Config({"corpus": {"@readers": "spacy_docre.JoinedCorpora.v1", "*": sections}})
+        config = Config().from_str(config.to_str())
+        assert "[corpus.*.part 0]" in config.to_str()
+        corpus = registry.resolve(config)["corpus"]
+        # It can be read again.
+        assert numbers(corpus(nlp)) == numbers(corpus(nlp)) == [1, 2, 4, 5, 6]
+
+    def test_corpora_of_other_readers(self, nlp: Language, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.spacy", [make_reference(nlp, 1)])
+        stock = registry.readers.get("spacy.Corpus.v1")(path, gold_preproc=False)
+        corpus = make_joined_corpora(make_corpus(path), make_joined_corpora(stock))
+        assert numbers(corpus(nlp)) == [1, 1]
+
+    def test_no_corpus(self) -> None:
+        with pytest.raises(ValueError, match=r"no corpora to be joined.*\[corpora.train"):
+            make_joined_corpora()
+
+
+def test_augmenter(nlp: Language, folder: Path) -> None:
+    def twice(nlp: Language, example: Example) -> Iterator[Example]:
+        yield example
+        yield make_example(example.reference)
+
+    assert numbers(make_corpus(folder, limit=2, augmenter=twice)(nlp)) == [0, 0, 1, 1]
+
+
+@pytest.fixture
+def joined(tmp_path: Path, corpus: Path, stored: Path, make_examples: Callable) -> Config:
+    """The config of complete documents, partial ones with a teacher, and unlabelled ones, with
+    changed white space."""
+    complete, unlabelled = tmp_path / "complete.spacy", tmp_path / "unlabelled.spacy"
+    partial = tmp_path / "partial.spacy"
+    taught = list(read_spacy_docs(corpus, Vocab()))
+    for doc in taught:
+        mark_partial(doc)
+    others = [example.reference for example in make_examples(2, seed=6)]
+    for doc in others:
+        doc._.entities = doc._.entities
+    write(complete, [example.reference for example in make_examples(2, seed=5)])
+    write(partial, taught)
+    write(unlabelled, others)
+    white_space = {"@augmenters": "spacy_docre.white_space.v1", "level": 1.0}
+    sections = {
+        "complete": {"path": str(complete), "augmenter": white_space},
+        "partial": {
+            "path": str(partial),
+            "teacher_logits": str(stored),
+            "augmenter": white_space,
+        },
+        "unlabelled": {"path": str(unlabelled)},
+    }
+    for section in sections.values():
+        section["@readers"] = "spacy_docre.Corpus.v1"
+    return Config({"corpus": {"@readers": "spacy_docre.JoinedCorpora.v1", "*": sections}})
+
+
+def test_all_kinds_of_documents_train_together(
+    joined: Config, make_pipeline: Callable, train_step: Callable
+) -> None:
+    random.seed(0)
+    examples = list(registry.resolve(joined)["corpus"](spacy.blank("en")))
+    assert len(examples) == 10
+    nlp = make_pipeline(
+        examples=examples,
+        distillation={"@misc": "spacy_docre.KLDistillation.v1"},
+        partial={"@misc": "spacy_docre.TeacherDecides.v1"},
+    )
+    optimizer = Adam(0.001)
+    losses = [train_step(nlp, examples, optimizer)["doc_relation_extractor"] for _ in range(8)]
+    assert 0 < losses[-1] < losses[0]
+    # Without a teacher of the partial ones it is an error that says so.
+    del joined["corpus"]["*"]["partial"]["teacher_logits"]
+    examples = list(registry.resolve(joined)["corpus"](spacy.blank("en")))
+    with pytest.raises(ValueError, match="'Document 0' are partial, and it has no teacher"):
+        make_pipeline(examples=examples, partial={"@misc": "spacy_docre.TeacherDecides.v1"})

@@ -1,0 +1,186 @@
+"""Documents of other shapes, made of annotated ones: cuts of a few sentences, and joins of several
+documents. A model learns of them that a document may have any length."""
+
+from dataclasses import replace
+from random import Random
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from spacy.tokens import Doc, Span
+
+from ..annotations import (
+    Triple,
+    document_title,
+    has_partial_relations,
+    has_relations,
+    mark_partial,
+    possible_relations,
+    sentence_boundaries,
+)
+from ..entity_sources import gold_entities, set_entity_spans
+
+# Sentences of a cut: of each of these kinds there are as many.
+CUT_LENGTHS = (range(1, 2), range(2, 5))
+JOINED = (2, 5)
+
+
+def choose_cuts(doc: Doc, number: int, choice: Random) -> List[Doc]:
+    """Cut passages out of a document, with two entities or more.
+
+    doc (Doc): The document.
+    number (int): How many passages of one sentence, and how many of two to four; as far as there
+        are so many that are shorter than the document.
+    choice (Random): Chooses them.
+    RETURNS (List[Doc]): The cuts, see `cut`.
+    """
+    sentences = sentence_boundaries(doc)
+    mentions = [[(span.start, span.end) for span in spans] for spans in gold_entities(doc)]
+    cuts = []
+    for lengths in CUT_LENGTHS:
+        passages = [
+            (first, first + length)
+            for length in lengths
+            if length < len(sentences)
+            for first in range(len(sentences) - length + 1)
+            if _count_inside(mentions, sentences[first][0], sentences[first + length - 1][1]) > 1
+        ]
+        chosen = choice.sample(passages, min(number, len(passages)))
+        cuts += [cut(doc, first, end) for first, end in sorted(chosen)]
+    return cuts
+
+
+def _count_inside(entities: Sequence[Sequence[Tuple[int, int]]], first: int, last: int) -> int:
+    return sum(
+        any(first <= start and end <= last for start, end in mentions) for mentions in entities
+    )
+
+
+def cut(doc: Doc, first: int, end: int) -> Doc:
+    """Cut a passage out of a document.
+
+    It has the entities that are mentioned there, and those of their relations whose evidence is
+    there. Whether it tells of the others, too, is unknown: where there are some, its relations are
+    partial. Of span groups it has "entities" alone.
+
+    doc (Doc): The document, with sentence boundaries.
+    first (int): The number of its first sentence.
+    end (int): The number of the sentence to stop before.
+    RETURNS (Doc): The passage.
+    """
+    boundaries = sentence_boundaries(doc)[first:end]
+    start, stop = boundaries[0][0], boundaries[-1][1]
+    passage = doc[start:stop].as_doc()
+    where = f"sentence {end}" if end == first + 1 else f"sentences {first + 1} to {end}"
+    passage.user_data["title"] = f"{document_title(doc)}, {where}"
+    indices: Dict[int, int] = {}
+    entities: List[List[Span]] = []
+    for index, mentions in enumerate(gold_entities(doc)):
+        inside = [span for span in mentions if start <= span.start and span.end <= stop]
+        if inside:
+            indices[index] = len(entities)
+            entities.append([_moved(span, passage, -start) for span in inside])
+    _set_entities(passage, entities)
+    if not has_relations(doc):
+        return passage
+    told: List[Triple] = []
+    untold: List[Triple] = []
+    for triple in (relation.triple for relation in doc._.relations):
+        evidence = triple.evidence
+        is_told = evidence and all(start <= begin and last <= stop for begin, last in evidence)
+        (told if is_told else untold).append(triple)
+    more = _possible(doc)
+    passage._.relations = _renumbered(told, indices, -start)
+    _set_possible(passage, None if more is None else _renumbered([*untold, *more], indices, -start))
+    return passage
+
+
+def choose_joins(docs: Sequence[Doc], number: int, choice: Random) -> Iterator[Doc]:
+    """Join documents at random, two to five at a time.
+
+    docs (Sequence[Doc]): The documents, of one vocabulary.
+    number (int): In how many joins each document is.
+    choice (Random): Chooses which are joined.
+    YIELDS (Doc): The joins, see `join`.
+    """
+    for _ in range(number if len(docs) > 1 else 0):
+        left = choice.sample(docs, len(docs))
+        while left:
+            size = choice.randint(*JOINED)
+            if len(left) - size == 1:
+                # None stays alone.
+                size += 1 if size < JOINED[1] else -1
+            yield join(left[:size])
+            left = left[size:]
+
+
+def join(docs: Sequence[Doc]) -> Doc:
+    """Join documents that have nothing to do with each other: one after the other as one document.
+
+    Their entities are kept apart, and have no relation across documents. Where the relations of
+    one are partial, or nobody has annotated them, those of the join are partial; where nobody has
+    annotated any, nobody has annotated the join. Of span groups it has "entities" alone.
+
+    docs (Sequence[Doc]): The documents, of one vocabulary; at least one.
+    RETURNS (Doc): The join.
+    """
+    # Its type lacks an argument.
+    exclude: Dict[str, Any] = {"exclude": ["spans", "tensor", "user_data"]}
+    joined = Doc.from_docs(list(docs), **exclude)
+    joined.user_data["title"] = " + ".join(document_title(doc) for doc in docs)
+    entities: List[List[Span]] = []
+    told: List[Triple] = []
+    possible: Optional[List[Triple]] = []
+    offset = 0
+    for doc in docs:
+        if len(doc) and not joined[offset].is_sent_start:
+            joined[offset].is_sent_start = True
+        found = gold_entities(doc)
+        indices = {index: len(entities) + index for index in range(len(found))}
+        entities += [[_moved(span, joined, offset) for span in mentions] for mentions in found]
+        told += _renumbered([relation.triple for relation in doc._.relations], indices, offset)
+        more = _possible(doc)
+        if possible is None or more is None:
+            possible = None
+        else:
+            possible += _renumbered(more, indices, offset)
+        offset += len(doc)
+    _set_entities(joined, entities)
+    if any(map(has_relations, docs)):
+        joined._.relations = told
+        _set_possible(joined, possible)
+    return joined
+
+
+def _moved(span: Span, doc: Doc, offset: int) -> Span:
+    """A mention at another place of another document."""
+    return Span(doc, span.start + offset, span.end + offset, label=span.label_, kb_id=span.kb_id_)
+
+
+def _renumbered(triples: Sequence[Triple], indices: Dict[int, int], offset: int) -> List[Triple]:
+    """The relations between entities that are there, by their indices there."""
+    return [
+        replace(
+            triple,
+            head=indices[triple.head],
+            tail=indices[triple.tail],
+            evidence=tuple((start + offset, end + offset) for start, end in triple.evidence),
+        )
+        for triple in triples
+        if triple.head in indices and triple.tail in indices
+    ]
+
+
+def _set_entities(doc: Doc, entities: Sequence[Sequence[Span]]) -> None:
+    set_entity_spans(doc, entities)
+    doc._.entities = entities
+
+
+def _possible(doc: Doc) -> Optional[List[Triple]]:
+    """The relations that may hold beside those of a document; None where any may."""
+    is_complete = has_relations(doc) and not has_partial_relations(doc)
+    return [] if is_complete else possible_relations(doc)
+
+
+def _set_possible(doc: Doc, possible: Optional[Sequence[Triple]]) -> None:
+    """Mark a document as partial where relations may hold beside its own; None for any."""
+    if possible is None or possible:
+        mark_partial(doc, possible)

@@ -1,0 +1,106 @@
+"""Augmentation: texts as they come, with white space of all kinds, in small or capital letters.
+
+An augmenter of spaCy's convention is called with the pipeline and an Example, and gives Examples.
+These write both of its documents anew, in the same words: what spaCy aligns by itself leaves out
+names that a line breaks. The logits of a teacher stay those of the document as it was.
+"""
+
+import random
+from typing import Callable, Iterator, List, Sequence
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from ..data.rewriting import Pieces, rewrite
+from .corpus import Augmenter
+
+# What is found in the place of a space: lines that are wrapped or indented, by any system, with
+# spaces left at their ends; empty lines; columns; text out of a typesetter or a web page.
+RUNS = ("\n", "\r\n", "\r", " \n", "\n\n", "\n    ", "  ", "   ", "\t", "\u00a0", "\u00a0 ")
+CASES: Sequence[Callable[[str], str]] = (str.lower, str.upper)
+
+
+def make_white_space(level: float) -> Augmenter:
+    """`spacy_docre.white_space.v1`: put other runs of white space in the place of spaces, within
+    names, too: line breaks, double spaces, tabs, non-breaking spaces.
+
+    Of a document that is changed, a random share of its spaces is, to one or more kinds of runs.
+    They are tokens as spaCy's tokenizer makes them of such a text.
+
+    level (float): The share of documents that are changed.
+    RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
+    RAISES (ValueError): If `level` is no share; for an example, if its documents have other words.
+    """
+    return _make_augmenter(level, _with_other_white_space)
+
+
+def make_letter_case(level: float) -> Augmenter:
+    """`spacy_docre.letter_case.v1`: write all of a document in small letters, or in capitals.
+    Unlike `spacy.lower_case.v1` it keeps relations, and the teacher's logits.
+
+    level (float): The share of documents that are changed, half of them to capitals.
+    RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
+    RAISES (ValueError): As `make_white_space`.
+    """
+    return _make_augmenter(level, _in_other_case)
+
+
+def make_in_turn(*augmenters: Augmenter) -> Augmenter:
+    """`spacy_docre.in_turn.v1`: several augmenters, each on what the one before it gives.
+
+    *augmenters (Callable[[Language, Example], Iterator[Example]]): The augmenters, in a config
+        [corpora.train.augmenter.*.NAME].
+    RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
+    """
+
+    def augment(nlp: Language, example: Example) -> Iterator[Example]:
+        examples = [example]
+        for augmenter in augmenters:
+            examples = [changed for given in examples for changed in augmenter(nlp, given)]
+        yield from examples
+
+    return augment
+
+
+def _make_augmenter(level: float, change: Callable[[Doc], List[Pieces]]) -> Augmenter:
+    if not 0 <= level <= 1:
+        raise ValueError(f"level = {level} is no share of the documents: set 0 to 1.")
+
+    def augment(nlp: Language, example: Example) -> Iterator[Example]:
+        if random.random() >= level:
+            yield example
+            return
+        predicted, reference = example.predicted, example.reference
+        if [token.text_with_ws for token in predicted] != [
+            token.text_with_ws for token in reference
+        ]:
+            raise ValueError(
+                f"The words of the predicted document that begins {predicted[:8].text!r} are not "
+                "those of its reference: set this augmenter in spacy_docre.Corpus.v1, or before "
+                "any other that changes one of them alone."
+            )
+        pieces = change(reference)
+        yield Example(rewrite(predicted, pieces), rewrite(reference, pieces))
+
+    return augment
+
+
+def _with_other_white_space(doc: Doc) -> List[Pieces]:
+    share = random.random()
+    runs = random.sample(RUNS, random.randint(1, len(RUNS)))
+    pieces: List[Pieces] = []
+    for token in doc:
+        if token.whitespace_ and random.random() < share:
+            run = random.choice(runs)
+            # A space belongs to the token before it, the rest of a run is a token.
+            space = run.startswith(" ")
+            pieces.append([(token.text, space), (run.removeprefix(" "), False)])
+        else:
+            pieces.append([(token.text, bool(token.whitespace_))])
+    return pieces
+
+
+def _in_other_case(doc: Doc) -> List[Pieces]:
+    case = random.choice(CASES)
+    return [[(case(token.text), bool(token.whitespace_))] for token in doc]
