@@ -131,7 +131,9 @@ def test_student_with_other_sentences_and_entities(
     nlp = make_pipeline(examples=taught, distillation=WITH_EVIDENCE)
     component = nlp.get_pipe(EXTRACTOR)
     document = component.entity_policy.choose(example.predicted, example)
-    (found,) = component.distillation.ask([GoldAlignment(example, document.entities)])
+    (found,) = component.distillation.ask(
+        [GoldAlignment(example, document.entities)], component.labels
+    )
     reference = example.reference
     itself = GoldAlignment(Example(reference, reference), gold_entities(reference))
     (full,) = LogitsStore(stored).logits([itself])

@@ -386,15 +386,15 @@ def test_store_of_an_earlier_version(
     asked = [against_itself(doc) for doc in docs]
     for doc in docs:
         LogitsStore(folder).attach_to(doc, gold_entities(doc))
-    assert all(make_mse_distillation().ask(asked))
+    assert all(make_mse_distillation().ask(asked, teacher.labels))
     with pytest.raises(ValueError, match="says nothing of.*'Document 0'.*docre logits.*--force"):
-        make_mse_distillation(evidence_weight=0.1).ask(asked)
+        make_mse_distillation(evidence_weight=0.1).ask(asked, teacher.labels)
     with pytest.raises(ValueError, match="holds logits without evidence. Start over with --force"):
         last(store(teacher, docs, folder))
     last(store(teacher, docs, folder, force=True))
     for doc in docs:
         LogitsStore(folder).attach_to(doc, gold_entities(doc))
-    assert all(make_mse_distillation(evidence_weight=0.1).ask(asked))
+    assert all(make_mse_distillation(evidence_weight=0.1).ask(asked, teacher.labels))
 
 
 def test_documents_without_sentences(
@@ -409,7 +409,9 @@ def test_documents_without_sentences(
     assert logits.evidence is None and len(logits.values) == 2
     assert len(nothing.values) == 0
     LogitsStore(tmp_path).attach_to(alone, gold_entities(alone))
-    assert all(make_mse_distillation(evidence_weight=0.1).ask([against_itself(alone)]))
+    assert all(
+        make_mse_distillation(evidence_weight=0.1).ask([against_itself(alone)], teacher.labels)
+    )
 
 
 @pytest.mark.parametrize(
