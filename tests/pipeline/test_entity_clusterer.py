@@ -52,8 +52,9 @@ def entities_of(doc: Doc) -> List[int]:
         ([], []),
         ([("Ada Lane", "PER")], [0]),
         ([("Ada Lane", "PER"), ("Oslo", "LOC"), ("Lane", "PER"), ("OSLO", "LOC")], [0, 1, 0, 1]),
-        # The short form may come first.
-        ([("Lane", "PER"), ("Oslo", "LOC"), ("Ada Lane", "PER")], [0, 1, 0]),
+        # A short form comes after the full name, if it is no abbreviation.
+        ([("Lane", "PER"), ("Oslo", "LOC"), ("Ada Lane", "PER")], [0, 1, 2]),
+        ([("A. Lane", "PER"), ("Oslo", "LOC"), ("Ada Lane", "PER")], [0, 1, 0]),
         # Within a type.
         ([("Lane", "LOC"), ("Ada Lane", "PER")], [0, 1]),
         # Through a third name: both are short forms of one person.
@@ -61,12 +62,12 @@ def entities_of(doc: Doc) -> List[int]:
             [("Ada M. Lane", "PER"), ("Ada Maria Lane", "PER"), ("Lane", "PER")],
             [0, 0, 0],
         ),
-        # A short form of two is neither.
-        ([("Ada Lane", "PER"), ("Bruno Lane", "PER"), ("Lane", "PER")], [0, 1, 2]),
-        (
-            [("Ada Lane", "PER"), ("Bruno Lane", "PER"), ("Lane", "PER"), ("Lane", "PER")],
-            [0, 1, 2, 2],
-        ),
+        # A short form of two is of the person named first; of other things it is neither.
+        ([("Ada Lane", "PER"), ("Bruno Lane", "PER"), ("Lane", "PER")], [0, 1, 0]),
+        ([("Acme Works", "ORG"), ("Acme Bank", "ORG"), ("Acme", "ORG")], [0, 1, 2]),
+        # One name with two labels; a demonym may be a language.
+        ([("Ada Lane", "PER"), ("Oslo", "LOC"), ("Ada Lane", "ORG")], [0, 1, 0]),
+        ([("French", "LOC"), ("French", "MISC"), ("7", "NUM"), ("7", "MISC")], [0, 1, 2, 3]),
     ],
 )
 def test_entities(nlp: Language, mentions: List[Mention], entities: List[int]) -> None:
