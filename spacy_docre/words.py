@@ -4,10 +4,11 @@ White space that is more than one space is a token of its own. What a network sa
 not depend on it.
 """
 
-from typing import List, NamedTuple
+from typing import List, NamedTuple, cast
 
 import numpy
 from spacy.tokens import Doc, Span
+from thinc.types import Ints2d
 
 # What a component may have set on tokens, or a network may read.
 _ATTRIBUTES = ["NORM", "LEMMA", "POS", "TAG", "MORPH", "SENT_START"]
@@ -59,5 +60,5 @@ def words_of(doc: Doc) -> Words:
         return Words(doc, numpy.arange(len(doc)))
     words = Doc(doc.vocab, words=[doc[index].text for index in tokens.tolist()])
     attributes = [*_ATTRIBUTES, *(_ENTITIES if doc.has_annotation("ENT_IOB") else ())]
-    words.from_array(attributes, doc.to_array(attributes)[tokens])
+    words.from_array(attributes, cast(Ints2d, doc.to_array(attributes)[tokens]))
     return Words(words, tokens)

@@ -76,7 +76,7 @@ class NameGroups:
         for name in self.order if self.rules.group_demonyms else ():
             places = self.rules.places.get(name, set()) & self.order.keys()
             if len(places) == 1:
-                self._join(*places, name)
+                self._join(next(iter(places)), name)
 
     def _join_short_forms(self) -> None:
         """Longer names come first, so that a short form finds the entities of all names that may be
