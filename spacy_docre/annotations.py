@@ -14,7 +14,7 @@ import numpy
 from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
-from .mentions import check_tokens, distinct_mentions, ids_in_groups, mark_document
+from .mentions import best_name, check_tokens, distinct_mentions, ids_in_groups, mark_document
 from .stored import (
     ENTITIES,
     PARTIAL,
@@ -66,8 +66,9 @@ class Entity:
 
     @property
     def text(self) -> str:
-        """RETURNS (str): The text of the longest mention, the first of them at a tie."""
-        return max((mention.text for mention in self.mentions), key=len)
+        """RETURNS (str): Its best name, on one line: the mention that the entity clusterer has
+        found best, else the longest; of several the most frequent, then the first."""
+        return best_name(self.mentions)
 
     @property
     def label_(self) -> str:

@@ -2,7 +2,8 @@
 
 import struct
 import warnings
-from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
+from collections import Counter
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 import srsly
 from spacy.tokens import Doc, Span
@@ -10,6 +11,8 @@ from spacy.tokens import Doc, Span
 # Of the span that is the whole document: the number of its tokens. It is an extension of spans,
 # since Doc.from_docs and Span.as_doc move these with their characters.
 _DOCUMENT = "docre_document"
+# Of a mention that names its entity better than the longest one does. It moves likewise.
+_BEST_NAME = "docre_best_name"
 
 
 def without_space(doc: Doc, start: int, end: int) -> Tuple[int, int]:
@@ -39,6 +42,44 @@ def distinct_mentions(mentions: Iterable[Span]) -> List[Span]:
     for span in mentions:
         distinct.setdefault(without_space(span.doc, span.start, span.end), span)
     return list(distinct.values())
+
+
+def on_one_line(text: str) -> str:
+    """A name without white space at its ends, line breaks and double spaces.
+
+    text (str): The name as a text has it.
+    RETURNS (str): The name.
+    """
+    return " ".join(text.split())
+
+
+def best_name(mentions: Sequence[Span]) -> str:
+    """What an entity is called.
+
+    mentions (Sequence[Span]): Its mentions.
+    RETURNS (str): The mention that is marked as the best, else the longest; of several the most
+        frequent, then the first.
+    """
+    texts = [on_one_line(span.text) for span in mentions if span._.get(_BEST_NAME)]
+    return texts[0] if texts else _longest(mentions)
+
+
+def mark_best_names(doc: Doc, entities: Iterable[Tuple[Span, Sequence[Span]]]) -> None:
+    """Mark the mention that is the best name of its entity, where it is not the longest.
+
+    doc (Doc): The document. Marks that it has had are gone.
+    entities (Iterable[Tuple[Span, Sequence[Span]]]): The mention, and all of the entity.
+    """
+    for key in [key for key in doc.user_data if _is_mark(key, _BEST_NAME)]:
+        del doc.user_data[key]
+    for best, mentions in entities:
+        if on_one_line(best.text) != _longest(mentions):
+            best._.set(_BEST_NAME, True)
+
+
+def _longest(mentions: Sequence[Span]) -> str:
+    counts = Counter(on_one_line(span.text) for span in mentions)
+    return max(counts, key=lambda text: (len(text), counts[text]))
 
 
 def group_spans(doc: Doc, key: str) -> List[Span]:
@@ -171,8 +212,9 @@ def documents_of(doc: Doc, spans: Iterable[Span]) -> List[Optional[Tuple[int, in
     ]
 
 
-def _is_mark(key: object) -> bool:
-    return isinstance(key, tuple) and key[:2] == ("._.", _DOCUMENT)
+def _is_mark(key: object, name: str = _DOCUMENT) -> bool:
+    return isinstance(key, tuple) and key[:2] == ("._.", name)
 
 
 Span.set_extension(_DOCUMENT, default=None)
+Span.set_extension(_BEST_NAME, default=None)

@@ -91,10 +91,19 @@ class TestEntity:
     def test_text_is_that_of_the_longest_mention(self, doc):
         assert [entity.text for entity in doc._.entities] == ["Madame Curie", "Warsaw", "Paris"]
 
-    def test_text_at_a_tie_is_that_of_the_first_mention(self):
-        doc = Doc(Vocab(), words=["Bonn", "Lyon", "Oslo"])
+    def test_text_at_a_tie_is_that_of_most_mentions_then_the_first(self):
+        doc = Doc(Vocab(), words=["Bonn", "Lyon", "Oslo", "Bonn"])
         doc._.entities = [[doc[1:2], doc[0:1], doc[2:3]]]
         assert doc._.entities[0].text == "Lyon"
+        doc._.entities = [[doc[1:2], doc[0:1], doc[2:3], doc[3:4]]]
+        assert doc._.entities[0].text == "Bonn"
+
+    def test_text_is_on_one_line(self):
+        words = ["\n", "Marie", "\r\n", "Curie", "  ", "\xa0"]
+        doc = Doc(Vocab(), words=words, spaces=[False, True, False, True, False, False])
+        doc._.entities = [[doc[:]]]
+        assert doc._.entities[0].text == "Marie Curie"
+        assert doc._.entities[0].mentions[0].text == doc.text
 
     def test_label_is_that_of_most_mentions(self, doc):
         assert [entity.label_ for entity in doc._.entities] == ["PER", "LOC", "LOC"]

@@ -3,13 +3,14 @@
 import json
 import pickle
 from pathlib import Path
-from typing import Set, Tuple
+from typing import List, Set, Tuple
 
 import pytest
 import spacy
 import torch
 from spacy.cli._util import app
 from spacy.language import Language
+from spacy.tokens import Doc
 from typer.testing import CliRunner
 
 import spacy_docre.cli  # noqa: F401
@@ -126,6 +127,35 @@ def test_batches_change_nothing(nlp: Language) -> None:
     expected = [found(nlp(text)) for text in texts]
     assert len(expected) == 5 and all(expected)
     assert [found(doc) for doc in nlp.pipe(texts)] == expected
+
+
+def texts_of_all_kinds() -> List[str]:
+    texts = [file.read_text(encoding="utf8") for file in sorted((ASSETS / "samples").iterdir())]
+    documents = json.loads((ASSETS / "quickstart" / "dev.json").read_text(encoding="utf8"))
+    texts += [" ".join(word for words in doc["sents"] for word in words) for doc in documents]
+    return [" ".join(text.split()) for text in texts]
+
+
+@pytest.fixture(scope="module")
+def clean_triples(nlp: Language) -> List[Set[Tuple[str, str, str, float]]]:
+    found = [scored_triples(doc) for doc in nlp.pipe(texts_of_all_kinds())]
+    assert sum(map(len, found)) > 100
+    return found
+
+
+def scored_triples(doc: Doc) -> Set[Tuple[str, str, str, float]]:
+    return {(r.head.text, r.label_, r.tail.text, round(r.score, 2)) for r in doc._.relations}
+
+
+@pytest.mark.parametrize(
+    "white_space", ["  ", "\n", "\r\n", "\t", "\xa0", " \n   "], ids=lambda text: repr(text)
+)
+def test_white_space_changes_nothing(
+    nlp: Language, clean_triples: List[Set[Tuple[str, str, str, float]]], white_space: str
+) -> None:
+    """Between all words: more than a text has where its lines are wrapped."""
+    texts = [white_space.join(text.split()) for text in texts_of_all_kinds()]
+    assert [scored_triples(doc) for doc in nlp.pipe(texts)] == clean_triples
 
 
 def test_all_outputs(tmp_path: Path) -> None:

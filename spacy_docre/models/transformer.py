@@ -4,9 +4,9 @@ import copy
 import os
 from functools import partial
 from threading import Lock
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, cast
+from typing import Any, Callable, Dict, List, Optional, Tuple, cast
 
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy_transformers.data_classes import (
     FullTransformerBatch,
     HFObjects,
@@ -33,9 +33,15 @@ from .markers import MentionMarkers, mark_mentions
 from .precision import Precision
 from .serialization import StoredPrecision, fill_model, read_message, readable
 from .shim import TransformerShim
-from .windows import about_windows, fit, to_wordpieces, tokenize, window_limit
-
-GetSpans = Callable[[Sequence[Doc]], List[List[Span]]]
+from .windows import (
+    GetSpans,
+    about_windows,
+    cut_windows,
+    fit,
+    to_wordpieces,
+    tokenize,
+    window_limit,
+)
 
 # A tokenizer holds the padding of the running call, so it has one at a time. The lock is for all
 # of them: one tokenizer may serve several models, and a lock of their own could not be copied.
@@ -254,7 +260,7 @@ def forward(
     if not any(len(doc) for doc in docs):
         # The component asks no such thing, but a layer that replaced a listener may.
         return FullTransformerBatch.empty(len(docs)), lambda d_output: docs
-    found = model.attrs["get_spans"](docs)
+    found = cut_windows(model.attrs["get_spans"], docs)
     if not any(found):
         return FullTransformerBatch.empty(len(docs)), lambda d_output: docs
     tokenizer = model.tokenizer

@@ -2,7 +2,7 @@
 
 from itertools import accumulate, pairwise
 from os.path import commonprefix
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, cast
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, cast
 from zlib import crc32
 
 import numpy
@@ -10,10 +10,13 @@ import torch
 from spacy.tokens import Doc, Span
 from spacy_transformers.align import get_alignment, get_alignment_via_offset_mapping
 from spacy_transformers.data_classes import WordpieceBatch
+from spacy_transformers.span_getters import get_strided_spans
 from thinc.types import Floats2d, Ints2d, Ragged
 from torch import Tensor, nn
 from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from ..words import words_of
 
 # What the encoder says of its windows, beside hidden states and attention: the characters of each
 # piece, the text that they are counted in, and how many pieces of a window had no room.
@@ -25,6 +28,7 @@ LOST_PIECES = "lost_pieces"
 _NO_WORD = 8
 
 Spans = Sequence[Sequence[Span]]
+GetSpans = Callable[[Sequence[Doc]], List[List[Span]]]
 
 
 class Pieces(NamedTuple):
@@ -74,6 +78,23 @@ def window_limit(tokenizer: PreTrainedTokenizerBase, transformer: PreTrainedMode
             unused = 0 if module.padding_idx is None else module.padding_idx + 1
             limits.append(module.num_embeddings - unused)
     return min(limits)
+
+
+def cut_windows(get_spans: GetSpans, docs: Sequence[Doc]) -> List[List[Span]]:
+    """Cut Docs into windows. Strided windows have a number of words, whatever white space there is.
+
+    get_spans (GetSpans): As in `TransformerModel`.
+    docs (Sequence[Doc]): The documents.
+    RETURNS (List[List[Span]]): The windows of each.
+    """
+    if getattr(get_spans, "func", None) is not get_strided_spans:
+        return get_spans(docs)
+    words = [words_of(doc) for doc in docs]
+    found = get_spans([document.doc for document in words])
+    return [
+        document.windows_in(doc, windows)
+        for document, doc, windows in zip(words, docs, found, strict=True)
+    ]
 
 
 def tokenize(tokenizer: PreTrainedTokenizerBase, windows: Spans) -> Pieces:

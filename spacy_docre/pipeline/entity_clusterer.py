@@ -1,7 +1,8 @@
 """The component `entity_clusterer`."""
 
-from collections import defaultdict
-from typing import Any, Callable, Dict, Hashable, List, Optional, Set, Tuple
+from collections import Counter, defaultdict
+from itertools import pairwise
+from typing import Any, Callable, Dict, Hashable, Iterator, List, Optional, Set, Tuple
 
 from spacy.language import Language
 from spacy.pipeline import Pipe
@@ -9,8 +10,13 @@ from spacy.tokens import Doc, Span
 
 from ..coreference import coref_clusters
 from ..entity_sources import DEFAULT_KEY, known_entities
-from ..mentions import forget_merged
-from .names import NameKey, NameRules
+from ..mentions import forget_merged, mark_best_names
+from .names import NameGroups, NameKey, NameRules
+
+NamePair = Tuple[NameKey, NameKey]
+
+# So many tokens are looked at between two names, and behind them.
+_REACH = 6
 
 
 @Language.factory(
@@ -88,7 +94,15 @@ class EntityClusterer(Pipe):
         """
         has_mentions = len(doc) == 0 or doc.has_annotation("ENT_IOB")
         if has_mentions and (self.overwrite or self.key not in doc.spans):
+            mentions = list(doc.ents)
+            names = [self.rules.normalize(mention.text, mention.label_) for mention in mentions]
+            known = self._known_entities(doc)
+            groups = NameGroups(self.rules, names, known, self._apposed(mentions, names))
             numbers: Dict[Hashable, int] = {}
+            entities = [
+                numbers.setdefault(groups.entity(name) if entity is None else entity, len(numbers))
+                for name, entity in zip(names, known, strict=True)
+            ]
             doc.spans[self.key] = [
                 Span(
                     doc,
@@ -96,22 +110,67 @@ class EntityClusterer(Pipe):
                     mention.end,
                     label=mention.label,
                     kb_id=mention.kb_id,
-                    span_id=str(numbers.setdefault(entity, len(numbers))),
+                    span_id=str(entity),
                 )
-                for mention, entity in zip(doc.ents, self._entities(doc), strict=True)
+                for mention, entity in zip(mentions, entities, strict=True)
             ]
             forget_merged(doc)
+            mark_best_names(doc, self._best_names(mentions, names, entities, groups))
         return doc
 
-    def _entities(self, doc: Doc) -> List[Hashable]:
-        """What each mention in doc.ents is a mention of."""
-        names = [self.rules.normalize(mention.text, mention.label_) for mention in doc.ents]
-        known = self._known_entities(doc)
-        by_name = self._resolve(names, known)
-        return [
-            by_name[name] if entity is None else entity
-            for name, entity in zip(names, known, strict=True)
-        ]
+    def _apposed(self, mentions: List[Span], names: List[NameKey]) -> Iterator[NamePair]:
+        """Pairs of names that the text says to be of the same: the second is new there."""
+        seen = set(names[:1])
+        pairs = zip(pairwise(mentions), pairwise(names), strict=True)
+        for (mention, following), (name, new) in pairs:
+            if new in seen:
+                continue
+            seen.add(new)
+            doc, end = mention.doc, following.end
+            if (
+                name.kind == new.kind
+                and name.kind in self.rules.proper_kinds
+                and following.start - mention.end <= _REACH
+                and self.rules.appositions.hold(
+                    name.kind,
+                    doc[mention.end : following.start].text,
+                    doc[end : end + _REACH].text,
+                    name.words[0][:1] == new.words[0][:1],
+                )
+            ):
+                yield name, new
+
+    def _best_names(
+        self,
+        mentions: List[Span],
+        names: List[NameKey],
+        entities: List[int],
+        groups: NameGroups,
+    ) -> Iterator[Tuple[Span, List[Span]]]:
+        """The mention that names an entity best, and all its mentions: the longest of the name that
+        is most frequent, short forms and demonyms aside."""
+        texts = Counter(mention.text for mention in mentions)
+        members: Dict[int, List[int]] = defaultdict(list)
+        for number, entity in enumerate(entities):
+            members[entity].append(number)
+        for numbers in members.values():
+            counts = Counter(names[number] for number in numbers)
+
+            def rank(number: int, counts: "Counter[NameKey]" = counts) -> Tuple[Any, ...]:
+                mention, name = mentions[number], names[number]
+                return (
+                    name.words not in self.rules.demonyms,
+                    name not in groups.short,
+                    counts[name],
+                    # Of names as frequent the first, and of one name all of its mentions.
+                    -groups.order[name],
+                    self.rules.size(mention.text, mention.label_),
+                    texts[mention.text],
+                    not mention.text.isupper(),
+                    -len(mention.text),
+                )
+
+            yield mentions[max(numbers, key=rank)], [mentions[number] for number in numbers]
 
     def _known_entities(self, doc: Doc) -> List[Optional[Hashable]]:
         """The entity of each mention that something else than its name tells, or None."""
@@ -133,32 +192,7 @@ class EntityClusterer(Pipe):
                 known.append(id_)
         return known
 
-    def _resolve(
-        self, names: List[NameKey], known: List[Optional[Hashable]]
-    ) -> Dict[NameKey, Hashable]:
-        """The entity of each name, for mentions of which no more than the name is known.
-
-        Longer names come first, so that a short form finds the entities of all names that
-        may be shortened to it. One that may stand for several is an entity of its own.
-        """
-        known_by_name: Dict[NameKey, Set[Hashable]] = defaultdict(set)
-        for name, entity in zip(names, known, strict=True):
-            if entity is not None:
-                known_by_name[name].add(entity)
-        holders: Dict[NameKey, Set[Hashable]] = defaultdict(set)
-        entities: Dict[NameKey, Hashable] = {}
-        for name in sorted(set(names), key=_length, reverse=True):
-            entities[name] = _only(known_by_name[name] or holders[name]) or name
-            for short_form in self.rules.shorten(name):
-                holders[short_form].add(entities[name])
-        return entities
-
 
 def _only(items: Set[Any]) -> Any:
     """The item of a set that holds no other, else None."""
     return next(iter(items)) if len(items) == 1 else None
-
-
-def _length(name: NameKey) -> Tuple[int, int, Tuple[str, ...]]:
-    """Words, then characters; then the words, for the same order in every run."""
-    return len(name.words), sum(map(len, name.words)), name.words

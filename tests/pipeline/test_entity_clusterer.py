@@ -1,12 +1,17 @@
 """The component: mentions grouped into entities."""
 
+import re
 from typing import Dict, List, Sequence, Tuple
 
 import pytest
 import spacy
 from spacy.language import Language
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
+
+from spacy_docre.entity_sources import make_span_group_entities
+from spacy_docre.pipeline.entity_clusterer import EntityClusterer
+from spacy_docre.pipeline.names import make_name_rules
 
 Mention = Tuple[str, str]
 
@@ -52,8 +57,9 @@ def entities_of(doc: Doc) -> List[int]:
         ([], []),
         ([("Ada Lane", "PER")], [0]),
         ([("Ada Lane", "PER"), ("Oslo", "LOC"), ("Lane", "PER"), ("OSLO", "LOC")], [0, 1, 0, 1]),
-        # The short form may come first.
-        ([("Lane", "PER"), ("Oslo", "LOC"), ("Ada Lane", "PER")], [0, 1, 0]),
+        # A short form comes after the full name, if it is no abbreviation.
+        ([("Lane", "PER"), ("Oslo", "LOC"), ("Ada Lane", "PER")], [0, 1, 2]),
+        ([("A. Lane", "PER"), ("Oslo", "LOC"), ("Ada Lane", "PER")], [0, 1, 0]),
         # Within a type.
         ([("Lane", "LOC"), ("Ada Lane", "PER")], [0, 1]),
         # Through a third name: both are short forms of one person.
@@ -61,12 +67,12 @@ def entities_of(doc: Doc) -> List[int]:
             [("Ada M. Lane", "PER"), ("Ada Maria Lane", "PER"), ("Lane", "PER")],
             [0, 0, 0],
         ),
-        # A short form of two is neither.
-        ([("Ada Lane", "PER"), ("Bruno Lane", "PER"), ("Lane", "PER")], [0, 1, 2]),
-        (
-            [("Ada Lane", "PER"), ("Bruno Lane", "PER"), ("Lane", "PER"), ("Lane", "PER")],
-            [0, 1, 2, 2],
-        ),
+        # A short form of two is of the person named first; of other things it is neither.
+        ([("Ada Lane", "PER"), ("Bruno Lane", "PER"), ("Lane", "PER")], [0, 1, 0]),
+        ([("Acme Works", "ORG"), ("Acme Bank", "ORG"), ("Acme", "ORG")], [0, 1, 2]),
+        # One name with two labels; a demonym may be a language.
+        ([("Ada Lane", "PER"), ("Oslo", "LOC"), ("Ada Lane", "ORG")], [0, 1, 0]),
+        ([("French", "LOC"), ("French", "MISC"), ("7", "NUM"), ("7", "MISC")], [0, 1, 2, 3]),
     ],
 )
 def test_entities(nlp: Language, mentions: List[Mention], entities: List[int]) -> None:
@@ -171,3 +177,56 @@ def test_scores(nlp: Language) -> None:
     clusterer = nlp.get_pipe("entity_clusterer")
     scores = clusterer.score([Example(clusterer(doc_of(nlp, mentions)), reference)])
     assert set(scores.values()) == {1.0}
+
+
+def best_names(nlp: Language, mentions: Sequence[Mention]) -> List[str]:
+    doc = doc_of(nlp, mentions)
+    clusterer = nlp.get_pipe("entity_clusterer")
+    doc._.entities = make_span_group_entities()(clusterer(doc))
+    (stored,) = DocBin(docs=[doc], store_user_data=True).get_docs(nlp.vocab)
+    assert [e.text for e in stored._.entities] == [e.text for e in doc._.entities]
+    return [entity.text for entity in doc._.entities]
+
+
+@pytest.mark.parametrize(
+    "names, label, best",
+    [
+        (["Ada Lane 's", "Ada Lane", "Lane"], "PER", "Ada Lane"),
+        (["Ada Lane", "President Lane", "Lane"], "PER", "Ada Lane"),
+        (["Dr. Ada Lane", "Ada Lane"], "PER", "Ada Lane"),
+        (["WHO", "World Health Organization", "WHO"], "ORG", "World Health Organization"),
+        (["the United States", "United States", "U.S.", "US"], "LOC", "United States"),
+        (["LISBON", "Lisbon"], "LOC", "Lisbon"),
+        (["Acme", "Acme Inc."], "ORG", "Acme Inc."),
+        # All short, and nothing to choose from.
+        (["WHO"], "ORG", "WHO"),
+    ],
+)
+def test_best_name(nlp: Language, names: List[str], label: str, best: str) -> None:
+    assert best_names(nlp, [(name, label) for name in names]) == [best]
+
+
+def test_best_name_is_that_of_the_country() -> None:
+    nlp = spacy.blank("en")
+    rules = {"@misc": "spacy_docre.NameRules.v1", "group_demonyms": True}
+    nlp.add_pipe("entity_clusterer", config={"rules": rules})
+    mentions = [("American", "LOC"), ("US", "LOC"), ("American", "LOC")]
+    assert best_names(nlp, mentions) == ["US"]
+
+
+def test_best_name_of_names_that_a_text_equates(nlp: Language) -> None:
+    """The most frequent one, or the first."""
+    text = "Lane (née Charlotte Falk) met Acme Works (also known as Works and Sons). Lane left."
+    doc = nlp.make_doc(text)
+    names = {"Lane": "PER", "Charlotte Falk": "PER", "Acme Works": "ORG", "Works and Sons": "ORG"}
+    doc.ents = [
+        doc.char_span(*match.span(), label=label)
+        for name, label in names.items()
+        for match in re.finditer(name, text)
+    ]
+    doc._.entities = make_span_group_entities()(nlp.get_pipe("entity_clusterer")(doc))
+    assert [entity.text for entity in doc._.entities] == ["Lane", "Acme Works"]
+    # What is grouped anew has new marks.
+    clusterer = EntityClusterer("again", make_name_rules(None), overwrite=True)
+    doc._.entities = make_span_group_entities()(clusterer(doc))
+    assert [entity.text for entity in doc._.entities] == list(names)

@@ -16,6 +16,11 @@ def first_word(name: Name, small_words: FrozenSet[str]) -> Set[Name]:
     return {name[:1]}
 
 
+def first_words(name: Name, small_words: FrozenSet[str]) -> Set[Name]:
+    """Berenguer Ramon II: "Berenguer", "Berenguer Ramon"."""
+    return {name[:end] for end in range(1, len(name))}
+
+
 def inner_word(name: Name, small_words: FrozenSet[str]) -> Set[Name]:
     """Christian Atsu Twasam: "Atsu"."""
     return {(word,) for word in name[1:-1]}
@@ -48,5 +53,16 @@ def acronym(name: Name, small_words: FrozenSet[str]) -> Set[Name]:
 
 SHORT_FORMS: Dict[str, ShortForm] = {
     rule.__name__: rule
-    for rule in (last_words, first_word, inner_word, first_and_last, initials, acronym)
+    for rule in (
+        last_words,
+        first_word,
+        first_words,
+        inner_word,
+        first_and_last,
+        initials,
+        acronym,
+    )
 }
+
+# A name may be abbreviated before it is given in full, and is not shortened otherwise.
+ABBREVIATIONS = frozenset({acronym, initials})

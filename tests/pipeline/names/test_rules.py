@@ -36,6 +36,9 @@ def shortens(full: str, short: str, label: str) -> bool:
         ("U.S.", "the United States of America", "LOC"),
         ("U. S.", "USA", "LOC"),
         ("USA", "United States", "GPE"),
+        ("the U.S.", "United States", "LOC"),
+        ("New York", "New York City", "LOC"),
+        ("Second World War", "WWII", "EVENT"),
     ],
 )
 def test_the_same_name(first: str, second: str, label: str) -> None:
@@ -66,6 +69,7 @@ def test_another_name(first: str, second: str, label: str) -> None:
     [
         ("Michel Ancel", "Ancel", "PER"),
         ("Michel Ancel", "Michel", "PER"),
+        ("Berenguer Ramon II", "Berenguer Ramon", "PER"),
         ("Fradique de Menezes", "de Menezes", "PER"),
         ("Christian Atsu Twasam", "Atsu", "PER"),
         ("Luis Armando Roche", "Luis Roche", "PER"),

@@ -1,0 +1,85 @@
+"""The component `word_ner`: mentions do not depend on white space."""
+
+from typing import Callable, List, Tuple
+
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from thinc.api import Adam
+
+from tests.test_raw_text import KINDS
+
+Found = List[Tuple[str, str]]
+
+
+@pytest.fixture(scope="module")
+def texts() -> List[str]:
+    return [f"Ada Lane met Bo Falk in {place} Haven , and went home ." for place in ("New", "Old")]
+
+
+@pytest.fixture(scope="module", params=["listener", "own network"])
+def nlp(
+    request: pytest.FixtureRequest, texts: List[str], make_pipeline: Callable, train_step: Callable
+) -> Language:
+    """A pipeline whose recogniser has learnt two texts by heart."""
+    docs = []
+    for text in texts:
+        doc = spacy.blank("en").make_doc(text)
+        doc.ents = [Span(doc, 0, 2, "PER"), Span(doc, 3, 5, "PER"), Span(doc, 6, 8, "LOC")]
+        docs.append(doc)
+    if request.param == "listener":
+        nlp = make_pipeline(("transformer", "ner"))
+        config = nlp.config
+        config["components"]["ner"]["factory"] = "word_ner"
+        config["components"]["ner"]["model"]["tok2vec"]["grad_factor"] = 1.0
+        nlp = spacy.util.load_model_from_config(config)
+    else:
+        nlp = spacy.blank("en")
+        nlp.add_pipe("word_ner", name="ner")
+    examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
+    nlp.initialize(lambda: examples)
+    optimizer = Adam(0.005)
+    for _ in range(60):
+        train_step(nlp, examples, optimizer)
+    return nlp
+
+
+def found(doc: Doc) -> Found:
+    return [(" ".join(span.text.casefold().split()), span.label_) for span in doc.ents]
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if "upper" not in kind and kind != "all of them"]
+)
+def test_white_space(nlp: Language, texts: List[str], kind: str) -> None:
+    for text in texts:
+        expected = found(nlp(text))
+        assert len(expected) == 3
+        doc = nlp(KINDS[kind](text).replace("Ada ", "Ada \n "))
+        assert found(doc) == expected
+        assert not any(span.text != span.text.strip() for span in doc.ents)
+        assert all(token.ent_iob for token in doc)
+    assert [found(doc) for doc in nlp.pipe([*texts, "", " \n"])][2:] == [[], []]
+
+
+def test_mentions_that_are_set_already(nlp: Language, texts: List[str]) -> None:
+    doc = nlp.make_doc(texts[0].replace(" ", "  "))
+    doc.set_ents([Span(doc, 0, 5, "TEAM", kb_id="Q1")], blocked=[doc[6:7]], default="missing")
+    for _, component in nlp.pipeline:
+        doc = component(doc)
+    assert (doc.ents[0].text, doc.ents[0].label_, doc.ents[0].kb_id_) == (
+        "Ada  Lane  met",
+        "TEAM",
+        "Q1",
+    )
+    assert all(span.start > 6 for span in doc.ents[1:])
+
+
+def test_it_loads_what_ner_has_learnt(nlp: Language, texts: List[str], tmp_path) -> None:
+    nlp.to_disk(tmp_path)
+    config = spacy.util.load_config(tmp_path / "config.cfg")
+    config["components"]["ner"]["factory"] = "ner"
+    config.to_disk(tmp_path / "config.cfg")
+    assert found(spacy.load(tmp_path)(texts[0])) == found(nlp(texts[0]))
