@@ -82,7 +82,7 @@ def test_split_of_a_text_with_several_titles() -> None:
     docs = [Doc(VOCAB, words=[*word], user_data={"title": word}) for word in ("x", "y", "x", "y")]
     docs[2].user_data["title"] = "of another"
     parts = split_docs(docs, {"train": 2, "dev": 2})
-    assert [[doc.text for doc in part] for part in parts.values()] == [["x", "x"], ["y", "y"]]
+    assert [[doc.text for doc in part] for part in parts.values()] == [["x ", "x "], ["y ", "y "]]
 
 
 def test_split_of_too_many() -> None:

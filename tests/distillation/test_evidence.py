@@ -90,7 +90,7 @@ def test_stored_and_online_teacher_teach_the_same_evidence(
         weights = nlp.get_pipe("transformer").model.transformer.parameters()
         found.append((loss, torch.cat([w.grad.flatten() for w in weights if w.grad is not None])))
     (stored, ours), (asked, theirs) = found
-    assert stored == pytest.approx(asked, rel=1e-3) and stored > 0.01
+    assert stored == pytest.approx(asked, rel=1e-3) and stored > 0.003
     torch.testing.assert_close(ours, theirs, rtol=1e-2, atol=1e-4)
     assert ours.any()
 
@@ -103,7 +103,7 @@ def test_student_of_the_teacher_itself(
     nlp.get_pipe(EXTRACTOR).distillation = make_mse_distillation(evidence_weight=1.0)
     assert evidence_alone(nlp, taught) == pytest.approx(0.0, abs=1e-4)
     other = make_pipeline(examples=taught, distillation=WITH_EVIDENCE)
-    assert evidence_alone(other, taught) > 0.05
+    assert evidence_alone(other, taught) > 0.003
 
 
 def test_student_learns_the_evidence(
