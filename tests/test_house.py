@@ -43,6 +43,7 @@ TOPICS = {
     "pipeline/test_update.py",
     # What stands beside the package, or goes through all of it.
     "test_ablations.py",
+    "test_copy_encoder.py",
     "test_fuzzing.py",
     "test_house.py",
     "test_project.py",
