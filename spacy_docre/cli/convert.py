@@ -65,8 +65,8 @@ _Split = Annotated[
     Opt(
         *("--split", "-s"),
         metavar="NAME=SIZE",
-        help="Write the next SIZE documents (or 'rest') to NAME.spacy. May be repeated. Documents "
-        "of the same text stay together",
+        help="Write the next SIZE documents (or 'rest') to NAME.spacy, also in a folder of OUTPUT. "
+        "May be repeated. Documents of the same text stay together",
     ),
 ]
 _Partial = Annotated[
@@ -246,10 +246,14 @@ def _parse_sizes(split: List[str]) -> Dict[str, Optional[int]]:
     sizes: Dict[str, Optional[int]] = {}
     for item in split:
         name, _, size = item.partition("=")
-        if not name or Path(name).name != name or not (size == REST or size.isdecimal()):
+        path = Path(name)
+        outside = path.is_absolute() or ".." in path.parts
+        if not path.name or outside or not (size == REST or size.isdecimal()):
             raise typer.BadParameter(
-                f"{item!r} should be NAME=SIZE, where SIZE is a number or '{REST}'."
+                f"{item!r} should be NAME=SIZE, where SIZE is a number or '{REST}', and NAME may "
+                "be in a folder of OUTPUT."
             )
+        name = str(path)
         if name in sizes:
             raise typer.BadParameter(f"There are two splits of the name {name!r}.")
         if size == REST and None in sizes.values():
