@@ -7,6 +7,7 @@ from typing import Container, Dict, List, Optional, Sequence, Set, Tuple
 from spacy.tokens import Doc
 
 from ..annotations import Relation, sentence_boundaries
+from ..mentions import on_one_line
 from .graph import Graph, draw_graph
 from .options import Options
 
@@ -109,7 +110,7 @@ def view_document(doc: Doc, title: str, options: Options, *, draw: bool = True) 
             text=entity.text,
             label=entity.label_,
             color=options.color(entity.label_),
-            names=tuple(dict.fromkeys(mention.text for mention in entity.mentions)),
+            names=tuple(dict.fromkeys(on_one_line(mention.text) for mention in entity.mentions)),
             num_mentions=len(entity.mentions),
             relations=tuple(
                 relation for relation in relations if entity.index in (relation.head, relation.tail)

@@ -2,12 +2,14 @@
 
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
+import numpy
 from spacy.language import Language
 from spacy.pipeline import EntityRecognizer
 from spacy.pipeline.ner import DEFAULT_NER_MODEL
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import TransformerData
-from thinc.api import Model
+from thinc.api import Model, get_array_module, to_numpy
+from thinc.types import Ragged
 
 from ..words import Words, words_of
 
@@ -87,6 +89,16 @@ def _with_vectors(doc: Doc, words: Words) -> Doc:
         if doc.has_extension("trf_data") and doc._.trf_data is not None:
             data = doc._.trf_data
             words.doc._.trf_data = TransformerData(
-                data.wordpieces, data.model_output, data.align[words.tokens]
+                data.wordpieces, data.model_output, _pieces_of(data.align, words.tokens)
             )
     return words.doc
+
+
+def _pieces_of(align: Ragged, tokens: numpy.ndarray) -> Ragged:
+    """The pieces of some tokens. Of a token without any, Ragged cannot be indexed by an array."""
+    lengths = to_numpy(align.lengths)
+    kept = numpy.zeros(len(lengths), dtype=bool)
+    kept[tokens] = True
+    xp = get_array_module(align.data)
+    pieces = align.dataXd[xp.asarray(numpy.repeat(kept, lengths))]
+    return Ragged(pieces, align.lengths[xp.asarray(tokens)])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
+from spacy_transformers.span_getters import configure_strided_spans
 from thinc.api import Adam
 from transformers import (
     AutoModel,
@@ -28,6 +29,7 @@ from spacy_docre.entity_sources import EntityDoc
 from spacy_docre.models.attention import attention_of
 from spacy_docre.models.pieces import encode_document
 from spacy_docre.models.windows import (
+    cut_windows,
     fill_parts,
     fit,
     split_tokens,
@@ -272,3 +274,24 @@ def test_shipped_pipeline_reads_on() -> None:
     doc = nlp(f"{addresses}\n\n{text}")
     found = {(r.head.text, r.label_, r.tail.text) for r in doc._.relations}
     assert len(found & expected) >= 0.9 * len(expected)
+
+
+@pytest.mark.parametrize("white_space", ["  ", "\n", "\t\n\n"])
+def test_strided_windows_are_of_words(white_space: str) -> None:
+    """White space changes neither what a window has nor where it ends, and no token is lost."""
+    nlp = spacy.blank("en")
+    get_spans = configure_strided_spans(window=4, stride=3)
+    texts = ["one two three four five six seven eight", "one two", " \n", ""]
+    docs = [nlp.make_doc(white_space.join(["", *text.split(" "), ""])) for text in texts]
+    clean = cut_windows(get_spans, [nlp.make_doc(text) for text in texts])
+    found = cut_windows(get_spans, docs)
+    assert [[span.text.split() for span in spans] for spans in found[:2]] == [
+        [span.text.split() for span in spans] for spans in clean[:2]
+    ]
+    for doc, spans in zip(docs, found, strict=True):
+        assert {token.i for span in spans for token in span} == set(range(len(doc)))
+
+
+def test_other_windows_are_asked_for_as_they_are() -> None:
+    doc = spacy.blank("en").make_doc("one  two")
+    assert cut_windows(lambda docs: [[doc[:] for doc in docs]], [doc]) == [[doc[:]]]
