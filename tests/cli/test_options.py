@@ -40,7 +40,9 @@ def test_the_former_name_of_logits_is_hidden() -> None:
     assert former.replace("docre teach", "docre logits") == help_of("logits")
 
 
-@pytest.mark.parametrize("command", ["annotate", "evaluate", "logits", "serve", "train"])
+@pytest.mark.parametrize(
+    "command", ["annotate", "calibrate", "evaluate", "logits", "serve", "train"]
+)
 def test_the_gpu_has_one_option(command: str) -> None:
     text = help_of(command)
     assert "--gpu-id" in text and "--device" in text and "-g" in text
@@ -49,6 +51,7 @@ def test_the_gpu_has_one_option(command: str) -> None:
 # What each command with a pipeline or a config needs to begin with.
 ARGUMENTS = {
     "annotate": ["{model}", "texts.jsonl", "-o", "out.jsonl"],
+    "calibrate": ["{model}", "docs.spacy", "out"],
     "evaluate": ["{model}", "docs.spacy"],
     "import-checkpoint": ["weights.pt", "out", "--encoder", "none", "--rel2id", "ids.json"],
     "logits": ["{model}", "docs.spacy", "out"],
@@ -56,7 +59,7 @@ ARGUMENTS = {
     "serve": ["{model}"],
     "train": ["config.cfg", "-o", "out"],
 }
-WITH_GPU = ["annotate", "evaluate", "logits", "serve", "train"]
+WITH_GPU = ["annotate", "calibrate", "evaluate", "logits", "serve", "train"]
 
 
 @pytest.fixture
