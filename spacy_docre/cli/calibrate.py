@@ -35,6 +35,7 @@ def calibrate_cli(
     """
     from ..evaluation.answers import Answers
     from ..evaluation.calibration import fit, reliability
+    from ..evaluation.evaluation import Evaluation
     from ..evaluation.gold import read_gold
     from ..evaluation.predict import predict_answers
     from ..pipeline.components import relation_extractors
@@ -44,7 +45,6 @@ def calibrate_cli(
     import_code(code)
     with exit_on_error(f"Cannot calibrate {model}"):
         gold = read_gold(gold_path, Vocab(), lang=lang)
-        triples = {triple for document in gold.documents.values() for triple in document.triples}
         nlp = load_extracting_pipeline(model, None)
         parts = predict_answers(
             nlp, gold.docs, with_gold_entities=not find_entities, batch_size=batch_size
@@ -53,6 +53,7 @@ def calibrate_cli(
         for _, candidates in tqdm(parts, total=len(gold.docs), unit=" documents", disable=None):
             found.update(candidates)
         scores = {triple: answer.score or 0.0 for triple, answer in found.items()}
+        triples = Evaluation(gold.documents, found).gold
         scale, shift = fit(scores.values(), (triple in triples for triple in scores))
         extractor = relation_extractors(nlp)[-1]
         extractor.calibrate(scale, shift)

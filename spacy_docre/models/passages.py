@@ -191,17 +191,12 @@ def merge(passages: List[PassageScores], num_entities: int, num_classes: int) ->
     if not passages:
         none = numpy.zeros((0, 1))
         return PassageScores(ScoredPairs.all_of(0), numpy.zeros((0, num_classes)), none, none)
-    width = max(scores.shares.shape[1] for scores in passages)
     heads = numpy.concatenate([scores.pairs.heads for scores in passages])  # (all rows,)
     tails = numpy.concatenate([scores.pairs.tails for scores in passages])
     logits = numpy.concatenate([scores.logits for scores in passages])
-    sentences, shares = (
-        numpy.concatenate([_widen(array, width)[rows] for array, rows in arrays])
-        for arrays in (
-            [(scores.sentences, scores.pairs.unordered) for scores in passages],
-            [(scores.shares, scores.pairs.unordered) for scores in passages],
-        )
-    )  # (all rows, kept sentences)
+    rows = [scores.pairs.unordered for scores in passages]
+    sentences = _stack([scores.sentences for scores in passages], rows)
+    shares = _stack([scores.shares for scores in passages], rows)  # (all rows, kept sentences)
     margins = logits[:, 1:] - logits[:, :1]  # (all rows, relations)
     keys = heads * num_entities + tails
     # The surest passage of a pair comes first.
@@ -219,5 +214,12 @@ def merge(passages: List[PassageScores], num_entities: int, num_classes: int) ->
     )
 
 
-def _widen(array: numpy.ndarray, width: int) -> numpy.ndarray:
-    return numpy.pad(array, ((0, 0), (0, width - array.shape[1])))
+def _stack(arrays: List[numpy.ndarray], rows: List[numpy.ndarray]) -> numpy.ndarray:
+    """Rows of arrays, below each other; zeros where one is less wide than another."""
+    width = max(array.shape[1] for array in arrays)
+    return numpy.concatenate(
+        [
+            numpy.pad(array, ((0, 0), (0, width - array.shape[1])))[chosen]
+            for array, chosen in zip(arrays, rows, strict=True)
+        ]
+    )

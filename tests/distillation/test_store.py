@@ -32,6 +32,17 @@ def against_itself(doc: Doc) -> GoldAlignment:
     return GoldAlignment(Example(doc, doc), gold_entities(doc))
 
 
+def change_tensors(
+    stored: Path, folder: Path, change: Callable[[str, numpy.ndarray], numpy.ndarray]
+) -> Path:
+    """A copy of a store, whose tensors have been changed."""
+    shutil.copytree(stored, folder)
+    for file in folder.glob("*.safetensors"):
+        tensors = {name: numpy.array(value) for name, value in load_file(file).items()}
+        save_file({name: change(name, value) for name, value in tensors.items()}, file)
+    return folder
+
+
 def store(
     teacher: TeacherPipeline, docs: List[Doc], path: Path, **settings: Any
 ) -> Iterator[Progress]:
@@ -299,11 +310,7 @@ def test_teacher_that_is_not_there(tmp_path: Path) -> None:
 def test_logits_that_cannot_be_those_of_a_document(
     change: Callable, docs: List[Doc], stored: Path, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "damaged"
-    shutil.copytree(stored, folder)
-    for file in folder.glob("*.safetensors"):
-        tensors = {name: numpy.array(value) for name, value in load_file(file).items()}
-        save_file({name: change(value) for name, value in tensors.items()}, file)
+    folder = change_tensors(stored, tmp_path / "damaged", lambda name, value: change(value))
     with pytest.raises(ValueError, match="is damaged, or of other relations than"):
         stored_logits(folder, docs)
 
@@ -427,16 +434,10 @@ def test_documents_without_sentences(
 def test_evidence_that_cannot_be_that_of_a_document(
     change: Callable, docs: List[Doc], stored: Path, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "damaged"
-    shutil.copytree(stored, folder)
-    for file in folder.glob("*.safetensors"):
-        tensors = {name: numpy.array(value) for name, value in load_file(file).items()}
-        save_file(
-            {
-                n: change(value) if n.endswith(".evidence") else value
-                for n, value in tensors.items()
-            },
-            file,
-        )
+    folder = change_tensors(
+        stored,
+        tmp_path / "damaged",
+        lambda name, value: change(value) if name.endswith(".evidence") else value,
+    )
     with pytest.raises(ValueError, match="is damaged, or of other relations than"):
         stored_logits(folder, docs)
