@@ -20,7 +20,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Adam, Optimizer
-from tokenizers import ByteLevelBPETokenizer, Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import ByteLevelBPETokenizer, Tokenizer, models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 from transformers import (
     AutoModel,
@@ -180,14 +180,22 @@ def _word_piece(
     folder: Path,
     special: Sequence[str] = ("[PAD]", "[CLS]", "[SEP]", "[MASK]"),
 ) -> PreTrainedTokenizerBase:
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=120, special_tokens=[*special, "[UNK]"])
-    tokenizer.train_from_iterator([text.lower() for text in TEXTS], trainer)
-    pieces = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get)
+    starts, others = _parts([text.lower() for text in TEXTS])
+    pieces = [*special, "[UNK]", *starts, *(f"##{part}" for part in others)]
     vocab_file = folder / "pieces.txt"
     vocab_file.write_text("\n".join(pieces), encoding="utf8")
     return tokenizer_class(vocab_file=str(vocab_file))
+
+
+def _parts(texts: Sequence[str]) -> Tuple[List[str], List[str]]:
+    """Pairs and single letters, at the start of words and further on.
+
+    They are not learnt: the trainers of `tokenizers` give other pieces in each process.
+    """
+    words = {word for text in texts for word in text.split()}
+    letters = {letter for word in words for letter in word}
+    starts = {word[:2] for word in words} | letters
+    return sorted(starts), sorted({word[2:4] for word in words if len(word) > 2} | letters)
 
 
 def _byte_pairs(folder: Path) -> PreTrainedTokenizerBase:
@@ -198,12 +206,14 @@ def _byte_pairs(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def _unigram() -> Tokenizer:
-    tokenizer = Tokenizer(models.Unigram())
+    starts, others = _parts(TEXTS)
+    # A longer piece is likelier than its letters.
+    scores = {part: -8.0 / len(part) for part in others}
+    scores.update({f"\u2581{part}": -8.0 / len(part) for part in starts})
+    pieces = [*((name, 0.0) for name in ROBERTA_SPECIAL), *scores.items()]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=ROBERTA_SPECIAL.index("<unk>")))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=100, special_tokens=ROBERTA_SPECIAL, unk_token="<unk>"
-    )
-    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer.add_special_tokens(ROBERTA_SPECIAL)
     tokenizer.post_processor = TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
