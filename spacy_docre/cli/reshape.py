@@ -41,7 +41,7 @@ def reshape_cli(
 
     A cut is a passage with two entities or more. It has the relations whose evidence is in it; of
     others between its entities nobody knows whether it tells them, and its relations are partial.
-    A join is two to five documents one after the other, with no relation between them.
+    A join is two or three documents one after the other, with no relation between them.
     """
     from ..data.corpus_files import read_spacy_docs, write_docs
     from ..data.shapes import choose_cuts, choose_joins

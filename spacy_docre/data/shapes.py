@@ -20,7 +20,8 @@ from ..entity_sources import gold_entities, set_entity_spans
 
 # Sentences of a cut: of each of these kinds there are as many.
 CUT_LENGTHS = (range(1, 2), range(2, 5))
-JOINED = (2, 5)
+# Documents of a join: of more, the passages that are scored are of two or three, too.
+JOINED = (2, 3)
 
 
 def choose_cuts(doc: Doc, number: int, choice: Random) -> List[Doc]:
@@ -94,7 +95,7 @@ def cut(doc: Doc, first: int, end: int) -> Doc:
 
 
 def choose_joins(docs: Sequence[Doc], number: int, choice: Random) -> Iterator[Doc]:
-    """Join documents at random, two to five at a time.
+    """Join documents at random, two or three at a time.
 
     docs (Sequence[Doc]): The documents, of one vocabulary.
     number (int): In how many joins each document is.

@@ -32,6 +32,8 @@ _TOKENIZER_FILE = re.compile(
 _TOKENIZER_CLASS = re.compile(r"\w+Tokenizer(Fast)?", re.ASCII)
 # For chats, and a program in itself: an encoder has no use for it.
 _CHAT_TEMPLATE = ".jinja"
+# Of a tokenizer of Rust.
+_FAST_TOKENIZER = "tokenizer.json"
 # Files of settings, which become arguments of the tokenizer.
 _SETTINGS_FILES = ("tokenizer_config.json", "special_tokens_map.json")
 # Settings that name code (also the attention's: it may be that of a kernel on the hub), files or
@@ -128,7 +130,13 @@ def read_stored(
         text = json.dumps(_encoder_settings(config))
         (Path(folder) / "config.json").write_text(text, encoding="utf8")
         read_config = config_cls.from_pretrained(folder, **safe)
-        tokenizer = tokenizer_cls.from_pretrained(folder, use_fast=use_fast, **safe)
+        try:
+            tokenizer = tokenizer_cls.from_pretrained(folder, use_fast=use_fast, **safe)
+        except ImportError as error:
+            if not use_fast or _FAST_TOKENIZER not in files:
+                raise
+            # Of one that is damaged, transformers says that a package is missing.
+            raise ValueError(f"{_FAST_TOKENIZER} cannot be read: {error.__context__}") from error
     if not isinstance(tokenizer, PreTrainedTokenizerBase):
         raise ValueError("there is no tokenizer")
     return read_config, tokenizer

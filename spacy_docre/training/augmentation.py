@@ -63,9 +63,18 @@ def make_in_turn(*augmenters: Augmenter) -> Augmenter:
     return augment
 
 
-def _make_augmenter(level: float, change: Callable[[Doc], List[Pieces]]) -> Augmenter:
+def require_share(level: float) -> None:
+    """See that a setting is a share of the documents.
+
+    level (float): The setting.
+    RAISES (ValueError): If it is not.
+    """
     if not 0 <= level <= 1:
         raise ValueError(f"level = {level} is no share of the documents: set 0 to 1.")
+
+
+def _make_augmenter(level: float, change: Callable[[Doc], List[Pieces]]) -> Augmenter:
+    require_share(level)
 
     def augment(nlp: Language, example: Example) -> Iterator[Example]:
         if random.random() >= level:

@@ -13,7 +13,7 @@ import torch
 from spacy.language import Language
 from transformers import AutoBackbone, AutoConfig
 
-from spacy_docre.models.encoder_files import load_pretrained, safe_files
+from spacy_docre.models.encoder_files import load_pretrained, read_stored, safe_files
 from tests.models.encoders import docs_of, relations_of
 
 # Where the code that must not run leaves its mark.
@@ -380,3 +380,14 @@ def test_sizes_that_do_not_belong_to_the_weights(
 
     with pytest.raises(ValueError, match="transformer"):
         spacy.load(tamper(saved, tmp_path, change))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"version": "1.0"}', b'["a"]', b"\xff\x00"])
+def test_a_damaged_tokenizer_is_called_so(content: bytes, encoder: Callable) -> None:
+    """And not a package that is missing, whether or not it is."""
+    folder = Path(encoder("bert"))
+    config = json.loads((folder / "config.json").read_text(encoding="utf8"))
+    files = {name: (folder / name).read_bytes() for name in ("tokenizer_config.json", "vocab.txt")}
+    read_stored(config, {**files, "tokenizer.json": (folder / "tokenizer.json").read_bytes()})
+    with pytest.raises(ValueError, match="tokenizer.json cannot be read"):
+        read_stored(config, {**files, "tokenizer.json": content})

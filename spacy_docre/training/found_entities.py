@@ -1,0 +1,74 @@
+"""Documents with the entities that a pipeline finds in their texts, to learn with its faults."""
+
+import random
+from functools import lru_cache
+from pathlib import Path
+from typing import Dict, Iterator, Optional, Union
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from ..entity_sources import copy_words, set_entity_spans
+from ..pipeline.components import relation_extractors
+from ..pipeline.loading import load_pipeline
+from .augmentation import require_share
+from .corpus import Augmenter
+
+
+def make_found_entities(
+    pipeline: Optional[Union[str, Path]] = None, level: float = 1.0
+) -> Augmenter:
+    """`spacy_docre.found_entities.v1`: let a trained pipeline find tokens, sentences and entities
+    in the bare text, in the place of gold. The reference stays, so `ner` still learns gold, and
+    the relation extractor what holds between the entities that it will be given.
+
+    pipeline (Optional[Union[str, Path]]): A folder or a package, with all that stands before its
+        relation extractor. It is loaded when the first document is read. Null where there is none
+        yet: documents stay as they are.
+    level (float): The share of documents whose entities are found.
+    RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
+    RAISES (ValueError): If `level` is no share; for an example, if the pipeline cannot be loaded.
+    """
+    require_share(level)
+
+    def augment(nlp: Language, example: Example) -> Iterator[Example]:
+        if pipeline is None or random.random() >= level:
+            yield example
+            return
+        found = _load_finder(str(pipeline)).find(example.reference.text)
+        predicted = Doc(nlp.vocab).from_bytes(found)
+        yield Example(predicted, example.reference)
+
+    return augment
+
+
+class _Finder:
+    """A pipeline up to its relation extractor, and what it has found."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            self.nlp = load_pipeline(path)
+            self.extractor = relation_extractors(self.nlp)[0]
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path} cannot find entities: {error}") from error
+        self.found: Dict[str, bytes] = {}
+
+    def find(self, text: str) -> bytes:
+        """Words, sentences and, as the span group "entities", the entities of a text, as bytes."""
+        if text not in self.found:
+            doc = self.nlp.make_doc(text)
+            for _, component in self.nlp.pipeline:
+                if component is self.extractor:
+                    break
+                doc = component(doc)
+            copy = copy_words(doc)
+            set_entity_spans(copy, self.extractor.entity_policy.choose(doc).entities)
+            self.found[text] = copy.to_bytes()
+        return self.found[text]
+
+
+@lru_cache(maxsize=1)
+def _load_finder(path: str) -> _Finder:
+    """One for all reads: spaCy asks a corpus several times, the first ones for its labels."""
+    return _Finder(path)
