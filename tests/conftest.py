@@ -457,6 +457,17 @@ def _facts(choice: random.Random, make_example: Callable, vocab: Vocab) -> Examp
     )
 
 
+@pytest.fixture(scope="session")
+def corpus(make_examples: Callable, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six documents, which the trained pipeline has not seen."""
+    path: Path = tmp_path_factory.mktemp("corpus") / "distant.spacy"
+    docs = [example.reference for example in make_examples(6, seed=7)]
+    for number, doc in enumerate(docs):
+        doc.user_data["title"] = f"Document {number}"
+    corpus_files.write_docs({path: docs})
+    return path
+
+
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable:
     """Gives a context in which only so many files of a corpus can be written, two documents

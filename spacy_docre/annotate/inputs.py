@@ -77,6 +77,11 @@ class Listing:
     failures: List[Failure] = field(default_factory=list)
     aside: List[Failure] = field(default_factory=list)
 
+    @property
+    def has_json_lines(self) -> bool:
+        """RETURNS (bool): Whether a file has documents with fields."""
+        return any(_kind(file) == JSON_LINES for file in self.files)
+
 
 def list_files(paths: Iterable[Path]) -> Listing:
     """Find the files of folders, as they are now. Links are followed, and each folder is read

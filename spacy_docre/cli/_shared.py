@@ -86,6 +86,21 @@ def refuse_existing(outputs: Iterable[Path], force: bool) -> None:
         msg.fail(f"Already there: {', '.join(present)}", "Overwrite with --force.", exits=1)
 
 
+def refuse_given(ctx: typer.Context, names: Iterable[str], of: str) -> None:
+    """Refuse options that would change nothing.
+
+    ctx (typer.Context): The context of the command.
+    names (Iterable[str]): The names of its parameters that are of no use.
+    of (str): What they have no meaning for.
+    RAISES (BadParameter): If one of them was given.
+    """
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(str(parameter.name))
+        if parameter.name in names and source is not None and source.name == "COMMANDLINE":
+            options = "/".join([*parameter.opts, *parameter.secondary_opts])
+            raise typer.BadParameter(f"{options} has no meaning for {of}. Leave it out.")
+
+
 def refuse_output_within(data: Path, output: Path) -> None:
     """Refuse to write into the folder that is read.
 

@@ -6,12 +6,19 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Dict, Iterable, List
 
+import typer
 from spacy.cli._util import Arg, Opt, import_code
 from spacy.tokens import Doc
 from tqdm import tqdm
 
 from ._options import BatchSize, Code, Force, Gpu, Model, Threshold
-from ._shared import exit_on_error, load_extracting_pipeline, refuse_existing, use_gpu
+from ._shared import (
+    exit_on_error,
+    load_extracting_pipeline,
+    refuse_existing,
+    refuse_given,
+    use_gpu,
+)
 from ._terminal import msg
 
 if TYPE_CHECKING:
@@ -46,6 +53,7 @@ _PrintTable = Annotated[bool, Opt("--table", "-T", help="Print the relations as 
 
 
 def annotate_cli(
+    ctx: typer.Context,
     model: Model,
     inputs: _Inputs,
     outputs: _Outputs,
@@ -77,6 +85,8 @@ def annotate_cli(
     import_code(code)
     # Listed before the outputs exist, which may be in one of the folders.
     listing = _list_inputs(inputs, outputs)
+    if not listing.has_json_lines:
+        refuse_given(ctx, ("text_field", "id_field"), "inputs without a .jsonl file")
     names = ", ".join(map(str, outputs))
     with exit_on_error(f"Cannot write {names}"), written_whole(outputs) as written:
         nlp = load_extracting_pipeline(model, threshold)

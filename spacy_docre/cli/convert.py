@@ -17,7 +17,7 @@ from spacy.util import get_lang_class
 from spacy.vocab import Vocab
 
 from ._options import Force, Lang, Names
-from ._shared import exit_on_error, refuse_existing, with_progress
+from ._shared import exit_on_error, refuse_existing, refuse_given, with_progress
 from ._terminal import msg
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ _Seed = Annotated[Optional[int], Opt("--seed", help="Shuffle the documents befor
 
 
 def convert_cli(
+    ctx: typer.Context,
     input_path: _Input,
     output_path: _Output,
     format: _InputFormat = Format.auto,
@@ -114,6 +115,8 @@ def convert_cli(
     answers: CounterType[str] = Counter()
     with exit_on_error(f"Cannot read {input_path}"):
         told = _tell_format(input_path) if format == Format.auto else format
+    if told != Format.prodigy:
+        refuse_given(ctx, ("coref_label", "by_text"), f"a file read as {told.value}")
     hint = "" if told == format else f" {input_path} is read as {told.value}: see --format."
     with exit_on_error(f"Cannot convert {input_path}", hint):
         # A file does not hold its language; this is to find a mistyped one.

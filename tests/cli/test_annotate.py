@@ -263,6 +263,16 @@ def test_mistakes_are_told_before_the_model_is_loaded(arguments: List[str], prob
     assert (sorted(Path().iterdir()), Path("texts.jsonl").read_text()) == before
 
 
+@pytest.mark.parametrize("option", ["--text-field", "--id-field"])
+def test_fields_of_files_that_have_none(option: str) -> None:
+    Path("a.txt").write_text(TEXTS[0])
+    result = run("no_such_model", "a.txt", "-o", "out.csv", option, "body")
+    assert result.exit_code == 2
+    assert f"{option} has no meaning" in " ".join(result.output.replace("│", "").split())
+    result = run("no_such_model", "a.txt", "texts.jsonl", "-o", "out.csv", option, "body")
+    assert "Cannot load no_such_model" in result.output
+
+
 def test_a_pipeline_that_cannot_be_used(tmp_path: Path) -> None:
     result = run("no_such_model", "texts.jsonl", "-o", "out.csv")
     assert result.exit_code == 1 and "Cannot load no_such_model" in result.output

@@ -185,6 +185,14 @@ def test_split_keeps_a_text_together() -> None:
     assert len(read("corpus/dev.spacy")) == 3 and not read("corpus/train.spacy")
 
 
+@pytest.mark.parametrize("option", [["--coref-label", "SAME"], ["--by-coref"], ["--by-text"]])
+def test_options_of_another_format(option: List[str]) -> None:
+    result = convert("docred.json", "out.spacy", *option)
+    assert result.exit_code == 2
+    assert option[0] in output(result) and "read as docred" in output(result)
+    assert not Path("out.spacy").exists()
+
+
 def test_coreference_label() -> None:
     result = convert("prodigy.jsonl", "train.spacy", "--coref-label", "SAME")
     assert "train.spacy 1 1 2 0" in output(result)

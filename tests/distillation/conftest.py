@@ -1,7 +1,7 @@
 """Fixtures of the distillation tests: a teacher, documents, and their logits on disk."""
 
 from pathlib import Path
-from typing import Callable, List
+from typing import List
 
 import pytest
 import spacy
@@ -9,21 +9,10 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_docre.data.corpus_files import read_spacy_docs, write_docs
+from spacy_docre.data.corpus_files import read_spacy_docs
 from spacy_docre.distillation.storing import store_logits
 from spacy_docre.pipeline.teacher_pipeline import TeacherPipeline
 from spacy_docre.training.corpus import make_corpus
-
-
-@pytest.fixture(scope="session")
-def corpus(make_examples: Callable, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six documents, which the trained pipeline has not seen."""
-    path = tmp_path_factory.mktemp("corpus") / "distant.spacy"
-    docs = [example.reference for example in make_examples(6, seed=7)]
-    for number, doc in enumerate(docs):
-        doc.user_data["title"] = f"Document {number}"
-    write_docs({path: docs})
-    return path
 
 
 @pytest.fixture(scope="session")

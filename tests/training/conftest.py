@@ -1,14 +1,14 @@
 """Fixtures of the tests of corpora: documents, and the logits of a teacher that knows nothing."""
 
 from pathlib import Path
-from typing import Callable, Iterator, Sequence
+from typing import Iterator, Sequence
 
 import numpy
 import pytest
 from spacy.vocab import Vocab
 
 from spacy_docre.alignment import GoldAlignment
-from spacy_docre.data.corpus_files import read_spacy_docs, write_docs
+from spacy_docre.data.corpus_files import read_spacy_docs
 from spacy_docre.distillation.storing import store_logits
 from spacy_docre.distillation.teacher import Teacher
 from spacy_docre.distillation.teacher_logits import TeacherLogits
@@ -23,17 +23,6 @@ class RandomTeacher(Teacher):
         for alignment in alignments:
             shape = Pairs.count(len(alignment.predicted)), 1 + len(LABELS)
             yield TeacherLogits(numpy.random.default_rng(shape[0]).normal(size=shape))
-
-
-@pytest.fixture(scope="session")
-def corpus(make_examples: Callable, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six documents."""
-    path = tmp_path_factory.mktemp("corpus") / "taught.spacy"
-    docs = [example.reference for example in make_examples(6, seed=7)]
-    for number, doc in enumerate(docs):
-        doc.user_data["title"] = f"Document {number}"
-    write_docs({path: docs})
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,87 @@
+"""Train en_docre_wiki in one of its sizes, in three stages of one config."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Dict
+
+import typer
+from wasabi import msg
+
+from spacy_docre.training.checkpoint import has_begun
+
+CONFIG = Path("configs/en_docre_wiki_sm.cfg")
+# What a size has of its own: the larger the encoder, the lower its learning rate.
+SIZES: Dict[str, Dict[str, Any]] = {
+    "sm": {"paths.encoder": "encoder/all-MiniLM-L6-v2"},
+    "md": {
+        "paths.encoder": "encoder/all-mpnet-base-v2",
+        "components.doc_relation_extractor.model.width": 768,
+        "components.transformer.model.learn_rate_factor": 0.05,
+        "components.doc_relation_extractor.learn_rate_factor": 0.2,
+    },
+}
+# The relation extractor first, as the others learn in less time; then all components; then all of
+# them on the entities that they find.
+STAGES: Dict[str, Dict[str, Any]] = {
+    "extractor": {
+        "nlp.pipeline": ["transformer", "doc_relation_extractor"],
+        "training.score_weights": {"rel_f": 1.0},
+        "training.max_steps": 5000,
+        "training.optimizer.learn_rate.total_steps": 5000,
+        "training.optimizer.learn_rate.warmup_steps": 300,
+    },
+    "gold": {
+        "training.max_steps": 1600,
+        "training.eval_frequency": 400,
+        "training.optimizer.learn_rate.total_steps": 1600,
+        "training.optimizer.learn_rate.warmup_steps": 100,
+    },
+    "found": {
+        "training.max_steps": 600,
+        "training.eval_frequency": 300,
+        "training.optimizer.learn_rate.initial_rate": 0.0005,
+        "training.optimizer.learn_rate.total_steps": 600,
+        "training.optimizer.learn_rate.warmup_steps": 60,
+    },
+}
+
+
+def train_wiki(
+    context: typer.Context,
+    size: Annotated[str, typer.Argument(help="sm or md")],
+    output: Annotated[Path, typer.Option(help="Folder of the stages")] = Path("training/wiki"),
+    gpu_id: Annotated[int, typer.Option(help="Number of the GPU, -1 for the CPU")] = -1,
+) -> None:
+    """Train the stages one after the other. What is finished is left as it is, what was broken off
+    goes on. Settings for all stages can be given, e.g. --system.seed 1"""
+    if size not in SIZES:
+        msg.fail(f"There is no size {size!r}", f"Choose one of {', '.join(SIZES)}.", exits=1)
+    start: Dict[str, Any] = {}
+    for stage, settings in STAGES.items():
+        folder = output / size / stage
+        model = folder / "model-last"
+        if model.exists() and not has_begun(folder):
+            msg.info(f"{folder} is finished")
+        else:
+            msg.divider(f"{size}, {stage}")
+            overrides = {**SIZES[size], **settings, **start}
+            command = ["train", str(CONFIG), "--output", str(folder), "--gpu-id", str(gpu_id)]
+            for name, value in overrides.items():
+                text = value if isinstance(value, str) else json.dumps(value)
+                command += [f"--{name}", text]
+            subprocess.run(
+                [sys.executable, "-m", "spacy", "docre", *command, *context.args], check=True
+            )
+        start = {"paths.start": str(model)}
+        if stage == "gold":
+            start["paths.finder"] = str(model)
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False)
+    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+        train_wiki
+    )
+    app()
