@@ -33,17 +33,17 @@ STAGES: Dict[str, Dict[str, Any]] = {
         "training.optimizer.learn_rate.warmup_steps": 300,
     },
     "gold": {
-        "training.max_steps": 1600,
-        "training.eval_frequency": 400,
-        "training.optimizer.learn_rate.total_steps": 1600,
+        "training.max_steps": 1200,
+        "training.eval_frequency": 200,
+        "training.optimizer.learn_rate.total_steps": 1200,
         "training.optimizer.learn_rate.warmup_steps": 100,
     },
     "found": {
-        "training.max_steps": 600,
-        "training.eval_frequency": 300,
+        "training.max_steps": 400,
+        "training.eval_frequency": 200,
         "training.optimizer.learn_rate.initial_rate": 0.0005,
-        "training.optimizer.learn_rate.total_steps": 600,
-        "training.optimizer.learn_rate.warmup_steps": 60,
+        "training.optimizer.learn_rate.total_steps": 400,
+        "training.optimizer.learn_rate.warmup_steps": 40,
     },
 }
 
