@@ -18,6 +18,8 @@ SIZES: Dict[str, Dict[str, Any]] = {
     "md": {
         "paths.encoder": "encoder/all-mpnet-base-v2",
         "components.doc_relation_extractor.model.width": 768,
+        "components.doc_relation_extractor.model.block_size": 64,
+        "components.doc_relation_extractor.model.pair_width": 256,
         "components.transformer.model.learn_rate_factor": 0.05,
         "components.doc_relation_extractor.learn_rate_factor": 0.2,
     },
