@@ -44,6 +44,7 @@ TOPICS = {
     # What stands beside the package, or goes through all of it.
     "test_ablations.py",
     "test_copy_encoder.py",
+    "test_train_wiki.py",
     "test_fuzzing.py",
     "test_house.py",
     "test_project.py",

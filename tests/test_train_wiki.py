@@ -1,0 +1,119 @@
+"""The script that trains en_docre_wiki: its three stages, on a tiny encoder."""
+
+import random
+import runpy
+import sys
+from pathlib import Path
+from typing import Callable, Iterator, List, Sequence, Tuple
+
+import numpy
+import pytest
+import spacy
+from spacy.vocab import Vocab
+
+from spacy_docre.alignment import GoldAlignment
+from spacy_docre.annotations import mark_partial
+from spacy_docre.data.corpus_files import write_docs
+from spacy_docre.data.docred import read_docred
+from spacy_docre.data.shapes import choose_cuts, choose_joins
+from spacy_docre.distillation.storing import store_logits
+from spacy_docre.distillation.teacher import Teacher
+from spacy_docre.distillation.teacher_logits import TeacherLogits
+from spacy_docre.entity_sources import copy_words, gold_entities, set_entity_spans
+from spacy_docre.pairs import Pairs
+
+ROOT = Path(__file__).parent.parent
+SIZES = {"width": 32, "block_size": 4, "pair_width": 32}
+
+
+class RandomTeacher(Teacher):
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._labels = tuple(labels)
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        return self._labels
+
+    def logits(self, alignments: Sequence[GoldAlignment]) -> Iterator[TeacherLogits]:
+        for alignment in alignments:
+            shape = Pairs.count(len(alignment.predicted)), 1 + len(self.labels)
+            sentences = len(list(alignment.example.predicted.sents))
+            yield TeacherLogits(
+                numpy.random.default_rng(0).normal(size=shape),
+                evidence=numpy.full((shape[0], sentences), 1 / sentences),
+            )
+
+
+@pytest.fixture
+def corpora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with all that the script reads."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    docs = list(read_docred(ROOT / "assets" / "quickstart" / "train.json", Vocab()))
+    complete, partial, dev = docs[:5], docs[5:8], docs[8:10]
+    labels = sorted({relation.label_ for doc in complete for relation in doc._.relations})
+    for doc in docs:
+        doc._.relations = [each.triple for each in doc._.relations if each.label_ in labels]
+    unlabelled = []
+    for doc in docs[10:12]:
+        unlabelled.append(copy_words(doc))
+        set_entity_spans(unlabelled[-1], gold_entities(doc))
+    for doc in partial:
+        mark_partial(doc)
+    choice = random.Random(0)
+    parts = {
+        "complete/train": complete,
+        "partial": partial,
+        "unlabelled": unlabelled,
+        "cuts": [cut for doc in complete for cut in choose_cuts(doc, 1, choice)],
+        "joins": list(choose_joins(complete, 1, choice)),
+        "dev": dev,
+    }
+    for name, docs in parts.items():
+        for number, doc in enumerate(docs):
+            doc.user_data["title"] = f"{name} {number}"
+    folder = tmp_path / "corpus" / "wiki"
+    (folder / "complete").mkdir(parents=True)
+    write_docs({folder / f"{name}.spacy": docs for name, docs in parts.items()})
+    taught = [
+        doc for name in ("complete/train", "partial", "unlabelled", "cuts") for doc in parts[name]
+    ]
+    list(
+        store_logits(RandomTeacher(labels), taught, tmp_path / "training/wiki-logits", checksum="1")
+    )
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, arguments: List[object]) -> int:
+    monkeypatch.setattr(sys, "argv", ["train_wiki.py", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "scripts" / "train_wiki.py"), run_name="__main__")
+    return int(ended.value.code or 0)
+
+
+def test_stages(
+    corpora: Path, encoder: Callable, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    """Each begins with what the one before it has learnt, and what is finished stays."""
+    settings: List[object] = ["sm", "--paths.encoder", encoder("bert")]
+    for name, value in SIZES.items():
+        settings += [f"--components.doc_relation_extractor.model.{name}", value]
+    settings += ["--training.max_steps", 2, "--training.eval_frequency", 1]
+    assert run(monkeypatch, settings) == 0
+    folder = corpora / "training" / "wiki" / "sm"
+    stages = ("extractor", "gold", "found")
+    pipelines = [spacy.load(folder / stage / "model-last") for stage in stages]
+    assert pipelines[0].pipe_names == ["transformer", "doc_relation_extractor"]
+    for nlp, before in zip(pipelines[1:], stages, strict=False):
+        assert nlp.pipe_names[-1] == "doc_relation_extractor" and "ner" in nlp.pipe_names
+        assert nlp.config["paths"]["start"] == str(Path("training/wiki/sm") / before / "model-last")
+    assert pipelines[2].config["paths"]["finder"] == pipelines[2].config["paths"]["start"]
+    assert pipelines[1].config["paths"]["finder"] is None
+    capfd.readouterr()
+    assert run(monkeypatch, settings) == 0
+    assert capfd.readouterr().out.count("is finished") == 3
+
+
+def test_sizes_that_there_are_not(monkeypatch: pytest.MonkeyPatch, capfd) -> None:
+    assert run(monkeypatch, ["xl"]) == 1
+    assert "Choose one of sm, md" in " ".join(capfd.readouterr().out.split())
