@@ -1,9 +1,7 @@
 """The variants of the config, and the script that trains them."""
 
-import runpy
-import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, Tuple
 
 import pytest
 import spacy
@@ -12,6 +10,7 @@ from spacy.util import load_config
 from thinc.api import Config
 
 from spacy_docre.data.corpus_files import write_docs
+from tests.scripts import run_script
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = ROOT / "configs"
@@ -48,13 +47,6 @@ def test_variant_differs_from_the_config_in_what_it_names(variant: Path) -> None
     spacy.registry.resolve(blocks if markers is None else {**blocks, "markers": markers})
 
 
-def run(monkeypatch: pytest.MonkeyPatch, arguments: List[object]) -> None:
-    monkeypatch.setattr(sys, "argv", ["ablations.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(ROOT / "scripts" / "ablations.py"), run_name="__main__")
-    assert not ended.value.code
-
-
 def test_table(
     encoder: Callable, make_examples: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,16 +56,15 @@ def test_table(
     settings = ["--paths.encoder", encoder("bert"), "--training.max_steps", 1]
     settings += ["--training.eval_frequency", 1]
     config, variant = CONFIGS / "redocred_minilm.cfg", CONFIGS / "ablations" / "no_axial.cfg"
-    run(monkeypatch, [config, "--variant", variant, "--seeds", 2, *settings])
+    arguments = [config, "--variant", variant, "--seeds", 2, *settings]
+    assert run_script(monkeypatch, "ablations.py", arguments) == 0
     trained = Path("training/ablations/no_axial/1/model-last")
     written = (trained / "meta.json").stat().st_mtime_ns
     (tmp_path / "training/ablations/no_axial/0/scores/metrics.json").unlink()
-    run(monkeypatch, [config, "--variant", variant, "--seeds", 2, *settings])
+    assert run_script(monkeypatch, "ablations.py", arguments) == 0
     assert (trained / "meta.json").stat().st_mtime_ns == written
-    with pytest.raises(SystemExit) as ended:
-        monkeypatch.setattr(sys, "argv", [*sys.argv, "--training.dropout", "0.3"])
-        runpy.run_path(str(ROOT / "scripts" / "ablations.py"), run_name="__main__")
-    assert ended.value.code == 1
+    arguments += ["--training.dropout", 0.3]
+    assert run_script(monkeypatch, "ablations.py", arguments) == 1
     pair_encoder = spacy.load(trained).config["components"][EXTRACTOR]["model"]["pair_encoder"]
     assert pair_encoder is None
     scores = srsly.read_json("training/ablations/no_axial/0/scores/metrics.json")

@@ -1,47 +1,24 @@
 """The script that trains en_docre_wiki: its three stages, on a tiny encoder."""
 
 import random
-import runpy
-import sys
 from pathlib import Path
-from typing import Callable, Iterator, List, Sequence, Tuple
+from typing import Callable, List
 
-import numpy
 import pytest
 import spacy
 from spacy.vocab import Vocab
 
-from spacy_docre.alignment import GoldAlignment
 from spacy_docre.annotations import mark_partial
 from spacy_docre.data.corpus_files import write_docs
 from spacy_docre.data.docred import read_docred
 from spacy_docre.data.shapes import choose_cuts, choose_joins
 from spacy_docre.distillation.storing import store_logits
-from spacy_docre.distillation.teacher import Teacher
-from spacy_docre.distillation.teacher_logits import TeacherLogits
 from spacy_docre.entity_sources import copy_words, gold_entities, set_entity_spans
-from spacy_docre.pairs import Pairs
+from tests.scripts import run_script
+from tests.teachers import RandomTeacher
 
 ROOT = Path(__file__).parent.parent
 SIZES = {"width": 32, "block_size": 4, "pair_width": 32}
-
-
-class RandomTeacher(Teacher):
-    def __init__(self, labels: Sequence[str]) -> None:
-        self._labels = tuple(labels)
-
-    @property
-    def labels(self) -> Tuple[str, ...]:
-        return self._labels
-
-    def logits(self, alignments: Sequence[GoldAlignment]) -> Iterator[TeacherLogits]:
-        for alignment in alignments:
-            shape = Pairs.count(len(alignment.predicted)), 1 + len(self.labels)
-            sentences = len(list(alignment.example.predicted.sents))
-            yield TeacherLogits(
-                numpy.random.default_rng(0).normal(size=shape),
-                evidence=numpy.full((shape[0], sentences), 1 / sentences),
-            )
 
 
 @pytest.fixture
@@ -79,16 +56,14 @@ def corpora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         doc for name in ("complete/train", "partial", "unlabelled", "cuts") for doc in parts[name]
     ]
     list(
-        store_logits(RandomTeacher(labels), taught, tmp_path / "training/wiki-logits", checksum="1")
+        store_logits(
+            RandomTeacher(labels, evidence=True),
+            taught,
+            tmp_path / "training/wiki-logits",
+            checksum="1",
+        )
     )
     return tmp_path
-
-
-def run(monkeypatch: pytest.MonkeyPatch, arguments: List[object]) -> int:
-    monkeypatch.setattr(sys, "argv", ["train_wiki.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(ROOT / "scripts" / "train_wiki.py"), run_name="__main__")
-    return int(ended.value.code or 0)
 
 
 def test_stages(
@@ -99,7 +74,7 @@ def test_stages(
     for name, value in SIZES.items():
         settings += [f"--components.doc_relation_extractor.model.{name}", value]
     settings += ["--training.max_steps", 2, "--training.eval_frequency", 1]
-    assert run(monkeypatch, settings) == 0
+    assert run_script(monkeypatch, "train_wiki.py", settings) == 0
     folder = corpora / "training" / "wiki" / "sm"
     stages = ("extractor", "gold", "found")
     pipelines = [spacy.load(folder / stage / "model-last") for stage in stages]
@@ -110,10 +85,10 @@ def test_stages(
     assert pipelines[2].config["paths"]["finder"] == pipelines[2].config["paths"]["start"]
     assert pipelines[1].config["paths"]["finder"] is None
     capfd.readouterr()
-    assert run(monkeypatch, settings) == 0
+    assert run_script(monkeypatch, "train_wiki.py", settings) == 0
     assert capfd.readouterr().out.count("is finished") == 3
 
 
 def test_sizes_that_there_are_not(monkeypatch: pytest.MonkeyPatch, capfd) -> None:
-    assert run(monkeypatch, ["xl"]) == 1
+    assert run_script(monkeypatch, "train_wiki.py", ["xl"]) == 1
     assert "Choose one of sm, md" in " ".join(capfd.readouterr().out.split())

@@ -19,6 +19,7 @@ from .corpus import Augmenter
 # spaces left at their ends; empty lines; columns; text out of a typesetter or a web page.
 RUNS = ("\n", "\r\n", "\r", " \n", "\n\n", "\n    ", "  ", "   ", "\t", "\u00a0", "\u00a0 ")
 CASES: Sequence[Callable[[str], str]] = (str.lower, str.upper)
+Change = Callable[[Language, Example], Example]
 
 
 def make_white_space(level: float) -> Augmenter:
@@ -32,7 +33,7 @@ def make_white_space(level: float) -> Augmenter:
     RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
     RAISES (ValueError): If `level` is no share; for an example, if its documents have other words.
     """
-    return _make_augmenter(level, _with_other_white_space)
+    return change_share(level, _rewriting(_with_other_white_space))
 
 
 def make_letter_case(level: float) -> Augmenter:
@@ -43,7 +44,7 @@ def make_letter_case(level: float) -> Augmenter:
     RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
     RAISES (ValueError): As `make_white_space`.
     """
-    return _make_augmenter(level, _in_other_case)
+    return change_share(level, _rewriting(_in_other_case))
 
 
 def make_in_turn(*augmenters: Augmenter) -> Augmenter:
@@ -63,23 +64,27 @@ def make_in_turn(*augmenters: Augmenter) -> Augmenter:
     return augment
 
 
-def require_share(level: float) -> None:
-    """See that a setting is a share of the documents.
+def change_share(level: float, change: Change) -> Augmenter:
+    """Make an augmenter that changes some examples and gives the others as they are.
 
-    level (float): The setting.
-    RAISES (ValueError): If it is not.
+    level (float): The share of examples that are changed, at random.
+    change (Callable[[Language, Example], Example]): Changes an example.
+    RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
+    RAISES (ValueError): If `level` is no share.
     """
     if not 0 <= level <= 1:
         raise ValueError(f"level = {level} is no share of the documents: set 0 to 1.")
 
-
-def _make_augmenter(level: float, change: Callable[[Doc], List[Pieces]]) -> Augmenter:
-    require_share(level)
-
     def augment(nlp: Language, example: Example) -> Iterator[Example]:
-        if random.random() >= level:
-            yield example
-            return
+        yield change(nlp, example) if random.random() < level else example
+
+    return augment
+
+
+def _rewriting(pieces_of: Callable[[Doc], List[Pieces]]) -> Change:
+    """Write both documents of an example in the same other words."""
+
+    def change(nlp: Language, example: Example) -> Example:
         predicted, reference = example.predicted, example.reference
         if [token.text_with_ws for token in predicted] != [
             token.text_with_ws for token in reference
@@ -89,10 +94,10 @@ def _make_augmenter(level: float, change: Callable[[Doc], List[Pieces]]) -> Augm
                 "those of its reference: set this augmenter in spacy_docre.Corpus.v1, or before "
                 "any other that changes one of them alone."
             )
-        pieces = change(reference)
-        yield Example(rewrite(predicted, pieces), rewrite(reference, pieces))
+        pieces = pieces_of(reference)
+        return Example(rewrite(predicted, pieces), rewrite(reference, pieces))
 
-    return augment
+    return change
 
 
 def _with_other_white_space(doc: Doc) -> List[Pieces]:

@@ -1,9 +1,8 @@
 """Documents with the entities that a pipeline finds in their texts, to learn with its faults."""
 
-import random
 from functools import lru_cache
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Union
+from typing import Dict, Optional, Union
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -12,7 +11,7 @@ from spacy.training import Example
 from ..entity_sources import copy_words, set_entity_spans
 from ..pipeline.components import relation_extractors
 from ..pipeline.loading import load_pipeline
-from .augmentation import require_share
+from .augmentation import change_share, make_in_turn
 from .corpus import Augmenter
 
 
@@ -30,17 +29,13 @@ def make_found_entities(
     RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
     RAISES (ValueError): If `level` is no share; for an example, if the pipeline cannot be loaded.
     """
-    require_share(level)
 
-    def augment(nlp: Language, example: Example) -> Iterator[Example]:
-        if pipeline is None or random.random() >= level:
-            yield example
-            return
+    def change(nlp: Language, example: Example) -> Example:
         found = _load_finder(str(pipeline)).find(example.reference.text)
-        predicted = Doc(nlp.vocab).from_bytes(found)
-        yield Example(predicted, example.reference)
+        return Example(Doc(nlp.vocab).from_bytes(found), example.reference)
 
-    return augment
+    augmenter = change_share(level, change)
+    return make_in_turn() if pipeline is None else augmenter
 
 
 class _Finder:
