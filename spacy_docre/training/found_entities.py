@@ -32,10 +32,21 @@ def make_found_entities(
 
     def change(nlp: Language, example: Example) -> Example:
         found = _load_finder(str(pipeline)).find(example.reference.text)
-        return Example(Doc(nlp.vocab).from_bytes(found), example.reference)
+        changed = Example(Doc(nlp.vocab).from_bytes(found), example.reference)
+        _join_sentences(changed)
+        return changed
 
     augmenter = change_share(level, change)
     return make_in_turn() if pipeline is None else augmenter
+
+
+def _join_sentences(example: Example) -> None:
+    """Let no sentence begin inside a gold mention, where `ner` has nothing to learn (E024)."""
+    for mention in example.reference.ents:
+        tokens = example.alignment.y2x[mention.start : mention.end]
+        if len(tokens):
+            for token in example.predicted[tokens[0] + 1 : tokens[-1] + 1]:
+                token.is_sent_start = False
 
 
 class _Finder:

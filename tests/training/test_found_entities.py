@@ -88,6 +88,36 @@ def test_relations_hold_between_the_entities_that_were_found(
     assert losses[-1] < losses[0] / 2
 
 
+def test_ner_learns_mentions_that_the_pipeline_parts(
+    make_pipeline: Callable, make_examples: Callable, tmp_path: Path
+) -> None:
+    """Wherever its sentences begin: spaCy's `ner` ends with E024 where one begins in a mention."""
+    finder: Language = make_pipeline(examples=make_examples(4))
+    # Each capital begins a sentence.
+    patterns = [[{"TEXT": {"REGEX": "^[A-Z]"}}]]
+    ruler = finder.add_pipe("attribute_ruler", first=True)
+    ruler.add(patterns, {"SENT_START": 1})
+    finder.to_disk(tmp_path / "finder")
+    augment = registry.augmenters.get("spacy_docre.found_entities.v1")(tmp_path / "finder")
+    student = spacy.blank("en")
+    student.add_pipe("ner")
+    references = [example.reference for example in make_examples(6, seed=3)]
+    student.initialize(lambda: [make_example(doc) for doc in references])
+    examples = [changed for doc in references for changed in augment(student, make_example(doc))]
+    starts = [token for example in examples for token in example.predicted if token.is_sent_start]
+    assert len(starts) > 3 * len(examples)
+    for example in examples:
+        mentions = example.get_aligned_spans_y2x(example.reference.ents)
+        assert any(len(mention) > 1 for mention in mentions)
+    for _ in range(30):
+        losses = student.update(examples)
+    for example in examples:
+        predicted = student(example.predicted.copy())
+        assert [ent.text for ent in predicted.ents] == [
+            ent.text for ent in example.reference.ents
+        ], losses
+
+
 def test_a_share_of_the_documents(folder: Path, references: List[Doc]) -> None:
     make = registry.augmenters.get("spacy_docre.found_entities.v1")
     for path, level, expected in (
