@@ -23,7 +23,9 @@ def ship_pipeline(model: Path, recipe: Path, meta: Path, scores: Path, output: P
     # The scores of its last step are of documents that it was trained on.
     nlp.meta["performance"] = srsly.read_json(scores)
     # The paths of the machine it was trained on are of no use on another.
-    nlp.config["paths"].update(load_config(recipe)["paths"])
+    sections = load_config(recipe)
+    for section in ("paths", "corpora", "initialize"):
+        nlp.config[section] = sections[section]
     nlp.to_disk(output)
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
     msg.good(f"{output}: {size / 1e6:.1f} MB")

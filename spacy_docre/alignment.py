@@ -202,8 +202,7 @@ class GoldAlignment:
         characters, sentences = self._characters
         # A token that two tokens of the reference are part of is one.
         tokens = numpy.unique(numpy.asarray(self._tokens[start:end], dtype="int64"))
-        number = len(sentence_boundaries(self.example.predicted))
-        return numpy.bincount(sentences[tokens], characters[tokens], minlength=number)
+        return numpy.bincount(sentences[tokens], characters[tokens], minlength=self._num_sentences)
 
     @property
     def sentence_parts(self) -> numpy.ndarray:
@@ -211,12 +210,15 @@ class GoldAlignment:
             predicted document, shape (reference's sentences, sentences).
         RAISES (ValueError): As `gold`.
         """
-        number = len(sentence_boundaries(self.example.predicted))
         boundaries = sentence_boundaries(self.example.reference)
-        overlap = numpy.zeros((len(boundaries), number))
+        overlap = numpy.zeros((len(boundaries), self._num_sentences))
         for index, (start, end) in enumerate(boundaries):
             overlap[index] = self.sentence_overlap(start, end)
         return overlap / numpy.maximum(overlap.sum(1, keepdims=True), 1)
+
+    @cached_property
+    def _num_sentences(self) -> int:
+        return len(sentence_boundaries(self.example.predicted))
 
     @cached_property
     def _characters(self) -> Tuple[numpy.ndarray, numpy.ndarray]:

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy
+from spacy.attrs import SENT_START
 from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
@@ -190,7 +191,10 @@ def sentence_boundaries(doc: Doc) -> List[Tuple[int, int]]:
     doc (Doc): The document.
     RETURNS (List[Tuple[int, int]]): The boundaries; none where the document is empty.
     """
-    starts = [token.i for token in doc if token.i == 0 or token.is_sent_start]
+    # In one call: documents are asked often, and long ones have many tokens.
+    starts = numpy.flatnonzero(doc.to_array([SENT_START]) == 1).tolist()
+    if len(doc) and starts[:1] != [0]:
+        starts.insert(0, 0)
     return list(pairwise([*starts, len(doc)]))
 
 

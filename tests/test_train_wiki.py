@@ -1,4 +1,5 @@
-"""The script that trains en_docre_wiki: its three stages, on a tiny encoder."""
+"""The script that trains en_docre_wiki: its three stages, on a tiny encoder; and what is
+shipped of it."""
 
 import random
 from pathlib import Path
@@ -6,6 +7,7 @@ from typing import Callable, List
 
 import pytest
 import spacy
+from spacy.util import load_config
 from spacy.vocab import Vocab
 
 from spacy_docre.annotations import mark_partial
@@ -18,6 +20,7 @@ from tests.scripts import run_script
 from tests.teachers import RandomTeacher
 
 ROOT = Path(__file__).parent.parent
+RECIPE = ROOT / "configs" / "en_docre_wiki_sm.cfg"
 SIZES = {"width": 32, "block_size": 4, "pair_width": 32}
 
 
@@ -87,6 +90,20 @@ def test_stages(
     capfd.readouterr()
     assert run_script(monkeypatch, "train_wiki.py", settings) == 0
     assert capfd.readouterr().out.count("is finished") == 3
+    shipped = ship(folder / "found" / "model-last", monkeypatch)
+    for path in (corpora, encoder("bert"), folder.relative_to(corpora)):
+        assert str(path) not in (shipped / "config.cfg").read_text(encoding="utf8")
+    for part in ("paths", "corpora", "initialize"):
+        assert spacy.load(shipped).config[part] == load_config(RECIPE)[part]
+    assert spacy.load(shipped).meta["performance"] == {"rel_f": 0.5}
+
+
+def ship(model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As the workflow does, into the working directory."""
+    Path("scores.json").write_text('{"rel_f": 0.5}', encoding="utf8")
+    settings = [model, RECIPE, RECIPE.with_suffix(".json"), "scores.json", "shipped"]
+    assert run_script(monkeypatch, "ship_pipeline.py", settings) == 0
+    return Path("shipped")
 
 
 def test_sizes_that_there_are_not(monkeypatch: pytest.MonkeyPatch, capfd) -> None:
