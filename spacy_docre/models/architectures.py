@@ -147,8 +147,7 @@ def make_doc_relation_model(
     """
     require_positive(width=width, block_size=block_size, pair_width=pair_width, max_pairs=max_pairs)
     _check_rates(dropout, smoothing)
-    build_network = partial(
-        getattr(pair_encoder, "network", KDDocRE),
+    settings = dict(
         width=width,
         block_size=block_size,
         pair_width=pair_width,
@@ -164,7 +163,8 @@ def make_doc_relation_model(
     encode = partial(
         encode_document, mention_pooling=mention_pooling, special_tokens=special_tokens
     )
-    return make_extractor(tok2vec, build_network, encode, stored_precision, max_pairs, passages)
+    network = getattr(pair_encoder, "network", KDDocRE)
+    return make_extractor(tok2vec, network, settings, encode, stored_precision, max_pairs, passages)
 
 
 def _layer(slot: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, cast
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Type, cast
 
 import torch
 from spacy.tokens import Doc
@@ -18,7 +18,7 @@ from ..pairs import Pairs, ScoredPairs
 from .attention import leave_attention_gradient
 from .classifier import grow_classifier
 from .encoded_document import EncodedDocument
-from .kd_docre import KDDocRE
+from .network import Network
 from .passages import Passage, Passages, PassageScores, merge
 from .serialization import (
     StoredPrecision,
@@ -32,7 +32,6 @@ from .serialization import (
 from .shim import ThreadSafeShim
 from .slots import DocumentScores, Evidence
 
-BuildNetwork = Callable[..., KDDocRE]
 EncodeDocument = Callable[..., EncodedDocument]
 ExtractorModel = Model[List[EntityDoc], List["PairScores"]]
 # Of a document's logits and of the shares of its evidence; None where nothing is learnt of these.
@@ -62,7 +61,8 @@ class PairScores:
 
 def make_extractor(
     tok2vec: Model[List[Doc], List[TransformerData]],
-    build_network: BuildNetwork,
+    network: Type[Network],
+    settings: Dict[str, Any],
     encode: EncodeDocument,
     stored_precision: StoredPrecision,
     max_pairs: int,
@@ -71,7 +71,8 @@ def make_extractor(
     """Put a network over an encoder.
 
     tok2vec (Model[List[Doc], List[TransformerData]]): The encoder.
-    build_network (BuildNetwork): Makes the network for `hidden_width` and `num_relations`.
+    network (Type[Network]): The class of the network.
+    settings (Dict[str, Any]): Its arguments beside `hidden_width` and `num_relations`.
     encode (EncodeDocument): `encode_document`, with its settings.
     stored_precision (StoredPrecision): Precision of the weights on disk.
     max_pairs (int): The largest number of pairs of a document.
@@ -79,11 +80,12 @@ def make_extractor(
         whole.
     RETURNS (ExtractorModel): The model.
     """
+    build_network = partial(network, **settings)
     shim = ThreadSafeShim(
         # Built when the widths are known: at initialisation, or with the weights.
         None,
         serialize_model=partial(_serialize, precision=stored_precision),
-        deserialize_model=partial(_deserialize, build_network),
+        deserialize_model=partial(_deserialize, build_network, network.first_weight),
     )
     # thinc's PyTorchWrapper has a shim of its own.
     pair_scorer: PairScorer = Model(
@@ -109,7 +111,7 @@ def initialize(
     X: Optional[List[EntityDoc]] = None,
     Y: Optional[object] = None,
     *,
-    build_network: BuildNetwork,
+    build_network: Callable[..., Network],
 ) -> None:
     """Build the network. `nO`, the number of relations, has been set by the component."""
     tok2vec = model.get_ref("tok2vec")
@@ -341,14 +343,18 @@ def _require_gradient(shares: torch.Tensor) -> None:
         )
 
 
-def _serialize(network: Optional[KDDocRE], precision: StoredPrecision) -> bytes:
+def _serialize(network: Optional[Network], precision: StoredPrecision) -> bytes:
     """The weights of the network; nothing where it has not been built."""
     return b"" if network is None else pack(save_weights(network, precision), precision)
 
 
 def _deserialize(
-    build_network: BuildNetwork, model: Optional[KDDocRE], data: bytes, device: torch.device
-) -> Optional[KDDocRE]:
+    build_network: Callable[..., Network],
+    first_weight: str,
+    model: Optional[Network],
+    data: bytes,
+    device: torch.device,
+) -> Optional[Network]:
     """Build the network that weights belong to, and load them."""
     if not data:
         return None
@@ -357,7 +363,7 @@ def _deserialize(
     with readable(f"The weights of the {owner}"):
         make = partial(
             build_network,
-            hidden_width=weights["head_entity.weight"].shape[1],
+            hidden_width=weights[first_weight].shape[-1],
             num_relations=weights["classifier.weight"].shape[0] - 1,
         )
     return build(make, weights, owner).to(device)

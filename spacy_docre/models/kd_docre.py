@@ -8,7 +8,7 @@ pair; r, features of a pair among the others; l, logits; TH, the threshold class
 """
 
 import math
-from typing import Iterator, List, Literal, Optional, Tuple
+from typing import Iterator, Literal, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from ..pairs import Pairs
 from . import slots
 from .bilinear_kernel import grouped_bilinear
 from .encoded_document import EncodedDocument, entity_attention, merge_windows, segment_logsumexp
+from .network import Network
 from .pair_blocks import PairBlock, add_along_lines, lines_of, steps, walk
 from .precision import Precision, autocast
 
@@ -299,7 +300,7 @@ class LinearClassifier(nn.Linear):
         nn.init.constant_(self.bias[0], math.log(0.99 / 0.01))
 
 
-class KDDocRE(nn.Module):
+class KDDocRE(Network):
     """Eq. 2 to 8: score every ordered pair of entities in every relation.
 
     hidden_width, width, pair_width (int): Width of H, of z_s and z_o, and of g and r.
@@ -312,6 +313,8 @@ class KDDocRE(nn.Module):
     precision (Precision): Precision of the matrix products of eq. 5 to 7.
     smoothing (float): As in `LocalizedContextPooling`.
     """
+
+    first_weight = "head_entity.weight"
 
     def __init__(
         self,
@@ -346,14 +349,6 @@ class KDDocRE(nn.Module):
         self.diagonal = getattr(self.pair_encoder, "diagonal", False)
         self.classifier = classifier(pair_width, num_relations)
         self.dropout = nn.Dropout(dropout)
-
-    def forward(self, documents: List[EncodedDocument]) -> List[slots.DocumentScores]:
-        """Score the pairs of documents, each as if it were alone, to the last digit.
-
-        documents (List[EncodedDocument]): The documents, each with at least two entities.
-        RETURNS (List[DocumentScores]): Logits and evidence of each.
-        """
-        return [self.score(document) for document in documents]
 
     def score(self, document: EncodedDocument) -> slots.DocumentScores:
         """Score the pairs of one document. Only g, r and the result are held for all pairs."""
