@@ -13,6 +13,7 @@ from spacy.cli._util import app as spacy_app
 from ._terminal import SafeGroup
 from .annotate import annotate_cli
 from .calibrate import calibrate_cli
+from .compare import compare_cli
 from .convert import convert_cli
 from .distant import distant_cli
 from .evaluate import evaluate_cli
@@ -25,6 +26,9 @@ from .stats import stats_cli
 from .train import train_cli
 
 HELP = "Commands for document-level relation extraction."
+
+# Settings of a config can be given beside the options, as spaCy's own `train` takes them.
+_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 app = typer.Typer(name="docre", help=HELP, no_args_is_help=True, cls=SafeGroup)
 
@@ -40,6 +44,7 @@ def print_everything() -> None:
 
 app.command("annotate")(annotate_cli)
 app.command("calibrate")(calibrate_cli)
+app.command("compare", context_settings=_OVERRIDES)(compare_cli)
 app.command("convert")(convert_cli)
 app.command("distant")(distant_cli)
 app.command("evaluate")(evaluate_cli)
@@ -51,7 +56,5 @@ app.command("render")(render_cli)
 app.command("reshape")(reshape_cli)
 app.command("serve")(serve_cli)
 app.command("stats")(stats_cli)
-app.command("train", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
-    train_cli
-)
+app.command("train", context_settings=_OVERRIDES)(train_cli)
 spacy_app.add_typer(app)

@@ -106,6 +106,43 @@ def paired_bootstrap(
     }
 
 
+def seeds_bootstrap(
+    ours: Sequence[TripleCounts], theirs: Sequence[TripleCounts], *, seed: int = 0
+) -> Dict[str, Interval]:
+    """How much better one way to train is than another: both documents and trainings are drawn, so
+    that the interval is of other documents and other seeds.
+
+    ours (Sequence[TripleCounts]): What `count_by_document` gives for each training of the one.
+    theirs (Sequence[TripleCounts]): The same for the other, of the same documents.
+    seed (int): The seed of the draws.
+    RETURNS (Dict[str, Interval]): The differences of the means of `rel_f` and `rel_ign_f`.
+    """
+    draws = numpy.random.default_rng(seed)
+
+    def mean_of(score: Statistic, trainings: Sequence[Sequence[NDArray]], axis: int) -> NDArray:
+        scores = numpy.stack([score(*counts, axis=axis) for counts in trainings])
+        if scores.ndim > 1:
+            # A draw of documents goes with a draw of trainings: (trainings, draws).
+            chosen = draws.integers(len(scores), size=scores.shape)
+            scores = numpy.take_along_axis(scores, chosen, axis=0)
+        return scores.mean(axis=0)
+
+    def difference(score: Statistic) -> Statistic:
+        def statistic(*counts: NDArray, axis: int) -> NDArray:
+            size = len(TripleCounts._fields)
+            trainings = [counts[start : start + size] for start in range(0, len(counts), size)]
+            first, second = trainings[: len(ours)], trainings[len(ours) :]
+            return mean_of(score, first, axis) - mean_of(score, second, axis)
+
+        return statistic
+
+    every = [array for counts in (*ours, *theirs) for array in counts]
+    return {
+        "rel_f": _interval(difference(_f), every, seed),
+        "rel_ign_f": _interval(difference(_ign_f), every, seed),
+    }
+
+
 def _interval(statistic: Statistic, counts: Sequence[NDArray], seed: int) -> Interval:
     # Imported late: every pipeline loads this package.
     from scipy.stats import bootstrap as resample

@@ -120,7 +120,7 @@ class Evaluation:
     @cached_property
     def intervals(self) -> Dict[str, Interval]:
         """RETURNS (Dict[str, Interval]): Confidence intervals of `rel_f` and `rel_ign_f`."""
-        intervals = bootstrap(self._counts(self.unknown_titles))
+        intervals = bootstrap(self.counts(self.unknown_titles))
         return intervals if self.training else {"rel_f": intervals["rel_f"]}
 
     def compare(self, other: "Evaluation") -> Dict[str, Interval]:
@@ -131,7 +131,7 @@ class Evaluation:
             data is known, `rel_ign_f`.
         """
         titles = sorted({*self.unknown_titles, *other.unknown_titles})
-        differences = paired_bootstrap(self._counts(titles), other._counts(titles))
+        differences = paired_bootstrap(self.counts(titles), other.counts(titles))
         return differences if self.training else {"rel_f": differences["rel_f"]}
 
     def score(self, triple: ScoredTriple) -> Optional[float]:
@@ -153,7 +153,13 @@ class Evaluation:
         indices = range(len(document.names)) if document else range(0)
         return triple.head in indices and triple.tail in indices and triple.head != triple.tail
 
-    def _counts(self, unknown_titles: Iterable[str]) -> TripleCounts:
+    def counts(self, unknown_titles: Iterable[str]) -> TripleCounts:
+        """Count the triples of each document.
+
+        unknown_titles (Iterable[str]): Titles of documents that gold does not have, for those of
+            other answers, too.
+        RETURNS (TripleCounts): The counts, gold's documents first.
+        """
         known = self._known(self.training)
         return count_by_document(
             [*self.documents, *unknown_titles], self.gold, self.predicted, known

@@ -49,14 +49,38 @@ def to_markdown(
     report = MarkdownRenderer()
     report.add(report.title(1, title))
     for table in _all_tables(evaluation, names, comparison):
-        report.add(report.title(2, table.title))
-        rest: List[Literal["r"]] = ["r" for _ in table.header[1:]]
-        rows = [[_escape(cell) for cell in row] for row in table.rows]
-        report.add(report.table(rows, table.header, ["l", *rest]))
-        if table.note:
-            report.add(table.note)
+        _add_table(report, table)
     report.add(_escape(_advice(evaluation, names)))
     return report.text + "\n"
+
+
+def table_to_markdown(table: Table) -> str:
+    """Write a table in Markdown.
+
+    table (Table): The table.
+    RETURNS (str): The table under its title, with its note.
+    """
+    report = MarkdownRenderer()
+    _add_table(report, table)
+    return report.text + "\n"
+
+
+def table_to_page(table: Table) -> str:
+    """Write a table as a page, which needs nothing from the network.
+
+    table (Table): The table.
+    RETURNS (str): The HTML.
+    """
+    return fill_template("comparison.html", table=table)
+
+
+def _add_table(report: MarkdownRenderer, table: Table) -> None:
+    report.add(report.title(2, table.title))
+    rest: List[Literal["r"]] = ["r" for _ in table.header[1:]]
+    rows = [[_escape(cell) for cell in row] for row in table.rows]
+    report.add(report.table(rows, table.header, ["l", *rest]))
+    if table.note:
+        report.add(table.note)
 
 
 def _escape(cell: str) -> str:

@@ -8,7 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Optimizer, set_dropout_rate
+from thinc.api import Optimizer, PyTorchShim, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..alignment import GoldAlignment
@@ -19,7 +19,7 @@ from ..losses import EvidenceLoss, Loss
 from ..models.attention import release_attention, release_encoding
 from ..models.classifier import rescale_margins
 from ..models.extractor import ExtractorModel, PairScores
-from ..models.learn_rates import check_learn_rate_factor, scale_learn_rate
+from ..models.learn_rates import LearnRateFactor, check_learn_rate_factor, scale_by_part
 from .batching import OneByOne
 from .checks import CheckedPipe
 from .decoding import check_decision, decode
@@ -57,7 +57,7 @@ def make_doc_relation_extractor(
     threshold: float,
     top_k: Optional[int],
     label_names: Dict[str, str],
-    learn_rate_factor: float,
+    learn_rate_factor: LearnRateFactor,
     keep_encoding: bool,
     distillation: Optional[Distillation],
     evidence: Optional[EvidenceLoss],
@@ -100,8 +100,9 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         at 0.5 the threshold class TH decides.
     top_k (Optional[int]): At most so many relations of a pair, the best; None for no limit.
     label_names (Dict[str, str]): Readable names of the relations.
-    learn_rate_factor (float): Factor on the optimizer's learning rate for this component's
-        own weights, as against the transformer's (the paper: 1e-4 and 3e-5).
+    learn_rate_factor (LearnRateFactor): Factor on the optimizer's learning rate for this
+        component's own weights, as against the transformer's (the paper: 1e-4 and 3e-5); or one for
+        each part of its network, and "*" for the others, e.g. {"pair_encoder": 1.0, "*": 3.3}.
     keep_encoding (bool): Whether annotated Docs keep the transformer's hidden states, for
         components that come later. Most of the memory of a Doc is theirs.
     distillation (Optional[Distillation]): What is learnt from a teacher, too, e.g.
@@ -124,7 +125,7 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         threshold: float = 0.5,
         top_k: Optional[int] = None,
         label_names: Optional[Dict[str, str]] = None,
-        learn_rate_factor: float = 1.0,
+        learn_rate_factor: LearnRateFactor = 1.0,
         keep_encoding: bool = True,
         distillation: Optional[Distillation] = None,
         evidence: Optional[EvidenceLoss] = None,
@@ -373,9 +374,9 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         sgd (Optimizer): The optimizer.
         """
         self.model.get_ref("tok2vec").finish_update(sgd)
-        self.model.get_ref("pair_scorer").finish_update(
-            scale_learn_rate(sgd, self.learn_rate_factor)
-        )
+        pair_scorer = self.model.get_ref("pair_scorer")
+        network = cast(PyTorchShim, pair_scorer.shims[0])._model
+        pair_scorer.finish_update(scale_by_part(sgd, self.learn_rate_factor, network))
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score a batch of examples.

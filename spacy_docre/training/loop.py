@@ -31,6 +31,7 @@ from thinc.api import Config, fix_random_seed, set_gpu_allocator
 from weasel.util.hashing import get_checksum
 
 from ..folders import folder_written_whole
+from ..pipeline.components import trainable_components
 from .checkpoint import (
     Checkpoint,
     EvaluatedStep,
@@ -68,6 +69,9 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False
     checkpoint = _usable_checkpoint(output, nlp, inputs, force)
     settings = _resolve_settings(config, use_gpu)
     optimizer = settings["optimizer"]
+    frozen = settings["frozen_components"]
+    trained = {name: part for name, part in trainable_components(nlp).items() if name not in frozen}
+    optimizer.watch(component.model for component in trained.values())
     evaluations: List[EvaluatedStep] = []
     epochs: List[Any] = []
     steps = _training_steps(nlp, config, settings, checkpoint, epochs)

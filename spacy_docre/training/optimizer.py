@@ -1,9 +1,9 @@
 """The optimiser: torch's fused AdamW, behind thinc's interface."""
 
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
 
 import torch
-from thinc.api import Optimizer, xp2torch
+from thinc.api import Model, Optimizer, PyTorchShim, xp2torch
 from thinc.optimizers import FloatOrSeq, KeyT
 from thinc.types import FloatsXd
 from thinc.util import is_numpy_array
@@ -14,13 +14,74 @@ class AdamW(Optimizer):
 
     thinc's own Adam does the same on one core, which takes a good part of a training
     step on a small encoder. Arguments as in thinc's `Optimizer`.
+
+    clip_together (bool): Whether `grad_clip` is the largest norm of all gradients as one, and not
+        of each parameter's. See `watch`.
     """
 
-    def __init__(self, learn_rate: FloatOrSeq, **settings: Any) -> None:
+    def __init__(
+        self, learn_rate: FloatOrSeq, *, clip_together: bool = False, **settings: Any
+    ) -> None:
         super().__init__(learn_rate, **settings)
+        self.clip_together = clip_together
+        self._watched: List[Model[Any, Any]] = []
+        # Of the step that is being made: the factor on its gradients, and whose were updated.
+        self._factor = 1.0
+        self._updated: Optional[Set[KeyT]] = None
         self._steppers: Dict[KeyT, torch.optim.AdamW] = {}
         # Those of a checkpoint, until the parameter is seen.
         self._restored: Dict[KeyT, Dict[str, torch.Tensor]] = {}
+
+    def watch(self, models: Iterable[Model[Any, Any]]) -> None:
+        """Tell whose gradients are clipped together. Training by config does it.
+
+        models (Iterable[Model]): The models, of all components that are trained.
+        RAISES (ValueError): If one has a gradient scaler, whose gradients have no meaning before
+            they are scaled back.
+        """
+        self._watched = list(models)
+        scalers = [shim._grad_scaler for shim in self._shims()]
+        if self.clip_together and any(scaler._enabled for scaler in scalers):
+            raise ValueError(
+                "clip_together needs gradients that are not scaled. Set mixed_precision = false in "
+                '[components.transformer.model]; precision = "bfloat16" needs no scaler.'
+            )
+
+    def _shims(self) -> Iterator[PyTorchShim]:
+        nodes = {node.id: node for model in self._watched for node in model.walk()}
+        for node in nodes.values():
+            yield from (shim for shim in node.shims if isinstance(shim, PyTorchShim))
+
+    def _gradients(self) -> Iterator[torch.Tensor]:
+        """All gradients of the models that are watched."""
+        for shim in self._shims():
+            weights = (weight.grad for weight in shim._model.parameters())
+            yield from (gradient for gradient in weights if gradient is not None)
+        for node in {node.id: node for model in self._watched for node in model.walk()}.values():
+            for name in node.param_names:
+                if node.has_grad(name):
+                    yield xp2torch(node.get_grad(name))
+
+    def _clip_factor(self, key: KeyT) -> float:
+        """The factor by which all gradients of a step are clipped: the first parameter asks."""
+        if self._updated is None or key in self._updated:
+            if not self._watched:
+                raise ValueError(
+                    "clip_together needs to see all gradients: call optimizer.watch with the model "
+                    "of each component that is trained, or set clip_together = false."
+                )
+            norms = [torch.linalg.vector_norm(gradient) for gradient in self._gradients()]
+            # As torch.nn.utils.clip_grad_norm_ does it.
+            norm = float(torch.linalg.vector_norm(torch.stack(norms)))
+            self._factor = min(1.0, self.grad_clip / (norm + 1e-6))
+            self._updated = set()
+        self._updated.add(key)
+        return self._factor
+
+    def step_schedules(self) -> None:
+        """Go on to the next step."""
+        super().step_schedules()
+        self._updated = None
 
     def __call__(
         self, key: KeyT, weights: FloatsXd, gradient: FloatsXd, *, lr_scale: float = 1.0
@@ -54,7 +115,9 @@ class AdamW(Optimizer):
             eps=self.eps,
             weight_decay=self.L2,
         )
-        if self.grad_clip:
+        if self.grad_clip and self.clip_together:
+            parameter.grad.mul_(self._clip_factor(key))
+        elif self.grad_clip:
             torch.nn.utils.clip_grad_norm_([parameter], self.grad_clip)
         stepper.step()
         parameter.grad.zero_()
@@ -94,6 +157,7 @@ def make_adamw(
     eps: FloatOrSeq = 1e-8,
     L2: FloatOrSeq = 0.01,
     grad_clip: FloatOrSeq = 1.0,
+    clip_together: bool = False,
 ) -> AdamW:
     """`spacy_docre.AdamW.v1`: torch's fused AdamW for `[training.optimizer]`.
 
@@ -103,6 +167,8 @@ def make_adamw(
     eps (FloatOrSeq): Added to the denominator.
     L2 (FloatOrSeq): Decoupled weight decay.
     grad_clip (FloatOrSeq): Largest norm of a parameter's gradient; 0 for no limit.
+    clip_together (bool): Whether it is the largest norm of all gradients as one, as in the authors'
+        code.
     RETURNS (AdamW): The optimiser.
     """
     return AdamW(
@@ -112,5 +178,6 @@ def make_adamw(
         eps=eps,
         L2=L2,
         grad_clip=grad_clip,
+        clip_together=clip_together,
         use_averages=False,
     )

@@ -96,6 +96,29 @@ class TestUpdate:
         for name in order:
             assert losses[-1][name] < 0.8 * losses[0][name]
 
+    def test_learn_rate_factor_scales_the_step_of_a_part(
+        self, make_pipeline, make_examples, train_step
+    ):
+        steps = []
+        for factor in (1.0, {"pair_encoder": 4.0, "*": 0.5}):
+            nlp = make_pipeline(examples=make_examples(2), learn_rate_factor=factor)
+            before = weights_of(nlp, EXTRACTOR)
+            train_step(nlp, make_examples(2), SGD(0.1, L2=0, grad_clip=0))
+            after = weights_of(nlp, EXTRACTOR)
+            steps.append({name: after[name] - before[name] for name in before})
+        once, by_part = steps
+        parts = {name: 4.0 if "pair_encoder." in name else 0.5 for name in once}
+        assert len({*parts.values()}) == 2
+        for name, factor in parts.items():
+            torch.testing.assert_close(by_part[name], factor * once[name], rtol=1e-3, atol=1e-6)
+
+    def test_learn_rate_factor_of_no_part(self, make_pipeline, make_examples, train_step):
+        nlp = make_pipeline(examples=make_examples(2), learn_rate_factor={"axial": 1.0})
+        with pytest.raises(ValueError, match="'axial'.*Its parts are .*pair_encoder"):
+            train_step(nlp, make_examples(2), SGD(0.1))
+        with pytest.raises(ValueError, match="learn_rate_factor of 'pair_encoder' = -1"):
+            make_pipeline(examples=make_examples(2), learn_rate_factor={"pair_encoder": -1.0})
+
     @pytest.mark.parametrize("scaled", ["transformer", EXTRACTOR])
     def test_learn_rate_factor_scales_the_step_of_its_component_only(
         self, scaled, make_pipeline, make_examples, train_step

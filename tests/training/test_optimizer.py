@@ -1,12 +1,21 @@
 """The optimiser against torch's own AdamW and thinc's Adam."""
 
+import copy
 from typing import Dict, List, Sequence, Tuple
 
 import numpy
 import pytest
 import spacy
 import torch
-from thinc.api import Adam, Optimizer, PyTorchWrapper_v2, use_ops
+from thinc.api import (
+    Adam,
+    Linear,
+    Optimizer,
+    PyTorchGradScaler,
+    PyTorchWrapper_v2,
+    chain,
+    use_ops,
+)
 
 from spacy_docre.training.optimizer import AdamW, make_adamw
 
@@ -215,3 +224,76 @@ def test_a_parameter_that_has_grown_begins_anew():
         optimizer((1, "weight"), grown, numpy.ones((6000, 8), "f"))
         fresh((1, "weight"), expected, numpy.ones((6000, 8), "f"))
     assert numpy.array_equal(grown, expected)
+
+
+class TestClippingTogether:
+    """All gradients as one vector, of torch's layers and of thinc's own."""
+
+    def test_is_torchs(self):
+        torch.manual_seed(0)
+        layers = [torch.nn.Linear(3, 4), torch.nn.Linear(4, 2)]
+        copies = [copy.deepcopy(layer) for layer in layers]
+        models = [PyTorchWrapper_v2(layer) for layer in layers]
+        optimizer = make_adamw(0.05, L2=0.1, grad_clip=0.3, clip_together=True)
+        optimizer.watch([*models, models[0]])
+        weights = [weight for layer in copies for weight in layer.parameters()]
+        reference = torch.optim.AdamW(weights, lr=0.05, weight_decay=0.1)
+        for batch in numpy.random.default_rng(0).standard_normal((6, 5, 3)).astype("float32"):
+            hidden, backprop_first = models[0].begin_update(batch)
+            output, backprop_second = models[1].begin_update(hidden)
+            backprop_first(backprop_second(2 * output))
+            for model in models:
+                model.finish_update(optimizer)
+            reference.zero_grad()
+            copies[1](copies[0](torch.tensor(batch))).square().sum().backward()
+            norm = torch.nn.utils.clip_grad_norm_(weights, 0.3)
+            assert norm > 0.3
+            reference.step()
+        for layer, expected in zip(layers, copies, strict=True):
+            for found, weight in zip(layer.parameters(), expected.parameters(), strict=True):
+                torch.testing.assert_close(found, weight, atol=1e-6, rtol=1e-5)
+
+    def test_with_thincs_layers(self):
+        """A component like `ner` has layers of both kinds."""
+        model = chain(Linear(nO=4, nI=3), PyTorchWrapper_v2(torch.nn.Linear(4, 2)))
+        model.initialize()
+        model.set_ref("first", model.layers[0])
+        optimizer = make_adamw(1.0, eps=1e9, L2=0.0, beta1=0.0, beta2=0.0, grad_clip=0.5,
+                               clip_together=True)  # fmt: skip
+        optimizer.watch([model])
+        output, backprop = model.begin_update(numpy.ones((5, 3), dtype="float32"))
+        backprop(100 * output + 1)
+        shim = model.layers[1].shims[0]
+        gradients = [weight.grad.clone().numpy() for weight in shim._model.parameters()]
+        first = model.get_ref("first")
+        gradients += [first.get_grad(name).copy() for name in first.param_names]
+        norm = numpy.sqrt(sum((gradient**2).sum() for gradient in gradients))
+        seen = []
+        call = type(optimizer)._clip_factor
+
+        def noted(key):
+            seen.append(call(optimizer, key))
+            return seen[-1]
+
+        optimizer._clip_factor = noted
+        model.finish_update(optimizer)
+        assert norm > 1 and len(seen) == len(gradients)
+        assert seen == pytest.approx([0.5 / norm] * len(seen), rel=1e-4)
+
+    def test_small_gradients_stay(self):
+        together = make_adamw(0.01, grad_clip=1e6, clip_together=True)
+        together.watch([PyTorchWrapper_v2(torch.nn.Linear(2, 2))])
+        together._gradients = lambda: iter([torch.ones(3)])
+        assert_close(run(together, STEPS), run(make_adamw(0.01, grad_clip=0.0), STEPS))
+
+    def test_what_is_not_watched_cannot_be_clipped(self):
+        with pytest.raises(ValueError, match="call optimizer.watch"):
+            run(make_adamw(0.01, clip_together=True), STEPS)
+
+    def test_scaled_gradients_are_refused(self):
+        scaled = PyTorchWrapper_v2(
+            torch.nn.Linear(2, 2), mixed_precision=True, grad_scaler=PyTorchGradScaler(True)
+        )
+        make_adamw(0.01).watch([scaled])
+        with pytest.raises(ValueError, match="mixed_precision = false"):
+            make_adamw(0.01, clip_together=True).watch([scaled])
