@@ -4,6 +4,7 @@ import pytest
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.util import load_config_from_str
 from thinc.api import SGD, Adam
 
 from spacy_docre import Triple
@@ -102,6 +103,9 @@ class TestUpdate:
         steps = []
         for factor in (1.0, {"pair_encoder": 4.0, "*": 0.5}):
             nlp = make_pipeline(examples=make_examples(2), learn_rate_factor=factor)
+            # As a training by config: what is stored has it, too.
+            stored = load_config_from_str(nlp.config.to_str())["components"][EXTRACTOR]
+            assert stored["learn_rate_factor"] == factor
             before = weights_of(nlp, EXTRACTOR)
             train_step(nlp, make_examples(2), SGD(0.1, L2=0, grad_clip=0))
             after = weights_of(nlp, EXTRACTOR)
