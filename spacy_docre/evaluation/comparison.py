@@ -4,7 +4,7 @@ import csv
 import io
 from dataclasses import dataclass
 from statistics import mean, stdev
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .bootstrap import CONFIDENCE, RESAMPLES, Interval, seeds_bootstrap
 from .evaluation import Evaluation
@@ -19,14 +19,14 @@ class SystemScores:
     """A row: the trainings of a system that differ in the seed alone.
 
     label (str): What it is called.
-    metrics (List[Dict[str, Optional[float]]]): The metrics of each training, as fractions.
+    metrics (List[Dict[str, Any]]): The metrics of each training, as fractions.
     evaluations (List[Evaluation]): Their evaluations, on the same documents.
     paper (Dict[str, float]): What a paper reports, in per cent, by the name of the metric.
     reference (Optional[str]): The label of the row that it is compared with.
     """
 
     label: str
-    metrics: List[Dict[str, Optional[float]]]
+    metrics: List[Dict[str, Any]]
     evaluations: List[Evaluation]
     paper: Mapping[str, float]
     reference: Optional[str] = None
@@ -69,7 +69,7 @@ def make_table(title: str, columns: Mapping[str, str], systems: Sequence[SystemS
     for system in systems:
         cells = [system.label, str(len(system.metrics))]
         for name in columns:
-            cells.append(_spread(name, [metrics.get(name) for metrics in system.metrics]))
+            cells.append(_spread(name, [_find(metrics, name) for metrics in system.metrics]))
             if name in reported:
                 cells.append(f"{system.paper[name]:.1f}" if name in system.paper else "")
         if compared:
@@ -94,6 +94,14 @@ def to_csv(table: Table) -> str:
     written = io.StringIO()
     csv.writer(written).writerows([table.header, *table.rows])
     return written.getvalue()
+
+
+def _find(metrics: Mapping[str, Any], name: str) -> Optional[float]:
+    """A metric, or one in a group of metrics, e.g. "error_shares.W"."""
+    found: Any = metrics
+    for part in name.split("."):
+        found = (found or {}).get(part)
+    return None if found is None else float(found)
 
 
 def _format(interval: Interval) -> List[str]:

@@ -71,7 +71,8 @@ class Comparison(_Part):
     seeds (int): How often each is made, with seeds 0, 1 ...
     threshold (Optional[float]): The threshold on scores; None for that of each pipeline.
     reference (Optional[str]): The row that others are compared with, in the same stage.
-    columns (Dict[str, str]): What the columns are called, by the names of `metrics.json`.
+    columns (Dict[str, str]): What the columns are called, by the names of `metrics.json`, also
+        those in groups, e.g. "error_shares.W".
     settings (Dict[str, Any]): What differs from the base config in all rows.
     stages (Dict[str, Stage]): The stages.
     rows (Dict[str, Row]): The rows.
@@ -203,8 +204,8 @@ class Run:
         return (self.scores / METRICS).exists()
 
     @property
-    def metrics(self) -> Dict[str, Optional[float]]:
-        """RETURNS (Dict[str, Optional[float]]): What `evaluate` says; and `minutes`, which the
+    def metrics(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): What `evaluate` says; and `minutes`, which the
         training took, all its parts together, and `parameters`, the number of weights."""
         return {**srsly.read_json(self.scores / METRICS), **srsly.read_json(self.folder / COSTS)}
 

@@ -73,19 +73,30 @@ def evaluation(found: Sequence[int]) -> Evaluation:
 
 def system(label: str, found: List[Sequence[int]], reference: str = "") -> SystemScores:
     evaluations = [evaluation(each) for each in found]
-    metrics = [{"rel_f": each.metrics["rel_f"], "minutes": 2.0} for each in evaluations]
+    metrics = [
+        {"rel_f": each.metrics["rel_f"], "minutes": 2.0, "shares": {"W": 0.25}}
+        for each in evaluations
+    ]
     return SystemScores(label, metrics, evaluations, {"rel_f": 61.5}, reference or None)
+
+
+COLUMNS = {"rel_f": "F1", "minutes": "minutes", "x.y": "X", "shares.W": "W"}
 
 
 def test_table() -> None:
     first, second = system("A", [[0, 1], [0, 1, 2]]), system("B", [[0]], reference="A")
-    table = make_table("T", {"rel_f": "F1", "minutes": "minutes", "x": "X"}, [first, second])
-    header = ["system", "seeds", "F1", "F1, paper", "minutes", "X"]
+    table = make_table("T", COLUMNS, [first, second])
+    header = ["system", "seeds", "F1", "F1, paper", "minutes", "X", "W"]
     assert list(table.header) == [*header, "difference in F1", "95% interval"]
     a, b = (dict(zip(table.header, row, strict=True)) for row in table.rows)
     # F1 is 2/3 and 6/7, the standard deviation that of two numbers.
     assert a["F1"] == "76.2 ± 13.5" and a["F1, paper"] == "61.5"
-    assert a["minutes"] == "2.0 ± 0.0" and a["X"] == "–" and a["difference in F1"] == ""
+    assert (
+        a["minutes"] == "2.0 ± 0.0"
+        and a["X"] == "–"
+        and a["W"] == "25.0 ± 0.0"
+        and a["difference in F1"] == ""
+    )
     assert b["seeds"] == "1" and b["F1"] == "40.0" and b["difference in F1"] == "-36.2"
     assert difference(second, first).value == pytest.approx(0.4 - (2 / 3 + 6 / 7) / 2)
     assert list(csv.reader(io.StringIO(to_csv(table)))) == [
