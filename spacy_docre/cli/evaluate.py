@@ -2,7 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Dict,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import typer
 from spacy.cli._util import Arg, Opt, import_code
@@ -37,6 +47,15 @@ _Distant = Annotated[
     Optional[Path],
     Opt("--distant", help="The distantly supervised documents, for another Ign F1", exists=True),
 ]
+_Frequent = Annotated[
+    str,
+    Opt(
+        "--frequent",
+        help="The relations that are frequent, the others being the long tail: 'train' for the 10 "
+        "most frequent of --train, 'paper' for the paper's 10 of DocRED, or labels with commas "
+        "between them",
+    ),
+]
 _Output = Annotated[
     Optional[Path],
     Opt("--output", "-o", help="Folder for metrics, reports and answers", file_okay=False),
@@ -57,6 +76,7 @@ def evaluate_cli(
     gold_path: Gold,
     train: _Train = None,
     distant: _Distant = None,
+    frequent: _Frequent = "train",
     output: _Output = None,
     compare: _Compare = None,
     find_entities: FindEntities = False,
@@ -80,31 +100,27 @@ def evaluate_cli(
     from ..evaluation.evaluation import Evaluation
     from ..evaluation.gold import read_gold
     from ..evaluation.training_data import read_training_data
-    from ..extras import import_extra
 
     sources = [what] if compare is None else [what, compare]
     if find_entities and all(_is_result(source) for source in sources):
         raise typer.BadParameter("--find-entities is for pipelines: a result file has answers.")
     outputs = _outputs(output, what)
     refuse_existing(outputs.values(), force)
-    if PAGE in outputs:
-        with exit_on_error(f"Cannot write {outputs[PAGE]}"):
-            # Before there is an evaluation that would be lost.
-            import_extra("plotly")
-            import_extra("networkx")
+    _require_extras(outputs)
     use_gpu(gpu)
     import_code(code)
     with exit_on_error(f"Cannot evaluate {what}"):
         gold = read_gold(gold_path, Vocab(), lang=lang)
-        known = [
+        training, supervised = (
             None if path is None else read_training_data(path, gold.facts)
             for path in (train, distant)
-        ]
+        )
+        labels = _frequent_labels(frequent, gold)
         names = {**gold.label_names, **(read_relation_names(names_path) if names_path else {})}
         evaluations = []
         for source in sources:
             asked = _answers(source, gold.docs, names, threshold, find_entities, batch_size)
-            evaluations.append(Evaluation(gold.documents, *asked, *known))
+            evaluations.append(Evaluation(gold.documents, *asked, training, supervised, labels))
     _warn(gold, evaluations[0].unknown_titles)
     metrics, compared = _print_scores(evaluations, compare)
     if outputs:
@@ -127,6 +143,35 @@ def _outputs(folder: Optional[Path], what: str) -> Dict[str, Path]:
         return {}
     names = [METRICS, MARKDOWN, PAGE, *([] if _is_result(what) else [RESULT])]
     return {name: folder / name for name in names}
+
+
+def _frequent_labels(frequent: str, gold: "GoldSet") -> Optional[List[str]]:
+    """The relations that --frequent names; None for those of the training data."""
+    from ..evaluation.subsets import PAPER_FREQUENT
+
+    if frequent == "train":
+        return None
+    given = PAPER_FREQUENT if frequent == "paper" else map(str.strip, frequent.split(","))
+    labels = list(dict.fromkeys(filter(None, given)))
+    missing = [label for label in labels if label not in gold.label_names]
+    if len(missing) == len(labels):
+        raise ValueError(
+            f"GOLD has none of the relations of --frequent {frequent}. Give labels as GOLD has "
+            "them, or 'train'."
+        )
+    if missing:
+        msg.warn("GOLD has not all of the relations of --frequent", ", ".join(missing))
+    return labels
+
+
+def _require_extras(outputs: Mapping[str, Path]) -> None:
+    """Exit where a package is missing, before there is an evaluation that would be lost."""
+    from ..extras import import_extra
+
+    if PAGE in outputs:
+        with exit_on_error(f"Cannot write {outputs[PAGE]}"):
+            import_extra("plotly")
+            import_extra("networkx")
 
 
 def _answers(
@@ -181,10 +226,11 @@ def _print_scores(
     evaluations: "Sequence[Evaluation]", other: Optional[str]
 ) -> "Tuple[Dict[str, Any], Optional[Table]]":
     """Print the scores; the metrics of the first evaluation, and its comparison with another."""
-    from ..evaluation.tables import comparison, summary
+    from ..evaluation.tables import comparison, error_classes, summary
 
     first = evaluations[0]
     _print(summary(first))
+    _print(error_classes(first.metrics))
     if other is None:
         return dict(first.metrics), None
     differences = first.compare(evaluations[1])

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from enum import Enum
 from typing import Counter as CounterType
-from typing import Dict, Iterable, List, Optional, Set, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
 from .metrics import EntityPair, ScoredTriple
 
@@ -86,6 +86,18 @@ def count_classes(outcomes: Iterable[Outcome]) -> CounterType[ErrorClass]:
     counts: CounterType[ErrorClass] = Counter({kind: 0 for kind in ErrorClass})
     counts.update(outcome.kind for outcome in outcomes)
     return counts
+
+
+def class_shares(counts: Mapping[ErrorClass, int]) -> Dict[ErrorClass, float]:
+    """The shares of the paper's Table 7: of C + W + MR + MS, that is, of all triples that are gold
+    or predicted, a wrong relation once.
+
+    counts (Mapping[ErrorClass, int]): The number of each class.
+    RETURNS (Dict[ErrorClass, float]): The share of each, as a fraction; 0 where there are no
+        triples.
+    """
+    total = sum(counts[kind] for kind in ErrorClass)
+    return {kind: counts[kind] / max(total, 1) for kind in ErrorClass}
 
 
 def confusions(outcomes: Iterable[Outcome]) -> CounterType[Tuple[str, str]]:

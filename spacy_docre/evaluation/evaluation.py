@@ -1,6 +1,5 @@
 """All metrics of an evaluation, together."""
 
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set
@@ -13,7 +12,7 @@ from .answers import Answers
 from .bootstrap import Interval, TripleCounts, bootstrap, count_by_document, paired_bootstrap
 from .calibration import Reliability, reliability
 from .curve import Curve, precision_recall_curve
-from .errors import ErrorClass, Outcome, classify, confusions, count_classes
+from .errors import ErrorClass, Outcome, class_shares, classify, confusions, count_classes
 from .gold import GoldDocument, NamedFact
 from .metrics import (
     ScoredTriple,
@@ -24,7 +23,13 @@ from .metrics import (
     score_related_pairs,
     score_triples,
 )
-from .subsets import frequent_labels, size_class, size_classes, two_hop_pairs
+from .subsets import (
+    frequent_labels,
+    inferable_triples,
+    size_class,
+    size_classes,
+    two_hop_pairs,
+)
 from .training_data import TrainingData
 
 # The largest size of each class but the last.
@@ -45,6 +50,8 @@ class Evaluation:
     training (Optional[TrainingData]): The annotated training documents, for Ign F1, frequent
         relations and the long tail.
     distant (Optional[TrainingData]): The distantly supervised ones, for Ign F1.
+    frequent (Optional[Sequence[str]]): The relations that count as frequent, the others being the
+        long tail; None for the most frequent of the training documents.
     """
 
     documents: Mapping[str, GoldDocument]
@@ -52,6 +59,7 @@ class Evaluation:
     candidates: Optional[Answers] = None
     training: Optional[TrainingData] = None
     distant: Optional[TrainingData] = None
+    frequent: Optional[Sequence[str]] = None
 
     @cached_property
     def gold(self) -> Set[ScoredTriple]:
@@ -208,21 +216,30 @@ class Evaluation:
 
     def _of_subsets(self) -> Metrics:
         """The scores of triples that need more than others."""
+        inferable = inferable_triples(self.gold)
         two_hop = two_hop_pairs(self.gold)
-        labels = None if self.training is None else self.training.labels
-        frequent = frequent_labels(labels or Counter())
+        frequent = self._frequent()
         return {
-            **_prf("infer", self._of(lambda triple: triple.pair in two_hop)),
+            **_prf("infer", score_triples(inferable, self.predicted) if inferable else None),
+            **_prf("two_hop", self._of(lambda triple: triple.pair in two_hop)),
+            "frequent_labels": frequent,
             **_prf(
-                "frequent", self._of(lambda triple: triple.label in frequent) if labels else None
+                "frequent",
+                None if frequent is None else self._of(lambda triple: triple.label in frequent),
             ),
             **_prf(
                 "long_tail",
-                self._of(lambda triple: triple.label not in frequent) if labels else None,
+                None if frequent is None else self._of(lambda triple: triple.label not in frequent),
             ),
             **_prf("intra", self._of(lambda triple: self._distance(triple) == 0)),
             **_prf("inter", self._of(lambda triple: (self._distance(triple) or 0) > 0)),
         }
+
+    def _frequent(self) -> Optional[List[str]]:
+        """The frequent relations, where they are known."""
+        if self.frequent is not None:
+            return list(self.frequent)
+        return None if self.training is None else frequent_labels(self.training.labels)
 
     def _of(self, is_wanted: Callable[[ScoredTriple], bool]) -> Optional[PRFScore]:
         """The score of a part of the triples; None where there are none."""
@@ -244,6 +261,7 @@ class Evaluation:
                 **{kind.value: counts[kind] for kind in ErrorClass},
                 "NR": pairs - len(related),
             },
+            "error_shares": {kind.value: share for kind, share in class_shares(counts).items()},
         }
 
     def _of_groups(self) -> Metrics:

@@ -7,29 +7,64 @@ from typing import Collection, Counter, Dict, Iterable, List, Set, Tuple
 from .metrics import EntityPair, ScoredTriple
 
 FREQUENT = 10
+# Those that the authors' own evaluation code has (github.com/tonytan48/Re-DocRED, evaluation.py):
+# the ten most frequent of DocRED's training data.
+PAPER_FREQUENT = ("P17", "P131", "P27", "P150", "P175", "P577", "P463", "P527", "P495", "P361")
+
+
+def inferable_triples(gold: Set[ScoredTriple]) -> Set[ScoredTriple]:
+    """The gold triples that Infer-F1 asks for: all three of each chain (h, r1, o), (o, r2, t),
+    (h, r3, t) of gold, where h, o and t are three entities of one document.
+
+    Infer-F1 is the F1 of these and *all* predicted triples. So recall is that of the chains, and
+    a predicted triple that is in no chain of gold lowers precision, right or wrong.
+
+    Certain is: Zeng et al. 2020 (GAIN, "Analysis and Discussion") count gold facts r1, r2 and r3
+    where h -r1-> o -r2-> t and h -r3-> t. The released code of KD-DocRE (official_eval.py) reads
+    gold facts from a file dev_two_hop.json; it divides by the number of all answers for precision,
+    and by that of the file's facts for recall.
+
+    Our reading is that the file, which was not released, holds these three facts of each chain, and
+    that o is a third entity. How GAIN counts precision is not known: its code for this was not
+    released either.
+
+    gold (Set[ScoredTriple]): The gold triples.
+    RETURNS (Set[ScoredTriple]): Those that are part of a chain.
+    """
+    tails = _tails(gold)
+    chained: Set[EntityPair] = set()
+    for document, head, tail in two_hop_pairs(gold) & {triple.pair for triple in gold}:
+        for bridge in tails[document, head] - {head, tail}:
+            if tail in tails.get((document, bridge), ()):
+                chained |= {(document, head, bridge), (document, bridge, tail)}
+                chained.add((document, head, tail))
+    return {triple for triple in gold if triple.pair in chained}
 
 
 def two_hop_pairs(gold: Iterable[ScoredTriple]) -> Set[EntityPair]:
     """The pairs (h, t) for which gold has triples (h, r1, o) and (o, r2, t), with o a third
-    entity. Infer-F1 is the F1 of the triples between these pairs.
-
-    The idea is that of Zeng et al. 2020 (Double Graph Based Reasoning for Document-level
-    Relation Extraction, section 4.4): facts r1, r2, r3 with h -r1-> o -r2-> t and h -r3-> t.
-    They count all three; here it is r3 alone, which is what has to be inferred. Gold decides
-    which pairs count, so that all models are scored on the same.
+    entity. The F1 of the triples between these pairs is about r3 alone, which is what has to be
+    inferred; Infer-F1 asks for r1 and r2 as well (`inferable_triples`). Gold decides which pairs
+    count, so that all models are scored on the same.
 
     gold (Iterable[ScoredTriple]): The gold triples.
     RETURNS (Set[EntityPair]): The pairs.
     """
-    tails: Dict[Tuple[str, int], Set[int]] = defaultdict(set)
-    for triple in gold:
-        tails[triple.document, triple.head].add(triple.tail)
+    tails = _tails(gold)
     return {
         (document, head, tail)
-        for (document, head), bridges in list(tails.items())
+        for (document, head), bridges in tails.items()
         for bridge in bridges - {head}
         for tail in tails.get((document, bridge), set()) - {head, bridge}
     }
+
+
+def _tails(triples: Iterable[ScoredTriple]) -> Dict[Tuple[str, int], Set[int]]:
+    """The tails of each head, by document and head."""
+    tails: Dict[Tuple[str, int], Set[int]] = defaultdict(set)
+    for triple in triples:
+        tails[triple.document, triple.head].add(triple.tail)
+    return tails
 
 
 def frequent_labels(counts: Counter[str], number: int = FREQUENT) -> List[str]:

@@ -6,7 +6,6 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 from .bootstrap import CONFIDENCE, RESAMPLES, Interval
 from .errors import ErrorClass
 from .evaluation import Evaluation, Metrics
-from .subsets import FREQUENT
 
 # So many relations are named as those to annotate more of.
 TO_ANNOTATE = 3
@@ -15,8 +14,9 @@ _CONFUSIONS = 20
 _SUMMARY = {
     "rel": "Relations",
     "evidence": "Evidence sentences",
-    "infer": "In two hops (Infer-F1)",
-    "frequent": f"The {FREQUENT} most frequent relations",
+    "infer": "Chains of two hops (Infer-F1)",
+    "two_hop": "Ends of two hops",
+    "frequent": "Frequent relations",
     "long_tail": "The other relations (long tail)",
     "intra": "Within a sentence",
     "inter": "Across sentences",
@@ -39,7 +39,7 @@ ERRORS = {
 }
 _NOTES = {
     ErrorClass.correct: "predicted, and gold",
-    ErrorClass.wrong: "gold has another relation between the two, which was not predicted",
+    ErrorClass.wrong: "gold has another there, not predicted",
     ErrorClass.missed: "gold, and not predicted",
     ErrorClass.spurious: "predicted, and not gold",
 }
@@ -90,8 +90,13 @@ def summary(evaluation: Evaluation) -> Table:
         rows,
         f"Intervals by bootstrap over documents, {RESAMPLES:,} resamples. A dash: nothing to tell "
         "it from. --train names the documents that Ign F1 and frequent relations go by, --distant "
-        "those of the other Ign F1.",
+        f"those of the other Ign F1. {_told_frequent(metrics)}",
     )
+
+
+def _told_frequent(metrics: Metrics) -> str:
+    labels = metrics["frequent_labels"]
+    return "--frequent names relations." if labels is None else f"Frequent: {', '.join(labels)}."
 
 
 def comparison(differences: Mapping[str, Interval], other: str) -> Table:
@@ -146,7 +151,7 @@ def tables(evaluation: Evaluation, names: Mapping[str, str]) -> List[Table]:
     """
     metrics = evaluation.metrics
     return [
-        _errors(metrics),
+        error_classes(metrics),
         _relations(metrics, names),
         _confusions(metrics, names),
         *(_group(metrics[key], title) for key, title in GROUPS.items() if metrics[key]),
@@ -201,21 +206,29 @@ def most_errors_first(scores: Mapping[str, Mapping[str, float]]) -> List[str]:
     return sorted(scores, key=errors)
 
 
-def _errors(metrics: Metrics) -> Table:
+def error_classes(metrics: Metrics) -> Table:
+    """What becomes of triples: the paper's Table 7.
+
+    metrics (Metrics): The metrics.
+    RETURNS (Table): The table.
+    """
     counts: Dict[str, int] = metrics["errors"]
+    shares: Dict[str, float] = metrics["error_shares"]
     return Table(
         "What becomes of triples",
-        ("Class", "triples", "% of gold", "% of predicted"),
+        ("Class", "triples", "%", "% of gold", "% of predicted"),
         [
             (
                 f"{kind.value}: {title} ({_NOTES[kind]})",
                 f"{counts[kind.value]:,}",
+                f"{100 * shares[kind.value]:.1f}",
                 _share(counts[kind.value], metrics["gold"], kind is not ErrorClass.spurious),
                 _share(counts[kind.value], metrics["predicted"], kind is not ErrorClass.missed),
             )
             for kind, title in ERRORS.items()
         ]
-        + [("NR: pairs without a relation, gold or predicted", f"{counts['NR']:,}", "", "")],
+        + [("NR: pairs without a relation, gold or predicted", f"{counts['NR']:,}", "", "", "")],
+        "%: of C + W + MR + MS, as in the paper's Table 7, which calls the last more (MS).",
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Callable
+from typing import Callable, List
 
 import pytest
 import spacy
@@ -101,6 +101,40 @@ def test_entities_that_are_found_by_the_spelling_of_words(trained_folder: Path) 
     result = run("model", "gold.spacy", "--output", "out", "--find-entities")
     assert result.exit_code == 0, result.output
     assert srsly.read_json("out/metrics.json")["rel_f"] > 0.9
+
+
+def test_terminal_has_the_shares_of_error_classes(trained_folder: Path) -> None:
+    """Those of the paper's Table 7."""
+    result = run(trained_folder, "others.spacy", "--output", "out")
+    metrics = srsly.read_json("out/metrics.json")
+    counts = [metrics["errors"][kind] for kind in ("C", "W", "MR", "MS")]
+    assert 0 < counts[0] < sum(counts)
+    for kind, count in zip(("C", "W", "MR", "MS"), counts, strict=True):
+        (row,) = [line for line in result.output.splitlines() if line.startswith(f"{kind}: ")]
+        share = f"{100 * count / sum(counts):.1f}"
+        assert row.split(")")[1].split()[:2] == [str(count), share]
+
+
+@pytest.mark.parametrize("train", [[], ["--train", "others.spacy"]])
+def test_frequent_relations(trained_folder: Path, train: List[str]) -> None:
+    frequent = "born in, works for,P17"
+    result = run(trained_folder, "others.spacy", *train, "--frequent", frequent, "-o", "out")
+    assert result.exit_code == 0, result.output
+    assert "GOLD has not all of the relations of --frequent" in output(result)
+    metrics = srsly.read_json("out/metrics.json")
+    assert metrics["frequent_labels"] == ["born in", "works for", "P17"]
+    scores = metrics["rel_per_type"]
+    for group, labels in (("frequent", ["born in", "works for"]), ("long_tail", ["based in"])):
+        gold, correct = (sum(scores[label][key] for label in labels) for key in ("gold", "correct"))
+        assert metrics[f"{group}_r"] == pytest.approx(correct / gold)
+    assert "Frequent: born in, works for, P17." in output(result)
+
+
+@pytest.mark.parametrize("frequent", ["paper", "P17", "", " , "])
+def test_frequent_relations_that_gold_does_not_have(frequent: str) -> None:
+    Path("none.json").write_text("[]")
+    result = run("none.json", "gold.spacy", "--frequent", frequent)
+    assert result.exit_code == 1 and "GOLD has none of the relations" in output(result)
 
 
 def test_comparison(trained_folder: Path) -> None:

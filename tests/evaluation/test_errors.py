@@ -2,9 +2,17 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 
-from spacy_docre.evaluation.errors import ErrorClass, Outcome, classify, confusions, count_classes
+from spacy_docre.evaluation.errors import (
+    ErrorClass,
+    Outcome,
+    class_shares,
+    classify,
+    confusions,
+    count_classes,
+)
 from spacy_docre.evaluation.metrics import ScoredTriple
 from tests.evaluation.strategies import triple_sets
 
@@ -48,6 +56,26 @@ def test_each_class() -> None:
         Outcome(ErrorClass.missed, triple("P1", 3), None),
         Outcome(ErrorClass.spurious, None, triple("P1", 4)),
     ]
+
+
+@given(triple_sets, triple_sets)
+def test_shares_are_those_of_all_triples(gold: set, predicted: set) -> None:
+    """Pair by pair: a gold and a predicted triple that are wrong together are one."""
+    correct = wrong = missed = more = 0
+    for pair in {triple.pair for triple in gold | predicted}:
+        ours = {triple.label for triple in gold if triple.pair == pair}
+        theirs = {triple.label for triple in predicted if triple.pair == pair}
+        lost, extra = len(ours - theirs), len(theirs - ours)
+        correct += len(ours & theirs)
+        wrong += min(lost, extra)
+        missed += max(lost - extra, 0)
+        more += max(extra - lost, 0)
+    total = correct + wrong + missed + more
+    shares = class_shares(count_classes(classify(gold, predicted)))
+    assert [shares[kind] * total for kind in ("C", "W", "MR", "MS")] == pytest.approx(
+        [correct, wrong, missed, more]
+    )
+    assert sum(shares.values()) == pytest.approx(1.0 if total else 0.0)
 
 
 def test_confusions() -> None:

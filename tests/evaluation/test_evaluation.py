@@ -14,9 +14,10 @@ from spacy.vocab import Vocab
 from spacy_docre.data.corpus_files import write_docs
 from spacy_docre.data.docred import read_docred
 from spacy_docre.data.sentences import token_sentence_numbers
-from spacy_docre.evaluation.answers import above, read_answers
+from spacy_docre.evaluation.answers import Answer, above, read_answers
 from spacy_docre.evaluation.evaluation import Evaluation
 from spacy_docre.evaluation.gold import facts_of, read_gold
+from spacy_docre.evaluation.metrics import ScoredTriple
 from spacy_docre.evaluation.training_data import read_training_data
 from tests.evaluation.official import evaluate_file, facts_of_records
 
@@ -169,9 +170,12 @@ def test_metrics(evaluation: Evaluation) -> None:
     assert metrics["rel_f"] == metrics["rel_p"] == metrics["rel_r"] == pytest.approx(1 / 3)
     assert metrics["rel_ign_f"] == 0
     assert (metrics["evidence_p"], metrics["evidence_r"]) == pytest.approx((1 / 2, 1 / 4))
+    # All three are a chain, of which one is found; three are predicted.
+    assert (metrics["infer_p"], metrics["infer_r"]) == pytest.approx((1 / 3, 1 / 3))
     # Ada, Norway follows from the two others, and is missed.
-    assert (metrics["infer_p"], metrics["infer_r"]) == (0, 0)
+    assert (metrics["two_hop_p"], metrics["two_hop_r"]) == (0, 0)
     assert metrics["errors"] == {"C": 1, "W": 1, "MR": 1, "MS": 1, "NR": 2}
+    assert metrics["error_shares"] == {kind: 1 / 4 for kind in ("C", "W", "MR", "MS")}
     assert (metrics["pair_p"], metrics["pair_r"]) == pytest.approx((2 / 3, 2 / 3))
     assert metrics["confusions"] == [{"gold": "P17", "predicted": "P131", "number": 1}]
     assert metrics["intra_f"] == pytest.approx(1 / 2) and metrics["inter_f"] == 0
@@ -187,9 +191,30 @@ def test_metrics(evaluation: Evaluation) -> None:
         "gold": 1,
         "training": 1,
     }
+    assert metrics["frequent_labels"] == ["P17", "P27", "P551"]
     assert metrics["frequent_f"] == pytest.approx(2 / 5) and metrics["long_tail_p"] == 0
     assert (metrics["best_f"], metrics["best_threshold"]) == pytest.approx((1 / 2, 0.8))
     json.dumps(metrics)
+
+
+def test_frequent_relations_that_are_named(evaluation: Evaluation) -> None:
+    """They need no training data, and the others are the long tail."""
+    named = Evaluation(evaluation.documents, evaluation.answers, frequent=["P551", "P17"])
+    metrics = named.metrics
+    assert metrics["frequent_labels"] == ["P551", "P17"]
+    assert (metrics["frequent_p"], metrics["frequent_r"]) == (1, 1 / 2)
+    assert (metrics["long_tail_p"], metrics["long_tail_r"]) == (0, 0)
+
+
+def test_precision_of_infer_f1_is_of_all_predictions(evaluation: Evaluation) -> None:
+    """As in the authors' official_eval.py: also of those in no chain."""
+    others = {
+        ScoredTriple("A", 2, 1, "P17"): Answer(),
+        ScoredTriple("elsewhere", 0, 1, "P17"): Answer(),
+    }
+    metrics = Evaluation(evaluation.documents, {**evaluation.answers, **others}).metrics
+    assert (metrics["infer_p"], metrics["infer_r"]) == pytest.approx((1 / 5, 1 / 3))
+    assert metrics["two_hop_p"] == 0 and metrics["infer_f"] == pytest.approx(1 / 4)
 
 
 def test_best_threshold_gives_the_best_f(evaluation: Evaluation) -> None:
@@ -242,7 +267,7 @@ def test_what_is_not_given_is_not_told(tmp_path: Path) -> None:
     # Nothing is in two hops, or in two sentences.
     for name in (
         *("rel_ign_f", "evidence_f", "frequent_f", "long_tail_f", "best_f"),
-        *("infer_f", "inter_f"),
+        *("infer_f", "two_hop_f", "frequent_labels", "inter_f"),
     ):
         assert metrics[name] is None
     assert "rel_ign_f_interval" not in metrics

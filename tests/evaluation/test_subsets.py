@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_docre.evaluation.metrics import ScoredTriple, score_groups
-from spacy_docre.evaluation.subsets import frequent_labels, size_class, size_classes, two_hop_pairs
+from spacy_docre.evaluation.subsets import (
+    PAPER_FREQUENT,
+    frequent_labels,
+    inferable_triples,
+    size_class,
+    size_classes,
+    two_hop_pairs,
+)
 from tests.evaluation.strategies import triple_sets
 
 
@@ -33,6 +40,35 @@ def test_two_hops() -> None:
     assert two_hop_pairs(gold) == {("A", 0, 2)}
     back = [ScoredTriple("A", 0, 1, "r"), ScoredTriple("A", 1, 0, "s")]
     assert two_hop_pairs(back) == set()
+
+
+@given(triple_sets)
+def test_inferable_triples_are_those_of_the_definition(gold: set) -> None:
+    """Every three facts of which the third closes the chain of the two others."""
+    chained = {
+        fact
+        for first, second, third in product(gold, gold, gold)
+        if first.document == second.document == third.document
+        and first.tail == second.head
+        and (third.head, third.tail) == (first.head, second.tail)
+        and len({first.head, first.tail, second.tail}) == 3
+        for fact in (first, second, third)
+    }
+    assert inferable_triples(gold) == chained
+
+
+def test_inferable_triples() -> None:
+    first, second = ScoredTriple("A", 0, 1, "r"), ScoredTriple("A", 1, 2, "s")
+    assert inferable_triples({first, second}) == set()
+    # Both relations between head and tail count, and a triple beside the chain does not.
+    closing = {ScoredTriple("A", 0, 2, label) for label in "rs"}
+    beside = {ScoredTriple("A", 2, 3, "r"), ScoredTriple("B", 0, 2, "r")}
+    assert inferable_triples({first, second, *closing, *beside}) == {first, second, *closing}
+
+
+def test_frequent_labels_of_the_paper() -> None:
+    """Written down again: a slip of either would show."""
+    assert PAPER_FREQUENT == tuple("P17 P131 P27 P150 P175 P577 P463 P527 P495 P361".split())
 
 
 def test_frequent_labels() -> None:
