@@ -92,13 +92,21 @@ def give_entities(doc: Doc, entities: Iterable[Sequence[Span]]) -> None:
     no others that something has set or would find (`find_entities`).
 
     The Doc carries them in `doc.user_data`, where they would be stored with it: give them to a
-    copy that nobody is handed.
+    copy that nobody is handed, or let it forget them (`forget_given_entities`).
 
     doc (Doc): The document.
     entities (Iterable[Sequence[Span]]): The mentions of each entity, in it or in another Doc of
         the same tokens. An entity without a mention is none.
     """
     doc.user_data[_GIVEN] = [mentions_to_lists(mentions) for mentions in entities if mentions]
+
+
+def forget_given_entities(doc: Doc) -> None:
+    """Forget the entities that a Doc was given, once all components have seen it.
+
+    doc (Doc): The document.
+    """
+    doc.user_data.pop(_GIVEN, None)
 
 
 def find_entities(doc: Doc, getter: EntityGetter) -> List[Mentions]:

@@ -7,6 +7,7 @@ from spacy.tokens import Doc
 from spacy.util import raise_error
 
 from ..data.corpus_files import drop_hidden_states
+from ..entity_sources import forget_given_entities
 from ..errors import describe_error
 from .inputs import Failure, InputDocument
 
@@ -34,8 +35,7 @@ def annotate_batch(nlp: Language, items: Sequence[Item]) -> Iterator[Result]:
     try:
         docs = _make_docs(nlp, items)
         for doc, number in nlp.pipe(docs, as_tuples=True, batch_size=len(items)):
-            drop_hidden_states(doc)
-            done[number] = doc
+            done[number] = _finish(doc)
     except _ERRORS:
         # Those that are not done are tried again.
         pass
@@ -76,8 +76,14 @@ def _annotate_alone(nlp: Language, item: InputDocument) -> Result:
         return Failure(item.id, describe_error(error))
     finally:
         nlp.default_error_handler = handler
+    return _finish(doc), item
+
+
+def _finish(doc: Doc) -> Doc:
+    """Drop what only the components of the pipeline have read."""
     drop_hidden_states(doc)
-    return doc, item
+    forget_given_entities(doc)
+    return doc
 
 
 def _skip(name: str, component: Callable, docs: List[Doc], error: Exception) -> Any:

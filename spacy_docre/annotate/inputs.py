@@ -1,4 +1,5 @@
-"""Documents to annotate: from text files, JSONL, `.spacy` files, folders and standard input."""
+"""Documents to annotate: from text files, JSONL, DocRED's JSON, `.spacy` files, folders and
+standard input."""
 
 import json
 import os
@@ -14,7 +15,9 @@ from spacy.training.corpus import FILE_TYPE
 from spacy.vocab import Vocab
 
 from ..data.corpus_files import try_spacy_docs
+from ..data.docred import try_docred
 from ..data.json_files import decode, parse_json, read_text, unpacked, unpacked_suffix
+from ..entity_sources import give_entities, gold_entities
 from ..errors import describe_error
 from ..files import (
     MAX_BYTES,
@@ -29,6 +32,7 @@ from ..files import (
 
 STDIN = "-"
 JSON_LINES = ".jsonl"
+DOCRED = ".json"
 ID_FIELD = "id"
 # What files of plain text are called. Of an ending that holds no letter, or a space, it is part of
 # the name: "chapter 1.2", "Mr. Smith".
@@ -125,12 +129,14 @@ def _kind(file: Path) -> str:
 def _problem_of_kind(file: Path) -> Optional[str]:
     """Why a file is not read whose ending says that it is no text, such as CSV or HTML."""
     kind = _kind(file)
-    if kind in (*_TEXT, JSON_LINES) or (kind == FILE_TYPE and unpacked_suffix(file) == file.suffix):
+    if kind in (*_TEXT, JSON_LINES, DOCRED) or (
+        kind == FILE_TYPE and unpacked_suffix(file) == file.suffix
+    ):
         return None
     return (
         f"Files ending in {''.join(file.suffixes[-2:])} are not read: give text as .txt or .md, "
-        f"documents as {JSON_LINES} (one in each line) or {FILE_TYPE}, or one text on standard "
-        "input: -"
+        f"documents as {JSON_LINES} (one in each line), {FILE_TYPE} or DocRED's {DOCRED}, or one "
+        "text on standard input: -"
     )
 
 
@@ -144,13 +150,14 @@ def read_inputs(
 ) -> Iterator[Union[InputDocument, Failure]]:
     """Read documents, one after the other.
 
-    A `.jsonl` file has a document a line, a `.spacy` file what spaCy stores; any other file
-    is one document of plain text, and "-" is one on standard input. A document without an id
-    is named after its file and its number there, and one whose id has been there has a number
-    after it.
+    A `.jsonl` file has a document a line, a `.spacy` file what spaCy stores, a `.json` file is
+    DocRED's: its documents have the title as id, and are given their entities. Any other file is
+    one document of plain text, and "-" is one on standard input. A document without an id is named
+    after its file and its number there, and one whose id has been there has a number after it.
 
     listing (Listing): The files, which are unpacked if their names end in ".gz".
-    vocab (Vocab): The vocabulary of documents from `.spacy` files.
+    vocab (Vocab): The vocabulary of documents from `.spacy` and `.json` files; its language is
+        that of the latter.
     text_field (str): The field of JSONL that holds the text.
     id_field (str): The field of JSONL that holds the document's id.
     max_bytes (int): The most bytes of a text file or of a line of JSONL.
@@ -184,6 +191,15 @@ def _read_file(
             title = doc.user_data.get("title")
             fields = {} if title is None else {"title": title}
             yield InputDocument(_id(doc.user_data.get("id"), where), doc, fields)
+    elif _kind(file) == DOCRED:
+        for number, doc in enumerate(try_docred(file, vocab, lang=vocab.lang)):
+            where = f"{name}:{number}"
+            if isinstance(doc, ValueError):
+                yield Failure(where, str(doc))
+                continue
+            give_entities(doc, gold_entities(doc))
+            title = doc.user_data["title"]
+            yield InputDocument(_id(title, where), doc, {"title": title})
     elif _kind(file) == JSON_LINES:
         yield from _read_json_lines(file, name, text_field, id_field, max_bytes)
     else:

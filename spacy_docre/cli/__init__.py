@@ -19,6 +19,7 @@ from .distant import distant_cli
 from .evaluate import evaluate_cli
 from .import_checkpoint import import_checkpoint_cli
 from .logits import logits_cli
+from .predict import predict_cli
 from .render import render_cli
 from .reshape import reshape_cli
 from .serve import serve_cli
@@ -52,6 +53,7 @@ app.command("import-checkpoint")(import_checkpoint_cli)
 app.command("logits")(logits_cli)
 # The name of `logits` in version 0.1.
 app.command("teach", hidden=True)(logits_cli)
+app.command("predict")(predict_cli)
 app.command("render")(render_cli)
 app.command("reshape")(reshape_cli)
 app.command("serve")(serve_cli)

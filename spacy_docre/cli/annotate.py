@@ -32,7 +32,10 @@ _WIDTH = 32
 _MOST = 20
 
 _Inputs = Annotated[
-    List[Path], Arg(help="Text files, .jsonl or .spacy files, folders, or - for standard input")
+    List[Path],
+    Arg(
+        help="Text files, .jsonl or .spacy files, DocRED's .json, folders, or - for standard input"
+    ),
 ]
 _Outputs = Annotated[
     List[Path],

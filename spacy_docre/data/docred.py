@@ -96,6 +96,34 @@ def read_docred(
         yield make_doc(record, vocab, detokenize(record.sents, lang), names)
 
 
+def try_docred(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Union[Doc, ValueError]]:
+    """Read documents in DocRED's format, one after the other, also where some are malformed. Their
+    relations are left out.
+
+    path (Path): The JSON file.
+    vocab (Vocab): The vocabulary of the documents.
+    lang (str): The language, as a two-letter code.
+    YIELDS (Union[Doc, ValueError]): Each document with its entities, or why it cannot be read.
+    RAISES (ValueError): If the file is not JSON, or of something else.
+    """
+    check = DocumentCheck(path)
+    for index, data in enumerate(parse_json_items(path)):
+        if index == 0 and not (isinstance(data, dict) and {"sents", "vertexSet"} <= data.keys()):
+            raise ValueError(
+                f"{path} is not of DocRED's format: a list of documents with title, sents and "
+                "vertexSet. Give texts in other JSON as .jsonl, one document in each line."
+            )
+        try:
+            record = check(data, _where(path, index, data))
+        except ValueError as error:
+            yield error
+        else:
+            bare = record.model_copy(update={"labels": None})
+            yield make_doc(bare, vocab, detokenize(record.sents, lang), {})
+    # Not finish, which would refuse the file: what is malformed has been told of each document.
+    check.doubts.warn()
+
+
 def read_records(path: Path, start: int = 0) -> Iterator[DocumentRecord]:
     """Read and check documents in DocRED's format, one after the other.
 
@@ -106,7 +134,7 @@ def read_records(path: Path, start: int = 0) -> Iterator[DocumentRecord]:
     """
     check = DocumentCheck(path)
     for index, data in islice(enumerate(parse_json_items(path)), start, None):
-        yield check(data, f"{path}, document {index} ({_title(data)})")
+        yield check(data, _where(path, index, data))
     check.finish()
 
 
@@ -304,9 +332,11 @@ def _triples(
     ]
 
 
-def _title(data: Any) -> str:
+def _where(path: Path, index: int, data: Any) -> str:
+    """What to call a document in an error."""
     title = data.get("title") if isinstance(data, dict) else None
-    return repr(title) if isinstance(title, str) else "without a title"
+    named = repr(title) if isinstance(title, str) else "without a title"
+    return f"{path}, document {index} ({named})"
 
 
 def _problems(record: DocumentRecord) -> Iterator[Tuple[FieldPath, str]]:

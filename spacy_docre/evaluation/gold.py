@@ -161,14 +161,8 @@ def read_gold(path: Path, vocab: Vocab, *, lang: str = "en") -> GoldSet:
             gold.not_annotated.append(title)
         elif has_partial_relations(doc):
             gold.partial.append(title)
-        elif title in gold.docs:
-            raise ValueError(
-                f"{path} has two documents with the title {title!r}, and answers name a document "
-                "by its title. Give each its own: 'title' in DocRED's JSON, doc.user_data['title'] "
-                "in a .spacy file."
-            )
         else:
-            gold.docs[title] = doc
+            add_titled(gold.docs, title, doc, path)
     if not gold.docs:
         partial = f", but {len(gold.partial)} with partial ones" if gold.partial else ""
         raise ValueError(
@@ -176,6 +170,24 @@ def read_gold(path: Path, vocab: Vocab, *, lang: str = "en") -> GoldSet:
             "compare with. Name the annotated documents."
         )
     return gold
+
+
+def add_titled(docs: Dict[str, Doc], title: str, doc: Doc, path: Path) -> None:
+    """Add a document under its title.
+
+    docs (Dict[str, Doc]): The documents so far, by title.
+    title (str): The title.
+    doc (Doc): The document.
+    path (Path): Where it is from.
+    RAISES (ValueError): If another one has the same title.
+    """
+    if title in docs:
+        raise ValueError(
+            f"{path} has two documents with the title {title!r}, and answers name a document "
+            "by its title. Give each its own: 'title' in DocRED's JSON, doc.user_data['title'] "
+            "in a .spacy file."
+        )
+    docs[title] = doc
 
 
 def facts_of(doc: Doc) -> Iterator[NamedFact]:

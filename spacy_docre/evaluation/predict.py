@@ -1,20 +1,25 @@
-"""The answers of a pipeline to gold documents."""
+"""The answers of a pipeline to documents whose entities are known."""
 
 from dataclasses import dataclass, field
-from typing import FrozenSet, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from pathlib import Path
+from typing import Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import minibatch
+from spacy.vocab import Vocab
 
 from ..alignment import GoldAlignment, mention_indices
+from ..annotations import document_title
+from ..data.corpus_files import read_docs
 from ..data.gold_annotations import make_example
-from ..entity_sources import give_entities, gold_entities
+from ..entity_sources import give_entities, gold_entities, gold_entities_or_none
 from ..models.attention import release_attention
 from ..pipeline.components import relation_extractors
 from ..pipeline.doc_relation_extractor import DocRelationExtractor
 from .answers import Answers, to_answers
+from .gold import add_titled
 
 # For precision and recall over the threshold; what is less probable is not asked for.
 LOWEST = 0.05
@@ -53,6 +58,32 @@ class _Question:
         return to_answers(alignment, self.title, triples)
 
 
+def read_documents(path: Path, vocab: Vocab, *, lang: str = "en") -> Dict[str, Doc]:
+    """Read the documents that a pipeline is to answer. Relations they may have are not looked at.
+
+    path (Path): A JSON file as of DocRED, a `.spacy` file, or a folder of those.
+    vocab (Vocab): The vocabulary of the documents.
+    lang (str): The language of a JSON file.
+    RETURNS (Dict[str, Doc]): The documents, by title.
+    RAISES (ValueError): If there are none, if one has no entities, if two have the same title, or
+        if the file is malformed.
+    """
+    docs: Dict[str, Doc] = {}
+    for number, doc in enumerate(read_docs(path, vocab, lang=lang), start=1):
+        title = document_title(doc, number)
+        if gold_entities_or_none(doc) is None:
+            raise ValueError(
+                f"The document {title!r} of {path} has no entities, and an answer names head and "
+                "tail by their number among them. Give documents with entities: vertexSet in "
+                "DocRED's JSON; doc._.entities, the span group 'entities' or doc.ents in a .spacy "
+                "file. 'docre annotate' lets the pipeline find them."
+            )
+        add_titled(docs, title, doc, path)
+    if not docs:
+        raise ValueError(f"{path} has no documents.")
+    return docs
+
+
 def predict_answers(
     nlp: Language,
     docs: Mapping[str, Doc],
@@ -60,11 +91,12 @@ def predict_answers(
     with_gold_entities: bool = True,
     batch_size: int = 32,
 ) -> Iterator[Tuple[Answers, Answers]]:
-    """Ask a pipeline for the relations of gold documents, one document after the other. The
-    pipeline and its settings stay as they are.
+    """Ask a pipeline for the relations of documents, one document after the other. The pipeline
+    and its settings stay as they are.
 
     nlp (Language): The pipeline.
-    docs (Mapping[str, Doc]): The documents, with gold entities, by title.
+    docs (Mapping[str, Doc]): The documents, with gold entities, by title. Gold relations are of no
+        importance.
     with_gold_entities (bool): Whether the pipeline is given the entities, in which case components
         that find entities are left out. Else it finds them itself.
     batch_size (int): Documents at a time.

@@ -10,9 +10,10 @@ import warnings
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, List
+from typing import Any, Iterator, List
 
 import pytest
+import spacy
 import srsly
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
@@ -24,6 +25,8 @@ from spacy_docre.annotate.inputs import (
     list_files,
     read_inputs,
 )
+from spacy_docre.annotations import has_relations
+from spacy_docre.entity_sources import find_entities
 
 
 @contextmanager
@@ -52,6 +55,47 @@ def test_kinds_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         (str(tmp_path / "deep" / "a.txt"), "Å text", {}),
         ("stdin", "fourth", {}),
     ]
+
+
+RECORD = {
+    "title": "Ada",
+    "sents": [["Ada", "saw", "Oslo", "."], ["She", "stayed", "."]],
+    "vertexSet": [
+        [{"pos": [2, 3], "sent_id": 0, "type": "LOC"}],
+        [{"pos": [0, 1], "sent_id": number, "type": "PER"} for number in (0, 1)],
+            {"pos": [0, 1], "sent_id": 0, "type": "PER"},
+            {"pos": [0, 1], "sent_id": 1, "type": "PER"},
+        ],
+    ],
+    "labels": [{"h": 1, "t": 0, "r": "P19"}],
+}
+
+
+@pytest.mark.parametrize("name", ["a.json", "A.JSON", "a.json.gz"])
+def test_json_of_docred(tmp_path: Path, name: str) -> None:
+    """Documents with their entities; one that is malformed does not stop the others."""
+    damaged = {**RECORD, "title": "Bad", "vertexSet": [[]]}
+    data = json.dumps([RECORD, damaged, {"title": "C"}, RECORD]).encode()
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    items = list(read_inputs(list_files([tmp_path]), spacy.blank("en").vocab))
+    where = tmp_path / name
+    assert [item.id for item in items] == ["Ada", f"{where}:1", f"{where}:2", "Ada (2)"]
+    assert "document 1 ('Bad'), field vertexSet[0]" in items[1].problem
+    assert "document 2 ('C'), field sents" in items[2].problem
+    doc, fields = items[0].content, items[0].fields
+    assert doc.text == "Ada saw Oslo. She stayed." and fields == {"title": "Ada"}
+    given = find_entities(doc, lambda doc: [])
+    assert [[span.text for span in mentions] for mentions in given] == [["Oslo"], ["Ada", "She"]]
+    assert [sentence.start for sentence in doc.sents] == [0, 4] and not has_relations(doc)
+
+
+@pytest.mark.parametrize("data", [{"text": "Ada"}, [{"text": "Ada"}], [1, 2], ["Ada"], {}, "Ada"])
+def test_other_json(tmp_path: Path, data: Any) -> None:
+    """The file is one failure, however many items it has."""
+    (tmp_path / "a.json").write_text(json.dumps(data))
+    (failure,) = read_inputs(list_files([tmp_path]), Vocab())
+    assert isinstance(failure, Failure) and failure.id == str(tmp_path / "a.json")
+    assert "is not of DocRED's format" in failure.problem or "should be a list" in failure.problem
 
 
 def test_names_of_fields(tmp_path: Path) -> None:
@@ -262,7 +306,7 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
 def test_files_of_other_kinds(tmp_path: Path) -> None:
     """What is no prose is not read as such: told where a folder holds it, a failure where named."""
     text = ["a.txt", "B.TXT", "c.md", "no ending", "chapter 1.2", "Mr. Smith", "d.txt.gz"]
-    other = ["a.csv", "b.json", "c.html", "d.TSV", "e.docx", "f.json.gz", "g.spacy.gz", "h.py"]
+    other = ["a.csv", "c.html", "d.TSV", "e.docx", "f.xml.gz", "g.spacy.gz", "h.py"]
     for name in text:
         content = b"text"
         (tmp_path / name).write_bytes(gzip.compress(content) if name[-3:] == ".gz" else content)
@@ -276,7 +320,7 @@ def test_files_of_other_kinds(tmp_path: Path) -> None:
     assert [str(item.content) for item in items] == ["text"] * (len(text) + 2)
     named = list_files([tmp_path / name for name in other])
     assert [Path(failure.id).name for failure in named.failures] == other and not named.files
-    assert "ending in .json.gz are not read: give text as .txt" in named.failures[5].problem
+    assert "ending in .xml.gz are not read: give text as .txt" in named.failures[4].problem
 
 
 def test_a_field_of_ids_that_is_not_there(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from typer.testing import CliRunner, Result
 import spacy_docre.cli  # noqa: F401
 from spacy_docre.annotate.inputs import InputDocument
 from spacy_docre.annotate.outputs import OUTPUTS, Csv, Output
+from spacy_docre.entity_sources import find_entities
 
 
 @Language.component("fails_at_vesuvius")
@@ -101,6 +102,49 @@ def test_json_lines(model: Path, options: List[object]) -> None:
         )
         assert best["score"] == pytest.approx(ours.score, abs=1e-4)
         assert [span["text"] for span in best["evidence"]] == [s.text for s in ours.evidence]
+
+
+@pytest.mark.parametrize("options", [[], ["--n-process", 2]])
+def test_json_of_docred_keeps_its_entities(model: Path, options: List[object]) -> None:
+    """The pipeline would find Ada Lane and Oslo, each by itself."""
+    words = TEXTS[0].split()
+    vertices = [[(8, 10), (0, 2)], [(14, 15)], [(12, 13)]]
+    record = {
+        "title": "A life",
+        "sents": [words[:7], words[7:]],
+        "vertexSet": [
+            [{"sent_id": int(start > 6), "pos": [start - 7 * (start > 6), end - 7 * (start > 6)],
+              "type": "X"} for start, end in mentions]
+            for mentions in vertices
+        ],
+        "labels": [{"h": 0, "t": 1, "r": "P1"}],
+    }  # fmt: skip
+    Path("docs.json").write_text(json.dumps([record]))
+    outputs = ["-o", "out.jsonl", "-o", "out.spacy"]
+    result = run(model, "docs.json", *outputs, "-t", 0, *options)
+    assert result.exit_code == 0, result.output
+    written = json.loads(Path("out.jsonl").read_text())
+    assert (written["id"], written["title"]) == ("A life", "A life")
+    found = [[mention["text"] for mention in entity["mentions"]] for entity in written["entities"]]
+    assert sorted(map(sorted, found)) == sorted(
+        sorted(" ".join(words[start:end]) for start, end in mentions) for mentions in vertices
+    )
+    assert [mentions[0] for mentions in found] == [
+        " ".join(words[start:end]) for start, end in (mentions[0] for mentions in vertices)
+    ]
+    assert len(written["relations"]) == 3 * 3 * 2
+    assert "P1" not in {relation["label"] for relation in written["relations"]}
+    # What it was given is not stored: it may be given other entities the next time.
+    (doc,) = DocBin().from_disk("out.spacy").get_docs(spacy.blank("en").vocab)
+    assert find_entities(doc, lambda doc: []) == []
+
+
+def test_other_json_is_an_error(model: Path) -> None:
+    Path("other.json").write_text('[{"text": "Ada Lane was born in Oslo ."}]')
+    result = run(model, "other.json", "texts.jsonl", "-o", "out.csv")
+    text = " ".join(result.output.split())
+    assert result.exit_code == 1 and "other.json is not of DocRED's format" in text
+    assert "2 documents" in text
 
 
 def test_csv(model: Path) -> None:

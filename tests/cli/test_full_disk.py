@@ -65,6 +65,7 @@ def folder(make_examples: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPa
             for suffix in ("jsonl", "csv", "spacy", "nt", "ttl", "graphml", "html")
         ),
         "evaluate MODEL docs.spacy -o out",
+        "predict MODEL docs.spacy -o out.json -t 0",
         "stats docs.spacy -o out.json",
         "render docs.spacy out.html",
     ],

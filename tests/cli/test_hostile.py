@@ -49,8 +49,8 @@ def folder(make_examples: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("command", COMMANDS)
 def test_arguments(command: str) -> None:
     """Files that are not there, whatever a command does with its arguments."""
-    paths = {"annotate": ["-o", f"{FILE}.csv"], "train": ["-o", FILE]}
-    result = run(command, FILE, FILE, *paths.get(command, []))
+    outputs = {"annotate": f"{FILE}.csv", "predict": f"{FILE}.json", "train": FILE}
+    result = run(command, FILE, FILE, *(["-o", outputs[command]] if command in outputs else []))
     assert result.exit_code in (1, 2)
     assert_safe(result)
 
@@ -88,6 +88,10 @@ def test_evaluate(trained_folder: Path) -> None:
     Path(f"{FILE}.json").write_text(json.dumps([answer]))
     result = run("evaluate", f"{FILE}.json", "docs.spacy", "-c", f"{FILE}.json", "-o", FILE)
     assert_safe(result)
+
+
+def test_predict(trained_folder: Path) -> None:
+    assert_safe(run("predict", trained_folder, f"{FILE}.spacy", "-o", f"{FILE}.json"))
 
 
 def test_render() -> None:

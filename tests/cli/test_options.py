@@ -41,7 +41,7 @@ def test_the_former_name_of_logits_is_hidden() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["annotate", "calibrate", "evaluate", "logits", "serve", "train"]
+    "command", ["annotate", "calibrate", "evaluate", "logits", "predict", "serve", "train"]
 )
 def test_the_gpu_has_one_option(command: str) -> None:
     text = help_of(command)
@@ -55,11 +55,12 @@ ARGUMENTS = {
     "evaluate": ["{model}", "docs.spacy"],
     "import-checkpoint": ["weights.pt", "out", "--encoder", "none", "--rel2id", "ids.json"],
     "logits": ["{model}", "docs.spacy", "out"],
+    "predict": ["{model}", "docs.spacy", "-o", "out.json"],
     "render": ["docs.spacy", "out.html"],
     "serve": ["{model}"],
     "train": ["config.cfg", "-o", "out"],
 }
-WITH_GPU = ["annotate", "calibrate", "evaluate", "logits", "serve", "train"]
+WITH_GPU = ["annotate", "calibrate", "evaluate", "logits", "predict", "serve", "train"]
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_code_that_is_missing(command: str, run: Callable[..., Result]) -> None:
     assert result.exit_code == 1 and "code not found" in result.output
 
 
-@pytest.mark.parametrize("command", ["evaluate", "annotate", "logits"])
+@pytest.mark.parametrize("command", ["evaluate", "annotate", "logits", "predict"])
 def test_code_comes_before_the_pipeline(
     command: str, trained_folder: Path, run: Callable[..., Result]
 ) -> None:
