@@ -35,6 +35,7 @@ from .slots import (
     MakePairEncoder,
     MakePairFeatures,
     require_positive,
+    require_rate,
 )
 from .systems.docunet import UNetPairEncoder
 from .transformer import unshared
@@ -146,7 +147,9 @@ def make_doc_relation_model(
     RAISES (ValueError): If a width, `dropout`, `smoothing` or `max_pairs` is out of its range.
     """
     require_positive(width=width, block_size=block_size, pair_width=pair_width, max_pairs=max_pairs)
-    _check_rates(dropout, smoothing)
+    require_rate(dropout=dropout)
+    if smoothing < 0:
+        raise ValueError(f"smoothing = {smoothing} should be 0 or more.")
     settings = dict(
         width=width,
         block_size=block_size,
@@ -170,13 +173,6 @@ def make_doc_relation_model(
 def _layer(slot: Any) -> Any:
     """What is in a slot. A name stands for a registered layer: a default that a config can hold."""
     return registry.get("layers", slot)() if isinstance(slot, str) else slot
-
-
-def _check_rates(dropout: float, smoothing: float) -> None:
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout = {dropout} should be in 0 to 1, and less than 1.")
-    if smoothing < 0:
-        raise ValueError(f"smoothing = {smoothing} should be 0 or more.")
 
 
 def make_logsumexp_pooling() -> MakeEntityPooling:

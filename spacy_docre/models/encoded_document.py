@@ -1,6 +1,6 @@
 """What the encoder says of one document (eq. 1), and which word piece belongs where."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Tuple
 
 import torch
 from torch import Tensor
@@ -59,6 +59,64 @@ def merge_windows(document: EncodedDocument) -> Tensor:
         return total
     count = torch.bincount(positions, minlength=document.num_positions)
     return total / count.unsqueeze(1)  # (positions, width)
+
+
+def mention_positions(document: EncodedDocument) -> Tuple[Tensor, Tensor]:
+    """The positions of every mention. One that two windows hold counts once.
+
+    document (EncodedDocument): The document.
+    RETURNS (Tuple[Tensor, Tensor]): The mention and the position of each, mention by mention, the
+        positions in order, both of shape (mention positions,).
+    """
+    mention, position = torch.stack(
+        [document.piece_mentions, document.piece_positions[document.mention_pieces]]
+    ).unique(dim=1)  # 2 x (mention positions,)
+    return mention, position
+
+
+def embed_mentions(hidden: Tensor, document: EncodedDocument) -> Tuple[Tensor, Tensor]:
+    """Embed each mention as the mean of its positions.
+
+    hidden (Tensor): H, shape (positions, width).
+    document (EncodedDocument): The document.
+    RETURNS (Tuple[Tensor, Tensor]): The mentions, zeros where no piece reached the encoder, shape
+        (mentions, width), and the number of positions of each, shape (mentions,).
+    """
+    num_mentions = len(document.mention_entities)
+    mention, position = mention_positions(document)
+    length = torch.bincount(mention, minlength=num_mentions)  # (mentions,)
+    total = hidden.new_zeros(num_mentions, hidden.shape[1])
+    total = total.index_add(0, mention, hidden[position])  # (mentions, width)
+    return total / length.clamp_min(1).unsqueeze(1), length
+
+
+def mention_sentences(document: EncodedDocument) -> Tensor:
+    """The sentence that each mention begins in.
+
+    document (EncodedDocument): The document.
+    RETURNS (Tensor): The sentence, -1 where no piece reached the encoder, shape (mentions,).
+    """
+    mention, position = mention_positions(document)
+    first = torch.full_like(document.mention_entities, document.num_positions)
+    first = first.scatter_reduce(0, mention, position, "amin")  # (mentions,)
+    none = document.position_sentences.new_tensor([-1])
+    return torch.cat([document.position_sentences, none])[first]
+
+
+def entity_sentences(document: EncodedDocument) -> Tensor:
+    """Tell which entities are mentioned in which sentences.
+
+    document (EncodedDocument): The document.
+    RETURNS (Tensor): Whether a mention of the entity begins in the sentence, booleans of shape
+        (entities, sentences).
+    """
+    sentences = mention_sentences(document)
+    known = sentences >= 0
+    found = torch.zeros(
+        document.num_entities, document.num_sentences, dtype=torch.bool, device=sentences.device
+    )
+    found[document.mention_entities[known], sentences[known]] = True
+    return found
 
 
 def entity_attention(document: EncodedDocument) -> Tensor:

@@ -16,7 +16,13 @@ from torch import Tensor, nn
 from ..pairs import Pairs
 from . import slots
 from .bilinear_kernel import grouped_bilinear
-from .encoded_document import EncodedDocument, entity_attention, merge_windows, segment_logsumexp
+from .encoded_document import (
+    EncodedDocument,
+    embed_mentions,
+    entity_attention,
+    merge_windows,
+    segment_logsumexp,
+)
 from .network import Network
 from .pair_blocks import PairBlock, add_along_lines, lines_of, steps, walk
 from .precision import Precision, autocast
@@ -40,19 +46,10 @@ class LogSumExpPooling(nn.Module):
         document (EncodedDocument): The document.
         RETURNS (Tensor): h, shape (entities, hidden width).
         """
-        num_mentions = len(document.mention_entities)
-        # A piece that two windows hold is one position, and counts once.
-        mention, position = torch.stack(
-            [document.piece_mentions, document.piece_positions[document.mention_pieces]]
-        ).unique(dim=1)  # 2 x (mention positions,)
-        length = torch.bincount(mention, minlength=num_mentions)  # (mentions,)
-        total = hidden.new_zeros(num_mentions, hidden.shape[1])
-        total = total.index_add(0, mention, hidden[position])  # (mentions, hidden width)
+        mentions, length = embed_mentions(hidden, document)  # (mentions, hidden width)
         present = length > 0
         return segment_logsumexp(
-            total[present] / length[present].unsqueeze(1),
-            document.mention_entities[present],
-            document.num_entities,
+            mentions[present], document.mention_entities[present], document.num_entities
         )  # (entities, hidden width)
 
 

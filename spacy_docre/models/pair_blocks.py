@@ -49,7 +49,7 @@ def walk(
     YIELDS (PairBlock): The blocks.
     """
     n, done = document.num_entities, 0
-    kept = document.num_sentences if document.all_sentences else KEPT_SENTENCES
+    kept = kept_sentences(document)
     if context_pooling is None:
         blocks = _without_context(hidden, document, diagonal)
     else:
@@ -80,6 +80,28 @@ def _without_context(
         s, o = Pairs.unordered_between(n, start, end, diagonal, hidden.device)
         shares = hidden.new_zeros(int((s != o).sum()), document.num_sentences)
         yield hidden.new_zeros(len(s), 0), shares
+
+
+def kept_sentences(document: EncodedDocument) -> int:
+    """The number of sentences that the evidence of each pair has.
+
+    document (EncodedDocument): The document.
+    RETURNS (int): The number: all of them where they are wanted.
+    """
+    number = document.num_sentences
+    return number if document.all_sentences else min(number, KEPT_SENTENCES)
+
+
+def no_evidence(document: EncodedDocument) -> Evidence:
+    """The evidence of a network that has no attention on sentences: it falls on none.
+
+    document (EncodedDocument): The document.
+    RETURNS (Evidence): Zeros for each unordered pair.
+    """
+    shape = Pairs.count_unordered(document.num_entities), kept_sentences(document)
+    shares = document.hidden.new_zeros(shape)
+    sentences = torch.arange(shape[1], dtype=torch.int, device=shares.device)
+    return Evidence(sentences.repeat(shape[0], 1), shares)
 
 
 def steps(num_entities: int, positions: int = 1) -> Iterator[Tuple[int, int]]:

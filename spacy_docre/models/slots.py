@@ -107,3 +107,14 @@ def require_positive(**sizes: int) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise ValueError(f"{name} = {size} should be 1 or more.")
+
+
+def require_rate(**rates: float) -> None:
+    """Refuse rates of dropout that leave nothing, or are none.
+
+    rates (float): The rates, by the name of their setting.
+    RAISES (ValueError): If one is less than 0, or 1 or more.
+    """
+    for name, rate in rates.items():
+        if not 0 <= rate < 1:
+            raise ValueError(f"{name} = {rate} should be in 0 to 1, and less than 1.")
