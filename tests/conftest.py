@@ -307,7 +307,11 @@ def make_pipeline(transformer_config: Callable) -> Callable[..., Language]:
     ) -> Language:
         configs = {
             "transformer": transformer_config(**transformer),
-            "doc_relation_extractor": {"model": {**EXTRACTOR["model"], **model}, **settings},
+            "doc_relation_extractor": {
+                # Another architecture has all settings of its own.
+                "model": {**({} if "@architectures" in model else EXTRACTOR["model"]), **model},
+                **settings,
+            },
             "ner": NER,
         }
         spacy.util.fix_random_seed(0)

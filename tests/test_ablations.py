@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Tuple
 import pytest
 import spacy
 import srsly
-from spacy.util import load_config
+from spacy.util import load_config, load_model_from_config
 from thinc.api import Config
 
 from spacy_docre.data.corpus_files import write_docs
@@ -15,6 +15,7 @@ from tests.scripts import run_script
 ROOT = Path(__file__).parent.parent
 CONFIGS = ROOT / "configs"
 VARIANTS = sorted((CONFIGS / "ablations").glob("*.cfg"))
+SYSTEMS = sorted((CONFIGS / "systems").glob("*.cfg"))
 EXTRACTOR = "doc_relation_extractor"
 
 
@@ -45,6 +46,23 @@ def test_variant_differs_from_the_config_in_what_it_names(variant: Path) -> None
     markers = transformer["model"].get("mention_markers")
     blocks = {"loss": extractor["loss"], "layer": extractor["model"]["pair_encoder"]}
     spacy.registry.resolve(blocks if markers is None else {**blocks, "markers": markers})
+
+
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda path: path.stem)
+def test_a_system_makes_a_pipeline(
+    system: Path, encoder: Callable, make_examples: Callable
+) -> None:
+    """Its model block stands for that of the config, of which no setting is left."""
+    difference = Config().from_disk(system)
+    merged = load_config(CONFIGS / "redocred_minilm.cfg").merge(difference)
+    named, found = (config["components"][EXTRACTOR]["model"] for config in (difference, merged))
+    assert flat(named) == flat(found)
+    merged["paths"]["encoder"] = encoder("bert")
+    nlp = load_model_from_config(merged.interpolate())
+    examples = make_examples(2)
+    nlp.get_pipe("transformer").initialize(lambda: examples, nlp=nlp)
+    nlp.get_pipe(EXTRACTOR).initialize(lambda: examples, nlp=nlp)
+    assert all(nlp(example.predicted)._.relations is not None for example in examples)
 
 
 def test_table(
