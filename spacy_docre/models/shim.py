@@ -1,16 +1,18 @@
 """The shims by which thinc runs, updates, stores and loads PyTorch modules."""
 
 import copy
+from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from functools import partial
-from typing import Any, Callable, Tuple
+from typing import Any, Callable, ContextManager, Optional, Tuple
 
 import srsly
 import torch
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import ArgsKwargs, Optimizer, PyTorchShim, get_torch_default_device
-from torch import nn
-from transformers.modeling_utils import no_init_weights
+from torch import Tensor, nn
+from transformers.modeling_utils import PreTrainedModel, no_init_weights
 from transformers.utils.generic import ModelOutput
 
 from .attention import add_attention_hooks, run_with_attention
@@ -31,6 +33,39 @@ from .serialization import (
     unpack,
 )
 from .single_windows import run_single_windows
+from .windows import Windows
+
+# What a transformer is called with, beside word pieces: the structure of `EncoderStructure`.
+STRUCTURE = "structure"
+
+
+class EncoderStructure(ABC):
+    """What the encoder's attention is told of a document beside its text. `systems/ssan.py` is
+    one."""
+
+    @abstractmethod
+    def extend(self, transformer: PreTrainedModel) -> None:
+        """Give a transformer the parameters for it, and the hooks.
+
+        transformer (PreTrainedModel): The transformer.
+        RAISES (ValueError): If it cannot have them.
+        """
+
+    @abstractmethod
+    def of_pieces(self, windows: Windows) -> Tensor:
+        """Find the structure of a batch.
+
+        windows (Windows): The windows of its documents.
+        RETURNS (Tensor): What there is to know of each piece, shape (windows, pieces, any).
+        """
+
+    @abstractmethod
+    def given(self, pieces: Tensor) -> ContextManager[None]:
+        """Let the calls of a transformer know the structure of their batch.
+
+        pieces (Tensor): What `of_pieces` gave for it, shape (windows, pieces, any).
+        RETURNS (ContextManager[None]): Where the calls are made.
+        """
 
 
 class ThreadSafeShim(PyTorchShim):
@@ -69,6 +104,7 @@ class TransformerShim(ThreadSafeShim, HFShim):
     frozen_embeddings (bool): Whether training leaves the word embeddings as they are.
     learn_rate_factor (float): Factor on the learning rate.
     stored_precision (StoredPrecision): Precision of the weights on disk.
+    structure (Optional[EncoderStructure]): What its attention is told beside the text.
     **settings (Any): Settings of HFShim.
     """
 
@@ -80,6 +116,7 @@ class TransformerShim(ThreadSafeShim, HFShim):
         frozen_embeddings: bool = False,
         learn_rate_factor: float = 1.0,
         stored_precision: StoredPrecision = "float32",
+        structure: Optional[EncoderStructure] = None,
         **settings: Any,
     ) -> None:
         super().__init__(model, **settings)
@@ -87,6 +124,16 @@ class TransformerShim(ThreadSafeShim, HFShim):
         self.frozen_embeddings = frozen_embeddings
         self.learn_rate_factor = learn_rate_factor
         self.stored_precision = stored_precision
+        self.structure = structure
+
+    def extend(self, transformer: PreTrainedModel) -> None:
+        """Give a transformer what its attention needs for the structure, if there is any.
+
+        transformer (PreTrainedModel): The transformer, with weights or before they are loaded.
+        RAISES (ValueError): If it cannot have them.
+        """
+        if self.structure is not None:
+            self.structure.extend(transformer)
 
     def prepare_transformer(self) -> None:
         """Ready the transformer that has just been set: it can be asked for its last attention,
@@ -101,8 +148,11 @@ class TransformerShim(ThreadSafeShim, HFShim):
         inputs (ArgsKwargs): What it is called with.
         RETURNS (ModelOutput): What it gives, and the attention of its last layer.
         """
-        with self._autocast():
-            return run_with_attention(self._model, *inputs.args, **inputs.kwargs)
+        kwargs = dict(inputs.kwargs)
+        pieces = kwargs.pop(STRUCTURE, None)
+        known = nullcontext() if self.structure is None else self.structure.given(pieces)
+        with self._autocast(), known:
+            return run_with_attention(self._model, *inputs.args, **kwargs)
 
     def predict(self, inputs: ArgsKwargs) -> Any:
         """Run the transformer in evaluation mode. On a processor each window is alone: without
@@ -203,7 +253,9 @@ class TransformerShim(ThreadSafeShim, HFShim):
 
         def make() -> nn.Module:
             with making(), no_init_weights():
-                return self.model_cls.from_config(read_config, trust_remote_code=False)
+                transformer = self.model_cls.from_config(read_config, trust_remote_code=False)
+            self.extend(transformer)
+            return transformer
 
         transformer = build(make, weights, "transformer")
         vocab_file = files.get(getattr(tokenizer, "vocab_files_names", {}).get("vocab_file"))

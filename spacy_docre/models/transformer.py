@@ -18,6 +18,7 @@ from spacy_transformers.layers.hf_shim import HFShim
 from spacy_transformers.layers.split_trf import split_trf_batch
 from spacy_transformers.layers.transformer_model import set_pytorch_transformer
 from thinc.api import ArgsKwargs, Model, chain
+from torch import Tensor
 from transformers.utils.generic import ModelOutput
 
 from .attention import (
@@ -32,7 +33,7 @@ from .listener import leave_sources, name_source
 from .markers import MentionMarkers, mark_mentions
 from .precision import Precision
 from .serialization import StoredPrecision, fill_model, read_message, readable
-from .shim import TransformerShim
+from .shim import STRUCTURE, EncoderStructure, TransformerShim
 from .windows import (
     GetSpans,
     about_windows,
@@ -83,6 +84,8 @@ class TransformerModel(StockTransformerModel):
         "float16", compressed, for less than half the size; in memory they are float32.
     mention_markers (Optional[MentionMarkers]): Put markers around mentions, e.g.
         `spacy_docre.MentionMarkers.v1`; None for the text as it is.
+    structure (Optional[EncoderStructure]): Tell the attention of all layers of the document's
+        entities, e.g. `spacy_docre.EntityStructure.v1`; None for the encoder as it is.
     RAISES (ValueError): If `learn_rate_factor` is negative.
     """
 
@@ -99,6 +102,7 @@ class TransformerModel(StockTransformerModel):
         learn_rate_factor: float = 1.0,
         stored_precision: StoredPrecision = "float32",
         mention_markers: Optional[MentionMarkers] = None,
+        structure: Optional[EncoderStructure] = None,
     ) -> None:
         check_learn_rate_factor(learn_rate_factor)
         super().__init__(
@@ -122,8 +126,11 @@ class TransformerModel(StockTransformerModel):
         self.attrs["set_transformer"] = set_transformer
         # Not in attrs, which are stored with the weights: the config has it.
         self.mention_markers = mention_markers
+        self.structure = structure
         self.source = name_source()
         wrapper = self.layers[0]
+        convert_inputs = wrapper.attrs["convert_inputs"]
+        wrapper.attrs["convert_inputs"] = partial(_convert_inputs, convert_inputs)
         wrapper.attrs["convert_outputs"] = _convert_outputs
         stock = cast(HFShim, wrapper.shims[0])
         wrapper.shims[0] = TransformerShim(
@@ -134,6 +141,7 @@ class TransformerModel(StockTransformerModel):
             frozen_embeddings=frozen_embeddings,
             learn_rate_factor=learn_rate_factor,
             stored_precision=stored_precision,
+            structure=structure,
         )
 
     def from_bytes(self, bytes_data: bytes) -> "TransformerModel":
@@ -168,6 +176,7 @@ class TransformerModel(StockTransformerModel):
             self.attrs["name"],
             self.attrs["get_spans"],
             mention_markers=self.mention_markers,
+            structure=self.structure,
         )
         shim = copy.deepcopy(self.layers[0].shims[0])
         # An optimizer knows a parameter by the id of its shim.
@@ -205,10 +214,13 @@ def set_transformer(model: TransformerModel, objects: HFObjects) -> None:
 
     model (TransformerModel): The model, which has none yet.
     objects (HFObjects): Transformer and tokenizer.
-    RAISES (ValueError): If the transformer's attention cannot be used.
+    RAISES (ValueError): If the transformer's attention cannot be used, or cannot be told of
+        `structure`.
     """
     set_pytorch_transformer(model, objects)
-    cast(TransformerShim, model.layers[0].shims[0]).prepare_transformer()
+    shim = cast(TransformerShim, model.layers[0].shims[0])
+    shim.extend(objects.transformer)
+    shim.prepare_transformer()
     require_attention(objects.transformer, window_limit(objects.tokenizer, objects.transformer))
     log_attention_kernel(objects.transformer)
 
@@ -271,7 +283,8 @@ def forward(
             pieces = mark_mentions(tokenizer, found, model.mention_markers)
         windows = fit(tokenizer, found, pieces, window_limit(tokenizer, model.transformer))
         wordpieces, align = to_wordpieces(tokenizer, windows)
-    hidden, backprop_hidden = model.layers[0](wordpieces, is_train)
+    structure = None if model.structure is None else model.structure.of_pieces(windows)
+    hidden, backprop_hidden = model.layers[0]((wordpieces, structure), is_train)
     output = FullTransformerBatch(
         spans=windows.spans,
         wordpieces=wordpieces,
@@ -288,6 +301,19 @@ def forward(
         return docs
 
     return output, backprop
+
+
+def _convert_inputs(
+    convert_wordpieces: Callable[..., Tuple[ArgsKwargs, Callable[[Any], Any]]],
+    model: Model[Any, ModelOutput],
+    inputs: Tuple[WordpieceBatch, Optional[Tensor]],
+    is_train: bool,
+) -> Tuple[ArgsKwargs, Callable[[Any], Any]]:
+    wordpieces, structure = inputs
+    converted, backprop = convert_wordpieces(model, wordpieces, is_train)
+    if structure is not None:
+        converted.kwargs[STRUCTURE] = structure.to(converted.kwargs["input_ids"].device)
+    return converted, backprop
 
 
 def _convert_outputs(
