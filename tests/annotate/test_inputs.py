@@ -63,9 +63,6 @@ RECORD = {
     "vertexSet": [
         [{"pos": [2, 3], "sent_id": 0, "type": "LOC"}],
         [{"pos": [0, 1], "sent_id": number, "type": "PER"} for number in (0, 1)],
-            {"pos": [0, 1], "sent_id": 0, "type": "PER"},
-            {"pos": [0, 1], "sent_id": 1, "type": "PER"},
-        ],
     ],
     "labels": [{"h": 1, "t": 0, "r": "P19"}],
 }
