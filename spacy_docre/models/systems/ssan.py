@@ -104,7 +104,9 @@ class DecomposedTerm(nn.Module):
         by_query = torch.einsum("whid,hsd->whis", queries, self.keys) + self.bias[:, None]
         by_key = torch.einsum("whjd,hsd->whsj", keys, self.queries)
         index = dependencies[:, None].expand(-1, queries.shape[1], -1, -1)
-        return by_query.gather(3, index) + by_key.gather(2, index)  # (windows, heads, asking, ...)
+        return by_query.gather(3, index) + by_key.gather(
+            2, index
+        )  # (windows, heads, asking, pieces)
 
 
 _TERMS: Dict[str, Type[nn.Module]] = {"biaffine": BiaffineTerm, "decomposed": DecomposedTerm}
@@ -180,8 +182,8 @@ class EntityStructure(EncoderStructure):
     def given(self, pieces: Tensor) -> Iterator[None]:
         """Let the calls of a transformer know the structure. As in `EncoderStructure`."""
         dependencies = find_dependencies(pieces)
-        # Others have no terms: three in four pieces of a usual text. Windows with fewer pieces of
-        # mentions than another have some of those, too.
+        # Terms are computed for these alone. A window with fewer of them than another has some
+        # other pieces, too, whose dependencies are all NA.
         asks = (dependencies != NA).any(2)
         most = int(asks.sum(1).max())
         asking = asks.int().argsort(dim=1, descending=True)[:, :most]

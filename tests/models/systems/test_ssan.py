@@ -19,6 +19,7 @@ from transformers import AutoTokenizer
 
 from spacy_docre.entity_sources import make_span_group_entities
 from spacy_docre.models.markers import make_mention_markers, mark_mentions
+from spacy_docre.models.systems import ssan
 from spacy_docre.models.systems.ssan import (
     DEPENDENCIES,
     NA,
@@ -393,7 +394,5 @@ def test_config_differs_in_the_structure_alone() -> None:
 @pytest.fixture(autouse=True)
 def no_structure_is_left() -> Iterator[None]:
     """Calls of a transformer that we do not make know of no structure."""
-    from spacy_docre.models.systems import ssan
-
     yield
     assert ssan._known.get() is None
