@@ -36,13 +36,15 @@ TOPICS = {
     "models/test_axial_attention.py",
     "models/test_context_pooling.py",
     "models/test_entity_pooling.py",
+    # A system that is a config alone.
+    "models/systems/test_atlop.py",
     # What spaCy asks of a component.
     "pipeline/test_serialization.py",
     "pipeline/test_spacy_commands.py",
     "pipeline/test_threads.py",
     "pipeline/test_update.py",
     # What stands beside the package, or goes through all of it.
-    "test_ablations.py",
+    "test_overlays.py",
     "test_copy_encoder.py",
     "test_train_wiki.py",
     "test_fuzzing.py",

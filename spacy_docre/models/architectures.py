@@ -183,13 +183,15 @@ def make_logsumexp_pooling() -> MakeEntityPooling:
     return LogSumExpPooling
 
 
-def make_localized_context_pooling() -> MakeContextPooling:
+def make_localized_context_pooling(normalised: bool = True) -> MakeContextPooling:
     """`spacy_docre.LocalizedContextPooling.v1`: the context that both entities of a pair attend
     to, by the encoder's own attention (eq. 2 to 4).
 
-    RETURNS (MakeContextPooling): Makes the layer for a smoothing.
+    normalised (bool): Whether q (eq. 3) is divided by its sum over the positions, as in the
+        released code and in ATLOP; the paper of KD-DocRE does not say it.
+    RETURNS (MakeContextPooling): Makes the layer for a smoothing, which has to be 0 without a sum.
     """
-    return LocalizedContextPooling
+    return partial(LocalizedContextPooling, normalised=normalised)
 
 
 def make_grouped_bilinear() -> MakePairFeatures:
@@ -200,12 +202,17 @@ def make_grouped_bilinear() -> MakePairFeatures:
     return GroupedBilinear
 
 
-def make_linear_classifier() -> MakeClassifier:
+def make_linear_classifier(prior: float = 0.01) -> MakeClassifier:
     """`spacy_docre.LinearClassifier.v1`: a linear map to the logits (eq. 8).
 
+    prior (float): The probability P(r) (eq. 9) that the biases start from; with 0.5 TH has no bias
+        at the start, as in the released codes of KD-DocRE and ATLOP.
     RETURNS (MakeClassifier): Makes the layer for pair width and number of relations.
+    RAISES (ValueError): If `prior` is no probability between 0 and 1.
     """
-    return LinearClassifier
+    if not 0 < prior < 1:
+        raise ValueError(f"prior = {prior} should be between 0 and 1, e.g. 0.01.")
+    return partial(LinearClassifier, prior=prior)
 
 
 def make_axial_attention(

@@ -57,16 +57,22 @@ class LocalizedContextPooling(nn.Module):
     """Eq. 2 (attention) to 4: the context to which both entities of a pair attend.
 
     A_e is the sum of the attention of the entity's mentions (eq. 2). q(s, o) = sum over heads of
-    A_s * A_o (eq. 3), normalised over the positions, as the released code does and the paper does
-    not say. c(s, o) = H^T q(s, o) (eq. 4). q is symmetric, and computed once for (s, o) and (o, s).
+    A_s * A_o (eq. 3), divided by its sum over the positions. c(s, o) = H^T q(s, o) (eq. 4). q is
+    symmetric, and computed once for (s, o) and (o, s).
 
     smoothing (float): Added to the sum that q is divided by, where A_e is the mean over mentions
         and q the mean over heads. ATLOP's code has 1e-5.
+    normalised (bool): Whether q is divided, as in the released code and in ATLOP; the paper does
+        not say it. Shares of q on sentences are always of the whole.
+    RAISES (ValueError): If there is a smoothing of a sum that nothing is divided by.
     """
 
-    def __init__(self, smoothing: float = 0.0) -> None:
+    def __init__(self, smoothing: float = 0.0, *, normalised: bool = True) -> None:
         super().__init__()
+        if smoothing and not normalised:
+            raise ValueError(f"smoothing = {smoothing} needs normalised = true, or set it to 0.0.")
         self.smoothing = smoothing
+        self.normalised = normalised
 
     def forward(
         self, hidden: Tensor, document: EncodedDocument, diagonal: bool = False
@@ -99,29 +105,26 @@ class LocalizedContextPooling(nn.Module):
             document.position_sentences + 1, 1 + document.num_sentences
         )[:, 1:].to(hidden.dtype)  # (positions, sentences)
         for start, end in steps(n, len(hidden)):
-            q = pair_attention(attention, start, end, added, diagonal)  # eq. 3
+            q = pair_attention(attention, start, end, diagonal)  # eq. 3
+            shares = q / (q.sum(1, keepdim=True) + added).clamp_min(_SMALLEST)
             s, o = Pairs.unordered_between(n, start, end, diagonal, hidden.device)
             # Eq. 4: (unordered pairs, hidden width), and (unordered pairs, sentences)
-            yield q @ hidden, (q @ sentences)[s != o]
+            yield (shares if self.normalised else q) @ hidden, (shares @ sentences)[s != o]
 
 
-def pair_attention(
-    attention: Tensor, start: int, end: int, added: float = 0.0, diagonal: bool = False
-) -> Tensor:
-    """q(s, o) of the unordered pairs with start <= s < end (eq. 3), normalised.
+def pair_attention(attention: Tensor, start: int, end: int, diagonal: bool = False) -> Tensor:
+    """q(s, o) of the unordered pairs with start <= s < end (eq. 3).
 
     attention (Tensor): A, shape (positions, entities, heads).
     start (int): The first s.
     end (int): The s to stop before.
-    added (float): Added to the sum that each row is divided by.
     diagonal (bool): Whether the pairs (s, s) are among them.
     RETURNS (Tensor): q, shape (unordered pairs, positions).
     """
     heads = attention[:, start:end]  # (positions, step, heads)
     products = torch.bmm(heads, attention.transpose(1, 2))  # (positions, step, entities)
     s, o = Pairs.unordered_between(attention.shape[1], start, end, diagonal, attention.device)
-    shared = products[:, s - start, o].T  # (unordered pairs, positions)
-    return shared / (shared.sum(1, keepdim=True) + added).clamp_min(_SMALLEST)
+    return products[:, s - start, o].T  # (unordered pairs, positions)
 
 
 class GroupedBilinear(nn.Module):
@@ -284,17 +287,17 @@ def attend_in_lines(projected: Tensor, heads: int, scale: Optional[float] = None
 class LinearClassifier(nn.Linear):
     """Eq. 8: l = W_l r + b_l, with TH in column 0 and the relations after it.
 
-    It starts from P(r) = 0.01, about as rare as relations are: else the first steps go into lifting
-    TH above the rest (Lin et al., *Focal Loss for Dense Object Detection*, 2017).
-
     pair_width (int): Width of r.
     num_relations (int): Number of relations, without TH.
+    prior (float): P(r) that the biases start from, about as rare as relations are: else the first
+        steps go into lifting TH above the rest (Lin et al., *Focal Loss for Dense Object
+        Detection*, 2017). The bias of TH is log((1 - prior) / prior); with 0.5 it is 0.
     """
 
-    def __init__(self, pair_width: int, num_relations: int) -> None:
+    def __init__(self, pair_width: int, num_relations: int, *, prior: float = 0.01) -> None:
         super().__init__(pair_width, 1 + num_relations)
         nn.init.zeros_(self.bias)
-        nn.init.constant_(self.bias[0], math.log(0.99 / 0.01))
+        nn.init.constant_(self.bias[0], math.log((1 - prior) / prior))
 
 
 class KDDocRE(Network):

@@ -25,6 +25,13 @@ CHOICES: Dict[str, Dict[str, Any]] = {
     "defaults": {},
     "no pair encoder": {"pair_encoder": None},
     "no context": {"context_pooling": None},
+    "printed q": {
+        "context_pooling": {
+            "@layers": "spacy_docre.LocalizedContextPooling.v1",
+            "normalised": False,
+        }
+    },
+    "no prior": {"classifier": {"@layers": "spacy_docre.LinearClassifier.v1", "prior": 0.5}},
     "printed": {"pair_encoder": {"@layers": "spacy_docre.AxialAttention.v1", "form": "printed"}},
     "padded": {
         "pair_encoder": {

@@ -51,6 +51,7 @@ def test_entity_attention_is_at_most_one_a_mention(document):
 
 def test_pair_attention(document):
     found = pair_attention(entity_attention(document), 0, document.num_entities)
+    found = found / found.sum(1, keepdim=True).clamp_min(1e-10)
     expected = torch.stack(list(equations.pair_attention(document).values()))
     assert torch.allclose(found.double(), expected, atol=1e-5)
 
@@ -83,6 +84,23 @@ def test_smoothing(document):
         shared = sum(row * row for row in rows) / 2
         expected_own = hidden.T @ (shared / (shared.sum() + smoothing))
         assert torch.allclose(own[entity].double(), expected_own, atol=1e-5)
+
+
+def test_context_of_the_printed_q(document):
+    """Eq. 3 to the letter is not divided by its sum; the shares of sentences are."""
+    hidden, attention = equations.merged_hidden(document), equations.entity_attention(document)
+    expected = []
+    for s, o in equations.unordered_pairs(document.num_entities):
+        q = sum(one * two for one, two in zip(attention[s], attention[o], strict=True))
+        expected.append(sum(weight * row for weight, row in zip(q, hidden, strict=True)))
+    printed = LocalizedContextPooling(normalised=False)(merge_windows(document), document)
+    assert torch.allclose(printed[0].double(), torch.stack(expected), atol=1e-5)
+    assert torch.equal(printed[1], pool(document)[1])
+
+
+def test_a_smoothing_of_no_sum_is_refused():
+    with pytest.raises(ValueError, match="smoothing = 0.1 needs normalised = true"):
+        LocalizedContextPooling(0.1, normalised=False)
 
 
 def test_evidence_is_the_share_of_attention_on_each_sentence(document):

@@ -7,6 +7,7 @@ import torch
 
 from spacy_docre.models.architectures import (
     make_axial_attention,
+    make_linear_classifier,
     make_unet_pair_encoder,
 )
 from spacy_docre.models.classifier import grow_classifier
@@ -379,8 +380,23 @@ class TestDropout:
             assert not torch.equal(ours.logits, theirs.logits)
 
 
-def test_relations_start_rare() -> None:
+@pytest.mark.parametrize("prior", [0.01, 0.2, 0.5])
+def test_relations_start_as_rare_as_the_prior(prior: float) -> None:
     """P(r) = sigmoid(r - TH) of the biases alone."""
+    threshold, *relations = make_linear_classifier(prior)(8, 3).bias
+    assert len(relations) == 3
+    for relation in relations:
+        assert torch.sigmoid(relation - threshold).item() == pytest.approx(prior)
+
+
+@pytest.mark.parametrize("prior", [0.0, 1.0, -0.1])
+def test_a_prior_that_is_no_probability(prior: float) -> None:
+    with pytest.raises(ValueError, match=f"prior = {prior}"):
+        make_linear_classifier(prior)
+
+
+def test_relations_start_rare() -> None:
+    """By default."""
     network = KDDocRE(
         hidden_width=8,
         num_relations=3,
