@@ -82,7 +82,9 @@ def make_balanced_softmax_loss() -> Loss:
 
     log(exp(l_TH) + sum over r not gold of exp(l_r))
     + log(exp(-l_TH) + sum over gold r of exp(-l_r)). It is computed on the margins
-    l_r - l_TH: what that takes from the one term it adds to the other.
+    l_r - l_TH: what that takes from the one term it adds to the other. The paper then fixes the
+    threshold at 0, so that its scores are these margins, and chooses r where they are above 0:
+    that is l_r > l_TH. Its code has a score for "no relation" among them, too; here l_TH is that.
 
     RETURNS (Loss): The loss function.
     """

@@ -269,6 +269,13 @@ EXTRACTOR = {
         "pair_encoder": {"@layers": "spacy_docre.AxialAttention.v1"},
     }
 }
+
+
+def model_config(changes: Dict[str, object]) -> Dict[str, object]:
+    """The config of the extractor's model: that above with changes, or another architecture."""
+    return changes if "@architectures" in changes else {**EXTRACTOR["model"], **changes}
+
+
 NER = {
     # The whole document at each step: a shorter cut is a random one.
     "update_with_oracle_cut_size": 0,
@@ -307,11 +314,7 @@ def make_pipeline(transformer_config: Callable) -> Callable[..., Language]:
     ) -> Language:
         configs = {
             "transformer": transformer_config(**transformer),
-            "doc_relation_extractor": {
-                # Another architecture has all settings of its own.
-                "model": {**({} if "@architectures" in model else EXTRACTOR["model"]), **model},
-                **settings,
-            },
+            "doc_relation_extractor": {"model": model_config(model), **settings},
             "ner": NER,
         }
         spacy.util.fix_random_seed(0)

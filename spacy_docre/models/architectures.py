@@ -35,7 +35,7 @@ from .slots import (
     MakePairEncoder,
     MakePairFeatures,
     require_positive,
-    require_rate,
+    require_rates,
 )
 from .systems.docunet import UNetPairEncoder
 from .transformer import unshared
@@ -147,9 +147,7 @@ def make_doc_relation_model(
     RAISES (ValueError): If a width, `dropout`, `smoothing` or `max_pairs` is out of its range.
     """
     require_positive(width=width, block_size=block_size, pair_width=pair_width, max_pairs=max_pairs)
-    require_rate(dropout=dropout)
-    if smoothing < 0:
-        raise ValueError(f"smoothing = {smoothing} should be 0 or more.")
+    require_rates(dropout, smoothing)
     settings = dict(
         width=width,
         block_size=block_size,
@@ -260,7 +258,8 @@ def make_no_pair_encoder() -> None:
 
 
 def make_unet_pair_encoder(channels: int = 32) -> MakePairEncoder:
-    """`spacy_docre.UNetPairEncoder.v1`: a U-Net over the pair table, after DocuNet.
+    """`spacy_docre.UNetPairEncoder.v1`: a U-Net over the pair table, a variant after DocuNet
+    (`spacy_docre.DocuNet.v1` is DocuNet itself).
 
     channels (int): Channels at the top level; each of the two below has twice as many.
     RETURNS (MakePairEncoder): Makes the layer for a width.

@@ -109,12 +109,14 @@ def require_positive(**sizes: int) -> None:
             raise ValueError(f"{name} = {size} should be 1 or more.")
 
 
-def require_rate(**rates: float) -> None:
-    """Refuse rates of dropout that leave nothing, or are none.
+def require_rates(dropout: float, smoothing: float = 0.0) -> None:
+    """Refuse rates that are out of their range.
 
-    rates (float): The rates, by the name of their setting.
-    RAISES (ValueError): If one is less than 0, or 1 or more.
+    dropout (float): Dropout, from 0 on and less than 1.
+    smoothing (float): As in `LocalizedContextPooling`, from 0 on.
+    RAISES (ValueError): If one is.
     """
-    for name, rate in rates.items():
-        if not 0 <= rate < 1:
-            raise ValueError(f"{name} = {rate} should be in 0 to 1, and less than 1.")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout = {dropout} should be in 0 to 1, and less than 1.")
+    if smoothing < 0:
+        raise ValueError(f"smoothing = {smoothing} should be 0 or more.")

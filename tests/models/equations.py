@@ -240,22 +240,26 @@ Image = List[List[Tensor]]
 
 
 def unet(table: Dict[Pair, Tensor], num_entities: int, weights: Weights) -> Dict[Pair, Tensor]:
-    """DocuNet's U-Net over the table of one document, heads down, tails across."""
+    """A U-Net over the table of one document, heads down, tails across, and the table itself."""
     black = torch.zeros_like(next(iter(table.values())))
-    image = [
-        [table.get((head, tail), black) for tail in range(num_entities)]
-        for head in range(num_entities)
-    ]
+    full = {
+        pair: table.get(pair, black) for pair in itertools.product(range(num_entities), repeat=2)
+    }
+    segments = segmented(full, num_entities, weights)
+    return {pair: value + segments[pair] for pair, value in table.items()}
+
+
+def segmented(table: Dict[Pair, Tensor], num_entities: int, weights: Weights) -> Dict[Pair, Tensor]:
+    """What a U-Net says of each pixel of a square."""
+    entities = range(num_entities)
+    image = [[table[head, tail] for tail in entities] for head in entities]
     top = convolutions(image, subset(weights, "enter"))
     middle = convolutions(halved(top), subset(weights, "down_one"))
     bottom = convolutions(halved(middle), subset(weights, "down_two"))
     middle = convolutions(stacked(middle, bottom), subset(weights, "up_one"))
     top = convolutions(stacked(top, middle), subset(weights, "up_two"))
     weight, bias = weights["leave.weight"].double(), weights["leave.bias"].double()
-    return {
-        (head, tail): value + weight[:, :, 0, 0] @ top[head][tail] + bias
-        for (head, tail), value in table.items()
-    }
+    return {(head, tail): weight[:, :, 0, 0] @ top[head][tail] + bias for head, tail in table}
 
 
 def convolutions(image: Image, weights: Weights) -> Image:

@@ -1,56 +1,213 @@
-"""DocuNet's pair encoder: a U-Net that reads the table of entity pairs as an image."""
+"""DocuNet, and a pair encoder after it: a U-Net reads the pairs of entities as an image."""
+
+from functools import partial
+from typing import Any, List, Optional
 
 import torch
+from spacy.tokens import Doc
+from spacy_transformers.data_classes import TransformerData
+from thinc.api import Model
 from torch import Tensor, nn
 
 from ...pairs import Pairs
-from ..slots import PairEncoder
+from ..encoded_document import EncodedDocument, merge_windows
+from ..extractor import ExtractorModel, make_extractor
+from ..kd_docre import (
+    GroupedBilinear,
+    KDDocRE,
+    LinearClassifier,
+    LocalizedContextPooling,
+    LogSumExpPooling,
+)
+from ..pair_blocks import PAIRS_AT_ONCE, walk
+from ..passages import Passages
+from ..pieces import MentionPooling, encode_document
+from ..precision import Precision, autocast
+from ..serialization import StoredPrecision
+from ..slots import DocumentScores, PairEncoder, join, require_positive, require_rates
 
 
-class UNetPairEncoder(PairEncoder):
-    """Segment the n x n table of pairs with a U-Net.
+class UNet(nn.Module):
+    """A U-Net: two levels down and two up, with skip connections.
 
-    After Zhang et al., *Document-level Relation Extraction as Semantic Segmentation*
-    (IJCAI 2021): the pairs are the pixels of an image whose channels are their
-    features, two levels down and two up, with skip connections. The result is added to
-    the table. The diagonal is black. Each document is an image of its own size.
+    It is that of DocuNet's released code without batch normalisation, by which a document would
+    depend on its batch in training. Halves are rounded up, so that even an image of two entities
+    has a level below, and the levels below are blown up to the nearest pixel.
 
-    width (int): Width of the pair features.
+    channels_in (int): Channels of the image.
     channels (int): Channels at the top level; each level below has twice as many.
+    channels_out (int): Channels of the result.
     """
 
-    def __init__(self, width: int, *, channels: int) -> None:
+    def __init__(self, channels_in: int, channels: int, channels_out: int) -> None:
         super().__init__()
-        self.enter = DoubleConvolution(width, channels)
+        self.enter = DoubleConvolution(channels_in, channels)
         self.down_one = DoubleConvolution(channels, 2 * channels)
         self.down_two = DoubleConvolution(2 * channels, 4 * channels)
         self.up_one = DoubleConvolution(6 * channels, 2 * channels)
         self.up_two = DoubleConvolution(3 * channels, channels)
-        self.leave = nn.Conv2d(channels, width, kernel_size=1)
+        self.leave = nn.Conv2d(channels, channels_out, kernel_size=1)
+
+    def segment(self, image: Tensor) -> Tensor:
+        """Read the image of one document.
+
+        image (Tensor): The pairs, heads down, tails across, shape (entities, entities, channels).
+        RETURNS (Tensor): The result, shape (entities, entities, channels out).
+        """
+        top = self.enter(image.permute(2, 0, 1).unsqueeze(0))  # (1, channels, entities, entities)
+        middle = self.down_one(_halve(top))
+        bottom = self.down_two(_halve(middle))
+        middle = self.up_one(torch.cat([middle, _resize(bottom, middle)], dim=1))
+        top = self.up_two(torch.cat([top, _resize(middle, top)], dim=1))
+        output: Tensor = self.leave(top)
+        return output.squeeze(0).permute(1, 2, 0)  # (entities, entities, channels out)
+
+
+class UNetPairEncoder(UNet, PairEncoder):
+    """A U-Net over the table of pairs, in the place of axial attention (eq. 7).
+
+    It is a variant of ours, after DocuNet: the channels are the features g, which come after the
+    bilinear product, and what the U-Net says is added to them. The diagonal is black. Each document
+    is an image of its own size.
+
+    width (int): Width of g.
+    channels (int): Channels at the top level of the U-Net.
+    """
+
+    def __init__(self, width: int, *, channels: int) -> None:
+        super().__init__(width, channels, width)
 
     def forward(self, table: Tensor, pairs: Pairs) -> Tensor:
-        """Encode the pairs.
-
-        table (Tensor): Features of every pair, shape (pairs, width).
-        pairs (Pairs): Which row is which pair.
-        RETURNS (Tensor): Features of every pair, shape (pairs, width).
-        """
+        """Encode the pairs. Arguments and result as in `PairEncoder`."""
         encoded = []
         for n, rows in zip(pairs.num_entities, table.split(pairs.num_pairs), strict=True):
             document = Pairs.of([n], device=table.device)
             indices = (document.heads, document.tails)
             image = rows.new_zeros(n, n, rows.shape[1]).index_put(indices, rows)
-            output = self._segment(image.permute(2, 0, 1).unsqueeze(0))  # (1, width, n, n)
-            encoded.append(output.squeeze(0).permute(1, 2, 0)[indices])  # (pairs, width)
+            encoded.append(self.segment(image)[indices])  # (pairs, width)
         return table + torch.cat(encoded)  # (pairs, width)
 
-    def _segment(self, image: Tensor) -> Tensor:
-        top = self.enter(image)
-        middle = self.down_one(_halve(top))
-        bottom = self.down_two(_halve(middle))
-        middle = self.up_one(torch.cat([middle, _resize(bottom, middle)], dim=1))
-        top = self.up_two(torch.cat([top, _resize(middle, top)], dim=1))
-        return self.leave(top)
+
+class DocuNet(KDDocRE):
+    """DocuNet (Zhang et al., *Document-level Relation Extraction as Semantic Segmentation*, IJCAI
+    2021), with the context-based channels of the paper.
+
+    The image F of a document has a pixel for each pair, those of an entity with itself included:
+    F(s, o) = W_f c(s, o) + b_f, where c is the context of ATLOP (eq. 4 of KD-DocRE). Y = U-Net(F).
+    z_s = tanh(W_s h_s + U_s Y(s, o) + b_s), and z_o likewise: Y is in the place of c. The grouped
+    bilinear product of z_s and z_o gives the logits; as in KD-DocRE, a linear map comes after it.
+    As neighbours in the image are entities that follow one another, their order counts.
+
+    The released code repeats the last entity until each image has 42 rows; here an image is as
+    large as its document. It is held for all pairs at once, as are the planes of the U-Net: with
+    256 channels 1 KB a pair for each plane at the top.
+
+    hidden_width, num_relations, width, block_size, pair_width, dropout, precision, smoothing: As in
+        `KDDocRE`.
+    channels (int): Channels of F.
+    unet_channels (int): Channels of the top level of the U-Net.
+    unet_width (int): Channels of Y.
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden_width: int,
+        width: int,
+        channels: int,
+        unet_channels: int,
+        unet_width: int,
+        **settings: Any,
+    ) -> None:
+        super().__init__(
+            hidden_width=hidden_width,
+            width=width,
+            entity_pooling=LogSumExpPooling,
+            context_pooling=LocalizedContextPooling,
+            pair_features=GroupedBilinear,
+            pair_encoder=None,
+            # The paper knows no prior of relations.
+            classifier=partial(LinearClassifier, prior=0.5),
+            **settings,
+        )
+        self.to_channels = nn.Linear(hidden_width, channels)
+        self.unet = UNet(channels, unet_channels, unet_width)
+        self.head_context = nn.Linear(unet_width, width, bias=False)
+        self.tail_context = nn.Linear(unet_width, width, bias=False)
+
+    def score(self, document: EncodedDocument) -> DocumentScores:
+        """Score the pairs of one document.
+
+        document (EncodedDocument): The document, with at least two entities.
+        RETURNS (DocumentScores): Logits and evidence.
+        """
+        n, device = document.num_entities, document.hidden.device
+        pairs = Pairs.of([n], device=device)
+        hidden = merge_windows(document)  # H: (positions, hidden width)
+        entities = self.entity_pooling(hidden, document)  # h: (entities, hidden width)
+        image = hidden.new_empty(n * n, self.to_channels.out_features)
+        evidence = []
+        for block in walk(self.context_pooling, hidden, document, diagonal=True):
+            image[block.rows] = self.to_channels(block.contexts)[block.unordered]
+            evidence.append(block.evidence)
+        table = hidden.new_empty(len(pairs.heads), self.classifier.in_features)
+        with autocast(self.precision, device):
+            heads, tails = self.head_entity(entities), self.tail_entity(entities)
+            regions = self.unet.segment(image.view(n, n, -1))  # Y: (entities, entities, unet width)
+            for rows in torch.arange(len(pairs.heads), device=device).split(PAIRS_AT_ONCE):
+                s, o = pairs.heads[rows], pairs.tails[rows]
+                z_s = torch.tanh(heads[s] + self.head_context(regions[s, o]))  # (pairs, width)
+                z_o = torch.tanh(tails[o] + self.tail_context(regions[s, o]))  # (pairs, width)
+                g = self.bilinear(self.dropout(z_s), self.dropout(z_o))  # (pairs, pair width)
+                table[rows] = g.to(table.dtype)
+        return DocumentScores(self.classifier(self.dropout(table)), join(evidence))
+
+
+def make_docunet(
+    tok2vec: Model[List[Doc], List[TransformerData]],
+    width: int = 768,
+    block_size: int = 64,
+    pair_width: int = 256,
+    channels: int = 3,
+    unet_channels: int = 256,
+    unet_width: int = 256,
+    dropout: float = 0.0,
+    precision: Precision = "float32",
+    stored_precision: StoredPrecision = "float32",
+    mention_pooling: MentionPooling = "first",
+    special_tokens: bool = True,
+    smoothing: float = 1e-5,
+    max_pairs: int = 500_000,
+    passages: Optional[Passages] = None,
+) -> ExtractorModel:
+    """`spacy_docre.DocuNet.v1`: DocuNet over a transformer. The defaults are those of its released
+    code.
+
+    tok2vec (Model): The encoder, usually `spacy_docre.TransformerListener.v1`.
+    channels (int): Channels of the image: each is a linear map of the context of a pair.
+    unet_channels (int): Channels of the top level of the U-Net; each of the two below has twice as
+        many.
+    unet_width (int): Channels of what the U-Net says of a pair.
+    width, block_size, pair_width, dropout, precision, stored_precision, mention_pooling,
+        special_tokens, smoothing, max_pairs, passages: As in `spacy_docre.DocRelationModel.v1`.
+    RETURNS (ExtractorModel): The model.
+    RAISES (ValueError): If a size, `dropout` or `smoothing` is out of its range.
+    """
+    sizes = dict(
+        width=width,
+        block_size=block_size,
+        pair_width=pair_width,
+        channels=channels,
+        unet_channels=unet_channels,
+        unet_width=unet_width,
+    )
+    require_positive(**sizes, max_pairs=max_pairs)
+    require_rates(dropout, smoothing)
+    settings = dict(sizes, dropout=dropout, precision=precision, smoothing=smoothing)
+    encode = partial(
+        encode_document, mention_pooling=mention_pooling, special_tokens=special_tokens
+    )
+    return make_extractor(tok2vec, DocuNet, settings, encode, stored_precision, max_pairs, passages)
 
 
 class DoubleConvolution(nn.Sequential):

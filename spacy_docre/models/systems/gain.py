@@ -33,7 +33,7 @@ from ..passages import Passages
 from ..pieces import encode_document
 from ..precision import Precision, autocast
 from ..serialization import StoredPrecision
-from ..slots import DocumentScores, require_positive, require_rate
+from ..slots import DocumentScores, require_positive
 
 # Kinds of edges of the graph of mentions.
 SAME_ENTITY, SAME_SENTENCE, DOCUMENT = range(3)
@@ -66,7 +66,7 @@ def make_gain(
     RAISES (ValueError): If a width, `layers`, `dropout` or `max_pairs` is out of its range.
     """
     require_positive(width=width, pair_width=pair_width, layers=layers, max_pairs=max_pairs)
-    require_rate(dropout=dropout)
+    require_rates(dropout)
     settings = dict(
         width=width, pair_width=pair_width, layers=layers, dropout=dropout, precision=precision
     )

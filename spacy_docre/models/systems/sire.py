@@ -35,7 +35,7 @@ from ..passages import Passages
 from ..pieces import encode_document
 from ..precision import Precision, autocast
 from ..serialization import StoredPrecision
-from ..slots import DocumentScores, Evidence, join, require_positive, require_rate, strongest
+from ..slots import DocumentScores, Evidence, join, require_positive, require_rates, strongest
 from .gain import MentionGraph
 
 
@@ -64,7 +64,7 @@ def make_sire(
     RAISES (ValueError): If `width`, `layers`, `dropout` or `max_pairs` is out of its range.
     """
     require_positive(width=width, layers=layers, max_pairs=max_pairs)
-    require_rate(dropout=dropout)
+    require_rates(dropout)
     settings = dict(width=width, layers=layers, dropout=dropout, precision=precision)
     return make_extractor(
         tok2vec, SIRE, settings, encode_document, stored_precision, max_pairs, passages
