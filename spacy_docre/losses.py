@@ -12,8 +12,9 @@ An evidence loss is called with the shares of attention of pairs on sentences, a
 should be, both of shape (pairs, sentences), and returns the loss of each pair, shape (pairs,).
 """
 
+import math
 from functools import partial
-from typing import Callable, Literal
+from typing import Callable, Literal, Optional
 
 import torch
 from torch import Tensor
@@ -98,6 +99,96 @@ def _balanced_softmax_loss(logits: Tensor, labels: Tensor) -> Tensor:
     negative = torch.cat([zero, margin.masked_fill(gold, _MASKED)], 1)
     positive = torch.cat([zero, (-margin).masked_fill(~gold, _MASKED)], 1)
     return (negative.logsumexp(1) + positive.logsumexp(1)).mean()
+
+
+def make_binary_cross_entropy(negatives: Optional[float] = None) -> Loss:
+    """Binary cross entropy of each relation by itself, the loss of DocRED's baselines (Yao et al.,
+    ACL 2019) and of CorefBERT (Ye et al., EMNLP 2020).
+
+    With P(r) = exp(l_r) / (exp(l_r) + exp(l_TH)) (eq. 9), the loss of a pair is
+    - sum over gold r of log P(r) - sum over r not gold of log(1 - P(r)). What the baselines give to
+    a sigmoid is here the margin l_r - l_TH: TH has no loss of its own. They divide by the number of
+    relations, too, and have "no relation" as one. They choose by a threshold on P, the best on
+    development data: `docre tune-threshold`.
+
+    negatives (Optional[float]): As in `draw_pairs`; the baselines' code has 3. None for all pairs.
+    RETURNS (Loss): The loss function.
+    RAISES (ValueError): If `negatives` is not positive.
+    """
+    require_negatives(negatives)
+    return partial(_binary_cross_entropy, negatives=negatives)
+
+
+def _binary_cross_entropy(
+    logits: Tensor, labels: Tensor, *, negatives: Optional[float] = None
+) -> Tensor:
+    drawn = draw_pairs(labels, negatives)
+    margin = logits[drawn, 1:] - logits[drawn, :1]
+    gold = labels[drawn].to(margin.dtype)
+    losses = F.binary_cross_entropy_with_logits(margin, gold, reduction="none")
+    return losses.sum(1).mean()
+
+
+def make_two_stage_loss(negatives: Optional[float] = 3.0) -> Loss:
+    """The loss of two classifiers, whether a pair is related, and by which relation, after Wang et
+    al. (2019), *Fine-tune Bert for DocRED with Two-step Process*. It is for the scores that
+    `spacy_docre.TwoStage.v1` gives in training.
+
+    With P(related) = sigmoid(-l_TH) and P(r | related) = sigmoid(l_r), the loss of a pair is
+    - log(1 - P(related)) where it has no relation; else - log P(related)
+    - sum over gold r of log P(r | related) - sum over r not gold of log(1 - P(r | related)). So the
+    second classifier learns from related pairs alone. Where some relations of a pair are unknown,
+    and none is gold, it teaches nothing: nobody knows whether it is related.
+
+    The two steps, and 3 unrelated pairs for each related one in the first, are the paper's. That
+    the second takes each relation by itself, as DocRED's baseline does, and that both are learnt at
+    once over one encoder is our reading.
+
+    negatives (Optional[float]): As in `draw_pairs`. None for all pairs.
+    RETURNS (Loss): The loss function.
+    RAISES (ValueError): If `negatives` is not positive.
+    """
+    require_negatives(negatives)
+    return partial(_two_stage_loss, negatives=negatives)
+
+
+def _two_stage_loss(logits: Tensor, labels: Tensor, *, negatives: Optional[float]) -> Tensor:
+    drawn = draw_pairs(labels, negatives)
+    unrelated, scores, gold = logits[drawn, 0], logits[drawn, 1:], labels[drawn].to(logits.dtype)
+    related = gold.any(1)
+    doubtful = ~related & (scores == _MASKED).any(1)
+    first = F.binary_cross_entropy_with_logits(
+        -unrelated, related.to(logits.dtype), reduction="none"
+    ).masked_fill(doubtful, 0)
+    second = F.binary_cross_entropy_with_logits(scores, gold, reduction="none").sum(1)
+    return (first + second.masked_fill(~related, 0)).mean()
+
+
+def draw_pairs(labels: Tensor, negatives: Optional[float]) -> Tensor:
+    """Choose the pairs of a training step: the related ones, and some others, anew each time.
+
+    labels (Tensor): The gold labels, shape (pairs, relations).
+    negatives (Optional[float]): At most so many unrelated pairs for each related one of the batch,
+        or for one where none is related. None for all.
+    RETURNS (Tensor): Their rows, shape (drawn pairs,).
+    """
+    if negatives is None:
+        return torch.arange(len(labels), device=labels.device)
+    related = labels.bool().any(1)
+    others = (~related).nonzero().squeeze(1)
+    most = math.ceil(negatives * max(1, int(related.sum())))
+    chosen = torch.randperm(len(others))[:most].to(others.device)
+    return torch.cat([related.nonzero().squeeze(1), others[chosen]])
+
+
+def require_negatives(negatives: Optional[float]) -> None:
+    """Refuse a number of unrelated pairs that leaves none.
+
+    negatives (Optional[float]): As in `draw_pairs`.
+    RAISES (ValueError): If it is not positive.
+    """
+    if negatives is not None and negatives <= 0:
+        raise ValueError(f"negatives = {negatives} should be more than 0, or null for all pairs.")
 
 
 def mse_loss(student: Tensor, teacher: Tensor) -> Tensor:

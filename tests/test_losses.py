@@ -12,12 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacy_docre.losses import (
+    draw_pairs,
     evidence_divergence,
     leave_out,
     make_adaptive_focal_loss,
     make_adaptive_thresholding_loss,
     make_balanced_softmax_loss,
+    make_binary_cross_entropy,
     make_evidence_loss,
+    make_two_stage_loss,
 )
 
 Row = List[float]
@@ -64,6 +67,22 @@ def naive_balanced(logits: Row, labels: List[bool]) -> float:
     )
 
 
+def naive_cross_entropy(logits: Row, labels: List[bool]) -> float:
+    """Binary cross entropy of every relation of one pair."""
+    threshold, gold, others = split(logits, labels)
+    return sum(log_sum_exp([0, threshold - logit]) for logit in gold) + sum(
+        log_sum_exp([0, logit - threshold]) for logit in others
+    )
+
+
+def naive_two_stage(logits: Row, labels: List[bool]) -> float:
+    """Whether one pair is related, and if it is, by what."""
+    unrelated, gold, others = split(logits, labels)
+    if not gold:
+        return log_sum_exp([0, -unrelated])
+    return log_sum_exp([0, unrelated]) + naive_cross_entropy([0.0, *logits[1:]], labels)
+
+
 def mean(naive: Callable, logits: torch.Tensor, labels: torch.Tensor) -> float:
     rows = list(zip(logits.tolist(), labels.tolist(), strict=True))
     return sum(naive(row, list(gold)) for row, gold in rows) / len(rows)
@@ -72,16 +91,24 @@ def mean(naive: Callable, logits: torch.Tensor, labels: torch.Tensor) -> float:
 LOSSES: Dict[str, Callable] = {
     "thresholding": make_adaptive_thresholding_loss(),
     "balanced softmax": make_balanced_softmax_loss(),
+    "cross entropy": make_binary_cross_entropy(),
+    "two stages": make_two_stage_loss(negatives=None),
 }
 NAIVE: Dict[str, Callable] = {
     "thresholding": naive_thresholding,
     "balanced softmax": naive_balanced,
+    "cross entropy": naive_cross_entropy,
+    "two stages": naive_two_stage,
 }
 for form, gamma in itertools.product(["paper", "released"], [0.0, 0.5, 1.0, 2.0]):
     name = f"focal {form} {gamma}"
     LOSSES[name] = make_adaptive_focal_loss(gamma, form)
     NAIVE[name] = partial(naive_focal, gamma=gamma, form=form)
 every_loss = pytest.mark.parametrize("name", LOSSES)
+# Those that read l_r - l_TH, as eq. 9 does.
+every_loss_of_margins = pytest.mark.parametrize(
+    "name", [name for name in LOSSES if name != "two stages"]
+)
 
 
 def make_inputs(pairs: int = 5, relations: int = 4, *, seed: int = 0, scale: float = 2.0):
@@ -139,14 +166,14 @@ class TestValues:
         LOSSES[name](logits, labels)
         assert torch.equal(logits, before[0]) and torch.equal(labels, before[1])
 
-    @every_loss
+    @every_loss_of_margins
     def test_a_shift_of_all_logits_of_a_pair_changes_nothing(self, name):
         logits, labels = make_inputs()
         shift = torch.linspace(-3, 3, len(logits), dtype=torch.float64).unsqueeze(1)
         found = LOSSES[name](logits + shift, labels)
         assert found.item() == pytest.approx(LOSSES[name](logits, labels).item())
 
-    @every_loss
+    @every_loss_of_margins
     def test_a_perfect_answer_costs_nothing(self, name):
         _, labels = make_inputs()
         # One relation a pair, or none: in ATL the gold relations share one softmax.
@@ -261,7 +288,7 @@ class TestUnknownRelations:
         unknown[0] = ~labels[0]
         return unknown
 
-    @every_loss
+    @every_loss_of_margins
     @given(
         pairs=st.integers(2, 6),
         relations=st.integers(1, 6),
@@ -277,7 +304,7 @@ class TestUnknownRelations:
             found = LOSSES[name](leave_out(given_logits, unknown), labels).item()
             assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
-    @every_loss
+    @every_loss_of_margins
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
     def test_gradients_agree_with_finite_differences(self, name, dtype):
         logits, labels = make_inputs(4, 3, seed=5)
@@ -294,7 +321,7 @@ class TestUnknownRelations:
             assert found[row, column].item() == pytest.approx((above - below) / 2e-5, abs=tolerance)
         assert not found[:, 1:][unknown].any()
 
-    @every_loss
+    @every_loss_of_margins
     def test_extreme_logits_stay_finite(self, name):
         rows = list(itertools.product([-100.0, 0.0, 100.0], repeat=4))
         logits = torch.tensor(rows, requires_grad=True)
@@ -305,6 +332,17 @@ class TestUnknownRelations:
         assert torch.isfinite(loss) and torch.isfinite(gradient).all()
         # A pair of which nothing is known teaches nothing.
         assert not gradient[1::2].any() and gradient[::2].any()
+
+    def test_whether_a_pair_is_related_is_unknown_with_its_relations(self):
+        loss = make_two_stage_loss(negatives=None)
+        logits = torch.tensor([[0.3, 1.0, -2.0], [0.7, 0.1, 0.2]], requires_grad=True)
+        labels = torch.tensor([[False, False], [True, False]])
+        unknown = torch.tensor([[False, True], [False, True]])
+        found = loss(leave_out(logits, unknown), labels)
+        # Of the second pair, that it is related, and that by its first relation.
+        assert found.item() == pytest.approx(naive_two_stage([0.7, 0.1], [True]) / 2)
+        (gradient,) = torch.autograd.grad(found, logits)
+        assert gradient.ne(0).tolist() == [[False] * 3, [True, True, False]]
 
 
 class TestSettings:
@@ -326,6 +364,8 @@ class TestSettings:
             ),
             ("AdaptiveThresholdingLoss", {}, naive_thresholding),
             ("BalancedSoftmaxLoss", {}, naive_balanced),
+            ("BinaryCrossEntropy", {}, naive_cross_entropy),
+            ("TwoStageLoss", {"negatives": None}, naive_two_stage),
         ],
     )
     def test_registered(self, name, arguments, naive):
@@ -333,6 +373,37 @@ class TestSettings:
         logits, labels = make_inputs()
         loss = spacy.registry.resolve(config)["loss"]
         assert loss(logits, labels).item() == pytest.approx(mean(naive, logits, labels))
+
+
+class TestNegatives:
+    LABELS = torch.tensor([[True, False], [False, True]] + [[False, False]] * 20)
+
+    @pytest.mark.parametrize("negatives, number", [(3.0, 6), (0.5, 1), (100, 20), (None, 20)])
+    def test_related_pairs_and_so_many_others(self, negatives, number):
+        drawn = draw_pairs(self.LABELS, negatives).tolist()
+        assert len(drawn) == len(set(drawn)) == 2 + number and {0, 1} <= set(drawn)
+
+    def test_others_are_drawn_anew_and_each_in_its_turn(self):
+        torch.manual_seed(0)
+        draws = [frozenset(draw_pairs(self.LABELS, 3.0).tolist()) for _ in range(50)]
+        assert len(set(draws)) > 10 and frozenset().union(*draws) == set(range(22))
+
+    def test_some_where_none_is_related(self):
+        assert len(draw_pairs(self.LABELS[2:], 3.0)) == 3
+
+    @pytest.mark.parametrize("make", [make_binary_cross_entropy, make_two_stage_loss])
+    def test_the_loss_is_that_of_the_drawn_pairs(self, make):
+        logits = torch.randn(22, 3, generator=torch.Generator().manual_seed(1))
+        torch.manual_seed(2)
+        found = make(negatives=3.0)(logits, self.LABELS)
+        torch.manual_seed(2)
+        drawn = draw_pairs(self.LABELS, 3.0)
+        assert found == make(negatives=None)(logits[drawn], self.LABELS[drawn])
+
+    @pytest.mark.parametrize("make", [make_binary_cross_entropy, make_two_stage_loss])
+    def test_none_at_all_are_refused(self, make):
+        with pytest.raises(ValueError, match="negatives = 0 should be more than 0"):
+            make(negatives=0)
 
 
 class TestEvidence:

@@ -75,19 +75,21 @@ def mention_positions(document: EncodedDocument) -> Tuple[Tensor, Tensor]:
 
 
 def embed_mentions(hidden: Tensor, document: EncodedDocument) -> Tuple[Tensor, Tensor]:
-    """Embed each mention as the mean of its positions.
+    """Embed mentions: each is the mean of its positions. One of which no piece reached the encoder
+    is left out.
 
     hidden (Tensor): H, shape (positions, width).
     document (EncodedDocument): The document.
-    RETURNS (Tuple[Tensor, Tensor]): The mentions, zeros where no piece reached the encoder, shape
-        (mentions, width), and the number of positions of each, shape (mentions,).
+    RETURNS (Tuple[Tensor, Tensor]): The mentions that are seen, shape (seen mentions, width), and
+        the index of each, shape (seen mentions,).
     """
     num_mentions = len(document.mention_entities)
     mention, position = mention_positions(document)
     length = torch.bincount(mention, minlength=num_mentions)  # (mentions,)
     total = hidden.new_zeros(num_mentions, hidden.shape[1])
     total = total.index_add(0, mention, hidden[position])  # (mentions, width)
-    return total / length.clamp_min(1).unsqueeze(1), length
+    seen = length.nonzero().squeeze(1)
+    return total[seen] / length[seen].unsqueeze(1), seen
 
 
 def mention_sentences(document: EncodedDocument) -> Tensor:

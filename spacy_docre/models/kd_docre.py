@@ -46,10 +46,9 @@ class LogSumExpPooling(nn.Module):
         document (EncodedDocument): The document.
         RETURNS (Tensor): h, shape (entities, hidden width).
         """
-        mentions, length = embed_mentions(hidden, document)  # (mentions, hidden width)
-        present = length > 0
+        mentions, seen = embed_mentions(hidden, document)
         return segment_logsumexp(
-            mentions[present], document.mention_entities[present], document.num_entities
+            mentions, document.mention_entities[seen], document.num_entities
         )  # (entities, hidden width)
 
 

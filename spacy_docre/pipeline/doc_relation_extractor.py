@@ -17,7 +17,6 @@ from ..distillation.objective import Distillation
 from ..entity_sources import EntityDoc, EntityGetter
 from ..losses import EvidenceLoss, Loss
 from ..models.attention import release_attention, release_encoding
-from ..models.classifier import rescale_margins
 from ..models.extractor import ExtractorModel, PairScores
 from ..models.learn_rates import LearnRateFactor, check_learn_rate_factor, scale_by_part
 from .batching import OneByOne
@@ -283,9 +282,17 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         RAISES (ValueError): If the component has not been trained.
         """
         self._require_initialized()
-        rescale_margins(self.model.get_ref("pair_scorer").shims[0]._model.classifier, scale, shift)
+        self.model.get_ref("pair_scorer").shims[0]._model.rescale_margins(scale, shift)
         margin = torch.tensor(self.cfg["threshold"], dtype=torch.float64).logit()
-        threshold = torch.sigmoid(scale * margin + shift).item()
+        self.set_threshold(torch.sigmoid(scale * margin + shift).item())
+
+    def set_threshold(self, threshold: float) -> None:
+        """Decide by another threshold, as if the config had it.
+
+        threshold (float): A relation is annotated if its probability is above this.
+        RAISES (ValueError): If it is no probability.
+        """
+        check_decision(threshold, self.cfg["top_k"])
         self.cfg["threshold"] = self.cfg[CONFIGURED]["threshold"] = threshold
 
     def update(

@@ -33,7 +33,7 @@ from ..passages import Passages
 from ..pieces import encode_document
 from ..precision import Precision, autocast
 from ..serialization import StoredPrecision
-from ..slots import DocumentScores, require_positive
+from ..slots import DocumentScores, require_positive, require_rates
 
 # Kinds of edges of the graph of mentions.
 SAME_ENTITY, SAME_SENTENCE, DOCUMENT = range(3)
@@ -186,12 +186,11 @@ class MentionGraph(nn.Module):
             where it has none, shape (entities, output width), and the document node, shape
             (output width,).
         """
-        mentions, length = embed_mentions(hidden, document)  # (mentions, hidden width)
-        present = length > 0
-        owners = document.mention_entities[present]
-        adjacency = mention_adjacency(owners, mention_sentences(document)[present], hidden.dtype)
+        mentions, seen = embed_mentions(hidden, document)  # (seen mentions, hidden width)
+        owners = document.mention_entities[seen]
+        adjacency = mention_adjacency(owners, mention_sentences(document)[seen], hidden.dtype)
         whole = hidden.sum(0, keepdim=True) / max(1, len(hidden))
-        nodes = self.enter(torch.cat([whole, mentions[present]]))  # (nodes, width)
+        nodes = self.enter(torch.cat([whole, mentions]))  # (nodes, width)
         found = [nodes]
         for layer in self.layers:
             nodes = self.dropout(layer(nodes, adjacency))

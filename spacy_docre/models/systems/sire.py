@@ -226,10 +226,9 @@ def local_mentions(hidden: Tensor, document: EncodedDocument) -> Tuple[Tensor, T
     """
     mentioned = entity_sentences(document)
     place = mentioned.flatten().cumsum(0).view_as(mentioned) - 1
-    mentions, length = embed_mentions(hidden, document)
-    present = length > 0
-    row = place[document.mention_entities[present], mention_sentences(document)[present]]
+    mentions, seen = embed_mentions(hidden, document)  # (seen mentions, hidden width)
+    row = place[document.mention_entities[seen], mention_sentences(document)[seen]]
     number = torch.bincount(row, minlength=int(mentioned.sum()))
     total = hidden.new_zeros(len(number), hidden.shape[1])
-    total = total.index_add(0, row, mentions[present])  # (places, hidden width)
+    total = total.index_add(0, row, mentions)  # (places, hidden width)
     return total / number.unsqueeze(1), place.masked_fill(~mentioned, -1)

@@ -159,7 +159,7 @@ class TestDocuNet:
         changed = image.clone()
         changed[0, 1] = 1.0
         difference = network.unet.segment(changed) - network.unet.segment(image)
-        assert (difference.abs().amax(2) > 1e-4).all()
+        assert difference[2, 2].abs().max() > 1e-4
 
     def test_evidence_is_that_of_the_contexts(self):
         document = random_document(5)

@@ -1,0 +1,80 @@
+"""Two classifiers: whether a pair is related, and by which relation (Wang et al., 2019)."""
+
+from typing import Any, List, Optional
+
+import torch
+from spacy.tokens import Doc
+from spacy_transformers.data_classes import TransformerData
+from thinc.api import Model
+from torch import Tensor
+
+from ..extractor import ExtractorModel
+from ..passages import Passages
+from ..pieces import MentionPooling
+from ..serialization import StoredPrecision
+from .docred_baseline import DocREDBaseline, make_baseline_extractor
+
+
+class TwoStage(DocREDBaseline):
+    """After Wang et al., *Fine-tune Bert for DocRED with Two-step Process* (2019): first whether a
+    pair has a relation, then which, both with the bilinear forms of DocRED's baseline.
+
+    Of the forms, the first gives -u, the others v_r: P(related) = sigmoid(u), and
+    P(r | related) = sigmoid(v_r). At prediction l_TH = 0 and l_r = min(u, v_r). So l_r > l_TH where
+    u > 0 and v_r > 0: the second classifier is asked about pairs that the first lets through. The
+    score of a relation is the smaller of the two probabilities, and a threshold holds for both.
+
+    In training the logits are what the loss of each classifier is of, l_TH = -u and l_r = v_r (see
+    `spacy_docre.TwoStageLoss.v1`): of the smaller alone, the other would not learn. So another
+    loss, or a teacher's logits, has nothing to say to this network. In the paper the two steps are
+    trained one after the other; here at once, over one encoder.
+
+    hidden_width, num_relations, width, distance_width: As in `DocREDBaseline`.
+    """
+
+    # The factor on margins and what is added to them: in the weights a calibration would have to be
+    # one of both classifiers.
+    calibration: Tensor
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
+
+    def compose(self, scores: Tensor) -> Tensor:
+        """Make logits of the two classifiers, both of shape (pairs, 1 + relations)."""
+        if self.training:
+            return scores
+        unrelated, relations = scores[:, :1], scores[:, 1:]
+        scale, shift = self.calibration
+        margins = scale * torch.minimum(-unrelated, relations) + shift
+        return torch.cat([torch.zeros_like(unrelated), margins], 1)
+
+    def rescale_margins(self, scale: float, shift: float) -> None:
+        """As in `Network`."""
+        self.calibration.mul_(scale)
+        self.calibration[1] += shift
+
+
+def make_two_stage(
+    tok2vec: Model[List[Doc], List[TransformerData]],
+    width: int = 128,
+    distance_width: int = 20,
+    stored_precision: StoredPrecision = "float32",
+    mention_pooling: MentionPooling = "mean",
+    max_pairs: int = 500_000,
+    passages: Optional[Passages] = None,
+) -> ExtractorModel:
+    """`spacy_docre.TwoStage.v1`: two classifiers over a transformer, to be trained with
+    `spacy_docre.TwoStageLoss.v1`.
+
+    Arguments, result and errors are those of `spacy_docre.DocREDBaseline.v1`.
+    """
+    return make_baseline_extractor(
+        TwoStage,
+        tok2vec,
+        {"width": width, "distance_width": distance_width},
+        stored_precision,
+        mention_pooling,
+        max_pairs,
+        passages,
+    )
