@@ -25,6 +25,7 @@ from .reshape import reshape_cli
 from .serve import serve_cli
 from .stats import stats_cli
 from .train import train_cli
+from .tune_threshold import tune_threshold_cli
 
 HELP = "Commands for document-level relation extraction."
 
@@ -59,4 +60,5 @@ app.command("reshape")(reshape_cli)
 app.command("serve")(serve_cli)
 app.command("stats")(stats_cli)
 app.command("train", context_settings=_OVERRIDES)(train_cli)
+app.command("tune-threshold")(tune_threshold_cli)
 spacy_app.add_typer(app)

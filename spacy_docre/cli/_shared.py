@@ -4,16 +4,20 @@ import logging
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterable, Iterator, Optional
+from typing import TYPE_CHECKING, Dict, Iterable, Iterator, Optional, Set, Tuple
 
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 from thinc.compat import has_torch_gpu
 from tqdm import tqdm
 
 from ._terminal import msg
+
+if TYPE_CHECKING:
+    from ..evaluation.metrics import ScoredTriple
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -52,6 +56,35 @@ def load_extracting_pipeline(model: str, threshold: Optional[float]) -> Language
         for extractor in extractors:
             extractor.cfg["threshold"] = threshold
     return nlp
+
+
+def score_gold(
+    nlp: Language, gold_path: Path, *, lang: str, with_gold_entities: bool, batch_size: int
+) -> Tuple[Set["ScoredTriple"], Dict["ScoredTriple", float]]:
+    """Score annotated documents with a pipeline.
+
+    nlp (Language): The pipeline.
+    gold_path (Path): The documents.
+    lang (str): The language of their texts.
+    with_gold_entities (bool): Whether the pipeline is given the entities.
+    batch_size (int): Documents at a time.
+    RETURNS (Tuple[Set[ScoredTriple], Dict[ScoredTriple, float]]): The gold triples, and the scores
+        of the predicted ones, also of those below the threshold of the pipeline.
+    """
+    from ..evaluation.answers import Answers
+    from ..evaluation.evaluation import Evaluation
+    from ..evaluation.gold import read_gold
+    from ..evaluation.predict import predict_answers
+
+    gold = read_gold(gold_path, Vocab(), lang=lang)
+    parts = predict_answers(
+        nlp, gold.docs, with_gold_entities=with_gold_entities, batch_size=batch_size
+    )
+    found: Answers = {}
+    for _, candidates in tqdm(parts, total=len(gold.docs), unit=" documents", disable=None):
+        found.update(candidates)
+    scores = {triple: answer.score or 0.0 for triple, answer in found.items()}
+    return Evaluation(gold.documents, found).gold, scores
 
 
 def use_gpu(number: int, *, silent: bool = True) -> None:

@@ -4,11 +4,15 @@ from pathlib import Path
 from typing import Annotated
 
 from spacy.cli._util import Arg, import_code
-from spacy.vocab import Vocab
-from tqdm import tqdm
 
 from ._options import BatchSize, Code, FindEntities, Force, Gold, Gpu, Lang, Model
-from ._shared import exit_on_error, load_extracting_pipeline, refuse_existing, use_gpu
+from ._shared import (
+    exit_on_error,
+    load_extracting_pipeline,
+    refuse_existing,
+    score_gold,
+    use_gpu,
+)
 from ._terminal import msg
 
 _Output = Annotated[
@@ -33,27 +37,17 @@ def calibrate_cli(
     GOLD should be documents that it was not trained on. Scores change, and the threshold with
     them: the same relations are annotated.
     """
-    from ..evaluation.answers import Answers
     from ..evaluation.calibration import fit, reliability
-    from ..evaluation.evaluation import Evaluation
-    from ..evaluation.gold import read_gold
-    from ..evaluation.predict import predict_answers
     from ..pipeline.components import relation_extractors
 
     refuse_existing([output], force)
     use_gpu(gpu)
     import_code(code)
     with exit_on_error(f"Cannot calibrate {model}"):
-        gold = read_gold(gold_path, Vocab(), lang=lang)
         nlp = load_extracting_pipeline(model, None)
-        parts = predict_answers(
-            nlp, gold.docs, with_gold_entities=not find_entities, batch_size=batch_size
+        triples, scores = score_gold(
+            nlp, gold_path, lang=lang, with_gold_entities=not find_entities, batch_size=batch_size
         )
-        found: Answers = {}
-        for _, candidates in tqdm(parts, total=len(gold.docs), unit=" documents", disable=None):
-            found.update(candidates)
-        scores = {triple: answer.score or 0.0 for triple, answer in found.items()}
-        triples = Evaluation(gold.documents, found).gold
         scale, shift = fit(scores.values(), (triple in triples for triple in scores))
         extractor = relation_extractors(nlp)[-1]
         extractor.calibrate(scale, shift)

@@ -70,7 +70,7 @@ def compare_cli(
         for number, run in enumerate(runs if not finished else [], start=1):
             msg.divider(f"{number} of {len(runs)}: {run.row}, {run.stage}, seed {run.seed}")
             try:
-                execute(run, gpu_id=gpu, threshold=comparison.threshold)
+                execute(run, gpu_id=gpu, threshold=comparison.threshold, code=code)
             except subprocess.CalledProcessError as error:
                 msg.fail(f"{run.folder} failed", "Mend it, and run this again.", exits=1)
                 raise error

@@ -1,7 +1,7 @@
 """Precision and recall over the threshold."""
 
 from dataclasses import dataclass
-from typing import Mapping, Set
+from typing import Mapping, Optional, Set
 
 import numpy
 from numpy.typing import NDArray
@@ -37,6 +37,12 @@ class Curve:
         return numpy.divide(
             2 * self.precision * self.recall, both, out=numpy.zeros(len(both)), where=both > 0
         )
+
+    @property
+    def best(self) -> Optional[int]:
+        """RETURNS (Optional[int]): The point of best F1, of several that of the highest threshold;
+        None where there are no points."""
+        return int(self.fscore.argmax()) if len(self.scores) else None
 
 
 def precision_recall_curve(gold: Set[ScoredTriple], scores: Mapping[ScoredTriple, float]) -> Curve:

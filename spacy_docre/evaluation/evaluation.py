@@ -307,12 +307,11 @@ class Evaluation:
         """The best F1 over the threshold."""
         if self.curve is None:
             return {"best_f": None, "best_threshold": None}
-        scores = self.curve.fscore
-        if not len(scores):
+        best = self.curve.best
+        if best is None:
             return {"best_f": 0.0, "best_threshold": None}
-        best = int(scores.argmax())
         return {
-            "best_f": float(scores[best]),
+            "best_f": float(self.curve.fscore[best]),
             "best_threshold": float(self.curve.thresholds[best]),
         }
 

@@ -269,8 +269,7 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
             for the component's own threshold.
         RETURNS (List[Triple]): The relations.
         """
-        if threshold is None:
-            threshold = self.cfg["threshold"]
+        threshold = self.cfg["threshold"] if threshold is None else threshold
         return decode(prediction, self.labels, self.label_names, threshold, self.cfg["top_k"])
 
     def calibrate(self, scale: float, shift: float) -> None:
@@ -290,9 +289,7 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         """Decide by another threshold, as if the config had it.
 
         threshold (float): A relation is annotated if its probability is above this.
-        RAISES (ValueError): If it is no probability.
         """
-        check_decision(threshold, self.cfg["top_k"])
         self.cfg["threshold"] = self.cfg[CONFIGURED]["threshold"] = threshold
 
     def update(

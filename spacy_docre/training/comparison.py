@@ -270,13 +270,20 @@ def _logits_folder(teacher: Path, stage: str) -> Path:
     return teacher / f"logits-{stage}"
 
 
-def execute(run: Run, *, gpu_id: int = -1, threshold: Optional[float] = None) -> None:
+def execute(
+    run: Run,
+    *,
+    gpu_id: int = -1,
+    threshold: Optional[float] = None,
+    code: Optional[Path] = None,
+) -> None:
     """Make a training, and evaluate what it gives. What is finished is left as it is, what was
     broken off goes on.
 
     run (Run): The training.
     gpu_id (int): The GPU; -1 for the processor.
     threshold (Optional[float]): The threshold of the evaluation; None for the pipeline's own.
+    code (Optional[Path]): A Python file with registered functions.
     RAISES (ValueError): If its folder is of a training with another config.
     RAISES (CalledProcessError): If a command fails, which has said why.
     """
@@ -287,24 +294,23 @@ def execute(run: Run, *, gpu_id: int = -1, threshold: Optional[float] = None) ->
         )
     if run.is_finished:
         return
-    gpu = ("--gpu-id", gpu_id)
+    everywhere = ["--gpu-id", gpu_id, *([] if code is None else ["--code", code])]
     if run.teacher is not None:
         docs, logits = run.path("train"), _logits_folder(run.teacher, run.stage)
-        _command("logits", run.teacher / "model-last", docs, logits, *gpu)
+        _command("logits", run.teacher / "model-last", docs, logits, *everywhere)
     run.folder.mkdir(parents=True, exist_ok=True)
     run.config.to_disk(known, interpolate=False)
     if not run.model.exists() or has_begun(run.folder):
         with _costs_noted(run):
-            _command("train", known, "--output", run.folder, *gpu)
+            _command("train", known, "--output", run.folder, *everywhere)
     facts = run.path("train_facts") or run.path("train")
     options: Mapping[str, object] = {
         "--train": facts,
         "--output": run.scores,
         "--threshold": threshold,
-        "--gpu-id": gpu_id,
     }
     given = [part for item in options.items() if item[1] is not None for part in item]
-    _command("evaluate", run.model, run.path("dev"), *given, "--force")
+    _command("evaluate", run.model, run.path("dev"), *given, *everywhere, "--force")
 
 
 @contextmanager

@@ -40,9 +40,20 @@ def test_the_former_name_of_logits_is_hidden() -> None:
     assert former.replace("docre teach", "docre logits") == help_of("logits")
 
 
-@pytest.mark.parametrize(
-    "command", ["annotate", "calibrate", "evaluate", "logits", "predict", "serve", "train"]
-)
+WITH_GPU = [
+    "annotate",
+    "calibrate",
+    "compare",
+    "evaluate",
+    "logits",
+    "predict",
+    "serve",
+    "train",
+    "tune-threshold",
+]
+
+
+@pytest.mark.parametrize("command", WITH_GPU)
 def test_the_gpu_has_one_option(command: str) -> None:
     text = help_of(command)
     assert "--gpu-id" in text and "--device" in text and "-g" in text
@@ -52,6 +63,7 @@ def test_the_gpu_has_one_option(command: str) -> None:
 ARGUMENTS = {
     "annotate": ["{model}", "texts.jsonl", "-o", "out.jsonl"],
     "calibrate": ["{model}", "docs.spacy", "out"],
+    "compare": ["config.cfg"],
     "evaluate": ["{model}", "docs.spacy"],
     "import-checkpoint": ["weights.pt", "out", "--encoder", "none", "--rel2id", "ids.json"],
     "logits": ["{model}", "docs.spacy", "out"],
@@ -59,8 +71,8 @@ ARGUMENTS = {
     "render": ["docs.spacy", "out.html"],
     "serve": ["{model}"],
     "train": ["config.cfg", "-o", "out"],
+    "tune-threshold": ["{model}", "docs.spacy", "out"],
 }
-WITH_GPU = ["annotate", "calibrate", "evaluate", "logits", "predict", "serve", "train"]
 
 
 @pytest.fixture

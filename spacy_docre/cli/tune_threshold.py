@@ -1,0 +1,71 @@
+"""`python -m spacy docre tune-threshold`: decide by the threshold that is best on annotated
+documents."""
+
+from pathlib import Path
+from typing import Annotated
+
+from spacy.cli._util import Arg, import_code
+
+from ._options import BatchSize, Code, FindEntities, Force, Gold, Gpu, Lang, Model
+from ._shared import (
+    exit_on_error,
+    load_extracting_pipeline,
+    refuse_existing,
+    score_gold,
+    use_gpu,
+)
+from ._terminal import msg
+
+_Output = Annotated[
+    Path, Arg(metavar="OUT", help="Folder for the pipeline with that threshold", file_okay=False)
+]
+
+
+def tune_threshold_cli(
+    model: Model,
+    gold_path: Gold,
+    output: _Output,
+    find_entities: FindEntities = False,
+    lang: Lang = "en",
+    batch_size: BatchSize = 32,
+    gpu: Gpu = -1,
+    code: Code = None,
+    force: Force = False,
+) -> None:
+    """
+    Give a pipeline the threshold of best F1 on annotated documents.
+
+    GOLD should be development documents: on those that it was trained on, any threshold is good.
+    Scores stay as they are.
+    """
+    from ..evaluation.curve import precision_recall_curve
+    from ..evaluation.predict import LOWEST
+    from ..pipeline.components import relation_extractors
+
+    refuse_existing([output], force)
+    use_gpu(gpu)
+    import_code(code)
+    with exit_on_error(f"Cannot tune the threshold of {model}"):
+        nlp = load_extracting_pipeline(model, None)
+        extractor = relation_extractors(nlp)[-1]
+        before = extractor.cfg["threshold"]
+        triples, scores = score_gold(
+            nlp, gold_path, lang=lang, with_gold_entities=not find_entities, batch_size=batch_size
+        )
+        curve = precision_recall_curve(triples, scores)
+        best = curve.best
+        if best is None or not curve.fscore[best]:
+            raise ValueError(
+                "No triple that it finds is right: no threshold is better than another. Give more "
+                "documents, or train the pipeline longer."
+            )
+        # What is less probable has not been seen.
+        extractor.set_threshold(max(float(curve.thresholds[best]), min(LOWEST, before)))
+        nlp.get_pipe_config(extractor.name)["threshold"] = extractor.cfg["threshold"]
+        nlp.to_disk(output)
+    msg.good(f"Saved the pipeline in {output}")
+    msg.text(
+        f"Its threshold is {extractor.cfg['threshold']:.3f} now, and was {before:.3f}. On these "
+        f"documents its F1 is {curve.fscore[best]:.3f}, precision {curve.precision[best]:.3f}, "
+        f"recall {curve.recall[best]:.3f}."
+    )
