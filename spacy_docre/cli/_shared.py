@@ -18,6 +18,7 @@ from ._terminal import msg
 
 if TYPE_CHECKING:
     from ..evaluation.metrics import ScoredTriple
+    from ..evaluation.tables import Table
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -155,3 +156,14 @@ def with_progress(docs: Iterable[Doc], start: int) -> Iterable[Doc]:
     if start:
         msg.info(f"{start:,} documents are there of a run that was broken off")
     return tqdm(docs, initial=start, unit=" documents", leave=False)
+
+
+def show_table(table: "Table") -> None:
+    """Print a table of an evaluation.
+
+    table (Table): The table.
+    """
+    msg.divider(table.title)
+    aligns = ("l", *("r" for _ in table.header[1:]))
+    msg.table(table.rows, header=table.header, aligns=aligns, max_col=60)
+    msg.info(table.note)

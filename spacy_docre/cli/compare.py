@@ -9,7 +9,7 @@ from spacy.cli._util import Arg, Opt, import_code, parse_config_overrides
 from spacy.vocab import Vocab
 
 from ._options import Code, Gpu
-from ._shared import exit_on_error, use_gpu
+from ._shared import exit_on_error, show_table, use_gpu
 from ._terminal import msg
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def compare_cli(
         with written_whole(files.values()) as written:
             for suffix, text in texts.items():
                 written[files[suffix]].write_text(text, encoding="utf8")
-    print(texts[".md"])
+    show_table(result)
     msg.good(", ".join(map(str, files.values())))
 
 

@@ -21,7 +21,13 @@ from spacy.vocab import Vocab
 from tqdm import tqdm
 
 from ._options import CODE_HELP, BatchSize, FindEntities, Force, Gold, Gpu, Lang, Names, Threshold
-from ._shared import exit_on_error, load_extracting_pipeline, refuse_existing, use_gpu
+from ._shared import (
+    exit_on_error,
+    load_extracting_pipeline,
+    refuse_existing,
+    show_table,
+    use_gpu,
+)
 from ._terminal import msg
 
 if TYPE_CHECKING:
@@ -229,13 +235,13 @@ def _print_scores(
     from ..evaluation.tables import comparison, error_classes, summary
 
     first = evaluations[0]
-    _print(summary(first))
-    _print(error_classes(first.metrics))
+    show_table(summary(first))
+    show_table(error_classes(first.metrics))
     if other is None:
         return dict(first.metrics), None
     differences = first.compare(evaluations[1])
     compared = comparison(differences, other)
-    _print(compared)
+    show_table(compared)
     intervals = {
         name: {
             "difference": interval.value,
@@ -245,13 +251,6 @@ def _print_scores(
         for name, interval in differences.items()
     }
     return {**first.metrics, "comparison": intervals}, compared
-
-
-def _print(table: "Table") -> None:
-    msg.divider(table.title)
-    aligns = ("l", *("r" for _ in table.header[1:]))
-    msg.table(table.rows, header=table.header, aligns=aligns, max_col=60)
-    msg.info(table.note)
 
 
 def _write(

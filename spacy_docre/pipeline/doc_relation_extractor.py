@@ -8,7 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Optimizer, PyTorchShim, set_dropout_rate
+from thinc.api import Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..alignment import GoldAlignment
@@ -379,8 +379,8 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         """
         self.model.get_ref("tok2vec").finish_update(sgd)
         pair_scorer = self.model.get_ref("pair_scorer")
-        network = cast(PyTorchShim, pair_scorer.shims[0])._model
-        pair_scorer.finish_update(scale_by_part(sgd, self.learn_rate_factor, network))
+        factor, network = self.learn_rate_factor, pair_scorer.shims[0]._model
+        pair_scorer.finish_update(scale_by_part(sgd, factor, network))
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score a batch of examples.

@@ -1,11 +1,13 @@
 """GAIN, after Zeng et al., *Double Graph Based Reasoning for Document-level Relation Extraction*
 (EMNLP 2020): a graph of mentions, a graph of entities, and paths in the latter.
 
-The graphs, the convolution, the paths and the features of a pair are the paper's, as the authors'
-code has them. Four things are ours. A linear map brings the encoder's states to `width`, and there
-are no embeddings of the types and numbers of entities, so that their order has no meaning. The
-document node is the mean of all word pieces, since a long document has a [CLS] in each window. What
-is gathered along paths goes straight into the last two layers. There is a TH among the logits.
+The two graphs, the convolution, the attention over paths and the features of a pair are as in the
+authors' code; the paper's text was not at hand. Some things are ours. A linear map brings the
+encoder's states to `width`, and there are no embeddings of the types and numbers of entities, so
+that their order has no meaning. The document node is the mean of all word pieces, since a long
+document has a [CLS] in each window. An edge is made of whole entities, where the code takes what
+the last convolution says of them, and what is gathered along paths has no layer of its own before
+the last two. There is a TH among the logits.
 """
 
 from typing import List, Optional, Tuple

@@ -1,5 +1,7 @@
 """What every network of another system does."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Type
 
@@ -36,6 +38,27 @@ DOCUMENTS = {
 }
 every_document = pytest.mark.parametrize("name", DOCUMENTS)
 SIZES = [5, 2, 9, 3, 4, 8, 6, 7]
+
+# In a process of its own, since the peak is that of a whole process.
+PEAK = """
+import resource, torch
+from tests.models.builders import encoded_document
+from {module} import {name}
+
+torch.set_num_threads(1)
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+network = {name}().make(**dict({name}.settings, {widths}), num_relations=96).eval()
+document = encoded_document(
+    [range(start, start + 100) for start in range(0, {entities}, 100)],
+    [[[index]] for index in range({entities})],
+    sentence_starts=range(0, {entities}, 50),
+)
+with torch.no_grad():
+    network([document._replace(num_entities=2, mention_entities=document.mention_entities % 2)])
+    before = peak()
+    network([document])
+print(peak() - before)
+"""
 
 
 class BehavesAsANetwork:
@@ -82,6 +105,19 @@ class BehavesAsANetwork:
         assert torch.allclose(whole.logits, blocks.logits, atol=1e-5)
         for one, other in zip(whole.evidence, blocks.evidence, strict=True):
             assert torch.allclose(one, other, atol=1e-6)
+
+    def test_memory_of_a_document_with_many_entities(self) -> None:
+        """A number for each chain of all pairs would be 100 MB, and there are several steps."""
+        entities, name = 300, type(self).__name__
+        widths = ", ".join(f"{setting}=32" for setting in self.settings if "width" in setting)
+        code = PEAK.format(
+            module=type(self).__module__, name=name, widths=widths, entities=entities
+        )
+        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert found.returncode == 0, found.stderr
+        # Two features of each pair, and its logits.
+        result = entities * (entities - 1) * (2 * 32 + 97) * 4 / 2**20  # MB
+        assert float(found.stdout) < 2 * result
 
     def test_heads_and_tails_matter(self) -> None:
         logits = self.logits(random_document(4))
@@ -187,7 +223,7 @@ class BehavesAsANetwork:
         nlp = make_pipeline(examples=examples, model=self.config(), learn_rate_factor=10.0)
         assert type(network_of(nlp)) is self.network
         optimizer = Adam(0.0005)
-        for _ in range(100):
+        for _ in range(50):
             for batch in (examples[:5], examples[5:]):
                 train_step(nlp, batch, optimizer)
         assert nlp.evaluate(examples)["rel_f"] > 0.95
