@@ -100,8 +100,7 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
     top_k (Optional[int]): At most so many relations of a pair, the best; None for no limit.
     label_names (Dict[str, str]): Readable names of the relations.
     learn_rate_factor (LearnRateFactor): Factor on the optimizer's learning rate for this
-        component's own weights, as against the transformer's (the paper: 1e-4 and 3e-5); or one for
-        each part of its network, and "*" for the others, e.g. {"pair_encoder": 1.0, "*": 3.3}.
+        component's own weights, or of parts, e.g. {"pair_encoder": 1.0, "*": 3.3} (the paper's).
     keep_encoding (bool): Whether annotated Docs keep the transformer's hidden states, for
         components that come later. Most of the memory of a Doc is theirs.
     distillation (Optional[Distillation]): What is learnt from a teacher, too, e.g.
