@@ -1,13 +1,14 @@
 """Where training starts from."""
 
 from pathlib import Path
-from typing import Callable, Optional, Union
+from typing import Callable, Optional, Union, cast
 
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 
 from ..models.weights import get_weights, set_weights
 from ..pipeline.components import trainable_components
+from ..pipeline.doc_relation_extractor import DocRelationExtractor
 from ..pipeline.loading import load_pipeline
 
 
@@ -18,11 +19,14 @@ def make_weights_loader(path: Optional[Union[str, Path]] = None) -> Callable[[La
     Each component has its own loss, threshold, dropout, attention kernel and learning rates. A
     component with `source` in its config would bring the settings of the other pipeline with it.
 
+    A relation extractor gets the labels of both: it knows of those of the other pipeline what that
+    has learnt, and the rest are new.
+
     path (Optional[Union[str, Path]]): The pipeline, a folder or a package; null to start
         with new weights.
     RETURNS (Callable[[Language], None]): Loads the weights of every component that the other
         pipeline has, too. It raises a ValueError where there is no such pipeline, where it has
-        no component in common, or where labels or sizes differ.
+        no component in common, or where sizes differ, or the labels of another component.
     """
 
     def load_weights(nlp: Language) -> None:
@@ -44,11 +48,22 @@ def make_weights_loader(path: Optional[Union[str, Path]] = None) -> Callable[[La
                 f"one of {', '.join(nlp.pipe_names)}."
             )
         for name, component, other in pairs:
+            if isinstance(component, DocRelationExtractor):
+                _join_labels(component, cast(DocRelationExtractor, other))
             _require_labels(name, component, other, path)
             owner = f"component '{name}' of {path}"
             set_weights(component.model, get_weights(other.model), owner)
 
     return load_weights
+
+
+def _join_labels(component: DocRelationExtractor, other: DocRelationExtractor) -> None:
+    """Give both extractors the labels of both, in the order of the other's weights."""
+    for label in component.labels:
+        other.add_label(label)
+    for label in other.labels:
+        component.add_label(label)
+    component.cfg["labels"] = list(other.labels)
 
 
 def _require_labels(

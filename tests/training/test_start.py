@@ -10,6 +10,7 @@ from spacy.language import Language
 from spacy_docre.models.weights import get_weights
 from spacy_docre.training.start import make_weights_loader
 
+EXTRACTOR = "doc_relation_extractor"
 SHIPPED = Path(__file__).parents[2] / "assets" / "en_docre_wiki_sm"
 
 
@@ -32,6 +33,32 @@ def test_weights_are_those_it_starts_from(
     assert transformer.config._attn_implementation == "eager"
     assert transformer.encoder.layer[0].output.dropout.p == 0.4
     assert nlp.get_pipe("doc_relation_extractor").cfg["threshold"] == 0.2
+
+
+def test_labels_of_both(
+    make_pipeline: Callable, make_examples: Callable, trained: Language, trained_folder: Path
+) -> None:
+    """A stage whose documents lack some of the relations, and have others: what is known of a
+    relation stays with it, whatever its place."""
+    examples = make_examples(10)
+    known = trained.get_pipe(EXTRACTOR).labels  # type: ignore[attr-defined]
+    assert len(known) > 1
+    nlp = make_pipeline(examples=examples)
+    extractor = nlp.get_pipe(EXTRACTOR)
+    # As many, in another order.
+    extractor.cfg["labels"] = ["new", *known[:0:-1]]
+    make_weights_loader(trained_folder)(nlp)
+    assert extractor.labels == (*known, "new")
+    for example in examples[:3]:
+        expected, found = (
+            {
+                (relation.head.index, relation.tail.index, relation.label_): relation.score
+                for relation in each(example.predicted.copy())._.relations
+                if relation.label_ != "new"
+            }
+            for each in (trained, nlp)
+        )
+        assert expected and found == pytest.approx(expected, abs=1e-5)
 
 
 def test_other_sizes(
