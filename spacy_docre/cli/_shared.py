@@ -4,7 +4,7 @@ import logging
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, Iterable, Iterator, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Dict, Iterable, Iterator, Mapping, Optional, Set, Tuple
 
 import typer
 from spacy.cli._util import setup_gpu
@@ -17,6 +17,7 @@ from tqdm import tqdm
 from ._terminal import msg
 
 if TYPE_CHECKING:
+    from ..evaluation.answers import Answers
     from ..evaluation.metrics import ScoredTriple
     from ..evaluation.tables import Table
 
@@ -59,6 +60,25 @@ def load_extracting_pipeline(model: str, threshold: Optional[float]) -> Language
     return nlp
 
 
+def ask(
+    nlp: Language, docs: Mapping[str, Doc], *, with_gold_entities: bool = True, batch_size: int
+) -> "Tuple[Answers, Answers]":
+    """Ask a pipeline for the relations of all documents, and show how far it is. Arguments as in
+    `predict_answers`.
+
+    RETURNS (Tuple[Answers, Answers]): The answers, and those together with less probable ones.
+    """
+    from ..evaluation.predict import predict_answers
+
+    parts = predict_answers(nlp, docs, with_gold_entities=with_gold_entities, batch_size=batch_size)
+    answers: Answers = {}
+    candidates: Answers = {}
+    for part, less_probable in tqdm(parts, total=len(docs), unit=" documents", disable=None):
+        answers.update(part)
+        candidates.update(less_probable)
+    return answers, candidates
+
+
 def score_gold(
     nlp: Language, gold_path: Path, *, lang: str, with_gold_entities: bool, batch_size: int
 ) -> Tuple[Set["ScoredTriple"], Dict["ScoredTriple", float]]:
@@ -72,18 +92,11 @@ def score_gold(
     RETURNS (Tuple[Set[ScoredTriple], Dict[ScoredTriple, float]]): The gold triples, and the scores
         of the predicted ones, also of those below the threshold of the pipeline.
     """
-    from ..evaluation.answers import Answers
     from ..evaluation.evaluation import Evaluation
     from ..evaluation.gold import read_gold
-    from ..evaluation.predict import predict_answers
 
     gold = read_gold(gold_path, Vocab(), lang=lang)
-    parts = predict_answers(
-        nlp, gold.docs, with_gold_entities=with_gold_entities, batch_size=batch_size
-    )
-    found: Answers = {}
-    for _, candidates in tqdm(parts, total=len(gold.docs), unit=" documents", disable=None):
-        found.update(candidates)
+    _, found = ask(nlp, gold.docs, with_gold_entities=with_gold_entities, batch_size=batch_size)
     scores = {triple: answer.score or 0.0 for triple, answer in found.items()}
     return Evaluation(gold.documents, found).gold, scores
 

@@ -71,9 +71,8 @@ def compare_cli(
             msg.divider(f"{number} of {len(runs)}: {run.row}, {run.stage}, seed {run.seed}")
             try:
                 execute(run, gpu_id=gpu, threshold=comparison.threshold, code=code)
-            except subprocess.CalledProcessError as error:
+            except subprocess.CalledProcessError:
                 msg.fail(f"{run.folder} failed", "Mend it, and run this again.", exits=1)
-                raise error
         systems = _scores(comparison, [run for run in runs if run.is_finished])
         if not systems:
             raise ValueError(f"no training in {folder} is finished.")

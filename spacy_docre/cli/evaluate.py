@@ -18,10 +18,10 @@ import typer
 from spacy.cli._util import Arg, Opt, import_code
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
-from tqdm import tqdm
 
 from ._options import CODE_HELP, BatchSize, FindEntities, Force, Gold, Gpu, Lang, Names, Threshold
 from ._shared import (
+    ask,
     exit_on_error,
     load_extracting_pipeline,
     refuse_existing,
@@ -191,7 +191,6 @@ def _answers(
     """The answers, and those together with less probable ones, if they are known. The readable
     names that a pipeline has are added to `names`."""
     from ..evaluation.answers import above, read_answers
-    from ..evaluation.predict import predict_answers
     from ..pipeline.components import relation_extractors
 
     if _is_result(source):
@@ -204,13 +203,7 @@ def _answers(
     nlp = load_extracting_pipeline(source, threshold)
     for extractor in relation_extractors(nlp):
         names.update(extractor.label_names)
-    parts = predict_answers(nlp, docs, with_gold_entities=not find_entities, batch_size=batch_size)
-    answers: Answers = {}
-    candidates: Answers = {}
-    for part, less_probable in tqdm(parts, total=len(docs), unit=" documents", disable=None):
-        answers.update(part)
-        candidates.update(less_probable)
-    return answers, candidates
+    return ask(nlp, docs, with_gold_entities=not find_entities, batch_size=batch_size)
 
 
 def _warn(gold: "GoldSet", unknown_titles: Sequence[str]) -> None:

@@ -1,19 +1,15 @@
 """`python -m spacy docre predict`: the relations of documents whose entities are known."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from spacy.cli._util import Arg, Opt, import_code
 from spacy.vocab import Vocab
-from tqdm import tqdm
 
 from ._options import BatchSize, Code, Force, Gpu, Lang, Model, Threshold
-from ._shared import exit_on_error, load_extracting_pipeline, refuse_existing, use_gpu
+from ._shared import ask, exit_on_error, load_extracting_pipeline, refuse_existing, use_gpu
 from ._terminal import msg
-
-if TYPE_CHECKING:
-    from ..evaluation.answers import Answers
 
 _Docs = Annotated[
     Path,
@@ -47,7 +43,7 @@ def predict_cli(
     vertexSet, sentences as in sents. 'docre evaluate' reads the file.
     """
     from ..evaluation.answers import write_answers
-    from ..evaluation.predict import predict_answers, read_documents
+    from ..evaluation.predict import read_documents
     from ..files import written_whole
 
     _check_output(docs_path, output)
@@ -57,10 +53,7 @@ def predict_cli(
     with exit_on_error(f"Cannot write {output}"), written_whole([output]) as written:
         docs = read_documents(docs_path, Vocab(), lang=lang)
         nlp = load_extracting_pipeline(model, threshold)
-        answers: Answers = {}
-        parts = predict_answers(nlp, docs, batch_size=batch_size)
-        for part, _ in tqdm(parts, total=len(docs), unit=" documents", disable=None):
-            answers.update(part)
+        answers, _ = ask(nlp, docs, batch_size=batch_size)
         write_answers(written[output], answers)
     msg.good(f"{output}: {len(docs)} documents, {len(answers)} relations")
 

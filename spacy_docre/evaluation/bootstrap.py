@@ -92,18 +92,7 @@ def paired_bootstrap(
     seed (int): The seed of the draws.
     RETURNS (Dict[str, Interval]): The differences of `rel_f` and `rel_ign_f`.
     """
-    number = len(ours)
-
-    def difference(score: Statistic) -> Statistic:
-        return lambda *counts, axis: (
-            score(*counts[:number], axis=axis) - score(*counts[number:], axis=axis)
-        )
-
-    both = (*ours, *theirs)
-    return {
-        "rel_f": _interval(difference(_f), both, seed),
-        "rel_ign_f": _interval(difference(_ign_f), both, seed),
-    }
+    return seeds_bootstrap([ours], [theirs], seed=seed)
 
 
 def seeds_bootstrap(

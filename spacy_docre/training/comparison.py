@@ -318,17 +318,17 @@ def _costs_noted(run: Run) -> Iterator[None]:
     """Note how long a training takes, and how large what it has trained is."""
     path = run.folder / COSTS
     minutes = srsly.read_json(path)["minutes"] if path.exists() else 0.0
-    start, parameters = time.monotonic(), None
+    start = time.monotonic()
+    costs: Dict[str, Optional[float]] = {"parameters": None}
     try:
         yield
-        nlp = load_pipeline(run.model)
-        models = [component.model for component in trainable_components(nlp).values()]
-        parameters = sum(
-            weight.numel() for model in models for weight in get_weights(model).values()
-        )
     finally:
-        minutes += (time.monotonic() - start) / 60
-        path.write_text(json.dumps({"minutes": minutes, "parameters": parameters}), "utf8")
+        costs["minutes"] = minutes + (time.monotonic() - start) / 60
+        path.write_text(json.dumps(costs), "utf8")
+    models = [part.model for part in trainable_components(load_pipeline(run.model)).values()]
+    weights = (weight for model in models for weight in get_weights(model).values())
+    costs["parameters"] = sum(weight.numel() for weight in weights)
+    path.write_text(json.dumps(costs), "utf8")
 
 
 def _command(*command: object) -> None:

@@ -47,9 +47,12 @@ class AdamW(Optimizer):
                 '[components.transformer.model]; precision = "bfloat16" needs no scaler.'
             )
 
+    def _nodes(self) -> Iterable[Model[Any, Any]]:
+        """The layers of the models that are watched, each once."""
+        return {node.id: node for model in self._watched for node in model.walk()}.values()
+
     def _shims(self) -> Iterator[PyTorchShim]:
-        nodes = {node.id: node for model in self._watched for node in model.walk()}
-        for node in nodes.values():
+        for node in self._nodes():
             yield from (shim for shim in node.shims if isinstance(shim, PyTorchShim))
 
     def _gradients(self) -> Iterator[torch.Tensor]:
@@ -57,7 +60,7 @@ class AdamW(Optimizer):
         for shim in self._shims():
             weights = (weight.grad for weight in shim._model.parameters())
             yield from (gradient for gradient in weights if gradient is not None)
-        for node in {node.id: node for model in self._watched for node in model.walk()}.values():
+        for node in self._nodes():
             for name in node.param_names:
                 if node.has_grad(name):
                     yield xp2torch(node.get_grad(name))
