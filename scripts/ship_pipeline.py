@@ -26,6 +26,8 @@ def ship_pipeline(model: Path, recipe: Path, meta: Path, scores: Path, output: P
     sections = load_config(recipe)
     for section in ("paths", "corpora", "initialize"):
         nlp.config[section] = sections[section]
+    encoder = nlp.get_pipe_config("transformer")["model"]
+    encoder["name"] = sections["components"]["transformer"]["model"]["name"]
     nlp.to_disk(output)
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
     msg.good(f"{output}: {size / 1e6:.1f} MB")

@@ -1,12 +1,13 @@
-"""Train en_docre_wiki in one of its sizes, in three stages of one config."""
+"""Train en_docre_wiki in one of its sizes, in four stages of one config."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Dict
 
 import typer
+from spacy.cli._util import parse_config_overrides
+from spacy.util import load_config
 from wasabi import msg
 
 from spacy_docre.training.checkpoint import has_begun
@@ -25,7 +26,7 @@ SIZES: Dict[str, Dict[str, Any]] = {
     },
 }
 # The relation extractor first, as the others learn in less time; then all components; then all of
-# them on the entities that they find.
+# them on the entities that they find; then what reads the encoder alone, which no longer changes.
 STAGES: Dict[str, Dict[str, Any]] = {
     "extractor": {
         "nlp.pipeline": ["transformer", "doc_relation_extractor"],
@@ -47,6 +48,14 @@ STAGES: Dict[str, Dict[str, Any]] = {
         "training.optimizer.learn_rate.total_steps": 400,
         "training.optimizer.learn_rate.warmup_steps": 40,
     },
+    "names": {
+        "training.frozen_components": ["transformer", "doc_relation_extractor"],
+        "training.annotating_components": ["transformer"],
+        "training.max_steps": 1600,
+        "training.eval_frequency": 400,
+        "training.optimizer.learn_rate.total_steps": 1600,
+        "training.optimizer.learn_rate.warmup_steps": 100,
+    },
 }
 
 
@@ -60,6 +69,7 @@ def train_wiki(
     goes on. Settings for all stages can be given, e.g. --system.seed 1"""
     if size not in SIZES:
         msg.fail(f"There is no size {size!r}", f"Choose one of {', '.join(SIZES)}.", exits=1)
+    given = parse_config_overrides(context.args)
     start: Dict[str, Any] = {}
     for stage, settings in STAGES.items():
         folder = output / size / stage
@@ -68,14 +78,15 @@ def train_wiki(
             msg.info(f"{folder} is finished")
         else:
             msg.divider(f"{size}, {stage}")
-            overrides = {**SIZES[size], **settings, **start}
-            command = ["train", str(CONFIG), "--output", str(folder), "--gpu-id", str(gpu_id)]
-            for name, value in overrides.items():
-                text = value if isinstance(value, str) else json.dumps(value)
-                command += [f"--{name}", text]
-            subprocess.run(
-                [sys.executable, "-m", "spacy", "docre", *command, *context.args], check=True
-            )
+            overrides = {**SIZES[size], **settings, **start, **given}
+            config = load_config(CONFIG, overrides=overrides)
+            for name in config["training"]["frozen_components"]:
+                config["components"][name] = {"source": start["paths.start"]}
+            file = folder.with_suffix(".cfg")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            config.to_disk(file)
+            command = ["train", str(file), "--output", str(folder), "--gpu-id", str(gpu_id)]
+            subprocess.run([sys.executable, "-m", "spacy", "docre", *command], check=True)
         start = {"paths.start": str(model)}
         if stage == "gold":
             start["paths.finder"] = str(model)

@@ -1,4 +1,4 @@
-"""The script that trains en_docre_wiki: its three stages, on a tiny encoder; and what is
+"""The script that trains en_docre_wiki: its four stages, on a tiny encoder; and what is
 shipped of it."""
 
 import random
@@ -79,18 +79,23 @@ def test_stages(
     settings += ["--training.max_steps", 2, "--training.eval_frequency", 1]
     assert run_script(monkeypatch, "train_wiki.py", settings) == 0
     folder = corpora / "training" / "wiki" / "sm"
-    stages = ("extractor", "gold", "found")
+    stages = ("extractor", "gold", "found", "names")
     pipelines = [spacy.load(folder / stage / "model-last") for stage in stages]
     assert pipelines[0].pipe_names == ["transformer", "doc_relation_extractor"]
     for nlp, before in zip(pipelines[1:], stages, strict=False):
         assert nlp.pipe_names[-1] == "doc_relation_extractor" and "ner" in nlp.pipe_names
         assert nlp.config["paths"]["start"] == str(Path("training/wiki/sm") / before / "model-last")
     assert pipelines[2].config["paths"]["finder"] == pipelines[2].config["paths"]["start"]
+    doc = pipelines[2].make_doc("Marie Curie was born in Warsaw.")
+    vectors, frozen = (nlp.get_pipe("transformer")(doc.copy())._.trf_data for nlp in pipelines[2:])
+    assert (vectors.tensors[0] == frozen.tensors[0]).all()
+    ner = [nlp.get_pipe("ner").model.to_bytes() for nlp in pipelines[2:]]
+    assert ner[0] != ner[1]
     assert pipelines[1].config["paths"]["finder"] is None
     capfd.readouterr()
     assert run_script(monkeypatch, "train_wiki.py", settings) == 0
-    assert capfd.readouterr().out.count("is finished") == 3
-    shipped = ship(folder / "found" / "model-last", monkeypatch)
+    assert capfd.readouterr().out.count("is finished") == 4
+    shipped = ship(folder / "names" / "model-last", monkeypatch)
     for path in (corpora, encoder("bert"), folder.relative_to(corpora)):
         assert str(path) not in (shipped / "config.cfg").read_text(encoding="utf8")
     for part in ("paths", "corpora", "initialize"):

@@ -6,11 +6,13 @@ import numpy
 from spacy.language import Language
 from spacy.pipeline import EntityRecognizer
 from spacy.pipeline.ner import DEFAULT_NER_MODEL
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
+from spacy.training import Example
 from spacy_transformers.data_classes import TransformerData
-from thinc.api import Model, get_array_module, to_numpy
+from thinc.api import Model, Optimizer, get_array_module, to_numpy
 from thinc.types import Ragged
 
+from ..mentions import without_space
 from ..words import Words, words_of
 
 
@@ -56,6 +58,19 @@ class WordEntityRecognizer(EntityRecognizer):
     space.
     """
 
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from gold mentions, without white space at their ends. Arguments and result as in
+        spaCy's `ner`."""
+        trimmed = [Example(each.predicted, _trimmed(each.reference)) for each in examples]
+        return super().update(trimmed, drop=drop, sgd=sgd, losses=losses)
+
     def predict(self, docs: Iterable[Doc]) -> Any:
         """Find the mentions of Docs, without setting them.
 
@@ -79,6 +94,23 @@ class WordEntityRecognizer(EntityRecognizer):
                 doc.set_ents(mentions, default="unmodified")
                 missing = [doc[token.i : token.i + 1] for token in doc if not token.ent_iob]
                 doc.set_ents([], outside=missing, default="unmodified")
+
+
+def _trimmed(doc: Doc) -> Doc:
+    """The Doc, or a copy of it if a mention of it begins or ends with white space."""
+    mentions = []
+    for span in doc.ents:
+        start, end = without_space(doc, span.start, span.end)
+        if not span.text.isspace():
+            mentions.append(Span(doc, start, end, span.label, kb_id=span.kb_id, span_id=span.id))
+    if [(span.start, span.end) for span in doc.ents] == [(m.start, m.end) for m in mentions]:
+        return doc
+    copy = doc.copy()
+    copy.set_ents([Span(copy, m.start, m.end, m.label) for m in mentions], default="outside")
+    copy.set_ents(
+        [], missing=[copy[t.i : t.i + 1] for t in doc if not t.ent_iob], default="unmodified"
+    )
+    return copy
 
 
 def _with_vectors(doc: Doc, words: Words) -> Doc:

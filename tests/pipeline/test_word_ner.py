@@ -89,3 +89,28 @@ def test_it_loads_what_ner_has_learnt(nlp: Language, texts: List[str], tmp_path)
 def test_words_without_pieces(nlp: Language, texts: List[str]) -> None:
     """A tokenizer leaves out control characters, which are words to spaCy."""
     assert found(nlp(f"{texts[0]}  \x00"))[:2] == found(nlp(texts[0]))[:2]
+
+
+@pytest.mark.parametrize("space", ["\u00a0", "\n", "  "])
+@pytest.mark.parametrize("place", ["before", "after", "alone"])
+def test_gold_mentions_with_white_space(
+    nlp: Language, train_step: Callable, space: str, place: str
+) -> None:
+    """spaCy's ner cannot learn them (E024): what is learnt is the mention without."""
+    words = ["Ada", "Lane", space, "Falk", "home", "."]
+    begin, end = {"before": (2, 4), "after": (0, 3), "alone": (2, 3)}[place]
+    gold = Doc(nlp.vocab, words=words, spaces=[True, False, False, True, False, False])
+    gold.ents = [Span(gold, begin, end, "PER")]
+    gold.set_ents([], missing=[gold[5:]], default="unmodified")
+    before = gold.to_bytes()
+    learner = spacy.util.load_model_from_config(nlp.config, vocab=nlp.vocab)
+    learner.from_bytes(nlp.to_bytes())
+    example = Example(
+        Doc(nlp.vocab, words=words, spaces=[True, False, False, True, False, False]), gold
+    )
+    optimizer = Adam(0.005)
+    for _ in range(60):
+        train_step(learner, [example], optimizer)
+    assert gold.to_bytes() == before
+    expected = {"before": ["Falk"], "after": ["Ada Lane"], "alone": []}[place]
+    assert [span.text for span in learner(example.predicted.copy()).ents] == expected
