@@ -22,9 +22,9 @@ def ship_pipeline(model: Path, recipe: Path, meta: Path, scores: Path, output: P
     nlp.meta.update(srsly.read_json(meta))
     # The scores of its last step are of documents that it was trained on.
     nlp.meta["performance"] = srsly.read_json(scores)
-    # The paths of the machine it was trained on are of no use on another.
+    # The paths of the machine it was trained on are of no use on another, nor its last stage alone.
     sections = load_config(recipe)
-    for section in ("paths", "corpora", "initialize"):
+    for section in ("paths", "corpora", "training", "initialize"):
         nlp.config[section] = sections[section]
     encoder = nlp.get_pipe_config("transformer")["model"]
     encoder["name"] = sections["components"]["transformer"]["model"]["name"]

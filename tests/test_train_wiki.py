@@ -98,7 +98,7 @@ def test_stages(
     shipped = ship(folder / "names" / "model-last", monkeypatch)
     for path in (corpora, encoder("bert"), folder.relative_to(corpora)):
         assert str(path) not in (shipped / "config.cfg").read_text(encoding="utf8")
-    for part in ("paths", "corpora", "initialize"):
+    for part in ("paths", "corpora", "training", "initialize"):
         assert spacy.load(shipped).config[part] == load_config(RECIPE)[part]
     assert spacy.load(shipped).meta["performance"] == {"rel_f": 0.5}
 

@@ -336,10 +336,10 @@ def _require_gradient(shares: torch.Tensor) -> None:
     """Refuse to learn evidence with a network that has none."""
     if not shares.requires_grad:
         raise ValueError(
-            "Evidence cannot be learnt: the shares of attention have no gradient. Set "
-            'context_pooling = {"@layers": "spacy_docre.LocalizedContextPooling.v1"} in '
-            "[components.doc_relation_extractor.model], or one that gives differentiable shares; "
-            "or set evidence = null, and evidence_weight = 0.0 in 'distillation'."
+            "Evidence cannot be learnt: this network gives no shares of attention, or shares "
+            "without a gradient. spacy_docre.DocRelationModel.v1 gives them with context_pooling = "
+            '{"@layers": "spacy_docre.LocalizedContextPooling.v1"}. With another network, set '
+            "evidence = null, and evidence_weight = 0.0 in 'distillation'."
         )
 
 
