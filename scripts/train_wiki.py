@@ -10,7 +10,7 @@ from spacy.cli._util import parse_config_overrides
 from spacy.util import load_config
 from wasabi import msg
 
-from spacy_docre.training.checkpoint import has_begun
+from spacy_docre.training.checkpoint import has_finished
 
 CONFIG = Path("configs/en_docre_wiki_sm.cfg")
 # What a size has of its own: the larger the encoder, the lower its learning rate.
@@ -74,7 +74,7 @@ def train_wiki(
     for stage, settings in STAGES.items():
         folder = output / size / stage
         model = folder / "model-last"
-        if model.exists() and not has_begun(folder):
+        if has_finished(folder):
             msg.info(f"{folder} is finished")
         else:
             msg.divider(f"{size}, {stage}")

@@ -12,6 +12,7 @@ import numpy
 import torch
 from safetensors.torch import load_file, save_file
 from spacy.language import Language
+from spacy.training.loop import DIR_MODEL_LAST
 from thinc.optimizers import KeyT
 from thinc.shims import PyTorchShim
 
@@ -208,6 +209,15 @@ def has_begun(output: Path) -> bool:
     RETURNS (bool): Whether it was broken off.
     """
     return (output / _BEGUN).exists() or bool(_folders(output))
+
+
+def has_finished(output: Path) -> bool:
+    """Tell a training that is done from one that has yet to begin or was broken off.
+
+    output (Path): Its output folder.
+    RETURNS (bool): Whether it is done, and its last pipeline there.
+    """
+    return (output / DIR_MODEL_LAST).exists() and not has_begun(output)
 
 
 def delete_checkpoints(output: Path) -> None:

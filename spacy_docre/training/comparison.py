@@ -17,7 +17,7 @@ from thinc.api import Config
 from ..models.weights import get_weights
 from ..pipeline.components import trainable_components
 from ..pipeline.loading import load_pipeline
-from .checkpoint import has_begun
+from .checkpoint import has_finished
 
 EXTRACTOR = "components.doc_relation_extractor"
 CONFIG, COSTS, SCORES, METRICS = "config.cfg", "costs.json", "scores", "metrics.json"
@@ -300,7 +300,7 @@ def execute(
         _command("logits", run.teacher / "model-last", docs, logits, *everywhere)
     run.folder.mkdir(parents=True, exist_ok=True)
     run.config.to_disk(known, interpolate=False)
-    if not run.model.exists() or has_begun(run.folder):
+    if not has_finished(run.folder):
         with _costs_noted(run):
             _command("train", known, "--output", run.folder, *everywhere)
     facts = run.path("train_facts") or run.path("train")

@@ -121,6 +121,7 @@ def test_goes_on_as_if_it_had_not_stopped(
 
     with killed_at(stop, monkeypatch):
         run(config, tmp_path / "parts")
+    assert not checkpoint.has_finished(tmp_path / "parts")
     done = stop if stop < 5 else stop - stop % 5 + 1
     first, seen[:] = list(seen), []
     assert first == expected[:stop]
@@ -137,6 +138,8 @@ def test_goes_on_as_if_it_had_not_stopped(
         ]
         assert performance[0] == pytest.approx(performance[1], abs=1e-3)
     assert not list((tmp_path / "parts").glob("checkpoint*"))
+    assert checkpoint.has_finished(tmp_path / "parts")
+    assert not checkpoint.has_finished(tmp_path / "none")
 
 
 def test_streamed_documents_come_in_the_same_order(
