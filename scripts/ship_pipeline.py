@@ -22,12 +22,15 @@ def ship_pipeline(model: Path, recipe: Path, meta: Path, scores: Path, output: P
     nlp.meta.update(srsly.read_json(meta))
     # The scores of its last step are of documents that it was trained on.
     nlp.meta["performance"] = srsly.read_json(scores)
-    # The paths of the machine it was trained on are of no use on another, nor its last stage alone.
+    # The paths of the machine it was trained on are of no use on another, and the settings of its
+    # last stage tell nothing of those before.
     sections = load_config(recipe)
     for section in ("paths", "corpora", "training", "initialize"):
         nlp.config[section] = sections[section]
-    encoder = nlp.get_pipe_config("transformer")["model"]
-    encoder["name"] = sections["components"]["transformer"]["model"]["name"]
+    components = sections["components"]
+    nlp.get_pipe_config("transformer")["model"]["name"] = components["transformer"]["model"]["name"]
+    scorer = components["doc_relation_extractor"]["scorer"]
+    nlp.get_pipe_config("doc_relation_extractor")["scorer"] = scorer
     nlp.to_disk(output)
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
     msg.good(f"{output}: {size / 1e6:.1f} MB")

@@ -81,7 +81,7 @@ def train_wiki(
             overrides = {**SIZES[size], **settings, **start, **given}
             config = load_config(CONFIG, overrides=overrides)
             for name in config["training"]["frozen_components"]:
-                config["components"][name] = {"source": start["paths.start"]}
+                config["components"][name] = {"source": config["paths"]["start"]}
             file = folder.with_suffix(".cfg")
             file.parent.mkdir(parents=True, exist_ok=True)
             config.to_disk(file)

@@ -7,7 +7,7 @@ from spacy.language import Language
 from spacy.pipeline import EntityRecognizer
 from spacy.pipeline.ner import DEFAULT_NER_MODEL
 from spacy.tokens import Doc, Span
-from spacy.training import Example
+from spacy.training import Example, validate_examples
 from spacy_transformers.data_classes import TransformerData
 from thinc.api import Model, Optimizer, get_array_module, to_numpy
 from thinc.types import Ragged
@@ -68,7 +68,9 @@ class WordEntityRecognizer(EntityRecognizer):
     ) -> Dict[str, float]:
         """Learn from gold mentions, without white space at their ends. Arguments and result as in
         spaCy's `ner`."""
-        trimmed = [Example(each.predicted, _trimmed(each.reference)) for each in examples]
+        examples = list(examples)
+        validate_examples(examples, "WordEntityRecognizer.update")
+        trimmed = [_with_trimmed(example) for example in examples]
         return super().update(trimmed, drop=drop, sgd=sgd, losses=losses)
 
     def predict(self, docs: Iterable[Doc]) -> Any:
@@ -96,21 +98,23 @@ class WordEntityRecognizer(EntityRecognizer):
                 doc.set_ents([], outside=missing, default="unmodified")
 
 
-def _trimmed(doc: Doc) -> Doc:
-    """The Doc, or a copy of it if a mention of it begins or ends with white space."""
-    mentions = []
-    for span in doc.ents:
-        start, end = without_space(doc, span.start, span.end)
-        if not span.text.isspace():
-            mentions.append(Span(doc, start, end, span.label, kb_id=span.kb_id, span_id=span.id))
-    if [(span.start, span.end) for span in doc.ents] == [(m.start, m.end) for m in mentions]:
-        return doc
+def _with_trimmed(example: Example) -> Example:
+    """The example, or one with a copy of its reference if a mention there begins or ends with white
+    space, which spaCy's `ner` may not be able to learn (E024)."""
+    doc = example.reference
+    places = [(span.start, span.end, span.label) for span in doc.ents]
+    trimmed = [
+        (*without_space(doc, start, end), label)
+        for start, end, label in places
+        if not doc[start:end].text.isspace()
+    ]
+    if trimmed == places:
+        return example
     copy = doc.copy()
-    copy.set_ents([Span(copy, m.start, m.end, m.label) for m in mentions], default="outside")
-    copy.set_ents(
-        [], missing=[copy[t.i : t.i + 1] for t in doc if not t.ent_iob], default="unmodified"
-    )
-    return copy
+    copy.set_ents([Span(copy, *place) for place in trimmed], default="outside")
+    missing = [copy[token.i : token.i + 1] for token in doc if not token.ent_iob]
+    copy.set_ents([], missing=missing, default="unmodified")
+    return Example(example.predicted, copy)
 
 
 def _with_vectors(doc: Doc, words: Words) -> Doc:

@@ -114,3 +114,17 @@ def test_gold_mentions_with_white_space(
     assert gold.to_bytes() == before
     expected = {"before": ["Falk"], "after": ["Ada Lane"], "alone": []}[place]
     assert [span.text for span in learner(example.predicted.copy()).ents] == expected
+
+
+@pytest.mark.parametrize("mention", [(200, 202), (200, 201)])
+def test_long_documents_with_white_space_in_gold_mentions(
+    nlp: Language, train_step: Callable, mention: Tuple[int, int]
+) -> None:
+    """Of these, spaCy's ner has no sequence of moves: E024."""
+    words = ["and"] * 200 + ["\n", "Falk"] + ["and"] * 150
+    gold = Doc(nlp.vocab, words=words, spaces=[True] * 200 + [False, True] + [True] * 150)
+    gold.ents = [Span(gold, *mention, "PER")]
+    learner = spacy.util.load_model_from_config(nlp.config, vocab=nlp.vocab)
+    learner.from_bytes(nlp.to_bytes())
+    losses = train_step(learner, [Example(learner.make_doc(gold.text), gold)], Adam(0.005))
+    assert losses["ner"] > 0
