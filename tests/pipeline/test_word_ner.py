@@ -96,7 +96,7 @@ def test_words_without_pieces(nlp: Language, texts: List[str]) -> None:
 def test_gold_mentions_with_white_space(
     nlp: Language, train_step: Callable, space: str, place: str
 ) -> None:
-    """spaCy's ner cannot learn them (E024): what is learnt is the mention without."""
+    """What is learnt is the mention without, and the gold document stays as it is."""
     words = ["Ada", "Lane", space, "Falk", "home", "."]
     begin, end = {"before": (2, 4), "after": (0, 3), "alone": (2, 3)}[place]
     gold = Doc(nlp.vocab, words=words, spaces=[True, False, False, True, False, False])
