@@ -12,6 +12,7 @@ from spacy_transformers.data_classes import TransformerData
 from thinc.api import Model, Optimizer, get_array_module, to_numpy
 from thinc.types import Ragged
 
+from ..entity_sources import copy_words
 from ..mentions import without_space
 from ..words import Words, words_of
 
@@ -70,7 +71,7 @@ class WordEntityRecognizer(EntityRecognizer):
         spaCy's `ner`."""
         examples = list(examples)
         validate_examples(examples, "WordEntityRecognizer.update")
-        trimmed = [_with_trimmed(example) for example in examples]
+        trimmed = [_with_trimmed(example, self.incorrect_spans_key) for example in examples]
         return super().update(trimmed, drop=drop, sgd=sgd, losses=losses)
 
     def predict(self, docs: Iterable[Doc]) -> Any:
@@ -98,23 +99,43 @@ class WordEntityRecognizer(EntityRecognizer):
                 doc.set_ents([], outside=missing, default="unmodified")
 
 
-def _with_trimmed(example: Example) -> Example:
-    """The example, or one with a copy of its reference if a mention there begins or ends with white
-    space, which spaCy's `ner` may not be able to learn (E024)."""
-    doc = example.reference
-    places = [(span.start, span.end, span.label) for span in doc.ents]
-    trimmed = [
-        (*without_space(doc, start, end), label)
-        for start, end, label in places
-        if not doc[start:end].text.isspace()
-    ]
-    if trimmed == places:
+def _with_trimmed(example: Example, negative: Optional[str]) -> Example:
+    """The example, or one with another reference if a mention begins or ends with white space in
+    the tokens of the prediction: spaCy's `ner` may not be able to learn it (E024).
+
+    example (Example): Prediction and reference.
+    negative (Optional[str]): The span group of what are no mentions.
+    """
+    doc = example.predicted
+    mentions, tags = example.get_aligned_ents_and_ner()
+    groups = {"mentions": mentions}
+    if negative is not None and negative in example.reference.spans:
+        groups[negative] = example.get_aligned_spans_y2x(
+            example.reference.spans[negative], allow_overlap=True
+        )
+    spans = (span for group in groups.values() for span in group)
+    if not any(span[0].is_space or span[-1].is_space for span in spans):
         return example
-    copy = doc.copy()
-    copy.set_ents([Span(copy, *place) for place in trimmed], default="outside")
-    missing = [copy[token.i : token.i + 1] for token in doc if not token.ent_iob]
-    copy.set_ents([], missing=missing, default="unmodified")
-    return Example(example.predicted, copy)
+    reference = copy_words(doc)
+    for name, group in groups.items():
+        own = _trimmed(reference, group)
+        if name == negative:
+            reference.spans[name] = own
+        else:
+            missing = [token.i for token, tag in zip(doc, tags, strict=True) if tag is None]
+            unknown = [reference[index : index + 1] for index in missing]
+            reference.set_ents(own, missing=unknown, default="outside")
+    return Example(doc, reference)
+
+
+def _trimmed(doc: Doc, spans: Iterable[Span]) -> List[Span]:
+    """Spans in a Doc of the same tokens, without white space at their ends; none of what is white
+    space alone."""
+    return [
+        Span(doc, *without_space(doc, span.start, span.end), span.label)
+        for span in spans
+        if not span.text.isspace()
+    ]
 
 
 def _with_vectors(doc: Doc, words: Words) -> Doc:

@@ -32,12 +32,12 @@ def nlp(
     if request.param == "listener":
         nlp = make_pipeline(("transformer", "ner"))
         config = nlp.config
-        config["components"]["ner"]["factory"] = "word_ner"
+        config["components"]["ner"].update(factory="word_ner", incorrect_spans_key="wrong")
         config["components"]["ner"]["model"]["tok2vec"]["grad_factor"] = 1.0
         nlp = spacy.util.load_model_from_config(config)
     else:
         nlp = spacy.blank("en")
-        nlp.add_pipe("word_ner", name="ner")
+        nlp.add_pipe("word_ner", name="ner", config={"incorrect_spans_key": "wrong"})
     examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
     spacy.util.fix_random_seed(0)
     nlp.initialize(lambda: examples)
@@ -103,8 +103,7 @@ def test_gold_mentions_with_white_space(
     gold.ents = [Span(gold, begin, end, "PER")]
     gold.set_ents([], missing=[gold[5:]], default="unmodified")
     before = gold.to_bytes()
-    learner = spacy.util.load_model_from_config(nlp.config, vocab=nlp.vocab)
-    learner.from_bytes(nlp.to_bytes())
+    learner = learner_of(nlp)
     example = Example(
         Doc(nlp.vocab, words=words, spaces=[True, False, False, True, False, False]), gold
     )
@@ -116,15 +115,52 @@ def test_gold_mentions_with_white_space(
     assert [span.text for span in learner(example.predicted.copy()).ents] == expected
 
 
+def learner_of(nlp: Language) -> Language:
+    """A pipeline that knows what another one does, and can learn by itself."""
+    learner = spacy.util.load_model_from_config(nlp.config, vocab=nlp.vocab)
+    return learner.from_bytes(nlp.to_bytes())
+
+
+# Of a mention in such documents that begins with white space, spaCy's ner has no sequence of moves:
+# E024.
+LONG = ["and"] * 200 + ["\n", "Falk"] + ["and"] * 150
+LONG_SPACES = [True] * 200 + [False, True] + [True] * 150
+
+
 @pytest.mark.parametrize("mention", [(200, 202), (200, 201)])
 def test_long_documents_with_white_space_in_gold_mentions(
     nlp: Language, train_step: Callable, mention: Tuple[int, int]
 ) -> None:
-    """Of these, spaCy's ner has no sequence of moves: E024."""
-    words = ["and"] * 200 + ["\n", "Falk"] + ["and"] * 150
-    gold = Doc(nlp.vocab, words=words, spaces=[True] * 200 + [False, True] + [True] * 150)
+    gold = Doc(nlp.vocab, words=LONG, spaces=LONG_SPACES)
     gold.ents = [Span(gold, *mention, "PER")]
-    learner = spacy.util.load_model_from_config(nlp.config, vocab=nlp.vocab)
-    learner.from_bytes(nlp.to_bytes())
+    learner = learner_of(nlp)
     losses = train_step(learner, [Example(learner.make_doc(gold.text), gold)], Adam(0.005))
     assert losses["ner"] > 0
+
+
+def test_gold_tokens_that_begin_with_white_space(nlp: Language, train_step: Callable) -> None:
+    """The white space may be a token of its own in the prediction alone."""
+    words = [*LONG[:200], "\nFalk", *LONG[202:]]
+    gold = Doc(nlp.vocab, words=words)
+    gold.ents = [Span(gold, 200, 201, "PER")]
+    learner = learner_of(nlp)
+    example = Example(learner.make_doc(gold.text), gold)
+    assert any(token.is_space for token in example.predicted)
+    assert train_step(learner, [example], Adam(0.005))["ner"] > 0
+
+
+def test_what_is_no_mention_with_white_space(
+    nlp: Language, texts: List[str], train_step: Callable
+) -> None:
+    """The mention that a pipeline finds is unlearnt, although the gold span has a space more."""
+    learner = learner_of(nlp)
+    text = texts[0].replace("Ada", "\n Ada")
+    assert ("ada lane", "PER") in found(learner(text))
+    gold = learner.make_doc(text)
+    begin = next(token.i for token in gold if token.text == "Ada")
+    gold.set_ents([Span(gold, begin + 3, begin + 5, "PER")], default="missing")
+    gold.spans["wrong"] = [Span(gold, begin - 1, begin + 2, "PER")]
+    optimizer = Adam(0.005)
+    for _ in range(30):
+        train_step(learner, [Example(learner.make_doc(text), gold)], optimizer)
+    assert ("ada lane", "PER") not in found(learner(text))
