@@ -18,7 +18,8 @@ def ship_pipeline(model: Path, recipe: Path, meta: Path, scores: Path, output: P
     scores (Path): A JSON file: what was measured of its recipe.
     output (Path): The folder to write.
     """
-    nlp = spacy.load(model)
+    # Without the words of the documents that it was trained on, which are in its vocabulary.
+    nlp = spacy.load(model, exclude=["vocab"])
     nlp.meta.update(srsly.read_json(meta))
     # The scores of its last step are of documents that it was trained on.
     nlp.meta["performance"] = srsly.read_json(scores)

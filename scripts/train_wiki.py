@@ -57,6 +57,14 @@ STAGES: Dict[str, Dict[str, Any]] = {
         "training.optimizer.learn_rate.warmup_steps": 100,
     },
 }
+# What makes a stage what it is, and is no setting for all of them.
+OWN = (
+    "nlp.pipeline",
+    "training.frozen_components",
+    "training.annotating_components",
+    "paths.start",
+    "paths.finder",
+)
 
 
 def train_wiki(
@@ -70,6 +78,9 @@ def train_wiki(
     if size not in SIZES:
         msg.fail(f"There is no size {size!r}", f"Choose one of {', '.join(SIZES)}.", exits=1)
     given = parse_config_overrides(context.args)
+    for name in OWN:
+        if name in given:
+            msg.fail(f"--{name} cannot be given", "Each stage has its own.", exits=1)
     start: Dict[str, Any] = {}
     for stage, settings in STAGES.items():
         folder = output / size / stage

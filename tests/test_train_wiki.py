@@ -100,7 +100,12 @@ def test_stages(
         assert str(path) not in (shipped / "config.cfg").read_text(encoding="utf8")
     for part in ("paths", "corpora", "training", "initialize"):
         assert spacy.load(shipped).config[part] == load_config(RECIPE)[part]
-    assert spacy.load(shipped).meta["performance"] == {"rel_f": 0.5}
+    nlp = spacy.load(shipped)
+    assert nlp.meta["performance"] == {"rel_f": 0.5}
+    doc = pipelines[-1].make_doc("Marta Ilvane taught a valley.")
+    assert "Ilvane" in pipelines[-1].vocab.strings and "Ilvane" not in nlp.vocab.strings
+    answers = [[str(span) for span in each(doc.text).ents] for each in (pipelines[-1], nlp)]
+    assert answers[0] == answers[1]
 
 
 def ship(model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -114,3 +119,9 @@ def ship(model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_sizes_that_there_are_not(monkeypatch: pytest.MonkeyPatch, capfd) -> None:
     assert run_script(monkeypatch, "train_wiki.py", ["xl"]) == 1
     assert "Choose one of sm, md" in " ".join(capfd.readouterr().out.split())
+
+
+@pytest.mark.parametrize("name", ["nlp.pipeline", "training.frozen_components", "paths.start"])
+def test_what_is_a_stages_own(monkeypatch: pytest.MonkeyPatch, capfd, name: str) -> None:
+    assert run_script(monkeypatch, "train_wiki.py", ["sm", f"--{name}", "[]"]) == 1
+    assert "Each stage has its own" in " ".join(capfd.readouterr().out.split())
