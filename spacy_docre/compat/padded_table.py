@@ -1,4 +1,5 @@
-"""Eq. 7 as the authors' released code computes it: over a padded table, which nothing masks."""
+"""Eq. 7 as the authors' released code computes it: over a padded table, whose padding is zero in
+training and not masked in prediction."""
 
 from typing import cast
 
@@ -54,13 +55,16 @@ class PaddedKDDocRE(KDDocRE):
 
     def encode_pairs(self, table: Tensor, pairs: Pairs) -> Tensor:
         """Eq. 7. Arguments and result as in `PairEncoder`."""
+        encoder = cast(PaddedAxialAttention, self.pair_encoder)
+        if self.training:
+            # The released code masks what padding gives to the bilinear product in training alone.
+            return encoder.forward_padded(table, pairs, table.new_zeros(table.shape[1]))
         # An entity of zeros in a context of zeros: what the maps give are their biases.
         head, tail = (
-            self.dropout(torch.tanh(layer.bias[None]))
-            for layer in (self.head_entity, self.tail_entity)
+            torch.tanh(layer.bias[None]) for layer in (self.head_entity, self.tail_entity)
         )
         (padding,) = self.bilinear(head, tail)
-        return cast(PaddedAxialAttention, self.pair_encoder).forward_padded(table, pairs, padding)
+        return encoder.forward_padded(table, pairs, padding)
 
 
 class MakePaddedAxialAttention:
@@ -88,8 +92,9 @@ def make_padded_axial_attention(
 ) -> MakePaddedAxialAttention:
     """`spacy_docre.PaddedAxialAttention.v1`: axial attention as the authors' released code
     computes it, for its checkpoints: in parallel, with transform, over the diagonal and over
-    padding that nothing masks. For anything else, `spacy_docre.AxialAttention.v1` is the faster,
-    and what it gives depends on the document alone; both have the same weights.
+    padding: zeros in training, and what the network makes of them in prediction. For anything
+    else, `spacy_docre.AxialAttention.v1` is the faster, and what it gives depends on the document
+    alone; both have the same weights.
 
     depth (int): Number of layers.
     heads (int): Attention heads; must divide the width of the pair table.

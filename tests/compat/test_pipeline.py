@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 import spacy_docre.cli  # noqa: F401
 from spacy_docre.compat.pipeline import make_released_pipeline
 from spacy_docre.entity_sources import EntityDoc, gold_entities
+from spacy_docre.pairs import Pairs
 from tests.compat.released import logits, random_state
 
 LABELS = ["P1", "P2", "P3"]
@@ -93,6 +94,25 @@ def test_padding_moves_logits(encoder: Callable, make_doc: Callable, save: Calla
         for padded in (True, False)
     ]
     assert (found[0] - found[1]).abs().max() > 0.01
+
+
+def test_padding_is_masked_in_training(encoder: Callable, save: Callable) -> None:
+    """A network makes zeros of zeros where its maps have no bias: there is nothing to mask."""
+    state = random_state(encoder("bert"), 4, kind="kd")
+    nlp = make_released_pipeline(save(state), encoder("bert"), LABELS)
+    extractor = nlp.get_pipe("doc_relation_extractor")
+    network = extractor.model.get_ref("pair_scorer").shims[0]._model
+    pairs = Pairs.of([3, 2], diagonal=True)
+    table = torch.randn(len(pairs.heads), state["classifier.weight"].shape[1])
+    with torch.no_grad():
+        trained, predicted = (
+            network.train(mode).encode_pairs(table, pairs) for mode in (True, False)
+        )
+        network.head_entity.bias.zero_()
+        network.tail_entity.bias.zero_()
+        without_bias = network.encode_pairs(table, pairs)
+    assert (trained - predicted).abs().max() > 0.01
+    torch.testing.assert_close(trained, without_bias)
 
 
 def run(*arguments: object) -> Result:
