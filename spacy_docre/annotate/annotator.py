@@ -118,7 +118,7 @@ def _load(model: str, threshold: Optional[float], code: Optional[Path], gpu_id: 
 def _item(id_: Any, text: Any) -> Item:
     if isinstance(text, str):
         return InputDocument(str(id_), text)
-    return Failure(str(id_), f"Its text is {text!r}, and should be a string.")
+    return Failure(str(id_), "Its text is missing, or no string.")
 
 
 def _row(result: Result) -> Mapping[str, Any]:
