@@ -8,6 +8,7 @@ EXTRAS = {
     "flask": "serve",
     "networkx": "graph",
     "plotly": "report",
+    "pyarrow": "parquet",
     "rdflib": "rdf",
     "waitress": "serve",
 }

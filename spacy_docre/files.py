@@ -1,5 +1,6 @@
 """Files: written whole or not at all, read in bounded memory, named, and told from others."""
 
+import hashlib
 import os
 import re
 import stat
@@ -7,7 +8,7 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import BinaryIO, Dict, Iterable, Iterator, List, Optional, Protocol, Tuple
 
 from safetensors import SafetensorError
 from srsly import msgpack
@@ -291,11 +292,25 @@ def no_file(path: Path) -> Optional[str]:
     return f"It is a {kind}, not a file."
 
 
-class UniqueNames:
-    """Names, each given once."""
+class GivenNames(Protocol):
+    """Names, and how often each has been asked for: a dictionary, or what is kept elsewhere."""
 
-    def __init__(self) -> None:
-        self._given: Dict[str, int] = {}
+    def __contains__(self, name: object, /) -> bool: ...
+
+    def __getitem__(self, name: str, /) -> int: ...
+
+    def __setitem__(self, name: str, times: int, /) -> None: ...
+
+
+class UniqueNames:
+    """Names, each given once.
+
+    given (Optional[GivenNames]): How often each name has been asked for, to be gone on with; None
+        to begin with none.
+    """
+
+    def __init__(self, given: Optional[GivenNames] = None) -> None:
+        self._given: GivenNames = {} if given is None else given
 
     def give(self, name: str) -> str:
         """Make a name that has not been given yet.
@@ -334,3 +349,26 @@ def file_stamps(path: Path) -> List[Tuple[str, int, int]]:
     files = find_files(path).files if path.is_dir() else [path]
     stats = [(file, file.stat()) for file in files]
     return [(str(file), stat.st_size, stat.st_mtime_ns) for file, stat in stats]
+
+
+def file_digest(path: Path) -> str:
+    """Tell what is in a file from what is in others.
+
+    path (Path): The file.
+    RETURNS (str): Hexadecimal digits.
+    RAISES (OSError): If it cannot be read.
+    """
+    with path.open("rb") as stream:
+        return digest(iter(lambda: stream.read(_CHUNK), b""))
+
+
+def digest(parts: Iterable[bytes]) -> str:
+    """Tell bytes from others.
+
+    parts (Iterable[bytes]): The bytes.
+    RETURNS (str): Hexadecimal digits.
+    """
+    state = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        state.update(part)
+    return state.hexdigest()

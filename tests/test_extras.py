@@ -61,7 +61,12 @@ def test_missing(package: str, hide: Callable) -> None:
     [
         *(
             (needs, ["annotate", "no_model", "text.txt", "-o", f"out{suffix}"])
-            for suffix, needs in ((".nt", "rdflib"), (".ttl", "rdflib"), (".graphml", "networkx"))
+            for suffix, needs in (
+                (".nt", "rdflib"),
+                (".ttl", "rdflib"),
+                (".graphml", "networkx"),
+                (".parquet", "pyarrow"),
+            )
         ),
         ("networkx", ["annotate", "no_model", "text.txt", "-o", "out.html"]),
         ("networkx", ["render", "docs.spacy", "out.html"]),

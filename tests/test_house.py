@@ -23,6 +23,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
 # Files of tests that are of no single module, beside those that carry a module's name.
 TOPICS = {
     # Commands together, and what all of them share.
+    "cli/test_annotate_folder.py",
     "cli/test_distillation.py",
     "cli/test_hostile.py",
     "cli/test_full_disk.py",

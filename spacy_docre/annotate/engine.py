@@ -1,7 +1,13 @@
-"""Documents through a pipeline, in this process or in several."""
+"""Documents through a pipeline, in this process or in several.
+
+An engine takes batches of documents, and gives what becomes of each document, in their order. It
+may read some batches ahead. Another engine is a function like `annotate_batches`, and annotates a
+batch as this one does: `annotate_batch`, or `Annotator.annotate`, which loads the pipeline where it
+is called.
+"""
 
 import warnings
-from typing import Iterable, Iterator
+from typing import Iterable, Iterator, Sequence
 
 from spacy.errors import Warnings
 from spacy.language import Language
@@ -28,7 +34,16 @@ def annotate(
     YIELDS (Result): Document and source, or failure.
     RAISES (OSError): If processes die before they have a document.
     """
-    batches = minibatch(inputs, batch_size)
+    return annotate_batches(nlp, minibatch(inputs, batch_size), n_process)
+
+
+def annotate_batches(
+    nlp: Language, batches: Iterable[Sequence[Item]], n_process: int = 1
+) -> Iterator[Result]:
+    """Annotate documents that are in batches already. Arguments and results as of `annotate`.
+
+    batches (Iterable[Sequence[Item]]): The documents.
+    """
     if n_process > 1:
         if isinstance(get_current_ops(), CupyOps):
             warnings.warn(Warnings.W114, stacklevel=2)

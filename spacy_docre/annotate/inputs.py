@@ -7,8 +7,9 @@ import re
 import sys
 import warnings
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Union
 
 from spacy.tokens import Doc
 from spacy.training.corpus import FILE_TYPE
@@ -42,6 +43,20 @@ _ENDING = re.compile(r"\.(?=\d*[^\W\d])\w+")
 _OPENED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 
 
+class Place(NamedTuple):
+    """How far inputs have been read.
+
+    file (int): The number of the file; 0 for those that are none, and cannot be read.
+    items (int): How many documents and failures of it have been read.
+    """
+
+    file: int = 0
+    items: int = 0
+
+
+START = Place()
+
+
 @dataclass
 class InputDocument:
     """A document to annotate.
@@ -49,11 +64,13 @@ class InputDocument:
     id (str): What names it in the output.
     content (Union[str, Doc]): Its text, or what is stored of it already.
     fields (Dict[str, Any]): What else is known of it, to be kept.
+    place (Place): How far the inputs have been read with it.
     """
 
     id: str
     content: Union[str, Doc]
     fields: Dict[str, Any] = field(default_factory=dict)
+    place: Place = field(default=START, compare=False, repr=False)
 
 
 @dataclass
@@ -62,10 +79,12 @@ class Failure:
 
     id (str): What names it.
     problem (str): Why.
+    place (Place): How far the inputs have been read with it.
     """
 
     id: str
     problem: str
+    place: Place = field(default=START, compare=False, repr=False)
 
 
 @dataclass
@@ -147,6 +166,8 @@ def read_inputs(
     text_field: str = "text",
     id_field: str = ID_FIELD,
     max_bytes: int = MAX_BYTES,
+    start: Place = START,
+    names: Optional[UniqueNames] = None,
 ) -> Iterator[Union[InputDocument, Failure]]:
     """Read documents, one after the other.
 
@@ -161,23 +182,37 @@ def read_inputs(
     text_field (str): The field of JSONL that holds the text.
     id_field (str): The field of JSONL that holds the document's id.
     max_bytes (int): The most bytes of a text file or of a line of JSONL.
+    start (Place): Where to go on. Files before it are not opened, lines before it not parsed.
+    names (Optional[UniqueNames]): The ids that have been there; None for none.
     YIELDS (Union[InputDocument, Failure]): The documents, and those that cannot be read.
     """
-    yield from listing.failures
-    names = UniqueNames()
-    for file in listing.files:
-        try:
-            for item in _read_file(file, vocab, text_field, id_field, max_bytes):
-                item.id = names.give(item.id)
-                yield item
-        # Whatever is in one file, the others are read.
-        except Exception as error:
-            yield Failure(path_text(file), describe_error(error))
+    names = UniqueNames() if names is None else names
+    for number in range(start.file, len(listing.files) + 1):
+        done = start.items if number == start.file else 0
+        items: Iterable[Union[InputDocument, Failure]] = listing.failures
+        if number:
+            file = listing.files[number - 1]
+            items = _try_file(_read_file(file, vocab, text_field, id_field, max_bytes, done), file)
+        for count, item in enumerate(islice(items, done, None), start=done + 1):
+            item.id = names.give(item.id)
+            item.place = Place(number, count)
+            yield item
+
+
+def _try_file(
+    items: Iterator[Union[InputDocument, Failure]], file: Path
+) -> Iterator[Union[InputDocument, Failure]]:
+    try:
+        yield from items
+    # Whatever is in one file, the others are read.
+    except Exception as error:
+        yield Failure(path_text(file), describe_error(error))
 
 
 def _read_file(
-    file: Path, vocab: Vocab, text_field: str, id_field: str, max_bytes: int
+    file: Path, vocab: Vocab, text_field: str, id_field: str, max_bytes: int, done: int
 ) -> Iterator[Union[InputDocument, Failure]]:
+    """The first `done` of them may be anything."""
     name = path_text(file)
     if str(file) == STDIN:
         data = read_bounded(sys.stdin.buffer, "Standard input", max_bytes)
@@ -201,21 +236,26 @@ def _read_file(
             title = doc.user_data["title"]
             yield InputDocument(_id(title, where), doc, {"title": title})
     elif _kind(file) == JSON_LINES:
-        yield from _read_json_lines(file, name, text_field, id_field, max_bytes)
+        yield from _read_json_lines(file, name, text_field, id_field, max_bytes, done)
     else:
         yield InputDocument(name, read_text(file, max_bytes))
 
 
 def _read_json_lines(
-    file: Path, name: str, text_field: str, id_field: str, max_bytes: int
+    file: Path, name: str, text_field: str, id_field: str, max_bytes: int, done: int
 ) -> Iterator[Union[InputDocument, Failure]]:
-    documents = named = 0
+    items = documents = named = 0
     with unpacked(file) as stream:
         for number, line in enumerate(read_lines(stream, max_bytes), start=1):
             where = f"{name}:{number}"
-            if line is None:
+            if line is not None and line.isspace():
+                continue
+            items += 1
+            if items <= done:
+                yield Failure(where, "It is done.")
+            elif line is None:
                 yield Failure(where, too_long("The line", max_bytes))
-            elif line.strip():
+            else:
                 item = _parse_line(line, where, text_field, id_field)
                 documents += isinstance(item, InputDocument)
                 named += item.id != where

@@ -9,15 +9,14 @@ import io
 import json
 import re
 import warnings
-from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar, Dict, List, Optional, Type
+from typing import ClassVar, Dict, List, Type
 from urllib.parse import quote
 
 import srsly
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, DocBin
 
-from ..annotations import Entity, Relation
+from ..annotations import Entity
 from ..data.corpus_files import drop_hidden_states
 from ..display.options import Options
 from ..display.render import fill_template
@@ -25,6 +24,9 @@ from ..display.view import DocumentView, view_document
 from ..extras import import_extra
 from ..files import UniqueNames
 from .inputs import InputDocument
+from .output_file import Output
+from .parquet import Parquet
+from .records import entity_record, relation_record
 
 _WIKIDATA_ENTITY = "http://www.wikidata.org/entity/"
 _WIKIDATA_PROPERTY = "http://www.wikidata.org/prop/direct/"
@@ -32,32 +34,6 @@ _OWN = "urn:spacy-docre:"
 _NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # What a spreadsheet takes for a formula. Quotes before it count, so that no two cells become one.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
-
-
-class Output(ABC):
-    """A file of annotated documents.
-
-    path (Path): Where to write.
-    """
-
-    # The package of an extra that it needs.
-    needs: ClassVar[Optional[str]] = None
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @abstractmethod
-    def write(self, doc: Doc, source: InputDocument) -> None:
-        """Add a document, whole or not at all.
-
-        doc (Doc): The annotated document.
-        source (InputDocument): What it was made from.
-        RAISES (OSError): If the file cannot be written. All other errors are the document's.
-        """
-
-    @abstractmethod
-    def close(self) -> None:
-        """Finish the file."""
 
 
 class TextOutput(Output):
@@ -80,8 +56,8 @@ class JsonLines(TextOutput):
         own = {
             "id": source.id,
             "text": doc.text,
-            "entities": [_entity_record(entity) for entity in doc._.entities],
-            "relations": [_relation_record(relation) for relation in doc._.relations],
+            "entities": [entity_record(entity) for entity in doc._.entities],
+            "relations": [relation_record(relation) for relation in doc._.relations],
         }
         if replaced := sorted(own.keys() & source.fields.keys()):
             warnings.warn(
@@ -233,6 +209,7 @@ class GraphMl(Output):
 
 OUTPUTS: Dict[str, Type[Output]] = {
     ".jsonl": JsonLines,
+    ".parquet": Parquet,
     ".csv": Csv,
     ".spacy": SpacyFile,
     ".nt": NTriples,
@@ -256,30 +233,6 @@ def choose_output(path: Path) -> Type[Output]:
     if output.needs is not None:
         import_extra(output.needs)
     return output
-
-
-def _entity_record(entity: Entity) -> Dict[str, Any]:
-    return {
-        "id": entity.index,
-        "text": entity.text,
-        "label": entity.label_,
-        "mentions": [_span_record(span) for span in entity.mentions],
-    }
-
-
-def _relation_record(relation: Relation) -> Dict[str, Any]:
-    return {
-        "head": relation.head.index,
-        "tail": relation.tail.index,
-        "label": relation.label_,
-        "name": relation.name,
-        "score": relation.score,
-        "evidence": [_span_record(span) for span in relation.evidence],
-    }
-
-
-def _span_record(span: Span) -> Dict[str, Any]:
-    return {"start": span.start_char, "end": span.end_char, "text": span.text}
 
 
 def _xml_text(text: str) -> str:

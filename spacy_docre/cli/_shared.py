@@ -48,16 +48,10 @@ def load_extracting_pipeline(model: str, threshold: Optional[float]) -> Language
     threshold (Optional[float]): The threshold to set; None for the pipeline's own.
     RETURNS (Language): The pipeline.
     """
-    from ..pipeline.components import relation_extractors
-    from ..pipeline.loading import load_pipeline
+    from ..pipeline.loading import load_extractor
 
     with exit_on_error(f"Cannot load {model}"):
-        nlp = load_pipeline(model)
-        extractors = relation_extractors(nlp)
-    if threshold is not None:
-        for extractor in extractors:
-            extractor.cfg["threshold"] = threshold
-    return nlp
+        return load_extractor(model, threshold)
 
 
 def ask(

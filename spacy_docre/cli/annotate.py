@@ -1,10 +1,11 @@
 """`python -m spacy docre annotate`: documents to relations."""
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Annotated, Dict, Iterable, List
+from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, Iterator, List, Optional
 
 import typer
 from spacy.cli._util import Arg, Opt, import_code
@@ -23,8 +24,10 @@ from ._terminal import msg
 
 if TYPE_CHECKING:
     from ..annotate.batch import Result
-    from ..annotate.inputs import InputDocument, Listing
-    from ..annotate.outputs import Output
+    from ..annotate.folder import OutputFolder
+    from ..annotate.inputs import Listing
+    from ..annotate.made_from import MadeFrom
+    from ..annotate.output_file import Output
 
 # Of a column of the table, in characters.
 _WIDTH = 32
@@ -41,11 +44,16 @@ _Outputs = Annotated[
     List[Path],
     Opt(
         *("--output", "-o"),
-        help="File to write, whose ending names its format: .jsonl, .csv, .spacy, .nt, .ttl, "
-        ".graphml or .html. May be repeated",
-        dir_okay=False,
+        help="File to write, whose ending names its format: .jsonl, .parquet, .csv, .spacy, .nt, "
+        ".ttl, .graphml or .html. May be repeated. Without an ending: a folder, which grows part "
+        "by part",
     ),
 ]
+_Format = Annotated[
+    Optional[str],
+    Opt("--format", "-f", help="Folder: the format of its parts, .jsonl without it"),
+]
+_PartSize = Annotated[int, Opt("--part-size", min=1, help="Folder: most documents in a part")]
 _Processes = Annotated[int, Opt("--n-process", "-n", min=1, help="Number of processes")]
 _TextField = Annotated[str, Opt("--text-field", help="JSONL: the field of the text")]
 _IdField = Annotated[str, Opt("--id-field", help="JSONL: the field of the document's id")]
@@ -69,41 +77,74 @@ def annotate_cli(
     max_size: _MaxSize = 16,
     table: _PrintTable = False,
     code: Code = None,
+    format: _Format = None,
+    part_size: _PartSize = 1000,
     force: Force = False,
 ) -> None:
     """
     Annotate documents with a trained pipeline.
 
-    The outputs are written whole or not at all. Hidden files of folders are left aside. A
-    document that cannot be read, annotated or written is reported and left out; the exit status
-    is then 1.
+    Files are written whole or not at all. A folder has parts, each whole or not there: a run that
+    has ended in whatever way is gone on with when it is started again. Hidden files of folders are
+    left aside. A document that cannot be read, annotated or written is reported and left out; the
+    exit status is then 1.
     """
-    from ..annotate.engine import annotate
-    from ..annotate.inputs import read_inputs
-    from ..files import written_whole
-
-    _check_formats(outputs)
-    refuse_existing(outputs, force)
+    folder = _folder_among(outputs)
+    if folder is None:
+        refuse_given(ctx, ("format", "part_size"), "outputs that are files")
+        refuse_existing(outputs, force)
+    suffix = f".{(format or 'jsonl').lstrip('.')}"
+    _check_formats(outputs if folder is None else [folder / f"part{suffix}"])
     use_gpu(gpu)
     import_code(code)
     # Listed before the outputs exist, which may be in one of the folders.
     listing = _list_inputs(inputs, outputs)
+    if folder is not None:
+        _refuse_streams(listing)
     if not listing.has_json_lines:
         refuse_given(ctx, ("text_field", "id_field"), "inputs without a .jsonl file")
+    reading = {"text_field": text_field, "id_field": id_field, "max_bytes": max_size * 2**20}
+    run = _Run(listing, model, threshold, code, reading, batch_size, n_process, table, force)
     names = ", ".join(map(str, outputs))
-    with exit_on_error(f"Cannot write {names}"), written_whole(outputs) as written:
-        nlp = load_extracting_pipeline(model, threshold)
-        items = read_inputs(
-            listing,
-            nlp.vocab,
-            text_field=text_field,
-            id_field=id_field,
-            max_bytes=max_size * 2**20,
-        )
-        results = annotate(nlp, items, batch_size=batch_size, n_process=n_process)
-        failures = _write(outputs, written, results, table)
+    with exit_on_error(f"Cannot write {names}"):
+        if folder is None:
+            failures = _annotate_to_files(outputs, run)
+        else:
+            failures = _annotate_to_folder(folder, suffix, part_size, run)
     if failures:
         msg.fail(f"{failures} documents were left out", exits=1)
+
+
+@dataclass
+class _Run:
+    """What the options say, whatever the outputs are."""
+
+    listing: "Listing"
+    model: str
+    threshold: Optional[float]
+    code: Optional[Path]
+    reading: Dict[str, Any]
+    batch_size: int
+    n_process: int
+    table: bool
+    force: bool
+
+
+def _folder_among(outputs: List[Path]) -> Optional[Path]:
+    """The output that is a folder, or is to be one. It stands alone, since a run that goes on has
+    not all documents for others."""
+    from ..files import is_stream
+
+    folders = [
+        output
+        for output in outputs
+        if output.is_dir() or not (output.suffix or str(output) == "-" or is_stream(output))
+    ]
+    if folders and len(outputs) > 1:
+        raise typer.BadParameter(
+            f"{folders[0]} is a folder, and so the only output. Write others in runs of their own."
+        )
+    return folders[0] if folders else None
 
 
 def _check_formats(outputs: List[Path]) -> None:
@@ -117,7 +158,7 @@ def _check_formats(outputs: List[Path]) -> None:
 
 def _list_inputs(inputs: List[Path], outputs: List[Path]) -> "Listing":
     """Find the input files, without the outputs, and tell what is left aside. Exit where one is
-    missing, or is an output."""
+    missing, or is an output or in one."""
     from ..annotate.inputs import STDIN, Failure, list_files
     from ..files import path_text
 
@@ -126,11 +167,16 @@ def _list_inputs(inputs: List[Path], outputs: List[Path]) -> "Listing":
     missing = [path_text(path) for path in given if not os.path.exists(path)]
     if missing:
         msg.fail(f"Not there: {', '.join(missing)}", exits=1)
-    both = [path_text(path) for path in given if os.path.realpath(path) in written]
+
+    def is_output(path: Path) -> bool:
+        real = Path(os.path.realpath(path))
+        return any(str(place) in written for place in (real, *real.parents))
+
+    both = [path_text(path) for path in given if is_output(path)]
     if both:
         msg.fail(f"Both input and output: {', '.join(both)}", "Name another output.", exits=1)
     listing = list_files(inputs)
-    own = [file for file in listing.files if os.path.realpath(file) in written]
+    own = [file for file in listing.files if is_output(file)]
     listing.files = [file for file in listing.files if file not in set(own)]
     aside = [*listing.aside, *(Failure(path_text(file), "It is an output.") for file in own)]
     for failure in aside[:_MOST]:
@@ -140,12 +186,113 @@ def _list_inputs(inputs: List[Path], outputs: List[Path]) -> "Listing":
     return listing
 
 
+def _refuse_streams(listing: "Listing") -> None:
+    """Exit where an input can be read once only."""
+    from ..annotate.inputs import STDIN
+    from ..files import is_stream
+
+    for file in listing.files:
+        if str(file) == STDIN or is_stream(file):
+            msg.fail(
+                f"{file} cannot be read again when a run that has ended early goes on",
+                "Write it into a file first, or name a file as the output.",
+                exits=1,
+            )
+
+
+def _annotate_to_files(outputs: List[Path], run: _Run) -> int:
+    """Annotate all documents, and count those that have failed."""
+    from ..annotate.engine import annotate
+    from ..annotate.inputs import read_inputs
+    from ..files import written_whole
+
+    with written_whole(outputs) as written:
+        nlp = load_extracting_pipeline(run.model, run.threshold)
+        items = read_inputs(run.listing, nlp.vocab, **run.reading)
+        results = annotate(nlp, items, batch_size=run.batch_size, n_process=run.n_process)
+        return _write(outputs, written, results, run.table)
+
+
+def _annotate_to_folder(path: Path, suffix: str, part_size: int, run: _Run) -> int:
+    """Annotate the documents that are in no part yet, and count those that have failed, also in
+    earlier runs."""
+    from ..annotate.engine import annotate_batches
+    from ..annotate.folder import OutputFolder
+
+    with closing(OutputFolder(path, suffix, part_size)) as folder:
+        made_from = _look_at(folder, run)
+        if not run.force:
+            folder.check(made_from)
+        if run.force or not folder.is_complete:
+            nlp = load_extracting_pipeline(run.model, run.threshold)
+            folder.begin(made_from, run.listing, afresh=run.force)
+            _report_earlier(folder)
+            batches = folder.batches(nlp.vocab, run.batch_size, **run.reading)
+            results = folder.write(annotate_batches(nlp, batches, run.n_process))
+            for result in _with_progress(results, folder.counts.documents):
+                _report(result, run.table)
+        else:
+            _report_earlier(folder)
+        counts = folder.counts
+    msg.good(
+        f"{path}: {counts.documents} documents, {counts.relations} relations in {counts.parts} "
+        f"parts"
+    )
+    return counts.failures
+
+
+def _look_at(folder: "OutputFolder", run: _Run) -> "MadeFrom":
+    """All that the documents of a folder depend on."""
+    from ..annotate.made_from import MadeFrom, look_at_inputs, model_digest
+    from ..files import file_digest
+
+    with exit_on_error(f"Cannot load {run.model}"):
+        model = model_digest(run.model)
+    settings = {
+        "the model": model,
+        "--format": folder.suffix,
+        "--part-size": folder.part_size,
+        "--threshold": run.threshold,
+        "--code": None if run.code is None else file_digest(run.code),
+        "what cannot be read": [asdict(failure) for failure in run.listing.failures],
+        **run.reading,
+    }
+    return MadeFrom(look_at_inputs(run.listing.files, folder.made_from), settings)
+
+
+def _report_earlier(folder: "OutputFolder") -> None:
+    """Tell of what earlier runs have done."""
+    for failure in folder.manifest.failures():
+        _report(failure)
+    if folder.counts.parts:
+        state = "All" if folder.is_complete else "Going on:"
+        msg.info(f"{state} {folder.counts.documents} documents are there of an earlier run")
+
+
+def _with_progress(results: "Iterable[Result]", start: int = 0) -> "Iterator[Result]":
+    """Show how many documents there are so far, where there is a terminal to show it."""
+    yield from tqdm(results, initial=start, unit=" documents", disable=None)
+
+
+def _report(result: "Result", table: bool = False) -> None:
+    """Tell of a document that is left out; of another, its relations if they are asked for."""
+    from ..annotate.inputs import Failure
+
+    with tqdm.external_write_mode():
+        if isinstance(result, Failure):
+            msg.warn(f"Left out: {result.id}", result.problem)
+        elif table:
+            doc, source = result
+            _print_table(doc, source.id)
+
+
 def _write(
     outputs: List[Path], written: Dict[Path, Path], results: "Iterable[Result]", table: bool
 ) -> int:
     """Write the documents, and count those that have failed."""
     from ..annotate.inputs import Failure
     from ..annotate.outputs import choose_output
+    from ..files import path_text
 
     documents = relations = failures = 0
     with ExitStack() as stack:
@@ -153,42 +300,23 @@ def _write(
         for output in outputs:
             files[output] = choose_output(output)(written[output])
             stack.callback(files[output].close)
-        for result in tqdm(results, unit=" documents", disable=None):
+        for result in _with_progress(results):
+            _report(result, table)
             if isinstance(result, Failure):
                 failures += 1
-                msg.warn(f"Left out: {result.id}", result.problem)
                 continue
             doc, source = result
-            problems = _write_document(files, doc, source, table)
-            for place, problem in problems.items():
-                msg.warn(f"Left out of {place}: {source.id}", problem)
-            failures += bool(problems)
-            documents += not problems
+            problems = {path: file.try_to_write(doc, source) for path, file in files.items()}
+            complete = not any(problems.values())
+            for path, problem in problems.items():
+                if problem is not None:
+                    msg.warn(f"Left out of {path_text(path)}: {source.id}", problem)
+            failures += not complete
+            documents += complete
             relations += len(doc._.relations)
     names = ", ".join(map(str, outputs))
     msg.good(f"{names}: {documents} documents, {relations} relations")
     return failures
-
-
-def _write_document(
-    files: "Dict[Path, Output]", doc: Doc, source: "InputDocument", table: bool
-) -> Dict[str, str]:
-    """Write a document. Where that fails, why."""
-    from ..errors import describe_error
-    from ..files import path_text
-
-    problems = {}
-    for path, file in files.items():
-        try:
-            file.write(doc, source)
-        except OSError:
-            # The file's, and so that of all documents.
-            raise
-        except Exception as error:
-            problems[path_text(path)] = describe_error(error)
-    if table:
-        _print_table(doc, source.id)
-    return problems
 
 
 def _print_table(doc: Doc, name: str) -> None:
@@ -201,6 +329,5 @@ def _print_table(doc: Doc, name: str) -> None:
         )
         for relation in doc._.relations
     ]
-    with tqdm.external_write_mode():
-        msg.divider(name)
-        msg.table(rows, header=("head", "relation", "tail", "score"), divider=True, max_col=50)
+    msg.divider(name)
+    msg.table(rows, header=("head", "relation", "tail", "score"), divider=True, max_col=50)

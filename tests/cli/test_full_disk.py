@@ -62,7 +62,7 @@ def folder(make_examples: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "distant docs.spacy docs.spacy out.spacy --from-gold",
         *(
             f"annotate MODEL docs.spacy -o out.{suffix} -t 0"
-            for suffix in ("jsonl", "csv", "spacy", "nt", "ttl", "graphml", "html")
+            for suffix in ("jsonl", "csv", "spacy", "nt", "ttl", "graphml", "html", "parquet")
         ),
         "evaluate MODEL docs.spacy -o out",
         "predict MODEL docs.spacy -o out.json -t 0",

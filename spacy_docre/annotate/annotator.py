@@ -1,0 +1,174 @@
+"""A pipeline for engines that bring batches themselves: Ray, Spark, Dask, Beam."""
+
+import sys
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, TypeVar
+
+from spacy.language import Language
+from spacy.util import import_file, minibatch
+from thinc.api import require_gpu
+
+from ..errors import describe_error
+from .batch import Item, Result, annotate_batch
+from .inputs import Failure, InputDocument
+from .parquet import column_types
+from .records import columns_record
+
+_Batch = TypeVar("_Batch")
+
+ID, TEXT = "id", "text"
+# What is added to a batch.
+_ADDED = ("entities", "relations", "error")
+# A pipeline is for one thread at a time.
+_LOCK = Lock()
+
+
+class Annotator:
+    """Annotates batches of documents. It can be pickled, however large the pipeline, which each
+    process loads once, when it has the first document.
+
+    A batch is a dictionary of columns, a pandas DataFrame or a pyarrow Table, with the ids of
+    documents in its column "id" and their texts in "text". What comes out is of the same type,
+    with a row for each document, and has all columns of the batch, and in addition:
+
+    * "entities", a list of dictionaries of id (its number in the document), text, label, kb_id,
+      and mentions, each with start and end (in characters) and text;
+    * "relations", a list of dictionaries of head and tail (numbers of entities), label, name,
+      score, and evidence, sentences with start, end and text;
+    * "error": why a document could not be annotated, whose entities and relations are None then.
+      None where it could.
+
+    The types of the first two are those of the Parquet files of `docre annotate`.
+
+    model (str): The pipeline: a package or a folder, which all processes can read.
+    threshold (Optional[float]): Annotate relations of a higher probability; None for the
+        pipeline's own threshold.
+    batch_size (int): Documents that the pipeline has at a time.
+    code (Optional[Path]): Python file with registered functions.
+    gpu_id (int): The number of the GPU, -1 for the processor.
+
+    EXAMPLE:
+        >>> frame = Annotator("assets/en_docre_wiki_sm")(frame)
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        threshold: Optional[float] = None,
+        batch_size: int = 32,
+        code: Optional[Path] = None,
+        gpu_id: int = -1,
+    ) -> None:
+        self.model = str(model)
+        self.threshold = threshold
+        self.batch_size = batch_size
+        self.code = code
+        self.gpu_id = gpu_id
+
+    def __call__(self, batch: _Batch) -> _Batch:
+        """Annotate a batch. One without documents does not load the pipeline.
+
+        batch (_Batch): The batch.
+        RETURNS (_Batch): The batch with the columns that are added.
+        RAISES (TypeError): If it is no batch.
+        RAISES (ValueError): If it has no ids or texts, or has columns of these names already.
+        RAISES (OSError): If there is no such pipeline, and other errors of loading it.
+        """
+        names = _column_names(batch)
+        if missing := {ID, TEXT}.difference(names):
+            raise ValueError(
+                f"The batch has no column {_told(missing)}: it has {_told(names)}. Rename those "
+                "with the ids and texts of the documents."
+            )
+        if taken := set(_ADDED).intersection(names):
+            raise ValueError(f"The batch has {_told(taken)} already. Rename, or drop it.")
+        ids, texts = _values(batch, ID), _values(batch, TEXT)
+        items = [_item(id_, text) for id_, text in zip(ids, texts, strict=True)]
+        rows = [_row(result) for result in self.annotate(items)]
+        return _with_columns(batch, {name: [row[name] for row in rows] for name in _ADDED})
+
+    def annotate(self, items: Sequence[Item]) -> Iterator[Result]:
+        """Annotate documents as `docre annotate` does.
+
+        items (Sequence[Item]): The documents; failures are passed on.
+        YIELDS (Result): What becomes of each, in order.
+        """
+        for batch in minibatch(items, self.batch_size):
+            with _LOCK:
+                nlp = _load(self.model, self.threshold, self.code, self.gpu_id)
+                results = list(annotate_batch(nlp, batch))
+            yield from results
+
+
+@lru_cache(maxsize=4)
+def _load(model: str, threshold: Optional[float], code: Optional[Path], gpu_id: int) -> Language:
+    # It takes seconds, which those who only read or write files need not wait.
+    from ..pipeline.loading import load_extractor
+
+    if gpu_id >= 0:
+        require_gpu(gpu_id)
+    if code is not None:
+        import_file("python_code", code)
+    return load_extractor(model, threshold)
+
+
+def _item(id_: Any, text: Any) -> Item:
+    if isinstance(text, str):
+        return InputDocument(str(id_), text)
+    return Failure(str(id_), "Its text is missing, or no string.")
+
+
+def _row(result: Result) -> Mapping[str, Any]:
+    try:
+        if not isinstance(result, Failure):
+            return {**columns_record(result[0]), "error": None}
+        problem = result.problem
+    except Exception as error:
+        problem = describe_error(error)
+    return {"entities": None, "relations": None, "error": problem}
+
+
+def _package_of(batch: Any) -> Optional[str]:
+    """What has made a batch: it cannot be one of a package that has not been imported."""
+    for package, kind in (("pandas", "DataFrame"), ("pyarrow", "Table")):
+        if package in sys.modules and isinstance(batch, getattr(sys.modules[package], kind)):
+            return package
+    if isinstance(batch, dict):
+        return None
+    raise TypeError(
+        f"A batch of {type(batch).__name__} is not known: give a dictionary of columns, a pandas "
+        "DataFrame or a pyarrow Table."
+    )
+
+
+def _column_names(batch: Any) -> List[str]:
+    return list(batch.column_names if _package_of(batch) == "pyarrow" else batch)
+
+
+def _values(batch: Any, name: str) -> List[Any]:
+    return batch[name].to_pylist() if _package_of(batch) == "pyarrow" else list(batch[name])
+
+
+def _with_columns(batch: Any, columns: Dict[str, List[Any]]) -> Any:
+    package = _package_of(batch)
+    if package is None:
+        return {**batch, **columns}
+    module = sys.modules[package]
+    if package == "pandas":
+        # Python's own values, whatever pandas would make of them.
+        series = {
+            name: module.Series(values, index=batch.index, dtype=object)
+            for name, values in columns.items()
+        }
+        return batch.assign(**series)
+    types = {**column_types(), "error": module.string()}
+    for name, values in columns.items():
+        batch = batch.append_column(name, module.array(values, types[name]))
+    return batch
+
+
+def _told(names: Any) -> str:
+    return ", ".join(map(repr, sorted(map(str, names)))) or "none"

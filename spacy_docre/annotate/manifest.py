@@ -1,0 +1,212 @@
+"""The manifest of a folder of annotated documents: what they were made from, and which parts there
+are. It is an SQLite file, so that a part is recorded whole or not at all, and never held in memory.
+"""
+
+import sqlite3
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+import srsly
+
+from ..files import path_text
+from .inputs import START, Failure, Place
+from .made_from import InputFile, MadeFrom
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT);
+CREATE TABLE IF NOT EXISTS inputs
+    (number INTEGER PRIMARY KEY, path TEXT, bytes INTEGER, changed INTEGER, digest TEXT);
+CREATE TABLE IF NOT EXISTS parts
+    (number INTEGER PRIMARY KEY, file TEXT, bytes INTEGER, documents INTEGER, relations INTEGER,
+    failures INTEGER, end_file INTEGER, end_items INTEGER);
+CREATE TABLE IF NOT EXISTS failures (part INTEGER, id TEXT, problem TEXT);
+CREATE TABLE IF NOT EXISTS names (name BLOB PRIMARY KEY, times INTEGER) WITHOUT ROWID;
+"""
+_COMPLETE = "complete"
+_MADE_FROM = "made from"
+
+
+class Counts(NamedTuple):
+    """What a folder holds.
+
+    parts (int): The number of parts.
+    documents (int): Documents that are in them.
+    relations (int): Relations of these.
+    failures (int): Documents that are left out.
+    """
+
+    parts: int = 0
+    documents: int = 0
+    relations: int = 0
+    failures: int = 0
+
+
+@dataclass
+class PartRecord:
+    """A part that is whole.
+
+    number (int): Its number.
+    file (Path): Where it is.
+    documents (int): Documents that are in it.
+    relations (int): Relations of these.
+    failures (List[Failure]): Documents that are left out.
+    end (Place): How far the inputs have been read with it.
+    """
+
+    number: int
+    file: Path
+    documents: int
+    relations: int
+    failures: List[Failure]
+    end: Place
+
+
+class Manifest:
+    """The manifest of a folder, of which one process has hold at a time, until it ends.
+
+    path (Path): The file; it is made.
+    RAISES (BlockingIOError): If another process has hold of it.
+    RAISES (ValueError): If it is damaged, or no manifest.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
+            # The lock is the process's: it ends with it, and its children do not inherit it.
+            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            with self._transaction("EXCLUSIVE"):
+                for statement in _TABLES.split(";"):
+                    self._database.execute(statement)
+        except sqlite3.DatabaseError as error:
+            if "locked" in str(error):
+                raise BlockingIOError(
+                    f"Another process is writing {path.parent}. Wait until it has ended, or name "
+                    "another folder."
+                ) from None
+            if isinstance(error, sqlite3.OperationalError):
+                raise OSError(f"{path} cannot be written: {error}.") from error
+            raise ValueError(
+                f"{path} is damaged: {error}. Name another folder, or delete this one."
+            ) from error
+
+    def close(self) -> None:
+        """Let others have it."""
+        self._database.close()
+
+    def begin(self, made_from: MadeFrom) -> None:
+        """Forget all parts, and begin anew.
+
+        made_from (MadeFrom): What the documents are made from.
+        """
+        inputs = [(number, *file) for number, file in enumerate(made_from.inputs, start=1)]
+        settings = srsly.json_dumps(made_from.settings)
+        with self._transaction():
+            for table in ("settings", "inputs", "parts", "failures", "names"):
+                self._database.execute(f"DELETE FROM {table}")
+            self._set(_MADE_FROM, settings)
+            self._database.executemany("INSERT INTO inputs VALUES (?, ?, ?, ?, ?)", inputs)
+
+    def made_from(self) -> Optional[MadeFrom]:
+        """RETURNS (Optional[MadeFrom]): What the documents are made from; None where nothing has
+        been begun."""
+        settings = self._get(_MADE_FROM)
+        if settings is None:
+            return None
+        rows = self._database.execute(
+            "SELECT path, bytes, changed, digest FROM inputs ORDER BY number"
+        )
+        return MadeFrom([InputFile(*row) for row in rows], srsly.json_loads(settings))
+
+    def add(self, part: PartRecord, names: Dict[str, int]) -> None:
+        """Record a part.
+
+        part (PartRecord): The part.
+        names (Dict[str, int]): The names that its documents have asked for, and how often each has
+            been asked for so far.
+        """
+        row = (
+            part.number,
+            path_text(Path(part.file.name)),
+            part.file.stat().st_size,
+            part.documents,
+            part.relations,
+            len(part.failures),
+            *part.end,
+        )
+        failures = [
+            (part.number, _text(failure.id), _text(failure.problem)) for failure in part.failures
+        ]
+        with self._transaction():
+            self._database.execute("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            self._database.executemany("INSERT INTO failures VALUES (?, ?, ?)", failures)
+            self._database.executemany(
+                "INSERT OR REPLACE INTO names VALUES (?, ?)",
+                ((_key(name), times) for name, times in names.items()),
+            )
+
+    def finish(self) -> None:
+        """Record that there are no more parts."""
+        self._set(_COMPLETE, "")
+
+    @property
+    def is_complete(self) -> bool:
+        """RETURNS (bool): Whether there are no more parts."""
+        return self._get(_COMPLETE) is not None
+
+    @property
+    def counts(self) -> Counts:
+        """RETURNS (Counts): What the parts hold together."""
+        query = "SELECT count(*), sum(documents), sum(relations), sum(failures) FROM parts"
+        (row,) = self._database.execute(query)
+        return Counts(*(number or 0 for number in row))
+
+    @property
+    def end(self) -> Place:
+        """RETURNS (Place): How far the inputs have been read with all parts."""
+        query = "SELECT end_file, end_items FROM parts ORDER BY number DESC LIMIT 1"
+        return Place(*(self._database.execute(query).fetchone() or START))
+
+    def parts(self) -> Iterator[Tuple[str, int]]:
+        """YIELDS (Tuple[str, int]): The name of each part's file, and its size in bytes."""
+        yield from self._database.execute("SELECT file, bytes FROM parts ORDER BY number")
+
+    def failures(self) -> Iterator[Failure]:
+        """YIELDS (Failure): The documents that are left out, in order."""
+        for row in self._database.execute("SELECT id, problem FROM failures ORDER BY rowid"):
+            yield Failure(*row)
+
+    def times(self, name: str) -> Optional[int]:
+        """How often documents of the parts have asked for a name.
+
+        name (str): The name.
+        RETURNS (Optional[int]): The number; None where it has never been given.
+        """
+        return self._value("SELECT times FROM names WHERE name = ?", _key(name))
+
+    @contextmanager
+    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
+        self._database.execute(f"BEGIN {kind}")
+        with self._database:
+            yield
+
+    def _get(self, name: str) -> Optional[str]:
+        return self._value("SELECT value FROM settings WHERE name = ?", name)
+
+    def _set(self, name: str, value: str) -> None:
+        self._database.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+
+    def _value(self, query: str, *arguments: Any) -> Any:
+        found: Sequence[Any] = self._database.execute(query, arguments).fetchone() or (None,)
+        return found[0]
+
+
+def _key(name: str) -> bytes:
+    """Ids may hold what is no character."""
+    return name.encode("utf8", "surrogatepass")
+
+
+def _text(text: str) -> str:
+    return text.encode("utf8", "backslashreplace").decode("utf8")

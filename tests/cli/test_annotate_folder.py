@@ -1,0 +1,108 @@
+"""`python -m spacy docre annotate` to a folder."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, List
+
+import pandas
+import pytest
+import spacy
+from spacy.cli._util import app
+from typer.testing import CliRunner, Result
+
+import spacy_docre.cli  # noqa: F401
+
+TEXT = "Ada Lane was born in Oslo ."
+
+
+@pytest.fixture(scope="module")
+def model(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained pipeline, which finds its entities in bare text by itself."""
+    nlp = spacy.load(trained_folder)
+    ruler = nlp.add_pipe("entity_ruler", first=True)
+    ruler.add_patterns([{"label": "THING", "pattern": name} for name in ("Ada Lane", "Oslo")])
+    folder = tmp_path_factory.mktemp("to_a_folder") / "model"
+    nlp.to_disk(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working directory, with documents."""
+    monkeypatch.chdir(tmp_path)
+    lines = [json.dumps({"id": f"d{number}", "text": TEXT}) for number in range(5)]
+    Path("texts.jsonl").write_text("\n".join([*lines, "no json"]))
+
+
+def run(*arguments: object, **settings: Any) -> Result:
+    return CliRunner().invoke(app, ["docre", "annotate", *map(str, arguments)], **settings)
+
+
+def output_of(result: Result) -> str:
+    return " ".join(result.output.replace("│", "").split())
+
+
+def test_a_folder_is_gone_on_with(model: Path) -> None:
+    """Failures of earlier runs are told again, and count; nothing else is done twice."""
+    arguments = [model, "texts.jsonl", "-o", "out", "-f", "parquet", "--part-size", 2, "-t", 0]
+    for options in ([], ["--batch-size", 1, "--n-process", 2]):
+        result = run(*arguments, *options)
+        assert result.exit_code == 1 and "1 documents were left out" in result.output
+        assert "Left out: texts.jsonl:6" in result.output
+        assert "out: 5 documents, 30 relations in 3 parts" in output_of(result)
+    assert list(pandas.read_parquet("out")["id"]) == [f"d{number}" for number in range(5)]
+    before = {file: file.stat().st_mtime_ns for file in Path("out").glob("part-*")}
+    result = run(*arguments[:-1], 0.5)
+    assert result.exit_code == 1 and "--threshold was 0.0 and is 0.5" in output_of(result)
+    assert {file: file.stat().st_mtime_ns for file in Path("out").glob("part-*")} == before
+    result = run(*arguments[:-1], 1, "--force")
+    assert "out: 5 documents, 0 relations in 3 parts" in output_of(result)
+
+
+def test_a_folder_among_its_own_inputs(model: Path) -> None:
+    for _ in range(2):
+        result = run(model, ".", "-o", "out", "--part-size", 2)
+        assert "5 documents" in result.output
+    result = run(model, "texts.jsonl", "out/part-000000.jsonl", "-o", "out")
+    assert result.exit_code == 1 and "Both input and output" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments, code, problem",
+    [
+        (["-", "-o", "out"], 1, "Write it into a file first"),
+        (["texts.jsonl", "-o", "out", "-o", "a.csv"], 2, "the only output"),
+        (["texts.jsonl", "-o", "out", "-f", "xml"], 1, "Unknown format"),
+        (["texts.jsonl", "-o", "out.csv", "-f", "csv"], 2, "--format/-f has no meaning"),
+        (["texts.jsonl", "-o", "out.csv", "--part-size", "3"], 2, "--part-size has no meaning"),
+        (["texts.jsonl", "-o", "mine"], 1, "Name another folder"),
+        (["texts.jsonl", "-o", "mine", "--force"], 1, "Name another folder"),
+        (["texts.jsonl", "-o", "out"], 1, "Cannot load no_such_model"),
+    ],
+)
+def test_mistakes(arguments: List[str], code: int, problem: str) -> None:
+    Path("mine").mkdir()
+    Path("mine", "notes.txt").write_text("mine")
+    before = sorted(Path().rglob("*"))
+    result = run("no_such_model", *arguments)
+    assert result.exit_code == code and problem in output_of(result)
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_the_bar_shows_on_a_terminal(model: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "spacy", "docre", "annotate", str(model), "texts.jsonl"]
+    with open(ours, "rb", buffering=0) as terminal:
+        subprocess.run([*command, "-o", "out"], stdout=subprocess.DEVNULL, stderr=theirs)
+        os.close(theirs)
+        shown = b""
+        # What is read of a terminal that has been closed ends with an error.
+        with suppress(OSError):
+            while piece := terminal.read(1000):
+                shown += piece
+    assert b"6 documents" in shown
