@@ -7,11 +7,17 @@ from typing import Annotated, List, Optional
 from spacy.cli._util import Arg, Opt, import_code
 from spacy.vocab import Vocab
 
-from ._options import Code, Force
+from ._options import Code, Force, Lang
 from ._shared import exit_on_error, refuse_existing
 from ._terminal import msg
 
-_Docs = Annotated[Path, Arg(help=".spacy file of annotated documents, or a folder", exists=True)]
+_Docs = Annotated[
+    Path,
+    Arg(
+        help="What annotate has written: .jsonl or .spacy, or a folder of .spacy files; or DocRED's .json",
+        exists=True,
+    ),
+]
 _Output = Annotated[Path, Arg(help="HTML file to write", dir_okay=False)]
 _LowestScore = Annotated[
     float, Opt("--threshold", "-t", min=0, max=1, help="Show relations of at least this score")
@@ -34,6 +40,7 @@ def render_cli(
     relations: _Relations = None,
     labels: _Labels = None,
     limit: _Limit = 0,
+    lang: Lang = "en",
     code: Code = None,
     force: Force = False,
 ) -> None:
@@ -42,7 +49,9 @@ def render_cli(
 
     The page is one file, which needs nothing from the network.
     """
-    from ..data.corpus_files import read_spacy_docs
+    from ..data.annotated_json import read_annotated_json
+    from ..data.corpus_files import read_docs
+    from ..data.packed_files import unpacked_suffix
     from ..display.render import to_html
     from ..extras import import_extra
     from ..files import written_whole
@@ -52,7 +61,10 @@ def render_cli(
     options = {"threshold": threshold, "relations": relations or None, "labels": labels or None}
     with exit_on_error(f"Cannot render {docs}"):
         import_extra("networkx")
-        documents = list(islice(read_spacy_docs(docs, Vocab()), limit or None))
+        read = read_annotated_json if unpacked_suffix(docs) == ".jsonl" else read_docs
+        documents = list(islice(read(docs, Vocab(), lang=lang), limit or None))
+        if not documents:
+            raise ValueError(f"{docs} has no documents. Give what docre annotate has written.")
         html = to_html(documents, page=True, options=options, strict=True)
         with written_whole([output]) as written:
             written[output].write_text(html, encoding="utf8")
