@@ -7,14 +7,14 @@ from typing import Annotated, List, Optional
 from spacy.cli._util import Arg, Opt, import_code
 from spacy.vocab import Vocab
 
-from ._options import Code, Force, Lang
+from ._options import Code, Force
 from ._shared import exit_on_error, refuse_existing
 from ._terminal import msg
 
 _Docs = Annotated[
     Path,
     Arg(
-        help="What annotate has written: .jsonl or .spacy, or a folder of .spacy files; or DocRED's .json",
+        help="What annotate has written as .jsonl or .spacy, DocRED's .json, or a folder of .spacy",
         exists=True,
     ),
 ]
@@ -30,6 +30,8 @@ _Labels = Annotated[
     Optional[List[str]],
     Opt("--label", "-l", help="Label of the entities to mark. May be repeated"),
 ]
+# -l is --label.
+_Lang = Annotated[str, Opt("--lang", help="Language of the texts of a JSON file")]
 _Limit = Annotated[int, Opt("--limit", "-n", min=0, help="Number of documents, 0 for all")]
 
 
@@ -40,7 +42,7 @@ def render_cli(
     relations: _Relations = None,
     labels: _Labels = None,
     limit: _Limit = 0,
-    lang: Lang = "en",
+    lang: _Lang = "en",
     code: Code = None,
     force: Force = False,
 ) -> None:

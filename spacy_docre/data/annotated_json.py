@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Iterable, Iterator, List, Sequence, Tuple
+from typing import Annotated, Any, Iterable, Iterator, List, Sequence, Tuple, Union
 
 from pydantic import BaseModel, Field, StrictInt
 from spacy.tokens import Doc, Span
@@ -126,7 +126,9 @@ def _make_doc(record: DocumentRecord, vocab: Vocab, token_starts: List[int]) -> 
     evidence = [[tokens(span) for span in relation.evidence] for relation in record.relations]
     sentences = {border for spans in evidence for span in spans for border in span}
     # Of other tokens it is not known.
-    sent_starts = [True if index in sentences else None for index in range(len(words))]
+    sent_starts: List[Union[bool, int, None]] = [
+        True if index in sentences else None for index in range(len(words))
+    ]
     doc = Doc(vocab, words=words, spaces=spaces, sent_starts=sent_starts)
     doc.user_data.update({key: value for key in ("id", "title") if (value := getattr(record, key))})
     entities = [
