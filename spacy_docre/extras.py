@@ -6,11 +6,16 @@ from typing import Any
 # Package, and the extra that brings it.
 EXTRAS = {
     "flask": "serve",
+    "lxml": "convert",
+    "mammoth": "convert",
+    "markdown_it": "convert",
     "networkx": "graph",
+    "pdfminer": "convert",
     "plotly": "report",
     "pyarrow": "parquet",
     "rdflib": "rdf",
     "waitress": "serve",
+    "zstandard": "zstd",
 }
 
 

@@ -37,7 +37,9 @@ _MOST = 20
 _Inputs = Annotated[
     List[Path],
     Arg(
-        help="Text files, .jsonl or .spacy files, DocRED's .json, folders, or - for standard input"
+        help="Files: .txt, .md, .html, .docx or .pdf, a text each; .jsonl, .csv, .tsv, .parquet or "
+        ".arrow, a text in each line or row; .spacy, DocRED's .json; folders, also those of "
+        "datasets; or - for a text on standard input"
     ),
 ]
 _Outputs = Annotated[
@@ -55,11 +57,9 @@ _Format = Annotated[
 ]
 _PartSize = Annotated[int, Opt("--part-size", min=1, help="Folder: most documents in a part")]
 _Processes = Annotated[int, Opt("--n-process", "-n", min=1, help="Number of processes")]
-_TextField = Annotated[str, Opt("--text-field", help="JSONL: the field of the text")]
-_IdField = Annotated[str, Opt("--id-field", help="JSONL: the field of the document's id")]
-_MaxSize = Annotated[
-    int, Opt("--max-size", min=1, help="Most MB of a text file or of a line of JSONL")
-]
+_TextField = Annotated[str, Opt("--text-field", help="The field or column of the text")]
+_IdField = Annotated[str, Opt("--id-field", help="The field or column of the document's id")]
+_MaxSize = Annotated[int, Opt("--max-size", min=1, help="Most MB of a text, or of a line or row")]
 _PrintTable = Annotated[bool, Opt("--table", "-T", help="Print the relations as well")]
 
 
@@ -101,8 +101,8 @@ def annotate_cli(
     listing = _list_inputs(inputs, outputs)
     if folder is not None:
         _refuse_streams(listing)
-    if not listing.has_json_lines:
-        refuse_given(ctx, ("text_field", "id_field"), "inputs without a .jsonl file")
+    if not listing.has_fields:
+        refuse_given(ctx, ("text_field", "id_field"), "inputs without fields or columns")
     reading = {"text_field": text_field, "id_field": id_field, "max_bytes": max_size * 2**20}
     run = _Run(listing, model, threshold, code, reading, batch_size, n_process, table, force)
     names = ", ".join(map(str, outputs))

@@ -144,7 +144,8 @@ def convert_cli(
 
 def _tell_format(path: Path) -> Format:
     """The format of a file by its ending and, of .jsonl, by its first line."""
-    from ..data.json_files import parse_json_items, unpacked_suffix
+    from ..data.json_files import parse_json_items
+    from ..data.packed_files import unpacked_suffix
 
     suffix = unpacked_suffix(path)
     if suffix not in FORMATS:

@@ -11,7 +11,13 @@ from ._options import Code, Force
 from ._shared import exit_on_error, refuse_existing
 from ._terminal import msg
 
-_Docs = Annotated[Path, Arg(help=".spacy file of annotated documents, or a folder", exists=True)]
+_Docs = Annotated[
+    Path,
+    Arg(
+        help="What annotate has written as .jsonl or .spacy, DocRED's .json, or a folder of .spacy",
+        exists=True,
+    ),
+]
 _Output = Annotated[Path, Arg(help="HTML file to write", dir_okay=False)]
 _LowestScore = Annotated[
     float, Opt("--threshold", "-t", min=0, max=1, help="Show relations of at least this score")
@@ -24,6 +30,8 @@ _Labels = Annotated[
     Optional[List[str]],
     Opt("--label", "-l", help="Label of the entities to mark. May be repeated"),
 ]
+# -l is --label.
+_Lang = Annotated[str, Opt("--lang", help="Language of the texts of a JSON file")]
 _Limit = Annotated[int, Opt("--limit", "-n", min=0, help="Number of documents, 0 for all")]
 
 
@@ -34,6 +42,7 @@ def render_cli(
     relations: _Relations = None,
     labels: _Labels = None,
     limit: _Limit = 0,
+    lang: _Lang = "en",
     code: Code = None,
     force: Force = False,
 ) -> None:
@@ -42,7 +51,9 @@ def render_cli(
 
     The page is one file, which needs nothing from the network.
     """
-    from ..data.corpus_files import read_spacy_docs
+    from ..data.annotated_json import read_annotated_json
+    from ..data.corpus_files import read_docs
+    from ..data.packed_files import unpacked_suffix
     from ..display.render import to_html
     from ..extras import import_extra
     from ..files import written_whole
@@ -52,7 +63,10 @@ def render_cli(
     options = {"threshold": threshold, "relations": relations or None, "labels": labels or None}
     with exit_on_error(f"Cannot render {docs}"):
         import_extra("networkx")
-        documents = list(islice(read_spacy_docs(docs, Vocab()), limit or None))
+        read = read_annotated_json if unpacked_suffix(docs) == ".jsonl" else read_docs
+        documents = list(islice(read(docs, Vocab(), lang=lang), limit or None))
+        if not documents:
+            raise ValueError(f"{docs} has no documents. Give what docre annotate has written.")
         html = to_html(documents, page=True, options=options, strict=True)
         with written_whole([output]) as written:
             written[output].write_text(html, encoding="utf8")

@@ -178,6 +178,11 @@ def read_docs(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Doc]:
     YIELDS (Doc): The documents.
     RAISES (ValueError): If a file is damaged, malformed, or of another kind.
     """
+    if path.is_file() and path.suffix != FILE_TYPE and not is_json(path):
+        raise ValueError(
+            f"{path} is no file of annotated documents, as its ending says. Give {FILE_TYPE} or "
+            "DocRED's .json."
+        )
     return read_docred(path, vocab, lang=lang) if is_json(path) else read_spacy_docs(path, vocab)
 
 

@@ -19,8 +19,9 @@ from typing import (
 
 from ..extras import import_extra
 from ..files import MAX_BYTES, too_long
-from .json_files import parse_json, unpacked, unpacked_suffix
+from .json_files import parse_json, unpacked_utf8
 from .knowledge_base import KnowledgeBase
+from .packed_files import unpacked_suffix
 
 BY_NAME = ("head", "relation", "tail")
 BY_ID = ("head_id", "relation", "tail_id")
@@ -46,8 +47,8 @@ class KnowledgeFact(NamedTuple):
 def read_knowledge_base(path: Path, relations: Optional[Container[str]] = None) -> KnowledgeBase:
     """Read a knowledge base.
 
-    path (Path): A file, packed if its name ends in ".gz": `.csv` or `.tsv`, whose first line
-        names the columns (head, relation, tail, or head_id, relation, tail_id; others are left
+    path (Path): A file, packed if its name ends in ".gz" or ".zst": `.csv` or `.tsv`, whose first
+        line names the columns (head, relation, tail, or head_id, relation, tail_id; others are left
         aside); `.jsonl`, with objects of the same keys; `.tsv` or `.txt` without such a line,
         as Wikidata5M is (Q76, P26, Q13133, in this order); or `.nt`, the triples of Wikidata.
     relations (Optional[Container[str]]): The relations whose facts are kept; None for all.
@@ -62,7 +63,7 @@ def read_knowledge_base(path: Path, relations: Optional[Container[str]] = None) 
             ".spacy documents set --from-gold."
         )
     knowledge = KnowledgeBase(relations)
-    with unpacked(path) as stream:
+    with unpacked_utf8(path) as stream:
         lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
         try:
             for fact in _READERS[kind](_bounded(lines, str(path)), str(path)):

@@ -9,6 +9,7 @@ from spacy.cli._util import app
 from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
+from spacy_docre.annotate.inputs.formats import INPUTS
 from spacy_docre.annotate.outputs import OUTPUTS
 from spacy_docre.cli import app as docre
 from spacy_docre.data.corpus_files import write_docs
@@ -31,6 +32,8 @@ def test_annotate_names_its_formats() -> None:
     """The help is written out, so that no command waits for the module of the formats."""
     text = help_of("annotate")
     assert all(suffix in text for suffix in OUTPUTS)
+    # All but other spellings of one.
+    assert all(suffix in text for suffix in INPUTS.keys() - {".markdown", ".htm", ".xhtml"})
 
 
 def test_the_former_name_of_logits_is_hidden() -> None:

@@ -10,6 +10,9 @@ from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
 from spacy_docre import Triple
+from spacy_docre.annotate.inputs import InputDocument
+from spacy_docre.annotate.outputs import JsonLines
+from spacy_docre.data.corpus_files import read_spacy_docs
 
 
 def run(*arguments: object) -> Result:
@@ -75,3 +78,29 @@ def test_names_that_no_document_has(option: str, name: str, near: str) -> None:
     assert result.exit_code == 1 and not Path("page.html").exists()
     text = " ".join(result.output.split())
     assert f"is called {name!r}" in text and near in text
+
+
+def test_what_annotate_has_written_as_json_lines() -> None:
+    """The page is that of the .spacy file."""
+    output = JsonLines(Path("docs.jsonl"))
+    for number, doc in enumerate(read_spacy_docs(Path("docs.spacy"), spacy.blank("en").vocab)):
+        output.write(doc, InputDocument(f"id {number}", doc.text, {"title": f"title {number}"}))
+    output.close()
+    for name in ("docs.jsonl", "docs.spacy"):
+        assert run(name, f"{name}.html").exit_code == 0
+    assert Path("docs.jsonl.html").read_text() == Path("docs.spacy.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "name, content, problem",
+    [
+        ("ten.jsonl", '{"text": "Ada"}\n' * 10, "docre annotate MODEL ten.jsonl"),
+        ("none.jsonl", "", "has no documents"),
+        ("a.csv", "text\nAda\n", "is no file of annotated documents"),
+    ],
+)
+def test_nothing_to_render(name: str, content: str, problem: str) -> None:
+    Path(name).write_text(content)
+    result = run(name, "page.html")
+    assert result.exit_code == 1 and problem in " ".join(result.output.split())
+    assert not Path("page.html").exists()

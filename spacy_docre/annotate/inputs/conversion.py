@@ -1,0 +1,234 @@
+"""Readers of documents with a layout: HTML, Markdown, .docx and .pdf to prose.
+
+All but .pdf become HTML first. What stands alone on a page, such as a heading, an item of a list or
+a cell of a table, is a paragraph of its own, with a blank line before and after it.
+"""
+
+import re
+import warnings
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterable, Iterator, List, Mapping
+
+from ...data.encodings import decode_any
+from ...data.packed_files import unpacked
+from ...extras import import_extra
+from ...files import path_text, read_bounded, too_long
+from .documents import InputDocument, Items, Settings
+
+# Elements of HTML within a line; all others end the paragraph.
+_INLINE = set(
+    "a abbr acronym b bdi bdo big br cite code data del dfn em font i img ins kbd label mark nobr "
+    "q ruby s samp small span strike strong sub sup time tt u var wbr".split()
+)
+_NOT_SHOWN = set("title script style template noscript svg rp rt".split())
+_DECLARED = re.compile(
+    rb"""<(?:meta[^>]{0,200}charset|\?xml[^>]{0,200}encoding)\s*=\s*["']?\s*([\w.:-]+)""",
+    re.IGNORECASE,
+)
+# Of a page, where its encoding is named.
+_START = 2**12
+# What no text has, for the time that the text is being made.
+_BLOCK, _LINE = "\x1d", "\x1e"
+_SOFT_HYPHEN = "\xad"
+# YAML at the start of Markdown.
+_METADATA = re.compile(r"\A---[ \t]*\n.*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+# So many bytes of XML a byte of text.
+_MARKUP_TIMES = 16
+# How pdfminer writes what a font has no character for.
+_NO_CHARACTER = re.compile(r"\(cid:\d+\)")
+
+
+def read_html(file: Path, settings: Settings) -> Items:
+    """Read a page of HTML as one text. Arguments as of all readers."""
+    data = _read(file, settings)
+    declared = _DECLARED.search(data[:_START])
+    html = decode_any(data, path_text(file), declared and declared[1].decode("ascii"))
+    yield _document(file, html_to_text(html), settings)
+
+
+def read_markdown(file: Path, settings: Settings) -> Items:
+    """Read Markdown as one text, without its marks where [convert] is installed. Arguments as of
+    all readers."""
+    name = path_text(file)
+    text = decode_any(_read(file, settings), name)
+    try:
+        text = markdown_to_text(text)
+    except ImportError as error:
+        warnings.warn(f"{name} is read with the marks of Markdown: {error}", stacklevel=2)
+    yield InputDocument(name, text)
+
+
+def read_docx(file: Path, settings: Settings) -> Items:
+    """Read a .docx file as one text. Arguments as of all readers."""
+    mammoth = import_extra("mammoth")
+    name = path_text(file)
+    with _converting(name), zipfile.ZipFile(file) as parts:
+        sizes = [part.file_size for part in parts.infolist() if part.filename.endswith(".xml")]
+    if sum(sizes) > _MARKUP_TIMES * settings.max_bytes:
+        raise ValueError(too_long(name, settings.max_bytes))
+    with _converting(name), file.open("rb") as stream:
+        images = mammoth.images.img_element(lambda image: {"src": ""})
+        html = mammoth.convert_to_html(stream, convert_image=images).value
+    yield _document(file, html_to_text(html), settings)
+
+
+def read_pdf(file: Path, settings: Settings) -> Items:
+    """Read a .pdf file as one text. Arguments as of all readers."""
+    high_level = import_extra("pdfminer.high_level")
+    layout = import_extra("pdfminer.layout")
+    name = path_text(file)
+    boxes: List[str] = []
+    with _converting(name):
+        for page in high_level.extract_pages(file, laparams=layout.LAParams(all_texts=True)):
+            boxes += _boxes(page)
+            if sum(map(len, boxes)) > settings.max_bytes:
+                break
+    text = "\n\n".join(_paragraphs(boxes))
+    if 10 * sum(map(len, _NO_CHARACTER.findall(text))) > len(text):
+        raise ValueError(
+            f"{name} does not say which letters its signs are. Let a program for OCR read it first."
+        )
+    yield _document(file, text, settings)
+
+
+def _read(file: Path, settings: Settings) -> bytes:
+    with unpacked(file) as stream:
+        return read_bounded(stream, path_text(file), settings.max_bytes)
+
+
+def _document(file: Path, text: str, settings: Settings) -> InputDocument:
+    name = path_text(file)
+    if not text:
+        raise ValueError(
+            f"{name} holds no text. Where it is a scan, let a program for OCR add the text first."
+        )
+    if len(text.encode()) > settings.max_bytes:
+        raise ValueError(too_long(name, settings.max_bytes))
+    return InputDocument(name, text)
+
+
+@contextmanager
+def _converting(name: str) -> Iterator[None]:
+    """Converters raise anything where a file is damaged."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"{name} is damaged, protected by a password, or not what its ending says. Save it "
+            f"again with the program that it is of, without a password. ({error!r})"
+        ) from error
+
+
+def markdown_to_text(text: str) -> str:
+    """Take the text out of Markdown (CommonMark, with tables).
+
+    text (str): The Markdown. Metadata at its start (YAML) are left out.
+    RETURNS (str): Its text, as of `html_to_text`.
+    RAISES (ImportError): If markdown-it-py is not installed.
+    """
+    parser = import_extra("markdown_it").MarkdownIt().enable(["table", "strikethrough"])
+    return html_to_text(parser.render(_METADATA.sub("", text.replace("\r\n", "\n"))))
+
+
+def html_to_text(html: str) -> str:
+    """Take the text out of HTML.
+
+    html (str): The page.
+    RETURNS (str): What the page shows, a paragraph for each element that is not within a line.
+        Links to notes ("[1]") are left out.
+    RAISES (ImportError): If lxml is not installed.
+    """
+    etree = import_extra("lxml.etree")
+    parser = etree.HTMLParser(target=_ShownText(), encoding="utf-8", huge_tree=True)
+    # An empty page is none for lxml.
+    parser.feed(f"<p>{html}".encode())
+    blocks = parser.close().split(_BLOCK)
+    return "\n\n".join(filter(None, map(_lines, blocks)))
+
+
+def _lines(block: str) -> str:
+    """The lines of a block, with white space as a browser shows it."""
+    lines = [" ".join(line.split()) for line in block.replace(_SOFT_HYPHEN, "").split(_LINE)]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).strip("\n"))
+
+
+class _ShownText:
+    """Gathers the text of a page, with signs where lines and blocks end: a target of lxml's
+    parser."""
+
+    def __init__(self) -> None:
+        self._parts: List[str] = []
+        # The element that hides what is in it, and how many of its kind are open.
+        self._hiding = ""
+        self._open = 0
+        self._superscripts = self._preformatted = 0
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        if self._hiding:
+            self._open += tag == self._hiding
+        elif tag in _NOT_SHOWN or (tag == "a" and self._superscripts):
+            self._hiding, self._open = tag, 1
+        else:
+            self._superscripts += tag == "sup"
+            self._preformatted += tag == "pre"
+            self._parts.append(_LINE if tag == "br" else "")
+            self._end_block(tag)
+
+    def end(self, tag: str) -> None:
+        if self._hiding:
+            self._open -= tag == self._hiding
+            self._hiding = self._hiding if self._open else ""
+        else:
+            self._superscripts -= tag == "sup"
+            self._preformatted -= tag == "pre"
+            self._end_block(tag)
+
+    def _end_block(self, tag: str) -> None:
+        if tag not in _INLINE:
+            self._parts.append(_BLOCK)
+
+    def data(self, text: str) -> None:
+        if not self._hiding:
+            text = text.replace(_BLOCK, " ").replace(_LINE, " ")
+            self._parts.append(text.replace("\n", _LINE) if self._preformatted else text)
+
+    def close(self) -> str:
+        return "".join(self._parts)
+
+
+def _boxes(items: Iterable[Any]) -> Iterator[str]:
+    """The texts of a page's boxes, also of those in figures, as whole pages may be."""
+    layout = import_extra("pdfminer.layout")
+    for item in items:
+        if isinstance(item, layout.LTTextBox):
+            yield item.get_text()
+        elif isinstance(item, layout.LTFigure):
+            yield from _boxes(item)
+
+
+def _paragraphs(boxes: Iterable[str]) -> Iterator[str]:
+    """The texts of boxes, each on one line. A box that goes on within a sentence is part of the
+    one before."""
+    paragraph = ""
+    for box in boxes:
+        text = ""
+        for line in box.replace(_SOFT_HYPHEN, "-").splitlines():
+            text = _join(text, " ".join(line.split()))
+        if paragraph and text[:1].islower() and paragraph[-1] not in ".!?:":
+            paragraph = _join(paragraph, text)
+        elif text:
+            yield from filter(None, [paragraph])
+            paragraph = text
+    yield from filter(None, [paragraph])
+
+
+def _join(text: str, line: str) -> str:
+    """A line and the next one. A word that was divided is whole; "Austria-" and "Hungary" keep the
+    hyphen."""
+    if text[-1:] == "-" and text[-2:-1].isalpha() and line:
+        return (text[:-1] if line[0].islower() else text) + line
+    return f"{text} {line}".strip()

@@ -1,0 +1,131 @@
+"""The files to read documents from, found and read one after the other."""
+
+import os
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Iterable, List, Mapping, Optional
+
+from spacy.vocab import Vocab
+
+from ...errors import describe_error
+from ...files import MAX_BYTES, UniqueNames, find_files, no_file, path_text
+from .documents import ID_FIELD, START, TEXT_FIELD, Failure, Items, Place, Settings
+from .formats import find_format, problem_of_format
+from .plain import read_stdin, read_text
+from .tables import dataset_parts
+
+STDIN = "-"
+# Where a shell puts what <(...) gives, and standard input has its name.
+_OPENED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+
+
+@dataclass
+class Listing:
+    """What is to be read.
+
+    files (List[Path]): The files, folder by folder.
+    failures (List[Failure]): What cannot be read, or is no file.
+    aside (List[Failure]): What is left aside by rule, as hidden files are.
+    """
+
+    files: List[Path] = field(default_factory=list)
+    failures: List[Failure] = field(default_factory=list)
+    aside: List[Failure] = field(default_factory=list)
+
+    @property
+    def has_fields(self) -> bool:
+        """RETURNS (bool): Whether the documents of a file have fields, one of which is the text."""
+        formats = [find_format(file) for file in self.files if not _is_opened(file)]
+        return any(found is not None and found.has_fields for found in formats)
+
+
+def list_files(paths: Iterable[Path]) -> Listing:
+    """Find the files of folders, as they are now. Links are followed, and each folder is read
+    once. Hidden files are left aside, and those whose ending is of no kind that is read; to name
+    such a file is a failure.
+
+    paths (Iterable[Path]): Files, folders, or "-" for standard input, which stays.
+    RETURNS (Listing): The files, and what is not read.
+    """
+    listing = Listing()
+    for path in paths:
+        if os.path.isdir(path):
+            found = find_files(path)
+            parts = set(dataset_parts(found.files))
+            kinds = {file: problem_of_format(file) for file in found.files if file not in parts}
+            listing.files += [file for file, problem in kinds.items() if problem is None]
+            unknown = {file: problem for file, problem in kinds.items() if problem is not None}
+            listing.failures += _failures(found.failures)
+            listing.aside += _failures({**found.aside, **unknown})
+        elif _is_opened(path):
+            listing.files.append(path)
+        elif problem := no_file(path):
+            hint = "Give what it holds on standard input: -"
+            listing.failures.append(Failure(path_text(path), f"{problem} {hint}"))
+        elif problem := problem_of_format(path):
+            listing.failures.append(Failure(path_text(path), problem))
+        else:
+            listing.files.append(path)
+    return listing
+
+
+def _is_opened(path: Path) -> bool:
+    """Whether it is standard input, or what the shell has opened: no name says what it holds."""
+    return str(path) == STDIN or str(path).startswith(_OPENED)
+
+
+def _failures(problems: Mapping[Path, str]) -> List[Failure]:
+    return [Failure(path_text(path), problem) for path, problem in problems.items()]
+
+
+def read_inputs(
+    listing: Listing,
+    vocab: Vocab,
+    *,
+    text_field: str = TEXT_FIELD,
+    id_field: str = ID_FIELD,
+    max_bytes: int = MAX_BYTES,
+    start: Place = START,
+    names: Optional[UniqueNames] = None,
+) -> Items:
+    """Read documents, one after the other, each file as its ending says (`formats.INPUTS`).
+
+    A document without an id is named after its file and its number there, and one whose id has been
+    there has a number after it. Those of `.json` files, which are DocRED's, have the title as id,
+    and are given their entities.
+
+    listing (Listing): The files, and "-" for one text on standard input.
+    vocab (Vocab): The vocabulary of documents from `.spacy` and `.json` files; its language is
+        that of the latter.
+    text_field (str): The field that holds the text, where documents have fields.
+    id_field (str): The field that holds the document's id.
+    max_bytes (int): The most bytes of a text, of a line, or of a row.
+    start (Place): Where to go on. Files before it are not opened.
+    names (Optional[UniqueNames]): The ids that have been there; None for none.
+    YIELDS (Union[InputDocument, Failure]): The documents, and those that cannot be read.
+    """
+    settings = Settings(vocab, text_field, id_field, max_bytes)
+    names = UniqueNames() if names is None else names
+    for number in range(start.file, len(listing.files) + 1):
+        done = start.items if number == start.file else 0
+        items = _try_file(listing.files[number - 1], settings) if number else listing.failures
+        for count, item in enumerate(islice(items, done, None), start=done + 1):
+            item.id = names.give(item.id)
+            item.place = Place(number, count)
+            yield item
+
+
+def _try_file(file: Path, settings: Settings) -> Items:
+    try:
+        yield from _read_file(file, settings)
+    # Whatever is in one file, the others are read.
+    except Exception as error:
+        yield Failure(path_text(file), describe_error(error))
+
+
+def _read_file(file: Path, settings: Settings) -> Items:
+    if str(file) == STDIN:
+        return iter([read_stdin(settings)])
+    found = None if _is_opened(file) else find_format(file)
+    return read_text(file, settings) if found is None else found.read(file, settings)

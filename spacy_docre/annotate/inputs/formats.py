@@ -1,0 +1,99 @@
+"""Which reader a file has, by the ending of its name.
+
+A new format is a reader, a function of file and settings that gives documents, and an entry in
+`INPUTS`.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Callable, Dict, Optional, Tuple
+
+from spacy.training.corpus import FILE_TYPE
+
+from ...data.packed_files import ZSTANDARD, is_packed, unpacked_suffix
+from ...extras import import_extra
+from . import conversion, plain, tables
+from .documents import Items, Settings
+
+# Of an ending that holds no letter, or a space, it is part of the name: "chapter 1.2", "Mr. Smith".
+_ENDING = re.compile(r"\.(?=\d*[^\W\d])\w+")
+
+
+@dataclass(frozen=True)
+class InputFormat:
+    """A format of input files.
+
+    read (Callable[[Path, Settings], Items]): Reads a file.
+    needs (Tuple[str, ...]): The packages of extras that it needs.
+    packed (bool): Whether it may be packed as .gz or .zst.
+    has_fields (bool): Whether documents have fields, one of which is the text.
+    """
+
+    read: Callable[[Path, Settings], Items]
+    needs: Tuple[str, ...] = ()
+    packed: bool = True
+    has_fields: bool = False
+
+
+_TEXT = InputFormat(plain.read_text)
+_HTML = InputFormat(conversion.read_html, ("lxml",))
+_MARKDOWN = InputFormat(conversion.read_markdown)
+_ARROW = InputFormat(tables.read_arrow, ("pyarrow",), packed=False, has_fields=True)
+
+INPUTS: Dict[str, InputFormat] = {
+    # Without an ending, too.
+    "": _TEXT,
+    ".txt": _TEXT,
+    ".md": _MARKDOWN,
+    ".markdown": _MARKDOWN,
+    ".html": _HTML,
+    ".htm": _HTML,
+    ".xhtml": _HTML,
+    ".docx": InputFormat(conversion.read_docx, ("mammoth", "lxml"), packed=False),
+    ".pdf": InputFormat(conversion.read_pdf, ("pdfminer",), packed=False),
+    ".jsonl": InputFormat(plain.read_json_lines, has_fields=True),
+    ".csv": InputFormat(partial(tables.read_csv, delimiters=",;\t|"), has_fields=True),
+    ".tsv": InputFormat(partial(tables.read_csv, delimiters="\t"), has_fields=True),
+    ".parquet": InputFormat(tables.read_parquet, ("pyarrow",), packed=False, has_fields=True),
+    ".arrow": _ARROW,
+    FILE_TYPE: InputFormat(plain.read_spacy, packed=False),
+    ".json": InputFormat(plain.read_docred),
+}
+# A folder that `Dataset.save_to_disk` has written; the file of its state stands for it.
+_DATASET = InputFormat(tables.read_dataset, ("pyarrow",), packed=False, has_fields=True)
+
+
+def find_format(file: Path) -> Optional[InputFormat]:
+    """Find the format of a file by its name.
+
+    file (Path): The file.
+    RETURNS (Optional[InputFormat]): The format; None where there is none of that ending, of
+        whatever case.
+    """
+    if tables.is_dataset(file):
+        return _DATASET
+    ending = unpacked_suffix(file)
+    found = INPUTS.get(ending.lower() if _ENDING.fullmatch(ending) else "")
+    return None if found is None or (is_packed(file) and not found.packed) else found
+
+
+def problem_of_format(file: Path) -> Optional[str]:
+    """Why a file is not read, as far as its name says.
+
+    file (Path): The file.
+    RETURNS (Optional[str]): The reason; None where it is read.
+    """
+    found = find_format(file)
+    if found is None:
+        return (
+            f"Files ending in {''.join(file.suffixes[-2:])} are not read. These are: "
+            f"{', '.join(filter(None, INPUTS))}, and one text on standard input: -"
+        )
+    try:
+        for package in (*found.needs, *(["zstandard"] if file.suffix == ZSTANDARD else [])):
+            import_extra(package)
+    except ImportError as error:
+        return str(error)
+    return None
