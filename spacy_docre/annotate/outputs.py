@@ -11,19 +11,20 @@ import re
 import warnings
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar, Dict, List, Optional, Type
+from typing import ClassVar, Dict, List, Optional, Type
 from urllib.parse import quote
 
 import srsly
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, DocBin
 
-from ..annotations import Entity, Relation
+from ..annotations import Entity
 from ..data.corpus_files import drop_hidden_states
 from ..display.options import Options
 from ..display.render import fill_template
 from ..display.view import DocumentView, view_document
 from ..extras import import_extra
 from ..files import UniqueNames
+from ..records import document_record
 from .inputs import InputDocument
 
 _WIKIDATA_ENTITY = "http://www.wikidata.org/entity/"
@@ -77,12 +78,7 @@ class JsonLines(TextOutput):
     relations with score and evidence. Starts and ends are counted in characters."""
 
     def write(self, doc: Doc, source: InputDocument) -> None:
-        own = {
-            "id": source.id,
-            "text": doc.text,
-            "entities": [_entity_record(entity) for entity in doc._.entities],
-            "relations": [_relation_record(relation) for relation in doc._.relations],
-        }
+        own = {"id": source.id, **document_record(doc)}
         if replaced := sorted(own.keys() & source.fields.keys()):
             warnings.warn(
                 f"Fields of the input are replaced by those of the output: {', '.join(replaced)}. "
@@ -182,8 +178,6 @@ class Turtle(Rdf):
 class Html(Output):
     """A page that shows the documents. What it shows is held in memory until the end."""
 
-    needs = "networkx"
-
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.options = Options()
@@ -256,30 +250,6 @@ def choose_output(path: Path) -> Type[Output]:
     if output.needs is not None:
         import_extra(output.needs)
     return output
-
-
-def _entity_record(entity: Entity) -> Dict[str, Any]:
-    return {
-        "id": entity.index,
-        "text": entity.text,
-        "label": entity.label_,
-        "mentions": [_span_record(span) for span in entity.mentions],
-    }
-
-
-def _relation_record(relation: Relation) -> Dict[str, Any]:
-    return {
-        "head": relation.head.index,
-        "tail": relation.tail.index,
-        "label": relation.label_,
-        "name": relation.name,
-        "score": relation.score,
-        "evidence": [_span_record(span) for span in relation.evidence],
-    }
-
-
-def _span_record(span: Span) -> Dict[str, Any]:
-    return {"start": span.start_char, "end": span.end_char, "text": span.text}
 
 
 def _xml_text(text: str) -> str:

@@ -24,6 +24,10 @@ _Labels = Annotated[
     Optional[List[str]],
     Opt("--label", "-l", help="Label of the entities to mark. May be repeated"),
 ]
+_ShortNames = Annotated[
+    bool,
+    Opt("--short-names", help="Show Wikidata's relations by short names, such as 'located in'"),
+]
 _Limit = Annotated[int, Opt("--limit", "-n", min=0, help="Number of documents, 0 for all")]
 
 
@@ -33,6 +37,7 @@ def render_cli(
     threshold: _LowestScore = 0.0,
     relations: _Relations = None,
     labels: _Labels = None,
+    short_names: _ShortNames = False,
     limit: _Limit = 0,
     code: Code = None,
     force: Force = False,
@@ -44,14 +49,17 @@ def render_cli(
     """
     from ..data.corpus_files import read_spacy_docs
     from ..display.render import to_html
-    from ..extras import import_extra
     from ..files import written_whole
 
     refuse_existing([output], force)
     import_code(code)
-    options = {"threshold": threshold, "relations": relations or None, "labels": labels or None}
+    options = {
+        "threshold": threshold,
+        "relations": relations or None,
+        "labels": labels or None,
+        "short_names": short_names,
+    }
     with exit_on_error(f"Cannot render {docs}"):
-        import_extra("networkx")
         documents = list(islice(read_spacy_docs(docs, Vocab()), limit or None))
         html = to_html(documents, page=True, options=options, strict=True)
         with written_whole([output]) as written:
