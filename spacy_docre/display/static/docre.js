@@ -42,8 +42,10 @@ function makeDocument(root, article) {
   const views = { text: makeText(model, part(".prose")) };
   let pinned = null;
   let waiting = 0;
+  let lit = NOTHING;
 
   function light(what) {
+    lit = what;
     for (const view of Object.values(views)) view.light(what, pinned);
   }
   function restore() {
@@ -60,7 +62,7 @@ function makeDocument(root, article) {
     if (!shown.includes(pinned)) pinned = null;
     restore();
     clearTimeout(waiting);
-    waiting = setTimeout(() => { views.graph?.draw(shown); restore(); }, PAUSE);
+    waiting = setTimeout(() => { views.graph?.draw(shown); light(lit); }, PAUSE);
   }
 
   const acts = {

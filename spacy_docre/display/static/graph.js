@@ -56,7 +56,9 @@ function makeGraph(section, acts) {
     event.preventDefault();
   });
   // A wheel scrolls the page, until the graph has been chosen.
-  canvas.addEventListener("pointerdown", () => canvas.focus({ preventScroll: true }));
+  for (const press of ["mousedown", "touchstart"]) {
+    canvas.addEventListener(press, () => canvas.focus({ preventScroll: true }));
+  }
   canvas.addEventListener("focus", () => cy.userZoomingEnabled(true));
   canvas.addEventListener("blur", () => cy.userZoomingEnabled(false));
   cy.on("mouseover", "node", (event) => acts.overEntities([event.target.data("entity")]));

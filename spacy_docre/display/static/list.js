@@ -34,6 +34,7 @@ function makeList(model, section, onFilter) {
     body.parentElement.setAttribute("aria-rowcount", shown.length + 1);
   }
   function filter() {
+    section.querySelector(".value").textContent = Number(filters.elements.score.value).toFixed(2);
     shown = filtered(model.relations, filters.elements).sort(comparison(order));
     show();
     onFilter(shown);
@@ -104,10 +105,9 @@ function moveInRow(event) {
   event.preventDefault();
 }
 
-function filtered(relations, { relation, query, score, least }) {
+function filtered(relations, { relation, query, score }) {
   const words = query.value.trim().toLowerCase();
   const lowest = Number(score.value);
-  least.value = lowest.toFixed(2);
   return relations.filter((one) => (relation.value === "" || one.type.name === relation.value)
     && one.score >= lowest && one.words.includes(words));
 }
