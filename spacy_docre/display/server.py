@@ -78,6 +78,14 @@ def make_app(
     def describe() -> Answer:
         return description, 200
 
+    _tell_errors(app, page)
+    app.after_request(_restrict)
+    return app
+
+
+def _tell_errors(app: Flask, page: "_Page") -> None:
+    """People are told on the page, programs in JSON."""
+
     @app.errorhandler(Refusal)
     def refuse(refusal: Refusal) -> Answer:
         if request.path == api.PATH:
@@ -86,16 +94,13 @@ def make_app(
 
     @app.errorhandler(413)
     def refuse_body(error: Any) -> Answer:
-        return refuse(annotator.too_long())
+        return refuse(page.annotator.too_long())
 
     def fail(error: Any) -> Any:
-        """Programs are told in JSON."""
         return ({"error": error.description}, error.code) if request.path == api.PATH else error
 
     for status in (400, 403, 405, 415):
         app.register_error_handler(status, fail)
-    app.after_request(_restrict)
-    return app
 
 
 class _Page:
