@@ -30,6 +30,7 @@ TOPICS = {
     "cli/test_options.py",
     "cli/test_start.py",
     "display/test_browser.py",
+    "display/test_graph.py",
     # What is learnt of evidence, by objective and store together.
     "distillation/test_evidence.py",
     "evaluation/test_white_space.py",

@@ -11,10 +11,10 @@ from spacy.util import import_file, minibatch
 from thinc.api import require_gpu
 
 from ..errors import describe_error
+from ..records import document_record
 from .batch import Item, Result, annotate_batch
 from .inputs import Failure, InputDocument
 from .parquet import column_types
-from .records import columns_record
 
 _Batch = TypeVar("_Batch")
 
@@ -124,7 +124,7 @@ def _item(id_: Any, text: Any) -> Item:
 def _row(result: Result) -> Mapping[str, Any]:
     try:
         if not isinstance(result, Failure):
-            return {**columns_record(result[0]), "error": None}
+            return {**document_record(result[0]), "error": None}
         problem = result.problem
     except Exception as error:
         problem = describe_error(error)

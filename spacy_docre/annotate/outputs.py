@@ -23,10 +23,10 @@ from ..display.render import fill_template
 from ..display.view import DocumentView, view_document
 from ..extras import import_extra
 from ..files import UniqueNames
+from ..records import document_record
 from .inputs import InputDocument
 from .output_file import Output
 from .parquet import Parquet
-from .records import entity_record, relation_record
 
 _WIKIDATA_ENTITY = "http://www.wikidata.org/entity/"
 _WIKIDATA_PROPERTY = "http://www.wikidata.org/prop/direct/"
@@ -53,12 +53,7 @@ class JsonLines(TextOutput):
     relations with score and evidence. Starts and ends are counted in characters."""
 
     def write(self, doc: Doc, source: InputDocument) -> None:
-        own = {
-            "id": source.id,
-            "text": doc.text,
-            "entities": [entity_record(entity) for entity in doc._.entities],
-            "relations": [relation_record(relation) for relation in doc._.relations],
-        }
+        own = {"id": source.id, **document_record(doc)}
         if replaced := sorted(own.keys() & source.fields.keys()):
             warnings.warn(
                 f"Fields of the input are replaced by those of the output: {', '.join(replaced)}. "
@@ -157,8 +152,6 @@ class Turtle(Rdf):
 
 class Html(Output):
     """A page that shows the documents. What it shows is held in memory until the end."""
-
-    needs = "networkx"
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

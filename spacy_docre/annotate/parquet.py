@@ -8,9 +8,9 @@ from typing import Any, Dict, List
 from spacy.tokens import Doc
 
 from ..extras import import_extra
+from ..records import document_record
 from .inputs import InputDocument
 from .output_file import Output
-from .records import columns_record
 
 # What is held of a file until it becomes a row group, in bytes.
 _GROUP_BYTES = 2**25
@@ -66,7 +66,7 @@ class Parquet(Output):
 
     def write(self, doc: Doc, source: InputDocument) -> None:
         fields = json.dumps(source.fields, ensure_ascii=False, allow_nan=False)
-        row = {"id": source.id, "text": doc.text, "fields": fields, **columns_record(doc)}
+        row = {"id": source.id, "fields": fields, **document_record(doc)}
         # By itself, so that what it cannot hold is found now.
         batch = import_extra("pyarrow").RecordBatch.from_pylist([row], schema=_schema())
         self._rows.append(batch)

@@ -32,6 +32,10 @@ _Labels = Annotated[
 ]
 # -l is --label.
 _Lang = Annotated[str, Opt("--lang", help="Language of the texts of a JSON file")]
+_ShortNames = Annotated[
+    bool,
+    Opt("--short-names", help="Show Wikidata's relations by short names, such as 'located in'"),
+]
 _Limit = Annotated[int, Opt("--limit", "-n", min=0, help="Number of documents, 0 for all")]
 
 
@@ -41,6 +45,7 @@ def render_cli(
     threshold: _LowestScore = 0.0,
     relations: _Relations = None,
     labels: _Labels = None,
+    short_names: _ShortNames = False,
     limit: _Limit = 0,
     lang: _Lang = "en",
     code: Code = None,
@@ -55,14 +60,17 @@ def render_cli(
     from ..data.corpus_files import read_docs
     from ..data.packed_files import unpacked_suffix
     from ..display.render import to_html
-    from ..extras import import_extra
     from ..files import written_whole
 
     refuse_existing([output], force)
     import_code(code)
-    options = {"threshold": threshold, "relations": relations or None, "labels": labels or None}
+    options = {
+        "threshold": threshold,
+        "relations": relations or None,
+        "labels": labels or None,
+        "short_names": short_names,
+    }
     with exit_on_error(f"Cannot render {docs}"):
-        import_extra("networkx")
         read = read_annotated_json if unpacked_suffix(docs) == ".jsonl" else read_docs
         documents = list(islice(read(docs, Vocab(), lang=lang), limit or None))
         if not documents:

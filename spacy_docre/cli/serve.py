@@ -33,14 +33,15 @@ def serve_cli(
     code: Code = None,
 ) -> None:
     """
-    Show what a pipeline finds in texts, on a page with a text box.
+    Show what a pipeline finds in texts, on a page with a text box, or as JSON.
 
-    By default the page can be reached from this machine only.
+    Programs send texts to /api/relations, which /openapi.json describes. By default the server
+    can be reached from this machine only.
     """
     from ..extras import import_extra
 
     with exit_on_error("Cannot serve"):
-        for package in ("waitress", "flask", "networkx"):
+        for package in ("waitress", "flask"):
             import_extra(package)
     from ..display.connections import make_server
     from ..display.server import make_app

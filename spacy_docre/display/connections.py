@@ -11,7 +11,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import MultiSocketServer, TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
-from .server import AT_ONCE, WAITING
+from .annotator import AT_ONCE, WAITING
 
 # A thread is left for the page itself, whatever is annotated.
 _THREADS = AT_ONCE + WAITING + 2

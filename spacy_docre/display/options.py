@@ -2,11 +2,13 @@
 
 from difflib import get_close_matches
 from functools import cached_property
-from typing import AbstractSet, Any, Container, Dict, Iterable, List, Mapping, Optional
+from typing import AbstractSet, Any, Container, Dict, Iterable, List, Mapping, Optional, Union
 from zlib import crc32
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from spacy.util import registry
+
+from .short_names import SHORT_NAMES
 
 _COLORS = {
     "PER": "#3b82f6",
@@ -33,6 +35,8 @@ class Options(BaseModel):
         relation is about is marked in any case.
     threshold (float): Show relations of at least this score.
     relations (Optional[List[str]]): Labels or names of the relations to show; None for all.
+    short_names (Union[bool, Dict[str, str]]): The name to show for each relation label, where
+        its own is long; True for short names of Wikidata's properties.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -41,6 +45,7 @@ class Options(BaseModel):
     labels: Optional[List[str]] = None
     threshold: float = Field(default=0.0, ge=0.0, le=1.0)
     relations: Optional[List[str]] = None
+    short_names: Union[bool, Dict[str, str]] = False
 
     def color(self, label: str) -> str:
         """The colour of an entity label: that of the options, or of a package that registers
@@ -51,6 +56,17 @@ class Options(BaseModel):
         """
         usual = _PALETTE[crc32(label.encode("utf8")) % len(_PALETTE)]
         return self._known_colors.get(label, usual)
+
+    def shown_name(self, label: str, name: str) -> str:
+        """The name by which a relation is shown.
+
+        label (str): Its label.
+        name (str): Its name.
+        RETURNS (str): The short name, where one is asked for and known.
+        """
+        short = self.short_names
+        names = short if isinstance(short, dict) else SHORT_NAMES if short else {}
+        return names.get(label, name)
 
     @cached_property
     def _known_colors(self) -> Dict[str, str]:
@@ -78,13 +94,22 @@ def read_options(options: Mapping[str, Any]) -> Options:
     try:
         return Options(**options)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
-        )
         raise ValueError(
-            f"These options cannot be used: {problems}. The options are "
+            f"These options cannot be used: {tell_problems(error)}. The options are "
             f"{', '.join(Options.model_fields)}."
         ) from None
+
+
+def tell_problems(error: ValidationError) -> str:
+    """Tell what is wrong with values, in one line.
+
+    error (ValidationError): What pydantic has found.
+    RETURNS (str): Each field and its problem.
+    """
+    return "; ".join(
+        ": ".join(filter(None, (".".join(map(str, problem["loc"])), problem["msg"])))
+        for problem in error.errors()
+    )
 
 
 def mistyped_names(

@@ -2,6 +2,7 @@
 
 import warnings
 from functools import lru_cache
+from importlib.resources import files
 from typing import Any, Iterable, Mapping, Optional, Set, Union
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -9,7 +10,6 @@ from spacy.tokens import Doc
 from spacy.util import is_in_jupyter
 
 from ..annotations import document_title, has_entities
-from ..extras import import_extra
 from .options import mistyped_names, read_options, usual_colors
 from .view import view_document
 
@@ -28,11 +28,11 @@ def render(
     page (bool): Whether to give a whole HTML page, instead of a part of one.
     jupyter (Optional[bool]): Whether to show it in a Jupyter notebook; None to find out.
     options (Mapping[str, Any]): `colors` of entity labels, `labels` of the entities to mark,
-        `threshold` of the relations' scores, `relations` to show, by label or name.
+        `threshold` of the relations' scores, `relations` to show, by label or name,
+        `short_names` of relations.
     RETURNS (Optional[str]): The HTML; None where it is shown in a notebook.
     RAISES (ValueError): If the options cannot be used, or name a relation or label that neither
         the documents nor their vocabulary have, or if something else than Docs is given.
-    RAISES (ImportError): If networkx is not installed.
     """
     html = to_html([docs] if isinstance(docs, Doc) else docs, page=page, options=options)
     if jupyter or (jupyter is None and is_in_jupyter()):
@@ -52,8 +52,6 @@ def to_html(
         they may be known to the vocabulary alone otherwise.
     RETURNS (str): The HTML.
     """
-    # Graphs need it: found to be missing before the first document is asked for.
-    import_extra("networkx")
     choices = read_options(options)
     views = []
     relations: Set[str] = set()
@@ -104,6 +102,14 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # JSON is small, and its markup characters are escaped.
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     # Of relations that a pipeline has found; a report shows errors.
-    environment.globals.update(noun="relations", has_scores=True)
+    environment.globals.update(asset=_asset, noun="relations", has_scores=True, has_graph=True)
     return environment
+
+
+@lru_cache(maxsize=None)
+def _asset(name: str) -> str:
+    """A file of `static/`, to be put into a page as it is."""
+    return files(__package__).joinpath("static", name).read_text("utf8")

@@ -1,38 +1,31 @@
-"""The local page of `docre serve`: a text box, and what a pipeline finds in the text."""
+"""What `docre serve` answers: a page with a text box, and JSON to programs."""
 
-import logging
-from functools import partial
 from ipaddress import ip_address
-from threading import BoundedSemaphore
-from typing import AbstractSet, Optional, Tuple
+from typing import AbstractSet, Any, Callable, Dict, Sequence, Tuple, Union
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, request
+from pydantic import ValidationError
 from spacy.language import Language
-from spacy.tokens import Doc
 
-from ..pipeline.doc_relation_extractor import DocRelationExtractor
-from .options import Options
+from ..records import document_record
+from . import api
+from .annotator import LOWEST_THRESHOLD, Annotator, Refusal
+from .options import Options, tell_problems
 from .render import fill_template
 from .view import DocumentView, view_document
 
 # More than this cannot be a text of the allowed length: UTF-8, percent-encoded, has up to
-# twelve bytes a character.
+# twelve bytes a character, and so has JSON.
 _BYTES_PER_CHARACTER = 12
-# So many texts are annotated at once, and so many more may wait: the memory for them is bounded.
-AT_ONCE = 2
-WAITING = 6
-_LOGGER = logging.getLogger(__name__)
-_BUSY = "The server is busy with other texts: try again in a moment."
-_NO_TEXT = "There is no text yet: write or paste one."
-# The time that spaCy's tokenizer takes grows with the square of a word's length.
-_LONGEST_WORD = 1000
-_LONG_WORD = f"A word of the text is longer than {_LONGEST_WORD:,} characters: put spaces into it."
-_TOO_LARGE = "This text needs more memory than there is: give a part of it."
+# Of English, as are the pipelines that it is offered for.
+_EXAMPLE = (
+    "Marie Curie was born in Warsaw, the capital of Poland. She studied at the University of "
+    "Paris, where she met Pierre Curie. They married in 1895, and shared the Nobel Prize in "
+    "Physics in 1903. Their daughter Irène Joliot-Curie was born in Paris."
+)
 
-
-class _TooManyEntities(ValueError):
-    """A text has more entities than are scored."""
+Answer = Tuple[Union[str, Dict[str, Any]], int]
 
 
 def make_app(
@@ -43,7 +36,7 @@ def make_app(
     max_entities: int = 300,
     names: AbstractSet[str] = frozenset({"localhost"}),
 ) -> Flask:
-    """Make the page.
+    """Make the server's page and its JSON.
 
     nlp (Language): The pipeline.
     title (str): What the page calls it.
@@ -56,10 +49,9 @@ def make_app(
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = _BYTES_PER_CHARACTER * max_length + 1000
     app.config["MAX_FORM_MEMORY_SIZE"] = app.config["MAX_CONTENT_LENGTH"]
-    annotator = _Annotator(nlp, max_entities)
-
-    page = partial(_page, title, max_length)
-    too_long = f"The text is longer than {max_length:,} characters: give a part of it."
+    annotator = Annotator(nlp, max_length, max_entities)
+    page = _Page(annotator, title)
+    description = api.describe(title, nlp.meta.get("version", ""), max_length)
 
     @app.before_request
     def check_caller() -> None:
@@ -68,91 +60,112 @@ def make_app(
             _check_origin()
 
     @app.get("/")
-    def show_form() -> Tuple[str, int]:
-        return page()
+    def show_form() -> Answer:
+        return page.show(text=_EXAMPLE if page.has_example and "example" in request.args else "")
 
     @app.post("/")
-    def annotate() -> Tuple[str, int]:
-        # Browsers send the line breaks of forms as two characters.
-        text = request.form.get("text", "").replace("\r\n", "\n")
-        if not text.strip():
-            return page(problem=_NO_TEXT, status=400)
-        if len(text) > max_length:
-            return page(text, too_long, status=413)
-        if max(map(len, text.split())) > _LONGEST_WORD:
-            return page(text, _LONG_WORD, status=413)
-        view, problem, status = annotator.answer(text)
-        return page(text, problem, status, view)
+    def show_relations() -> Answer:
+        return page.answer()
 
-    @app.errorhandler(413)
-    def refuse(error: Exception) -> Tuple[str, int]:
-        return page(problem=too_long, status=413)
+    @app.post(api.PATH)
+    def find_relations() -> Answer:
+        if not request.is_json:
+            abort(415, "Send JSON, and say so: Content-Type: application/json.")
+        wanted = _read(api.Request.model_validate_json, request.get_data())
+        return document_record(annotator.annotate(wanted.text, wanted.threshold)), 200
 
+    @app.get(api.DESCRIPTION)
+    def describe() -> Answer:
+        return description, 200
+
+    _tell_errors(app, page)
     app.after_request(_restrict)
     return app
 
 
-def _page(
-    title: str,
-    max_length: int,
-    text: str = "",
-    problem: str = "",
-    status: int = 200,
-    view: Optional[DocumentView] = None,
-) -> Tuple[str, int]:
-    html = fill_template(
-        "serve.html",
-        documents=[] if view is None else [view],
-        text=text,
-        problem=problem,
-        title=title,
-        max_length=max_length,
-    )
-    return html, status
+def _tell_errors(app: Flask, page: "_Page") -> None:
+    """People are told on the page, programs in JSON."""
+
+    @app.errorhandler(Refusal)
+    def refuse(refusal: Refusal) -> Answer:
+        if request.path == api.PATH:
+            return {"error": str(refusal)}, refusal.status
+        return page.show(problem=str(refusal), status=refusal.status)
+
+    @app.errorhandler(413)
+    def refuse_body(error: Any) -> Answer:
+        return refuse(page.annotator.too_long())
+
+    def fail(error: Any) -> Any:
+        return ({"error": error.description}, error.code) if request.path == api.PATH else error
+
+    for status in (400, 403, 405, 415):
+        app.register_error_handler(status, fail)
 
 
-class _Annotator:
-    """Annotates texts, of several callers at once. A text's failure is not the server's.
+class _Page:
+    """The page with a text box.
 
-    nlp (Language): The pipeline.
-    max_entities (int): The most entities of a text.
+    annotator (Annotator): Annotates its texts.
+    title (str): What the page calls the pipeline.
     """
 
-    def __init__(self, nlp: Language, max_entities: int) -> None:
-        self.nlp = nlp
-        self.max_entities = max_entities
-        self.room, self.turn = BoundedSemaphore(AT_ONCE + WAITING), BoundedSemaphore(AT_ONCE)
+    def __init__(self, annotator: Annotator, title: str) -> None:
+        self.annotator = annotator
+        self.title = title
+        self.has_example = annotator.nlp.lang == "en"
 
-    def answer(self, text: str) -> Tuple[Optional[DocumentView], str, int]:
-        """What to show of a text, or the problem with it; and the status of the answer."""
-        if not self.room.acquire(blocking=False):
-            return None, _BUSY, 503
+    def show(
+        self,
+        text: str = "",
+        threshold: str = "",
+        problem: str = "",
+        status: int = 200,
+        documents: Sequence[DocumentView] = (),
+    ) -> Answer:
+        """The page, with what has been entered."""
+        html = fill_template(
+            "serve.html",
+            documents=documents,
+            text=text,
+            threshold=threshold,
+            problem=problem,
+            title=self.title,
+            max_length=self.annotator.max_length,
+            own_threshold=self.annotator.threshold,
+            lowest_threshold=LOWEST_THRESHOLD,
+            has_example=self.has_example,
+            description=api.DESCRIPTION,
+        )
+        return html, status
+
+    def answer(self) -> Answer:
+        """The page of the text that was sent."""
+        # Browsers send the line breaks of forms as two characters.
+        text = request.form.get("text", "").replace("\r\n", "\n")
+        threshold = request.form.get("threshold", "")
         try:
-            with self.turn:
-                return view_document(self._annotate(text), "Text", Options()), "", 200
-        except _TooManyEntities as error:
-            return None, str(error), 422
-        except Exception as error:
-            _LOGGER.exception("A text cannot be annotated")
-            if isinstance(error, MemoryError) or "memory" in str(error):
-                return None, _TOO_LARGE, 413
-            return None, f"This text cannot be annotated: {error}", 500
-        finally:
-            self.room.release()
+            values = {"text": text, "threshold": _number(threshold)}
+            wanted = _read(api.Request.model_validate, values)
+            doc = self.annotator.annotate(wanted.text, wanted.threshold)
+        except Refusal as refusal:
+            return self.show(text, threshold, str(refusal), refusal.status)
+        return self.show(text, threshold, documents=[view_document(doc, "Text", Options())])
 
-    def _annotate(self, text: str) -> Doc:
-        """As `nlp(text)`, with a look at the number of entities before their pairs are scored."""
-        doc = self.nlp.make_doc(text)
-        for _, component in self.nlp.pipeline:
-            if isinstance(component, DocRelationExtractor):
-                number = len(component.entity_policy.choose(doc).entities)
-                if number > self.max_entities:
-                    raise _TooManyEntities(
-                        f"The text has {number:,} entities, and the most is "
-                        f"{self.max_entities:,}: give a part of it."
-                    )
-            doc = component(doc)
-        return doc
+
+def _read(check: Callable[[Any], api.Request], values: Any) -> api.Request:
+    try:
+        return check(values)
+    except ValidationError as error:
+        raise Refusal(f"This cannot be read: {tell_problems(error)}.", 400) from None
+
+
+def _number(text: str) -> Union[float, str, None]:
+    """The number in a field; what is none is left for the check."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return text
 
 
 def _check_host(names: AbstractSet[str]) -> None:

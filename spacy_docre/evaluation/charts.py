@@ -234,6 +234,9 @@ def _html(traces: List[Any], title: str, *, height: int = 380, **layout: Any) ->
         height=height,
         margin=margin,
         template="plotly_white",
+        # Seen through: the page's script sets the other colours, for light and dark.
+        paper_bgcolor="rgba(0, 0, 0, 0)",
+        plot_bgcolor="rgba(0, 0, 0, 0)",
         **layout,
     )
     return figure.to_html(

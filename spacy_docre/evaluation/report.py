@@ -128,6 +128,7 @@ def to_page(
         num_nowhere=num_nowhere,
         noun="errors",
         has_scores=evaluation.has_scores,
+        has_graph=False,
         num_with_errors=len(by_document),
         documents=[_view(docs[name], errors, evaluation, names) for name, errors in shown.items()],
     )
@@ -192,7 +193,7 @@ def _view(
             )
         )
     set_relations(shown, triples)
-    return view_document(shown, title, Options(), draw=False)
+    return view_document(shown, title, Options())
 
 
 def _describe(error: Outcome, names: Mapping[str, str]) -> str:

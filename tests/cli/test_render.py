@@ -48,6 +48,18 @@ def test_options() -> None:
     assert "born in" not in Path("none.html").read_text()
 
 
+def test_short_names() -> None:
+    (doc,) = list(DocBin().from_disk("docs.spacy").get_docs(spacy.blank("en").vocab))[:1]
+    doc._.relations = [Triple(0, 1, "P131", 0.5, "located in the administrative entity")]
+    DocBin(store_user_data=True, docs=[doc]).to_disk("long.spacy")
+    for options, name in (
+        ((), "located in the administrative entity"),
+        (("--short-names",), "located in"),
+    ):
+        assert run("long.spacy", "page.html", "--force", *options).exit_code == 0
+        assert f"Ada: {name}: Oslo" in Path("page.html").read_text()
+
+
 def test_existing_output() -> None:
     Path("page.html").write_text("precious")
     result = run("docs.spacy", "page.html")

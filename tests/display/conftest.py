@@ -1,6 +1,9 @@
 """Documents to show."""
 
+import json
+import re
 from pathlib import Path
+from typing import Any, Dict, List
 
 import pytest
 import spacy
@@ -12,6 +15,14 @@ from spacy_docre import Triple
 WORDS = (
     "Ada Lane was born in Oslo . She worked for <script>alert(1)</script> & Sons . Oslo is a town ."
 ).split()
+
+
+def sent(html: str) -> List[Dict[str, Any]]:
+    """What a page is sent of its documents, as a browser reads it."""
+    return [
+        json.loads(data)
+        for data in re.findall(r'<script type="application/json">(.*?)</script', html, re.DOTALL)
+    ]
 
 
 @pytest.fixture
@@ -41,5 +52,8 @@ def nlp(trained_folder: Path) -> Language:
     nlp = spacy.load(trained_folder)
     ruler = nlp.add_pipe("entity_ruler", first=True)
     ruler.add_patterns([{"label": "THING", "pattern": name} for name in ("Ada Lane", "Oslo")])
-    nlp.get_pipe("doc_relation_extractor").cfg["threshold"] = 0.0
+    extractor = nlp.get_pipe("doc_relation_extractor")
+    # Scores in the middle, as those of a pipeline that has learnt more.
+    extractor.calibrate(scale=1.0, shift=8.0)
+    extractor.cfg["threshold"] = 0.0
     return nlp

@@ -9,8 +9,9 @@ from typing import Any, Callable, Iterator, List, Tuple
 import pytest
 from spacy.language import Language
 
+from spacy_docre.display.annotator import AT_ONCE, WAITING
 from spacy_docre.display.connections import make_server
-from spacy_docre.display.server import AT_ONCE, WAITING, make_app
+from spacy_docre.display.server import make_app
 
 MAX_LENGTH = 200
 PATIENCE = 20.0

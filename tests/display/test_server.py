@@ -1,13 +1,16 @@
 """The page of `docre serve`, with the real pipeline."""
 
-from typing import Dict
+from typing import Dict, List
 
 import pytest
 from flask.testing import FlaskClient
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from spacy_docre.display.server import AT_ONCE, WAITING, make_app
+from spacy_docre.display.annotator import AT_ONCE, WAITING
+from spacy_docre.display.server import make_app
+
+from .conftest import sent
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +28,38 @@ def test_form(client: FlaskClient) -> None:
 def test_relations_of_a_text(client: FlaskClient) -> None:
     answer = client.post("/", data={"text": "Ada Lane was born in Oslo .\r\nYes"})
     assert answer.status_code == 200
-    assert "born in" in answer.text and 'class="mention"' in answer.text
+    (data,) = sent(answer.text)
+    assert data["text"] == "Ada Lane was born in Oslo .\nYes"
+    assert [label for label, *_ in data["types"]] and data["relations"]
     # The text stays in the box.
     assert "Ada Lane was born in Oslo .\nYes</textarea>" in answer.text
+
+
+def test_example(client: FlaskClient) -> None:
+    assert 'href="/?example"' in client.get("/").text
+    assert "Marie Curie" not in client.get("/").text
+    assert "Marie Curie was born" in client.get("/?example").text
+
+
+def test_threshold(client: FlaskClient) -> None:
+    """That of the pipeline, or another for one text."""
+
+    def scores(threshold: str) -> List[float]:
+        values = {"text": "Ada Lane was born in Oslo .", "threshold": threshold}
+        answer = client.post("/", data=values)
+        assert answer.status_code == 200 and f'value="{threshold}"' in answer.text
+        return [relation[4] for relation in sent(answer.text)[0]["relations"]]
+
+    own = scores("")
+    assert len(own) > 1 and own[0] > own[1]
+    assert scores(str(own[0] - 0.001)) == [score for score in own if score > own[0] - 0.001]
+    assert scores("") == own
+
+
+@pytest.mark.parametrize("threshold", ["0", "1.1", "nan", "high"])
+def test_thresholds_that_are_none(client: FlaskClient, threshold: str) -> None:
+    answer = client.post("/", data={"text": "Oslo", "threshold": threshold})
+    assert answer.status_code == 400 and "threshold: Input should be" in answer.text
 
 
 @pytest.mark.parametrize("text", ["", "  \r\n "])
@@ -47,6 +79,12 @@ def test_longest_text_is_taken(client: FlaskClient) -> None:
     assert client.post("/", data={"text": "\U0001f600" * 200}).status_code == 200
 
 
+def test_a_long_body_of_a_program(client: FlaskClient) -> None:
+    body = b'{"text": "' + b"x" * 100_000 + b'"}'
+    answer = client.post("/api/relations", data=body, content_type="application/json")
+    assert answer.status_code == 413 and "longer than 200" in answer.json["error"]
+
+
 def test_a_word_that_takes_the_tokenizer_long(nlp: Language) -> None:
     client = make_app(nlp, title="a", max_length=20_000, names={"localhost"}).test_client()
     answer = client.post("/", data={"text": "well " + "\U0001f600" * 19_000})
@@ -61,7 +99,10 @@ def test_markup_is_text(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize(
     "path, method, status",
-    [("/", "GET", 200), ("/", "POST", 400), ("/", "PUT", 405), ("/none", "GET", 404)],
+    [
+        *(("/", "GET", 200), ("/", "POST", 400), ("/", "PUT", 405), ("/none", "GET", 404)),
+        *(("/openapi.json", "GET", 200), ("/api/relations", "POST", 415)),
+    ],
 )
 def test_no_page_loads_or_sends_anything(
     client: FlaskClient, path: str, method: str, status: int
@@ -92,7 +133,7 @@ def test_its_own_names(client: FlaskClient, host: str) -> None:
         *("127.0.0.1.evil.example", "localhost@evil.example", "[::1", "[evil]", "::1", ".", "1"),
     ],
 )
-@pytest.mark.parametrize("path", ["/", "/none"])
+@pytest.mark.parametrize("path", ["/", "/none", "/openapi.json"])
 def test_other_hosts_are_refused(client: FlaskClient, path: str, host: str) -> None:
     """A page elsewhere could give its own name this machine's address."""
     answer = client.get(path, headers={"Host": host})
@@ -136,6 +177,8 @@ def test_posts_of_its_own_page(client: FlaskClient, headers: Dict[str, str]) -> 
 def test_posts_of_other_pages_are_refused(client: FlaskClient, headers: Dict[str, str]) -> None:
     answer = client.post("/", data={"text": "Oslo"}, headers=headers)
     assert answer.status_code == 403 and "own page" in answer.text
+    answer = client.post("/api/relations", json={"text": "Oslo"}, headers=headers)
+    assert answer.status_code == 403 and "own page" in answer.json["error"]
 
 
 def test_a_text_of_too_many_entities(nlp: Language) -> None:

@@ -1,71 +1,56 @@
 """What a page shows of a document."""
 
-from typing import List, Tuple
+from spacy.tokens import Doc
 
-import spacy
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from spacy.tokens import Doc, Span
-
+from spacy_docre import Triple
 from spacy_docre.display.options import Options
 from spacy_docre.display.view import view_document
 
-NUM_TOKENS = 12
-spans = st.tuples(st.integers(0, NUM_TOKENS - 1), st.integers(1, 6)).map(
-    lambda pair: (pair[0], min(pair[0] + pair[1], NUM_TOKENS))
-)
 
-
-@given(
-    st.lists(st.lists(spans, min_size=1, max_size=3), max_size=5),
-    st.sets(st.integers(1, NUM_TOKENS - 1)),
-    st.lists(st.booleans(), min_size=NUM_TOKENS, max_size=NUM_TOKENS),
-)
-@settings(deadline=None)
-def test_segments_are_the_text(
-    entities: List[List[Tuple[int, int]]], starts: set, spaces: List[bool]
-) -> None:
-    """However mentions overlap and cross sentences, nothing of the text is lost or doubled,
-    and each character belongs to the entities that have a mention there."""
-    doc = Doc(
-        spacy.blank("en").vocab,
-        words=[f"w{index}" for index in range(NUM_TOKENS)],
-        spaces=spaces,
-        sent_starts=[index == 0 or index in starts for index in range(NUM_TOKENS)],
-    )
-    doc._.entities = [[Span(doc, *mention, label="X") for mention in e] for e in entities]
+def test_places_are_those_of_the_text(doc: Doc) -> None:
     view = view_document(doc, "title", Options())
-    assert len(view.sentences) == len(list(doc.sents))
-    segments = [segment for sentence in view.sentences for segment in sentence]
-    assert "".join(segment.text + segment.space for segment in segments) == doc.text
-    covering = [set(segment.entities) for segment in segments for _ in segment.text.split("w")[1:]]
-    # A segment without spaces holds several words, so count them by their letter.
-    assert covering == [
-        {
-            index
-            for index, mentions in enumerate(entities)
-            if any(start <= token < end for start, end in mentions)
-        }
-        for token in range(NUM_TOKENS)
+    assert view.text == doc.text and view.title == "title"
+    assert [view.text[start:end] for start, end in view.sentences] == [s.text for s in doc.sents]
+    assert [[view.text[start:end] for start, end in e.mentions] for e in view.entities] == [
+        ["Ada Lane", "She"],
+        ["Oslo", "Oslo"],
+        ["<script>alert(1)</script> & Sons"],
+        ["town"],
     ]
 
 
 def test_a_document_without_sentences_is_one(doc: Doc) -> None:
     bare = Doc(doc.vocab, words=["a", "b"])
     bare._.entities = []
-    assert len(view_document(bare, "", Options()).sentences) == 1
+    assert view_document(bare, "", Options()).sentences == [(0, 3)]
     assert view_document(Doc(doc.vocab), "", Options()).sentences == []
 
 
 def test_evidence_by_index(doc: Doc) -> None:
     relations = view_document(doc, "", Options()).relations
-    assert [relation.evidence for relation in relations] == [(0,), (1, 0), ()]
+    assert [relation.evidence for relation in relations] == [[0], [1, 0], []]
+
+
+def test_scores_keep_what_can_be_seen(doc: Doc) -> None:
+    doc._.relations = [Triple(0, 1, "P19", 0.123456789), Triple(1, 0, "P19", 0.0000123456)]
+    scores = [relation.score for relation in view_document(doc, "", Options()).relations]
+    assert scores == [0.1235, 0.00001235]
+
+
+def test_relations_of_one_type(doc: Doc) -> None:
+    """One label may have several names, as in a report of errors."""
+    names = ["a", "b", "a"]
+    doc._.relations = [Triple(0, i + 1, "P19", 0.9 - i / 10, n) for i, n in enumerate(names)]
+    view = view_document(doc, "", Options())
+    assert [view.types[relation.type].name for relation in view.relations] == names
+    assert len(view.types) == 2
 
 
 def test_options(doc: Doc) -> None:
     def shown(**options):
         view = view_document(doc, "", Options(**options))
-        return sorted(view.entities), [relation.label for relation in view.relations]
+        labels = [view.types[relation.type].label for relation in view.relations]
+        return [entity.number for entity in view.entities], labels
 
     assert shown() == ([0, 1, 2, 3], ["P19", "P108", "P159"])
     assert shown(threshold=0.6) == ([0, 1, 2, 3], ["P19", "P108"])
