@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Iterable, Optional
 
-from charset_normalizer import from_bytes
+from charset_normalizer import CharsetMatch, from_bytes
 
 from .packed_files import unpacked
 
@@ -23,6 +23,8 @@ _MARKS = {
 }
 # Of a file with lines that are not UTF-8, what is looked at.
 _SAMPLE = 2**20
+# Shares of letters that are those of a language: near each other, the more frequent encoding is it.
+_CLOSE = 0.1
 
 
 def decode(data: bytes, where: str) -> str:
@@ -121,7 +123,7 @@ def guess_encoding(data: bytes) -> Optional[str]:
     if not found:
         return None
     best = found[0]
-    likely = [match for match in found if _likelihood(match) == _likelihood(best)]
+    likely = [match for match in found if _is_close(match, best)]
     if len(likely) > 1 and not best.coherence:
         # It resembles no language, so that nothing speaks for one of them.
         return None
@@ -129,8 +131,9 @@ def guess_encoding(data: bytes) -> Optional[str]:
     return next(name for name in _ENCODINGS if name in names)
 
 
-def _likelihood(match: object) -> object:
-    return match.chaos, match.coherence  # type: ignore[attr-defined]
+def _is_close(match: CharsetMatch, best: CharsetMatch) -> bool:
+    """Whether one letter more or less could have made it the best."""
+    return match.chaos <= best.chaos + 0.01 and match.coherence >= best.coherence - _CLOSE
 
 
 def _warn_of_guess(where: str, encoding: str) -> None:

@@ -32,9 +32,9 @@ def test_what_is_not_clear(data: bytes) -> None:
 
 def test_lines_are_guessed_together(tmp_path: Path) -> None:
     """A short one alone would not be clear, and one warning is for all."""
-    lines = [b"Ada\n", "à\n".encode("cp1252"), FRENCH.encode("cp1252") + b"\n", "à\n".encode()]
+    lines = [b"Ada\n", "я\n".encode("cp1251"), RUSSIAN.encode("cp1251") + b"\n", "я\n".encode()]
     (tmp_path / "a.txt").write_bytes(b"".join(lines))
     decode = LineDecoder(tmp_path / "a.txt")
-    with pytest.warns(UserWarning, match="cp1252") as caught:
+    with pytest.warns(UserWarning, match="cp1251") as caught:
         found = [decode(line, "a line") for line in lines]
-    assert found == ["Ada\n", "à\n", f"{FRENCH}\n", "à\n"] and len(caught) == 1
+    assert found == ["Ada\n", "я\n", f"{RUSSIAN}\n", "я\n"] and len(caught) == 1
