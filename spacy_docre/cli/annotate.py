@@ -4,6 +4,7 @@ import os
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shutil import get_terminal_size
 from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, Iterator, List, Optional
 
@@ -271,7 +272,12 @@ def _report_earlier(folder: "OutputFolder") -> None:
 
 def _with_progress(results: "Iterable[Result]", start: int = 0) -> "Iterator[Result]":
     """Show how many documents there are so far, where there is a terminal to show it."""
-    yield from tqdm(results, initial=start, unit=" documents", disable=None)
+    # Some terminals say that they have no columns, and tqdm believes it. Results come by the batch,
+    # from which it would learn to wait for many.
+    columns = get_terminal_size().columns
+    yield from tqdm(
+        results, initial=start, unit=" documents", disable=None, ncols=columns, miniters=1
+    )
 
 
 def _report(result: "Result", table: bool = False) -> None:
