@@ -272,11 +272,17 @@ def _report_earlier(folder: "OutputFolder") -> None:
 
 def _with_progress(results: "Iterable[Result]", start: int = 0) -> "Iterator[Result]":
     """Show how many documents there are so far, where there is a terminal to show it."""
-    # Some terminals say that they have no columns, and tqdm believes it. Results come by the batch,
-    # from which it would learn to wait for many.
-    columns = get_terminal_size().columns
+    # Some terminals say that they have no columns and no rows, and tqdm would show nothing there.
+    # Results come by the batch, from which it would learn to wait for many.
+    columns, rows = get_terminal_size()
     yield from tqdm(
-        results, initial=start, unit=" documents", disable=None, ncols=columns, miniters=1
+        results,
+        initial=start,
+        unit=" documents",
+        disable=None,
+        ncols=columns,
+        nrows=rows,
+        miniters=1,
     )
 
 
