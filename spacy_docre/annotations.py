@@ -8,18 +8,26 @@ on what is stored.
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy
 from spacy.attrs import SENT_START
-from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
-from .mentions import best_name, check_tokens, distinct_mentions, ids_in_groups, mark_document
+from .mentions import (
+    best_name,
+    check_tokens,
+    distinct_mentions,
+    kb_id,
+    linked_ids,
+    mark_document,
+)
 from .stored import (
     ENTITIES,
     PARTIAL,
     RELATIONS,
+    mentions_from_lists,
+    mentions_to_lists,
     stored_entities,
     stored_possible,
     stored_relations,
@@ -78,19 +86,10 @@ class Entity:
 
     @property
     def id(self) -> str:
-        """RETURNS (str): The id that a linker or an entity ruler has given most mentions, e.g.
-        "Q7186", in `doc.ents` or as their own `kb_id_`; "" where nothing has linked any."""
-        # An id that a span group shares only tells the entities of its document apart.
-        local = ids_in_groups(self.doc)
-        linked = {
-            (span.start, span.end): span.kb_id_ or ("" if span.ent_id_ in local else span.ent_id_)
-            for span in self.doc.ents
-        }
-        ids = Counter(
-            linked.get((mention.start, mention.end)) or mention.kb_id_ for mention in self.mentions
-        )
-        del ids[""], ids[EntityLinker.NIL]
-        return ids.most_common(1)[0][0] if ids else ""
+        """RETURNS (str): The id that a linker or an entity ruler has given most mentions, the first
+        of them at a tie, e.g. "Q7186": in `doc.ents` (`kb_id_`, else `ent_id_`), or as their own
+        `kb_id_`; "" where nothing has linked any, which "NIL" says, too."""
+        return _most_linked(self.mentions, linked_ids(self.doc))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Entity):
@@ -216,31 +215,6 @@ def _stored(doc: Doc, key: str) -> Sequence[Any]:
     return stored
 
 
-def mentions_to_lists(mentions: Iterable[Span]) -> List[List[Any]]:
-    """The mentions of an entity, as a Doc stores them.
-
-    mentions (Iterable[Span]): The mentions.
-    RETURNS (List[List[Any]]): First token, end token, label, id and linked id of each.
-    """
-    return [
-        [int(span.start), int(span.end), span.label_, span.id_, span.kb_id_] for span in mentions
-    ]
-
-
-def mentions_from_lists(doc: Doc, lists: Iterable[Sequence[Any]]) -> List[Span]:
-    """Undo `mentions_to_lists`.
-
-    doc (Doc): The document, or another of the same tokens.
-    lists (Iterable[Sequence[Any]]): What `mentions_to_lists` gave.
-    RETURNS (List[Span]): The mentions, in the document.
-    """
-    return [
-        Span(doc, start, end, label=label, span_id=id_, kb_id="".join(kb_id))
-        # Where the Doc was stored by an earlier version, there is no kb_id.
-        for start, end, label, id_, *kb_id in lists
-    ]
-
-
 def get_entities(doc: Doc) -> List[Entity]:
     """The entities stored on a Doc: `doc._.entities`.
 
@@ -249,6 +223,24 @@ def get_entities(doc: Doc) -> List[Entity]:
     RAISES (ValueError): If what is stored are no entities of the document, or of other tokens.
     """
     return [Entity(doc, index) for index in range(len(stored_entities(doc)))]
+
+
+def entity_ids(doc: Doc) -> List[str]:
+    """The `id` of each entity of a Doc at once: asked one by one, each looks at all mentions.
+
+    doc (Doc): The document.
+    RETURNS (List[str]): The id of each of `doc._.entities`.
+    """
+    linked = linked_ids(doc)
+    return [_most_linked(entity.mentions, linked) for entity in get_entities(doc)]
+
+
+def _most_linked(mentions: Iterable[Span], linked: Mapping[Tuple[int, int], str]) -> str:
+    ids = Counter(
+        linked.get((mention.start, mention.end)) or kb_id(mention) for mention in mentions
+    )
+    del ids[""]
+    return ids.most_common(1)[0][0] if ids else ""
 
 
 def has_entities(doc: Doc) -> bool:

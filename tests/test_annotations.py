@@ -10,6 +10,7 @@ from spacy.vocab import Vocab
 
 from spacy_docre import Entity, Relation, Triple
 from spacy_docre.annotations import (
+    entity_ids,
     has_partial_relations,
     mark_partial,
     possible_relations,
@@ -148,6 +149,20 @@ class TestIdOfAnEntity:
     def test_a_ruler(self, doc):
         doc.ents = [Span(doc, 15, 16, label="LOC", span_id="paris")]
         assert [entity.id for entity in doc._.entities] == ["", "", "paris"]
+
+    def test_a_linker_that_knows_no_id_does_not_hide_a_ruler(self, doc):
+        doc.ents = [Span(doc, 15, 16, label="LOC", span_id="Q90", kb_id="NIL")]
+        assert [entity.id for entity in doc._.entities] == ["", "", "Q90"]
+
+    @pytest.mark.parametrize(
+        "ids, id_",
+        [(["Q1", "Q2", "Q2"], "Q2"), (["Q2", "Q1", ""], "Q2"), (["NIL", "NIL", "Q1"], "Q1")],
+    )
+    def test_mentions_that_are_linked_differently(self, doc, ids, id_):
+        """Most of them say it, the first at a tie. NIL is no id."""
+        mentions = [Span(doc, n, n + 1, kb_id=ids[n]) for n in range(3)]
+        doc._.entities = [[doc[5:6]], mentions]
+        assert [entity.id for entity in doc._.entities] == ["", id_] == entity_ids(doc)
 
     def test_an_id_that_only_tells_the_entities_of_a_document_apart(self, doc):
         doc.spans["entities"] = [Span(doc, 15, 16, label="LOC", span_id="2")]
