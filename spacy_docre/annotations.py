@@ -5,10 +5,9 @@ A Doc stores its entities and relations as plain lists, numbers and strings in
 on what is stored.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy
 from spacy.attrs import SENT_START
@@ -18,9 +17,11 @@ from .mentions import (
     best_name,
     check_tokens,
     distinct_mentions,
-    kb_id,
     linked_ids,
     mark_document,
+    most_labelled,
+    most_linked,
+    on_one_line,
 )
 from .stored import (
     ENTITIES,
@@ -82,14 +83,14 @@ class Entity:
     @property
     def label_(self) -> str:
         """RETURNS (str): The label most mentions have, the first of them at a tie."""
-        return Counter(mention.label_ for mention in self.mentions).most_common(1)[0][0]
+        return most_labelled(self.mentions)
 
     @property
     def id(self) -> str:
         """RETURNS (str): The id that a linker or an entity ruler has given most mentions, the first
         of them at a tie, e.g. "Q7186": in `doc.ents` (`kb_id_`, else `ent_id_`), or as their own
         `kb_id_`; "" where nothing has linked any, which "NIL" says, too."""
-        return _most_linked(self.mentions, linked_ids(self.doc))
+        return most_linked(self.mentions, linked_ids(self.doc))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Entity):
@@ -103,16 +104,23 @@ class Entity:
         return f"Entity({self.text!r}, {self.label_!r})"
 
 
-class Relation:
+class Relation(Dict[str, Any]):
     """A relation between two entities of a document.
+
+    As a dict it is what a table or JSON has of it: text, label and linked id of head and tail,
+    "relation" (the label), "name", "score", and the text of each sentence in "evidence". So
+    `pandas.DataFrame(doc._.relations)` is a table, and `doc.to_json(underscore=["relations"])`
+    has them.
 
     doc (Doc): The document.
     index (int): Its index in `doc._.relations`.
+    record (Mapping[str, Any]): What it is as a dict.
     """
 
     __slots__ = ("doc", "index")
 
-    def __init__(self, doc: Doc, index: int) -> None:
+    def __init__(self, doc: Doc, index: int, record: Mapping[str, Any]) -> None:
+        super().__init__(record)
         self.doc = doc
         self.index = index
 
@@ -162,7 +170,7 @@ class Relation:
             return NotImplemented
         return self.doc is other.doc and self.index == other.index
 
-    def __hash__(self) -> int:
+    def __hash__(self) -> int:  # type: ignore[override]
         return hash((id(self.doc), self.index))
 
     def __repr__(self) -> str:
@@ -223,24 +231,6 @@ def get_entities(doc: Doc) -> List[Entity]:
     RAISES (ValueError): If what is stored are no entities of the document, or of other tokens.
     """
     return [Entity(doc, index) for index in range(len(stored_entities(doc)))]
-
-
-def entity_ids(doc: Doc) -> List[str]:
-    """The `id` of each entity of a Doc at once: asked one by one, each looks at all mentions.
-
-    doc (Doc): The document.
-    RETURNS (List[str]): The id of each of `doc._.entities`.
-    """
-    linked = linked_ids(doc)
-    return [_most_linked(entity.mentions, linked) for entity in get_entities(doc)]
-
-
-def _most_linked(mentions: Iterable[Span], linked: Mapping[Tuple[int, int], str]) -> str:
-    ids = Counter(
-        linked.get((mention.start, mention.end)) or kb_id(mention) for mention in mentions
-    )
-    del ids[""]
-    return ids.most_common(1)[0][0] if ids else ""
 
 
 def has_entities(doc: Doc) -> bool:
@@ -341,7 +331,31 @@ def get_relations(doc: Doc) -> List[Relation]:
     RAISES (ValueError): If what is stored are no relations of the document's entities, or of other
         tokens.
     """
-    return [Relation(doc, index) for index in range(len(stored_relations(doc)))]
+    relations, entities = stored_relations(doc), stored_entities(doc)
+    linked = linked_ids(doc) if relations else {}
+    known: Dict[int, Dict[str, str]] = {}
+    for entity in {index for relation in relations for index in relation[:2]}:
+        mentions = mentions_from_lists(doc, entities[entity])
+        known[entity] = {
+            "": best_name(mentions),
+            "_label": most_labelled(mentions),
+            "_id": most_linked(mentions, linked),
+        }
+    return [
+        Relation(
+            doc,
+            index,
+            {
+                **{f"head{key}": value for key, value in known[head].items()},
+                "relation": label,
+                "name": name or label,
+                **{f"tail{key}": value for key, value in known[tail].items()},
+                "score": score,
+                "evidence": [on_one_line(doc[start:end].text) for start, end in evidence],
+            },
+        )
+        for index, (head, tail, label, score, name, evidence) in enumerate(relations)
+    ]
 
 
 def set_relations(doc: Doc, relations: Iterable[Union[Triple, Relation]]) -> None:

@@ -3,7 +3,7 @@
 import struct
 import warnings
 from collections import Counter
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 import srsly
 from spacy.pipeline import EntityLinker
@@ -138,6 +138,29 @@ def linked_ids(doc: Doc) -> Dict[Tuple[int, int], str]:
         (span.start, span.end): kb_id(span) or ("" if span.ent_id_ in local else str(span.ent_id_))
         for span in doc.ents
     }
+
+
+def most_linked(mentions: Iterable[Span], linked: Mapping[Tuple[int, int], str]) -> str:
+    """The linked id of an entity.
+
+    mentions (Iterable[Span]): Its mentions.
+    linked (Mapping[Tuple[int, int], str]): What `linked_ids` says of their document.
+    RETURNS (str): The id of most mentions, the first of them at a tie; "" where none has one.
+    """
+    ids = Counter(
+        linked.get((mention.start, mention.end)) or kb_id(mention) for mention in mentions
+    )
+    del ids[""]
+    return ids.most_common(1)[0][0] if ids else ""
+
+
+def most_labelled(mentions: Iterable[Span]) -> str:
+    """The label of an entity.
+
+    mentions (Iterable[Span]): Its mentions.
+    RETURNS (str): The label of most mentions, the first of them at a tie.
+    """
+    return Counter(str(mention.label_) for mention in mentions).most_common(1)[0][0]
 
 
 # A span as spaCy stores it: id, kb_id, label, first and end token, first and end character.

@@ -12,7 +12,6 @@ import warnings
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Dict, List, Optional, Type
-from urllib.parse import quote
 
 import srsly
 from spacy.tokens import Doc, DocBin, Span
@@ -24,11 +23,10 @@ from ..display.render import fill_template
 from ..display.view import DocumentView, view_document
 from ..extras import import_extra
 from ..files import UniqueNames
+from ..mentions import linked_ids, most_linked
 from .inputs import InputDocument
+from .rdf import RdfFile, RdfGraph, own_iri, wikidata_iri
 
-_WIKIDATA_ENTITY = "http://www.wikidata.org/entity/"
-_WIKIDATA_PROPERTY = "http://www.wikidata.org/prop/direct/"
-_OWN = "urn:spacy-docre:"
 _NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # What a spreadsheet takes for a formula. Quotes before it count, so that no two cells become one.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
@@ -80,7 +78,7 @@ class JsonLines(TextOutput):
         own = {
             "id": source.id,
             "text": doc.text,
-            "entities": [_entity_record(entity) for entity in doc._.entities],
+            "entities": _entity_records(doc),
             "relations": [_relation_record(relation) for relation in doc._.relations],
         }
         if replaced := sorted(own.keys() & source.fields.keys()):
@@ -98,7 +96,9 @@ class JsonLines(TextOutput):
 class Csv(TextOutput):
     """A relation a line. Cells that a spreadsheet would take for a formula begin with "'"."""
 
-    COLUMNS = "document head head_label relation name tail tail_label score evidence".split()
+    COLUMNS = (
+        "document head head_label relation name tail tail_label score evidence head_id tail_id"
+    ).split()
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -108,19 +108,13 @@ class Csv(TextOutput):
         lines = io.StringIO(newline="")
         rows = csv.writer(lines)
         for relation in doc._.relations:
-            head, tail = relation.head, relation.tail
-            evidence = " ".join(" ".join(sentence.text.split()) for sentence in relation.evidence)
-            cells = [
-                source.id,
-                head.text,
-                head.label_,
-                relation.label_,
-                relation.name,
-                tail.text,
-                tail.label_,
-                f"{relation.score:.4f}",
-                evidence,
-            ]
+            row = {
+                **relation,
+                "document": source.id,
+                "score": f"{relation.score:.4f}",
+                "evidence": " ".join(relation["evidence"]),
+            }
+            cells = [row[column] for column in self.COLUMNS]
             rows.writerow([f"'{cell}" if _FORMULA.match(cell) else cell for cell in cells])
         self.file.write(lines.getvalue())
 
@@ -145,26 +139,39 @@ class SpacyFile(Output):
 
 
 class Rdf(TextOutput):
-    """RDF, a document after the other. Relations with P-labels and entities with Q-ids are
-    those of Wikidata; others have names of their own (urn:spacy-docre:...)."""
+    """RDF, a document after the other, as `rdf.py` has it."""
 
     needs = "rdflib"
     # What rdflib calls it.
     format: ClassVar[str]
 
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.rdf = RdfFile(self.file, self.format)
+
     def write(self, doc: Doc, source: InputDocument) -> None:
-        rdflib = import_extra("rdflib")
-        graph = rdflib.Graph()
+        part = RdfGraph()
         for relation in doc._.relations:
-            ends = []
-            for entity in (relation.head, relation.tail):
-                ends.append(rdflib.URIRef(_entity_iri(source.id, entity)))
-                graph.add((ends[-1], rdflib.RDFS.label, rdflib.Literal(entity.text)))
-            predicate = rdflib.URIRef(_relation_iri(relation.label_))
-            graph.add((ends[0], predicate, ends[1]))
-            if predicate.startswith(_OWN):
-                graph.add((predicate, rdflib.RDFS.label, rdflib.Literal(relation.name)))
-        self.file.write(graph.serialize(format=self.format))
+            # A document that says nothing is no source.
+            document = part.add_document(source.id)
+            head, tail = (
+                (_entity_iri(source.id, entity), entity.text, entity.label_)
+                for entity in (relation.head, relation.tail)
+            )
+            part.add_relation(
+                own_iri("statement", source.id, str(relation.index)),
+                part.add_entity(*head),
+                relation.label_,
+                part.add_value(*tail),
+                name=relation.name,
+                sources=[document],
+                facts={"score": [relation.score], "evidence": relation["evidence"]},
+            )
+        self.rdf.write(part)
+
+    def close(self) -> None:
+        self.rdf.close()
+        super().close()
 
 
 class NTriples(Rdf):
@@ -177,6 +184,12 @@ class Turtle(Rdf):
     """Triples with names for prefixes."""
 
     format = "turtle"
+
+
+class JsonLd(Rdf):
+    """One object, whose "@graph" has all nodes."""
+
+    format = "json-ld"
 
 
 class Html(Output):
@@ -197,8 +210,8 @@ class Html(Output):
 
 
 class GraphMl(Output):
-    """One graph of all documents: entities as nodes, relations as edges. It is held in memory
-    until the end."""
+    """The entities of each document as nodes, relations as edges. It is held in memory until the
+    end."""
 
     needs = "networkx"
 
@@ -208,11 +221,21 @@ class GraphMl(Output):
         self.names = UniqueNames()
 
     def write(self, doc: Doc, source: InputDocument) -> None:
-        nodes = [(_xml_text(entity.text), _xml_text(entity.label_)) for entity in doc._.entities]
+        nodes = [
+            {
+                "label": _xml_text(record["text"]),
+                "type": _xml_text(record["label"]),
+                "kb_id": _xml_text(record["kb_id"]),
+            }
+            for record in _entity_records(doc)
+        ]
         edges = [
             (
                 (relation.head.index, relation.tail.index),
                 {
+                    # As Gephi calls them.
+                    "label": _xml_text(relation.name),
+                    "weight": relation.score,
                     "relation": _xml_text(relation.label_),
                     "name": _xml_text(relation.name),
                     "score": relation.score,
@@ -222,8 +245,8 @@ class GraphMl(Output):
         ]
         # Ids of two documents may differ in what XML cannot hold.
         name = self.names.give(_xml_text(source.id))
-        for index, (text, label) in enumerate(nodes):
-            self.graph.add_node(f"{name}#{index}", document=name, text=text, label=label)
+        for index, node in enumerate(nodes):
+            self.graph.add_node(f"{name}#{index}", document=name, **node)
         for (head, tail), values in edges:
             self.graph.add_edge(f"{name}#{head}", f"{name}#{tail}", **values)
 
@@ -237,6 +260,7 @@ OUTPUTS: Dict[str, Type[Output]] = {
     ".spacy": SpacyFile,
     ".nt": NTriples,
     ".ttl": Turtle,
+    ".jsonld": JsonLd,
     ".graphml": GraphMl,
     ".html": Html,
 }
@@ -258,13 +282,18 @@ def choose_output(path: Path) -> Type[Output]:
     return output
 
 
-def _entity_record(entity: Entity) -> Dict[str, Any]:
-    return {
-        "id": entity.index,
-        "text": entity.text,
-        "label": entity.label_,
-        "mentions": [_span_record(span) for span in entity.mentions],
-    }
+def _entity_records(doc: Doc) -> List[Dict[str, Any]]:
+    linked = linked_ids(doc)
+    return [
+        {
+            "id": entity.index,
+            "text": entity.text,
+            "label": entity.label_,
+            "kb_id": most_linked(entity.mentions, linked),
+            "mentions": [_span_record(span) for span in entity.mentions],
+        }
+        for entity in doc._.entities
+    ]
 
 
 def _relation_record(relation: Relation) -> Dict[str, Any]:
@@ -290,12 +319,6 @@ def _xml_text(text: str) -> str:
 def _entity_iri(document: str, entity: Entity) -> str:
     """The linked id comes before those that the mentions were given."""
     for id_ in (entity.id, *(span.id_ for span in entity.mentions)):
-        if re.fullmatch(r"Q[0-9]+", id_):
-            return _WIKIDATA_ENTITY + id_
-    return f"{_OWN}entity:{quote(document, safe='')}:{entity.index}"
-
-
-def _relation_iri(label: str) -> str:
-    if re.fullmatch(r"P[0-9]+", label):
-        return _WIKIDATA_PROPERTY + label
-    return f"{_OWN}relation:{quote(label, safe='')}"
+        if iri := wikidata_iri(id_):
+            return iri
+    return own_iri("entity", document, str(entity.index))

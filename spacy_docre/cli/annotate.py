@@ -42,7 +42,7 @@ _Outputs = Annotated[
     Opt(
         *("--output", "-o"),
         help="File to write, whose ending names its format: .jsonl, .csv, .spacy, .nt, .ttl, "
-        ".graphml or .html. May be repeated",
+        ".jsonld, .graphml or .html. May be repeated",
         dir_okay=False,
     ),
 ]
