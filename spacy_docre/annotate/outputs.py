@@ -115,7 +115,7 @@ class Csv(TextOutput):
                 "evidence": " ".join(relation["evidence"]),
             }
             cells = [row[column] for column in self.COLUMNS]
-            rows.writerow([f"'{cell}" if _FORMULA.match(cell) else cell for cell in cells])
+            rows.writerow(map(spreadsheet_cell, cells))
         self.file.write(lines.getvalue())
 
 
@@ -223,9 +223,9 @@ class GraphMl(Output):
     def write(self, doc: Doc, source: InputDocument) -> None:
         nodes = [
             {
-                "label": _xml_text(record["text"]),
-                "type": _xml_text(record["label"]),
-                "kb_id": _xml_text(record["kb_id"]),
+                "label": xml_text(record["text"]),
+                "type": xml_text(record["label"]),
+                "kb_id": xml_text(record["kb_id"]),
             }
             for record in _entity_records(doc)
         ]
@@ -234,17 +234,17 @@ class GraphMl(Output):
                 (relation.head.index, relation.tail.index),
                 {
                     # As Gephi calls them.
-                    "label": _xml_text(relation.name),
+                    "label": xml_text(relation.name),
                     "weight": relation.score,
-                    "relation": _xml_text(relation.label_),
-                    "name": _xml_text(relation.name),
+                    "relation": xml_text(relation.label_),
+                    "name": xml_text(relation.name),
                     "score": relation.score,
                 },
             )
             for relation in doc._.relations
         ]
         # Ids of two documents may differ in what XML cannot hold.
-        name = self.names.give(_xml_text(source.id))
+        name = self.names.give(xml_text(source.id))
         for index, node in enumerate(nodes):
             self.graph.add_node(f"{name}#{index}", document=name, **node)
         for (head, tail), values in edges:
@@ -311,8 +311,21 @@ def _span_record(span: Span) -> Dict[str, Any]:
     return {"start": span.start_char, "end": span.end_char, "text": span.text}
 
 
-def _xml_text(text: str) -> str:
-    """Text without the control characters that XML cannot hold, and with its line breaks."""
+def spreadsheet_cell(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula.
+
+    text (str): What it has.
+    RETURNS (str): The same, after "'" where it is needed.
+    """
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def xml_text(text: str) -> str:
+    """Text without the control characters that XML cannot hold, and with its line breaks.
+
+    text (str): The text.
+    RETURNS (str): What XML can hold of it.
+    """
     return _NOT_XML.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
