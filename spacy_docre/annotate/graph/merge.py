@@ -131,13 +131,17 @@ class MergedGraph:
 
     def _relations(self, view: str) -> Iterator[MergedRelation]:
         for row in self._rows(view):
-            head, label, tail, *facts, evidence = row
+            head, label, tail, name, documents, best, mean, contradicted, evidence = row
             yield MergedRelation(
                 MergedEntity(*head.values()),
                 label,
                 MergedEntity(*tail.values()),
-                *facts,
-                evidence=[(item["document"], item["text"]) for item in evidence],
+                name,
+                documents,
+                best,
+                mean,
+                contradicted,
+                [(item["document"], item["text"]) for item in evidence],
             )
 
     def _rows(self, table: str) -> Iterator[Tuple[Any, ...]]:
