@@ -6,10 +6,13 @@ The tables are `documents` (number, file, id), `found` (document, index, text, l
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Union
 
+from pydantic import BaseModel
+
+from ...data.validation import Text, validate
 from ...extras import import_extra
-from ...files import MAX_BYTES, find_files, path_text, read_lines
+from ...files import MAX_BYTES, find_files, path_text, read_lines, too_long
 
 SUFFIXES = (".jsonl", ".parquet")
 
@@ -126,14 +129,60 @@ CREATE TABLE stated AS
 
 
 def _problem_of(names: Sequence[str], message: str) -> str:
-    """DuckDB counts the lines before one that is no JSON otherwise than editors do."""
-    if "Malformed JSON" in message:
-        for name in names:
-            with open(name, "rb") as file:
-                for number, line in enumerate(read_lines(file, _LONGEST_LINE), 1):
-                    try:
-                        json.loads(line or b"{}")
-                    except ValueError as error:
-                        if line is not None and line.strip():
-                            return f"{name}, line {number}: it is no JSON: {error}"
+    """Find the line that DuckDB has failed at: it counts lines otherwise than editors do."""
+    for name in names if "JSON" in message else ():
+        with open(name, "rb") as file:
+            for number, line in enumerate(read_lines(file, _LONGEST_LINE), 1):
+                where = f"{name}, line {number}"
+                try:
+                    if line is None:
+                        raise ValueError(too_long(where, _LONGEST_LINE))
+                    if line.strip():
+                        validate(_Record, _parsed(line, where), where, _FIELDS)
+                except ValueError as error:
+                    return str(error)
     return message.partition("\n")[0]
+
+
+def _parsed(line: bytes, where: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"{where} is no JSON: {error}") from None
+
+
+class _Entity(BaseModel):
+    id: Optional[int] = None
+    text: Optional[Text] = None
+    label: Optional[Text] = None
+    kb_id: Optional[Text] = None
+
+
+class _Sentence(BaseModel):
+    text: Optional[Text] = None
+
+
+class _Relation(BaseModel):
+    head: Optional[int] = None
+    tail: Optional[int] = None
+    label: Optional[Text] = None
+    name: Optional[Text] = None
+    score: Optional[float] = None
+    evidence: Optional[List[_Sentence]] = None
+
+
+class _Record(BaseModel):
+    id: Union[Text, int, None] = None
+    entities: Optional[List[_Entity]] = None
+    relations: Optional[List[_Relation]] = None
+
+
+_FIELDS = {
+    "id": "a text, of an entity a number",
+    "entities": "a list of entities",
+    "relations": "a list of relations",
+    "evidence": "a list of sentences, each with its text",
+    **dict.fromkeys(("head", "tail"), "the id of an entity"),
+    **dict.fromkeys(("text", "label", "name", "kb_id"), "a text"),
+    "score": "a probability",
+}
