@@ -5,21 +5,30 @@ A Doc stores its entities and relations as plain lists, numbers and strings in
 on what is stored.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy
 from spacy.attrs import SENT_START
-from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
-from .mentions import best_name, check_tokens, distinct_mentions, ids_in_groups, mark_document
+from .mentions import (
+    best_name,
+    check_tokens,
+    distinct_mentions,
+    linked_ids,
+    mark_document,
+    most_labelled,
+    most_linked,
+    on_one_line,
+)
 from .stored import (
     ENTITIES,
     PARTIAL,
     RELATIONS,
+    mentions_from_lists,
+    mentions_to_lists,
     stored_entities,
     stored_possible,
     stored_relations,
@@ -74,23 +83,14 @@ class Entity:
     @property
     def label_(self) -> str:
         """RETURNS (str): The label most mentions have, the first of them at a tie."""
-        return Counter(mention.label_ for mention in self.mentions).most_common(1)[0][0]
+        return most_labelled(self.mentions)
 
     @property
     def id(self) -> str:
-        """RETURNS (str): The id that a linker or an entity ruler has given most mentions, e.g.
-        "Q7186", in `doc.ents` or as their own `kb_id_`; "" where nothing has linked any."""
-        # An id that a span group shares only tells the entities of its document apart.
-        local = ids_in_groups(self.doc)
-        linked = {
-            (span.start, span.end): span.kb_id_ or ("" if span.ent_id_ in local else span.ent_id_)
-            for span in self.doc.ents
-        }
-        ids = Counter(
-            linked.get((mention.start, mention.end)) or mention.kb_id_ for mention in self.mentions
-        )
-        del ids[""], ids[EntityLinker.NIL]
-        return ids.most_common(1)[0][0] if ids else ""
+        """RETURNS (str): The id that a linker or an entity ruler has given most mentions, the first
+        of them at a tie, e.g. "Q7186": in `doc.ents` (`kb_id_`, else `ent_id_`), or as their own
+        `kb_id_`; "" where nothing has linked any, which "NIL" says, too."""
+        return most_linked(self.mentions, linked_ids(self.doc))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Entity):
@@ -104,16 +104,23 @@ class Entity:
         return f"Entity({self.text!r}, {self.label_!r})"
 
 
-class Relation:
+class Relation(Dict[str, Any]):
     """A relation between two entities of a document.
+
+    As a dict it is what a table or JSON has of it: text, label and linked id of head and tail,
+    "relation" (the label), "name", "score", and the text of each sentence in "evidence". So
+    `pandas.DataFrame(doc._.relations)` is a table, and `doc.to_json(underscore=["relations"])`
+    has them.
 
     doc (Doc): The document.
     index (int): Its index in `doc._.relations`.
+    record (Mapping[str, Any]): What it is as a dict.
     """
 
     __slots__ = ("doc", "index")
 
-    def __init__(self, doc: Doc, index: int) -> None:
+    def __init__(self, doc: Doc, index: int, record: Mapping[str, Any]) -> None:
+        super().__init__(record)
         self.doc = doc
         self.index = index
 
@@ -163,7 +170,7 @@ class Relation:
             return NotImplemented
         return self.doc is other.doc and self.index == other.index
 
-    def __hash__(self) -> int:
+    def __hash__(self) -> int:  # type: ignore[override]
         return hash((id(self.doc), self.index))
 
     def __repr__(self) -> str:
@@ -214,31 +221,6 @@ def _stored(doc: Doc, key: str) -> Sequence[Any]:
     if stored:
         check_tokens(doc)
     return stored
-
-
-def mentions_to_lists(mentions: Iterable[Span]) -> List[List[Any]]:
-    """The mentions of an entity, as a Doc stores them.
-
-    mentions (Iterable[Span]): The mentions.
-    RETURNS (List[List[Any]]): First token, end token, label, id and linked id of each.
-    """
-    return [
-        [int(span.start), int(span.end), span.label_, span.id_, span.kb_id_] for span in mentions
-    ]
-
-
-def mentions_from_lists(doc: Doc, lists: Iterable[Sequence[Any]]) -> List[Span]:
-    """Undo `mentions_to_lists`.
-
-    doc (Doc): The document, or another of the same tokens.
-    lists (Iterable[Sequence[Any]]): What `mentions_to_lists` gave.
-    RETURNS (List[Span]): The mentions, in the document.
-    """
-    return [
-        Span(doc, start, end, label=label, span_id=id_, kb_id="".join(kb_id))
-        # Where the Doc was stored by an earlier version, there is no kb_id.
-        for start, end, label, id_, *kb_id in lists
-    ]
 
 
 def get_entities(doc: Doc) -> List[Entity]:
@@ -349,7 +331,31 @@ def get_relations(doc: Doc) -> List[Relation]:
     RAISES (ValueError): If what is stored are no relations of the document's entities, or of other
         tokens.
     """
-    return [Relation(doc, index) for index in range(len(stored_relations(doc)))]
+    relations, entities = stored_relations(doc), stored_entities(doc)
+    linked = linked_ids(doc) if relations else {}
+    known: Dict[int, Dict[str, str]] = {}
+    for entity in {index for relation in relations for index in relation[:2]}:
+        mentions = mentions_from_lists(doc, entities[entity])
+        known[entity] = {
+            "": best_name(mentions),
+            "_label": most_labelled(mentions),
+            "_id": most_linked(mentions, linked),
+        }
+    return [
+        Relation(
+            doc,
+            index,
+            {
+                **{f"head{key}": value for key, value in known[head].items()},
+                "relation": label,
+                "name": name or label,
+                **{f"tail{key}": value for key, value in known[tail].items()},
+                "score": score,
+                "evidence": [on_one_line(doc[start:end].text) for start, end in evidence],
+            },
+        )
+        for index, (head, tail, label, score, name, evidence) in enumerate(relations)
+    ]
 
 
 def set_relations(doc: Doc, relations: Iterable[Union[Triple, Relation]]) -> None:

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Callable, Dict, Hashable, Iterable, List, Optional, Sequence, Tuple
 
-from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
-from .annotations import has_entities, mentions_from_lists, mentions_to_lists
+from .annotations import has_entities
 from .coreference import coref_clusters, coref_keys
 from .mentions import (
     distinct_mentions,
@@ -17,9 +16,10 @@ from .mentions import (
     forget_merged,
     group_spans,
     ids_in_groups,
+    kb_id,
     without_space,
 )
-from .stored import stored_entities
+from .stored import mentions_from_lists, mentions_to_lists, stored_entities
 
 Mentions = List[Span]
 EntityGetter = Callable[[Doc], List[Mentions]]
@@ -317,15 +317,6 @@ def gold_entities(reference: Doc) -> List[Mentions]:
     return gold_entities_or_none(reference) or []
 
 
-def linked_id(mention: Span) -> str:
-    """The id that a linker or an entity ruler has given a mention.
-
-    mention (Span): A mention in `doc.ents`.
-    RETURNS (str): Its `ent_id_`, else its `kb_id_`; empty where it has none.
-    """
-    return mention.ent_id_ or ("" if mention.kb_id_ == EntityLinker.NIL else mention.kb_id_)
-
-
 def known_entities(doc: Doc) -> List[Optional[Hashable]]:
     """What tells the mentions of one entity in `doc.ents` from those of another, beside their
     names.
@@ -339,7 +330,7 @@ def known_entities(doc: Doc) -> List[Optional[Hashable]]:
     return [
         (document, span.ent_id_)
         if span.ent_id_ in local or span.ent_id_.isdecimal()
-        else linked_id(span) or None
+        else span.ent_id_ or kb_id(span) or None
         for document, span in zip(documents_of(doc, doc.ents), doc.ents, strict=True)
     ]
 

@@ -5,6 +5,7 @@ from typing import Any
 
 # Package, and the extra that brings it.
 EXTRAS = {
+    "duckdb": "merge",
     "flask": "serve",
     "lxml": "convert",
     "mammoth": "convert",

@@ -3,9 +3,10 @@
 import struct
 import warnings
 from collections import Counter
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 import srsly
+from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
 # Of the span that is the whole document: the number of its tokens. It is an extension of spans,
@@ -114,6 +115,52 @@ def ids_in_groups(doc: Doc) -> Set[str]:
     RETURNS (Set[str]): The ids.
     """
     return {span.id_ for key in doc.spans for span in group_spans(doc, key)}
+
+
+def kb_id(mention: Span) -> str:
+    """The id that an entity linker has given a mention.
+
+    mention (Span): The mention.
+    RETURNS (str): Its `kb_id_`; "" where it has none, or where that says that there is none.
+    """
+    return "" if mention.kb_id_ == EntityLinker.NIL else str(mention.kb_id_)
+
+
+def linked_ids(doc: Doc) -> Dict[Tuple[int, int], str]:
+    """What a linker or an entity ruler says of the mentions in `doc.ents`.
+
+    doc (Doc): The document.
+    RETURNS (Dict[Tuple[int, int], str]): By first and end token, the `kb_id_`, else the `ent_id_`.
+        One that a span group has, too, tells entities of the document apart, and links none.
+    """
+    local = ids_in_groups(doc)
+    return {
+        (span.start, span.end): kb_id(span) or ("" if span.ent_id_ in local else str(span.ent_id_))
+        for span in doc.ents
+    }
+
+
+def most_linked(mentions: Iterable[Span], linked: Mapping[Tuple[int, int], str]) -> str:
+    """The linked id of an entity.
+
+    mentions (Iterable[Span]): Its mentions.
+    linked (Mapping[Tuple[int, int], str]): What `linked_ids` says of their document.
+    RETURNS (str): The id of most mentions, the first of them at a tie; "" where none has one.
+    """
+    ids = Counter(
+        linked.get((mention.start, mention.end)) or kb_id(mention) for mention in mentions
+    )
+    del ids[""]
+    return ids.most_common(1)[0][0] if ids else ""
+
+
+def most_labelled(mentions: Iterable[Span]) -> str:
+    """The label of an entity.
+
+    mentions (Iterable[Span]): Its mentions.
+    RETURNS (str): The label of most mentions, the first of them at a tie.
+    """
+    return Counter(str(mention.label_) for mention in mentions).most_common(1)[0][0]
 
 
 # A span as spaCy stores it: id, kb_id, label, first and end token, first and end character.

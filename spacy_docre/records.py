@@ -4,30 +4,32 @@ from typing import Any, Dict
 
 from spacy.tokens import Doc, Span
 
-from .annotations import Entity, Relation
+from .annotations import Relation
+from .mentions import linked_ids, most_linked
 
 
 def document_record(doc: Doc) -> Dict[str, Any]:
     """Make the record of a document.
 
     doc (Doc): The annotated document.
-    RETURNS (Dict[str, Any]): Its `text`, its `entities` with their mentions, and its `relations`
-        with score and evidence.
+    RETURNS (Dict[str, Any]): Its `text`, its `entities` with their linked ids and their mentions,
+        and its `relations` with score and evidence.
     """
+    # Once for all entities.
+    linked = linked_ids(doc)
     return {
         "text": doc.text,
-        "entities": [_entity_record(entity) for entity in doc._.entities],
+        "entities": [
+            {
+                "id": entity.index,
+                "text": entity.text,
+                "label": entity.label_,
+                "kb_id": most_linked(entity.mentions, linked),
+                "mentions": [_span_record(span) for span in entity.mentions],
+            }
+            for entity in doc._.entities
+        ],
         "relations": [_relation_record(relation) for relation in doc._.relations],
-    }
-
-
-def _entity_record(entity: Entity) -> Dict[str, Any]:
-    return {
-        "id": entity.index,
-        "text": entity.text,
-        "label": entity.label_,
-        "kb_id": entity.id,
-        "mentions": [_span_record(span) for span in entity.mentions],
     }
 
 

@@ -2,15 +2,40 @@
 on the way, or written by others."""
 
 from reprlib import repr as shortened
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, Iterable, List, Optional, Sequence
 
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 from .mentions import check_tokens
 
 ENTITIES = "docre_entities"
 RELATIONS = "docre_relations"
 PARTIAL = "docre_partial"
+
+
+def mentions_to_lists(mentions: Iterable[Span]) -> List[List[Any]]:
+    """The mentions of an entity, as a Doc stores them.
+
+    mentions (Iterable[Span]): The mentions.
+    RETURNS (List[List[Any]]): First token, end token, label, id and linked id of each.
+    """
+    return [
+        [int(span.start), int(span.end), span.label_, span.id_, span.kb_id_] for span in mentions
+    ]
+
+
+def mentions_from_lists(doc: Doc, lists: Iterable[Sequence[Any]]) -> List[Span]:
+    """Undo `mentions_to_lists`.
+
+    doc (Doc): The document, or another of the same tokens.
+    lists (Iterable[Sequence[Any]]): What `mentions_to_lists` gave.
+    RETURNS (List[Span]): The mentions, in the document.
+    """
+    return [
+        Span(doc, start, end, label=label, span_id=id_, kb_id="".join(kb_id))
+        # Where the Doc was stored by an earlier version, there is no kb_id.
+        for start, end, label, id_, *kb_id in lists
+    ]
 
 
 def stored_entities(doc: Doc, key: str = ENTITIES) -> Sequence[Sequence[Sequence[Any]]]:

@@ -1,10 +1,12 @@
 """Entities and relations as views on what a Doc stores."""
 
+import json
 import pickle
 from typing import Any, Callable, Iterator
 
 import numpy
 import pytest
+import srsly
 from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
@@ -149,6 +151,20 @@ class TestIdOfAnEntity:
         doc.ents = [Span(doc, 15, 16, label="LOC", span_id="paris")]
         assert [entity.id for entity in doc._.entities] == ["", "", "paris"]
 
+    def test_a_linker_that_knows_no_id_does_not_hide_a_ruler(self, doc):
+        doc.ents = [Span(doc, 15, 16, label="LOC", span_id="Q90", kb_id="NIL")]
+        assert [entity.id for entity in doc._.entities] == ["", "", "Q90"]
+
+    @pytest.mark.parametrize(
+        "ids, id_",
+        [(["Q1", "Q2", "Q2"], "Q2"), (["Q2", "Q1", ""], "Q2"), (["NIL", "NIL", "Q1"], "Q1")],
+    )
+    def test_mentions_that_are_linked_differently(self, doc, ids, id_):
+        """Most of them say it, the first at a tie. NIL is no id."""
+        mentions = [Span(doc, n, n + 1, kb_id=ids[n]) for n in range(3)]
+        doc._.entities = [[doc[5:6]], mentions]
+        assert [entity.id for entity in doc._.entities] == ["", id_]
+
     def test_an_id_that_only_tells_the_entities_of_a_document_apart(self, doc):
         doc.spans["entities"] = [Span(doc, 15, 16, label="LOC", span_id="2")]
         doc.ents = list(doc.spans["entities"])
@@ -168,6 +184,36 @@ class TestIdOfAnEntity:
 
 
 class TestRelation:
+    def test_as_a_dict(self, doc):
+        """It is a row of a table, and JSON has it."""
+        doc._.entities = [[doc[0:2], doc[7:8]], [Span(doc, 5, 6, label="LOC", kb_id="Q270")]]
+        doc._.relations = [
+            Triple(0, 1, "P19", 0.75, "place of birth", ((0, 7),)),
+            Triple(1, 0, "x"),
+        ]
+        rows = json.loads(json.dumps(doc._.relations))
+        assert rows == doc.to_json(underscore=["relations"])["_"]["relations"]
+        assert rows == srsly.json_loads(srsly.json_dumps(doc._.relations))
+        assert rows[1] == {
+            "head": "Marie Curie",
+            "head_label": "",
+            "head_id": "",
+            "relation": "P19",
+            "name": "place of birth",
+            "tail": "Warsaw",
+            "tail_label": "LOC",
+            "tail_id": "Q270",
+            "score": 0.75,
+            "evidence": [doc[0:7].text],
+        }
+        assert rows[0]["name"] == "x" and rows[0]["head_id"] == "Q270"
+        for relation in doc._.relations:
+            assert (
+                relation["head"] == relation.head.text and relation["tail_id"] == relation.tail.id
+            )
+            assert relation["head_label"] == relation.head.label_
+        assert json.dumps(doc._.relations[0]) != json.dumps(doc._.relations[1])
+
     def test_views(self, doc):
         relation = doc._.relations[1]
         assert isinstance(relation, Relation)

@@ -40,6 +40,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     doc = Doc(spacy.blank("en").vocab, words=["Ada", "likes", "Oslo"])
     doc._.entities = [[doc[0:1]], [doc[2:3]]]
     DocBin(store_user_data=True, docs=[doc]).to_disk("docs.spacy")
+    Path("triples.jsonl").write_text("")
     Path("facts.nt").write_text("<urn:a/Q1> <urn:a/P1> <urn:a/Q2> .\n")
     return tmp_path
 
@@ -63,10 +64,13 @@ def test_missing(package: str, hide: Callable) -> None:
             for suffix, needs in (
                 (".nt", "rdflib"),
                 (".ttl", "rdflib"),
+                (".jsonld", "rdflib"),
                 (".graphml", "networkx"),
                 (".parquet", "pyarrow"),
             )
         ),
+        ("duckdb", ["graph", "triples.jsonl", "-o", "out.csv"]),
+        ("rdflib", ["graph", "triples.jsonl", "-o", "out.nt"]),
         ("rdflib", ["distant", "docs.spacy", "facts.nt", "out.spacy"]),
         ("plotly", ["evaluate", "no_model", "docs.spacy", "--output", "out"]),
     ],

@@ -11,7 +11,6 @@ import re
 import warnings
 from pathlib import Path
 from typing import ClassVar, Dict, List, Type
-from urllib.parse import quote
 
 import srsly
 from spacy.tokens import Doc, DocBin
@@ -27,10 +26,8 @@ from ..records import document_record
 from .inputs import InputDocument
 from .output_file import Output
 from .parquet import Parquet
+from .rdf import RdfFile, RdfGraph, own_iri, wikidata_iri
 
-_WIKIDATA_ENTITY = "http://www.wikidata.org/entity/"
-_WIKIDATA_PROPERTY = "http://www.wikidata.org/prop/direct/"
-_OWN = "urn:spacy-docre:"
 _NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # What a spreadsheet takes for a formula. Quotes before it count, so that no two cells become one.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
@@ -69,7 +66,9 @@ class JsonLines(TextOutput):
 class Csv(TextOutput):
     """A relation a line. Cells that a spreadsheet would take for a formula begin with "'"."""
 
-    COLUMNS = "document head head_label relation name tail tail_label score evidence".split()
+    COLUMNS = (
+        "document head head_label relation name tail tail_label score evidence head_id tail_id"
+    ).split()
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -79,20 +78,14 @@ class Csv(TextOutput):
         lines = io.StringIO(newline="")
         rows = csv.writer(lines)
         for relation in doc._.relations:
-            head, tail = relation.head, relation.tail
-            evidence = " ".join(" ".join(sentence.text.split()) for sentence in relation.evidence)
-            cells = [
-                source.id,
-                head.text,
-                head.label_,
-                relation.label_,
-                relation.name,
-                tail.text,
-                tail.label_,
-                f"{relation.score:.4f}",
-                evidence,
-            ]
-            rows.writerow([f"'{cell}" if _FORMULA.match(cell) else cell for cell in cells])
+            row = {
+                **relation,
+                "document": source.id,
+                "score": f"{relation.score:.4f}",
+                "evidence": " ".join(relation["evidence"]),
+            }
+            cells = [row[column] for column in self.COLUMNS]
+            rows.writerow(map(spreadsheet_cell, cells))
         self.file.write(lines.getvalue())
 
 
@@ -116,26 +109,39 @@ class SpacyFile(Output):
 
 
 class Rdf(TextOutput):
-    """RDF, a document after the other. Relations with P-labels and entities with Q-ids are
-    those of Wikidata; others have names of their own (urn:spacy-docre:...)."""
+    """RDF, a document after the other, as `rdf.py` has it."""
 
     needs = "rdflib"
     # What rdflib calls it.
     format: ClassVar[str]
 
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.rdf = RdfFile(self.file, self.format)
+
     def write(self, doc: Doc, source: InputDocument) -> None:
-        rdflib = import_extra("rdflib")
-        graph = rdflib.Graph()
+        part = RdfGraph()
         for relation in doc._.relations:
-            ends = []
-            for entity in (relation.head, relation.tail):
-                ends.append(rdflib.URIRef(_entity_iri(source.id, entity)))
-                graph.add((ends[-1], rdflib.RDFS.label, rdflib.Literal(entity.text)))
-            predicate = rdflib.URIRef(_relation_iri(relation.label_))
-            graph.add((ends[0], predicate, ends[1]))
-            if predicate.startswith(_OWN):
-                graph.add((predicate, rdflib.RDFS.label, rdflib.Literal(relation.name)))
-        self.file.write(graph.serialize(format=self.format))
+            # A document that says nothing is no source.
+            document = part.add_document(source.id)
+            head, tail = (
+                (_entity_iri(source.id, entity), entity.text, entity.label_)
+                for entity in (relation.head, relation.tail)
+            )
+            part.add_relation(
+                own_iri("statement", source.id, str(relation.index)),
+                part.add_entity(*head),
+                relation.label_,
+                part.add_value(*tail),
+                name=relation.name,
+                sources=[document],
+                facts={"score": [relation.score], "evidence": relation["evidence"]},
+            )
+        self.rdf.write(part)
+
+    def close(self) -> None:
+        self.rdf.close()
+        super().close()
 
 
 class NTriples(Rdf):
@@ -148,6 +154,12 @@ class Turtle(Rdf):
     """Triples with names for prefixes."""
 
     format = "turtle"
+
+
+class JsonLd(Rdf):
+    """One object, whose "@graph" has all nodes."""
+
+    format = "json-ld"
 
 
 class Html(Output):
@@ -166,8 +178,8 @@ class Html(Output):
 
 
 class GraphMl(Output):
-    """One graph of all documents: entities as nodes, relations as edges. It is held in memory
-    until the end."""
+    """The entities of each document as nodes, relations as edges. It is held in memory until the
+    end."""
 
     needs = "networkx"
 
@@ -177,22 +189,32 @@ class GraphMl(Output):
         self.names = UniqueNames()
 
     def write(self, doc: Doc, source: InputDocument) -> None:
-        nodes = [(_xml_text(entity.text), _xml_text(entity.label_)) for entity in doc._.entities]
+        nodes = [
+            {
+                "label": xml_text(record["text"]),
+                "type": xml_text(record["label"]),
+                "kb_id": xml_text(record["kb_id"]),
+            }
+            for record in document_record(doc)["entities"]
+        ]
         edges = [
             (
                 (relation.head.index, relation.tail.index),
                 {
-                    "relation": _xml_text(relation.label_),
-                    "name": _xml_text(relation.name),
+                    # As Gephi calls them.
+                    "label": xml_text(relation.name),
+                    "weight": relation.score,
+                    "relation": xml_text(relation.label_),
+                    "name": xml_text(relation.name),
                     "score": relation.score,
                 },
             )
             for relation in doc._.relations
         ]
         # Ids of two documents may differ in what XML cannot hold.
-        name = self.names.give(_xml_text(source.id))
-        for index, (text, label) in enumerate(nodes):
-            self.graph.add_node(f"{name}#{index}", document=name, text=text, label=label)
+        name = self.names.give(xml_text(source.id))
+        for index, node in enumerate(nodes):
+            self.graph.add_node(f"{name}#{index}", document=name, **node)
         for (head, tail), values in edges:
             self.graph.add_edge(f"{name}#{head}", f"{name}#{tail}", **values)
 
@@ -207,6 +229,7 @@ OUTPUTS: Dict[str, Type[Output]] = {
     ".spacy": SpacyFile,
     ".nt": NTriples,
     ".ttl": Turtle,
+    ".jsonld": JsonLd,
     ".graphml": GraphMl,
     ".html": Html,
 }
@@ -228,20 +251,27 @@ def choose_output(path: Path) -> Type[Output]:
     return output
 
 
-def _xml_text(text: str) -> str:
-    """Text without the control characters that XML cannot hold, and with its line breaks."""
+def spreadsheet_cell(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula.
+
+    text (str): What it has.
+    RETURNS (str): The same, after "'" where it is needed.
+    """
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def xml_text(text: str) -> str:
+    """Text without the control characters that XML cannot hold, and with its line breaks.
+
+    text (str): The text.
+    RETURNS (str): What XML can hold of it.
+    """
     return _NOT_XML.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _entity_iri(document: str, entity: Entity) -> str:
     """The linked id comes before those that the mentions were given."""
     for id_ in (entity.id, *(span.id_ for span in entity.mentions)):
-        if re.fullmatch(r"Q[0-9]+", id_):
-            return _WIKIDATA_ENTITY + id_
-    return f"{_OWN}entity:{quote(document, safe='')}:{entity.index}"
-
-
-def _relation_iri(label: str) -> str:
-    if re.fullmatch(r"P[0-9]+", label):
-        return _WIKIDATA_PROPERTY + label
-    return f"{_OWN}relation:{quote(label, safe='')}"
+        if iri := wikidata_iri(id_):
+            return iri
+    return own_iri("entity", document, str(entity.index))

@@ -17,6 +17,7 @@ from .compare import compare_cli
 from .convert import convert_cli
 from .distant import distant_cli
 from .evaluate import evaluate_cli
+from .graph import graph_cli
 from .import_checkpoint import import_checkpoint_cli
 from .logits import logits_cli
 from .predict import predict_cli
@@ -50,6 +51,7 @@ app.command("compare", context_settings=_OVERRIDES)(compare_cli)
 app.command("convert")(convert_cli)
 app.command("distant")(distant_cli)
 app.command("evaluate")(evaluate_cli)
+app.command("graph")(graph_cli)
 app.command("import-checkpoint")(import_checkpoint_cli)
 app.command("logits")(logits_cli)
 # The name of `logits` in version 0.1.

@@ -48,8 +48,8 @@ _Outputs = Annotated[
     Opt(
         *("--output", "-o"),
         help="File to write, whose ending names its format: .jsonl, .parquet, .csv, .spacy, .nt, "
-        ".ttl, .graphml or .html. May be repeated. Without an ending: a folder, which grows part "
-        "by part",
+        ".ttl, .jsonld, .graphml or .html. May be repeated. Without an ending: a folder, which "
+        "grows part by part",
     ),
 ]
 _Format = Annotated[

@@ -10,7 +10,7 @@ from spacy.tokens import Doc, Span
 
 from ..coreference import coref_clusters
 from ..entity_sources import DEFAULT_KEY, known_entities
-from ..mentions import forget_merged, mark_best_names
+from ..mentions import forget_merged, linked_ids, mark_best_names
 from .names import NameGroups, NameKey, NameRules
 
 NamePair = Tuple[NameKey, NameKey]
@@ -57,7 +57,8 @@ class EntityClusterer(Pipe):
     are of one entity if they are of one kind and have the same name, or if one is a short
     form that only one entity of the document may take. Better sources come first: mentions
     that share `ent_id_`, `kb_id_` or a coreference cluster are of one entity, whatever
-    their names, and mentions that differ in their id are not.
+    their names, and mentions that differ in their id are not. The id of a linker or a ruler
+    becomes the `kb_id_` of the mention in the group.
 
     name (str): The name of the component instance.
     rules (NameRules): The rules by which names are compared.
@@ -103,13 +104,15 @@ class EntityClusterer(Pipe):
                 numbers.setdefault(groups.entity(name) if entity is None else entity, len(numbers))
                 for name, entity in zip(names, known, strict=True)
             ]
+            # Before the group is there, whose numbers may be ids that a ruler gives, too.
+            linked = linked_ids(doc)
             doc.spans[self.key] = [
                 Span(
                     doc,
                     mention.start,
                     mention.end,
                     label=mention.label,
-                    kb_id=mention.kb_id,
+                    kb_id=linked[mention.start, mention.end],
                     span_id=str(entity),
                 )
                 for mention, entity in zip(mentions, entities, strict=True)

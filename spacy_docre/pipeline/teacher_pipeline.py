@@ -10,10 +10,10 @@ from thinc.api import to_numpy, torch2xp, xp2torch
 from weasel.util.hashing import get_checksum
 
 from ..alignment import GoldAlignment
-from ..annotations import mentions_from_lists, mentions_to_lists
 from ..distillation.teacher import Teacher
 from ..distillation.teacher_logits import TeacherLogits
 from ..entity_sources import EntityDoc, copy_words, give_entities
+from ..stored import mentions_from_lists, mentions_to_lists
 from .components import relation_extractors, transformers
 from .doc_relation_extractor import DocRelationExtractor
 from .evidence import sentence_shares

@@ -94,7 +94,7 @@ def test_fields_are_kept_to_the_last_digit(tmp_path: Path, value: Any) -> None:
     assert repr(record["kept"]) == repr(value)
 
 
-@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".nt", ".ttl", ".spacy", ".graphml", ".html"])
+@pytest.mark.parametrize("suffix", OUTPUTS)
 def test_a_document_is_written_whole_or_not_at_all(tmp_path: Path, suffix: str) -> None:
     """What has failed leaves nothing, and does not hinder others."""
     output = choose_output(tmp_path / f"out{suffix}")(tmp_path / f"out{suffix}")
@@ -154,7 +154,9 @@ def test_documents_stay_apart_where_xml_cannot_hold_their_ids(tmp_path: Path) ->
         assert len(component) == 2
 
 
-@pytest.mark.parametrize("suffix, format", [(".nt", "nt"), (".ttl", "turtle")])
+@pytest.mark.parametrize(
+    "suffix, format", [(".nt", "nt"), (".ttl", "turtle"), (".jsonld", "json-ld")]
+)
 def test_documents_stay_apart_in_rdf(tmp_path: Path, suffix: str, format: str) -> None:
     ids = ["a b", "a%20b", "a+b", "a:0", "a", "é", "e\u0301", "a\n", "a\\n", "<a>", '"']
     labels = ["born in", "born%20in", "born_in", "P１"]
@@ -163,7 +165,7 @@ def test_documents_stay_apart_in_rdf(tmp_path: Path, suffix: str, format: str) -
     graph = rdflib.Graph().parse(tmp_path / f"out{suffix}", format=format)
     named = list(graph.triples((None, rdflib.RDFS.label, rdflib.Literal("Paris"))))
     assert len(named) == len(ids)
-    assert len(set(graph.predicates()) - {rdflib.RDFS.label}) == len(labels)
+    assert len(set(graph.objects(None, rdflib.RDF.predicate))) == len(labels)
 
 
 CELLS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "'=1", "''-1"]
@@ -180,6 +182,36 @@ def test_no_cell_is_a_formula(tmp_path: Path) -> None:
     assert {(row["head"], row["relation"], row["tail"]) for row in rows} == {
         ("'=cmd()", "'@a", "'-x")
     }
+
+
+def linked_doc() -> Doc:
+    doc = make_doc("Paris is in France")
+    doc.ents = [Span(doc, 0, 1, label="LOC", kb_id="Q90"), Span(doc, 3, 4, label="LOC")]
+    doc._.entities = [[ent] for ent in doc.ents]
+    doc._.relations = [Triple(0, 1, "P17", 0.5, "country")]
+    return doc
+
+
+def test_linked_ids_are_written(tmp_path: Path) -> None:
+    write_all(tmp_path / "out.jsonl", {"a": linked_doc()})
+    entities = json.loads((tmp_path / "out.jsonl").read_text())["entities"]
+    assert [(entity["id"], entity["kb_id"]) for entity in entities] == [(0, "Q90"), (1, "")]
+    write_all(tmp_path / "out.csv", {"a": linked_doc()})
+    header, row = csv.reader((tmp_path / "out.csv").read_text().splitlines())
+    # What reads columns by their number goes on.
+    assert header[:9] == (
+        "document head head_label relation name tail tail_label score evidence".split()
+    )
+    assert header[9:] == ["head_id", "tail_id"]
+    assert row == ["a", "Paris", "LOC", "P17", "country", "France", "LOC", "0.5000", "", "Q90", ""]
+
+
+def test_gephi_finds_its_names(tmp_path: Path) -> None:
+    write_all(tmp_path / "out.graphml", {"a": linked_doc()})
+    graph = networkx.read_graphml(tmp_path / "out.graphml")
+    assert graph.nodes["a#0"] == {"document": "a", "label": "Paris", "type": "LOC", "kb_id": "Q90"}
+    ((_, _, edge),) = graph.edges(data=True)
+    assert edge["label"] == "country" and edge["weight"] == 0.5 and edge["relation"] == "P17"
 
 
 def test_fields_that_are_replaced_are_told(tmp_path: Path) -> None:

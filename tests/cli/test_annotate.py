@@ -194,7 +194,7 @@ def test_graphml(model: Path) -> None:
     docs = expected(model)
     assert graph.number_of_nodes() == sum(len(doc._.entities) for doc in docs)
     assert graph.number_of_edges() == sum(len(doc._.relations) for doc in docs)
-    assert graph.nodes["doc 1#0"]["text"] == "Bruno Falk"
+    assert graph.nodes["doc 1#0"]["label"] == "Bruno Falk"
 
 
 def test_html(model: Path) -> None:

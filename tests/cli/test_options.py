@@ -95,7 +95,7 @@ def run(
 
 
 def test_commands_with_a_model_or_a_config() -> None:
-    others = {"convert", "distant", "reshape", "stats", "teach"}
+    others = {"convert", "distant", "graph", "reshape", "stats", "teach"}
     assert ARGUMENTS.keys() == set(COMMANDS) - others
 
 

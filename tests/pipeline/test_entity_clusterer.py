@@ -9,7 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 
-from spacy_docre.entity_sources import make_span_group_entities
+from spacy_docre.entity_sources import make_default_entities, make_span_group_entities
 from spacy_docre.pipeline.entity_clusterer import EntityClusterer
 from spacy_docre.pipeline.names import make_name_rules
 
@@ -94,6 +94,26 @@ def test_ids_come_first(nlp: Language, ids: str) -> None:
     if ids == "ent_ids":
         expected[6] = 3
     assert entities == expected
+
+
+@pytest.mark.parametrize("ids", ["kb_ids", "ent_ids"])
+def test_ids_reach_the_group(nlp: Language, ids: str) -> None:
+    """Also those that are numbers, as those of the group, and whatever doc.ents becomes."""
+    mentions = [("Ada Lane", "PER"), ("Oslo", "LOC"), ("Lane", "PER"), ("Graz", "LOC")]
+    doc = nlp.get_pipe("entity_clusterer")(doc_of(nlp, mentions, **{ids: {0: "Q1", 1: "0"}}))
+    entities = make_default_entities()(doc)
+    doc._.entities = entities
+    for _ in range(2):
+        assert [entity.id for entity in doc._.entities] == ["Q1", "0", ""]
+        doc.set_ents([], default="outside")
+
+
+def test_a_group_that_is_overwritten_links_nothing() -> None:
+    nlp = spacy.blank("en")
+    clusterer = nlp.add_pipe("entity_clusterer", config={"overwrite": True})
+    doc = doc_of(nlp, [("Ada Lane", "PER"), ("Oslo", "LOC")], ent_ids={0: "7", 1: "8"})
+    doc.spans["entities"] = list(doc.ents)
+    assert [span.kb_id_ for span in clusterer(doc).spans["entities"]] == ["", ""]
 
 
 def test_coreference_clusters_come_first(nlp: Language) -> None:

@@ -1,0 +1,188 @@
+"""The triples of annotated documents, from files to the tables of a database.
+
+The tables are `documents` (number, file, id), `found` (document, index, text, label, kb_id) and
+`stated` (document, head, tail, label, name, score, evidence).
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Union
+
+from pydantic import BaseModel
+
+from ...data.validation import Text, validate
+from ...extras import import_extra
+from ...files import MAX_BYTES, find_files, path_text, read_lines, too_long
+
+SUFFIXES = (".jsonl", ".parquet")
+
+_ENTITIES = "STRUCT(id BIGINT, text VARCHAR, label VARCHAR, kb_id VARCHAR)[]"
+_RELATIONS = (
+    "STRUCT(head BIGINT, tail BIGINT, label VARCHAR, name VARCHAR, score DOUBLE, "
+    "evidence STRUCT(text VARCHAR)[])[]"
+)
+# A line has a text and all that was found in it. DuckDB makes room for two in each thread.
+_LONGEST_LINE = 2 * MAX_BYTES
+
+# What is wrong with a document, as a query of its file, its id and the problem.
+_PROBLEMS = (
+    "SELECT file, id, 'it has no id' FROM documents WHERE id IS NULL",
+    "SELECT file, id, 'it has no entities or no relations: give what docre annotate has written' "
+    "FROM documents WHERE entities IS NULL OR relations IS NULL",
+    "SELECT file, documents.id, 'an entity has no id or no text' "
+    "FROM found JOIN documents ON number = document WHERE index IS NULL OR text IS NULL",
+    "SELECT file, documents.id, 'two entities have the id ' || index FROM found JOIN documents "
+    "ON number = document GROUP BY file, documents.id, document, index HAVING count(*) > 1",
+    "SELECT file, documents.id, 'a relation has no label, or no score of 0 to 1' "
+    "FROM stated JOIN documents ON number = document "
+    "WHERE coalesce(label, '') = '' OR coalesce(score, -1) NOT BETWEEN 0 AND 1",
+    "SELECT file, documents.id, 'a relation is of an entity that it has not: ' "
+    "|| coalesce(stated.head, -1) || ' or ' || coalesce(stated.tail, -1) "
+    "FROM stated JOIN documents ON number = stated.document "
+    "LEFT JOIN found h ON h.document = stated.document AND h.index = stated.head "
+    "LEFT JOIN found t ON t.document = stated.document AND t.index = stated.tail "
+    "WHERE h.index IS NULL OR t.index IS NULL",
+)
+
+
+def list_triples(paths: Sequence[Path]) -> List[Path]:
+    """Find the files of triples.
+
+    paths (Sequence[Path]): Files, and folders with files. What is of another kind in a folder, such
+        as its manifest, is left aside.
+    RETURNS (List[Path]): The files, each once.
+    RAISES (ValueError): If a path is of another kind, or there is no file.
+    """
+    files: Dict[Path, None] = {}
+    for path in paths:
+        if not path.exists():
+            raise ValueError(f"{path_text(path)} is not there.")
+        found = find_files(path).files if path.is_dir() else [path]
+        own = [file for file in found if file.suffix in SUFFIXES]
+        if not own:
+            raise ValueError(
+                f"{path_text(path)} has no triples: give {' or '.join(SUFFIXES)} files of docre "
+                "annotate, or folders of these."
+            )
+        files.update(dict.fromkeys(file.resolve() for file in own))
+    return list(files)
+
+
+def load_triples(database: Any, files: Sequence[Path]) -> None:
+    """Load triples.
+
+    database (DuckDBPyConnection): Where the tables are made.
+    files (Sequence[Path]): The files.
+    RAISES (ValueError): If a file is damaged, or has something else: it names the file, and the
+        line or document.
+    """
+    duckdb = import_extra("duckdb")
+    database.execute(
+        f"CREATE TABLE records (file VARCHAR, id VARCHAR, entities {_ENTITIES}, "
+        f"relations {_RELATIONS})"
+    )
+    for suffix, read in ((".jsonl", _READ_JSON), (".parquet", _READ_PARQUET)):
+        names = [str(file) for file in files if file.suffix == suffix]
+        if names:
+            try:
+                database.execute(f"INSERT INTO records {read}", {"files": names})
+            except duckdb.OutOfMemoryException:
+                raise
+            except duckdb.Error as error:
+                raise ValueError(_problem_of(names, str(error))) from None
+    database.execute(_TABLES)
+    for query in _PROBLEMS:
+        wrong = database.execute(f"{query} ORDER BY ALL LIMIT 1").fetchone()
+        if wrong is not None:
+            file, id_, problem = wrong
+            raise ValueError(f"{file}, document {id_!r}: {problem}.")
+    database.execute("ALTER TABLE documents DROP entities; ALTER TABLE documents DROP relations")
+
+
+_READ_JSON = (
+    "SELECT filename, id, entities, relations FROM read_json($files, "
+    f"format = 'newline_delimited', filename = true, maximum_object_size = {_LONGEST_LINE}, "
+    f"columns = {{id: 'VARCHAR', entities: '{_ENTITIES}', relations: '{_RELATIONS}'}})"
+)
+_READ_PARQUET = (
+    "SELECT filename, id, "
+    "[{id: e.id, text: e.text, label: e.label, kb_id: e.kb_id} FOR e IN entities], "
+    "[{head: r.head, tail: r.tail, label: r.label, name: r.name, score: r.score, "
+    "evidence: [{text: s.text} FOR s IN r.evidence]} FOR r IN relations] "
+    "FROM read_parquet($files, filename = true)"
+)
+# Names on one line; what is missing is empty. NIL is what spaCy's linker says of no link.
+_TABLES = r"""
+CREATE TABLE documents AS SELECT rowid AS number, * FROM records;
+DROP TABLE records;
+CREATE TABLE found AS
+    SELECT number AS document, e.id AS index,
+        trim(regexp_replace(e.text, '\s+', ' ', 'g')) AS text, coalesce(e.label, '') AS label,
+        CASE WHEN e.kb_id IS NULL OR e.kb_id = 'NIL' THEN '' ELSE e.kb_id END AS kb_id
+    FROM (SELECT number, unnest(entities) AS e FROM documents);
+CREATE TABLE stated AS
+    SELECT number AS document, r.head, r.tail, r.label, coalesce(r.name, '') AS name, r.score,
+        trim(regexp_replace(array_to_string([s.text FOR s IN r.evidence], ' '), '\s+', ' ', 'g'))
+            AS evidence
+    FROM (SELECT number, unnest(relations) AS r FROM documents);
+"""
+
+
+def _problem_of(names: Sequence[str], message: str) -> str:
+    """Find the line that DuckDB has failed at: it counts lines otherwise than editors do."""
+    for name in names if "JSON" in message else ():
+        with open(name, "rb") as file:
+            for number, line in enumerate(read_lines(file, _LONGEST_LINE), 1):
+                where = f"{name}, line {number}"
+                try:
+                    if line is None:
+                        raise ValueError(too_long(where, _LONGEST_LINE))
+                    if line.strip():
+                        validate(_Record, _parsed(line, where), where, _FIELDS)
+                except ValueError as error:
+                    return str(error)
+    return message.partition("\n")[0]
+
+
+def _parsed(line: bytes, where: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"{where} is no JSON: {error}") from None
+
+
+class _Entity(BaseModel):
+    id: Optional[int] = None
+    text: Optional[Text] = None
+    label: Optional[Text] = None
+    kb_id: Optional[Text] = None
+
+
+class _Sentence(BaseModel):
+    text: Optional[Text] = None
+
+
+class _Relation(BaseModel):
+    head: Optional[int] = None
+    tail: Optional[int] = None
+    label: Optional[Text] = None
+    name: Optional[Text] = None
+    score: Optional[float] = None
+    evidence: Optional[List[_Sentence]] = None
+
+
+class _Record(BaseModel):
+    id: Union[Text, int, None] = None
+    entities: Optional[List[_Entity]] = None
+    relations: Optional[List[_Relation]] = None
+
+
+_FIELDS = {
+    "id": "a text, of an entity a number",
+    "entities": "a list of entities",
+    "relations": "a list of relations",
+    "evidence": "a list of sentences, each with its text",
+    **dict.fromkeys(("head", "tail"), "the id of an entity"),
+    **dict.fromkeys(("text", "label", "name", "kb_id"), "a text"),
+    "score": "a probability",
+}
