@@ -85,7 +85,7 @@ def is_stream(path: Path) -> bool:
     RETURNS (bool): Whether it is neither file nor folder, or leads to what is open already.
     """
     return str(path).startswith(_OPENED) or (
-        path.exists() and not path.is_file() and not path.is_dir()
+        os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
     )
 
 

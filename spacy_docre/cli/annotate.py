@@ -91,11 +91,11 @@ def annotate_cli(
     exit status is then 1.
     """
     folder = _folder_among(outputs)
+    suffix = f".{(format or 'jsonl').lstrip('.')}"
+    _check_formats(outputs if folder is None else [folder / f"part{suffix}"])
     if folder is None:
         refuse_given(ctx, ("format", "part_size"), "outputs that are files")
         refuse_existing(outputs, force)
-    suffix = f".{(format or 'jsonl').lstrip('.')}"
-    _check_formats(outputs if folder is None else [folder / f"part{suffix}"])
     use_gpu(gpu)
     import_code(code)
     # Listed before the outputs exist, which may be in one of the folders.
@@ -139,7 +139,7 @@ def _folder_among(outputs: List[Path]) -> Optional[Path]:
     folders = [
         output
         for output in outputs
-        if output.is_dir() or not (output.suffix or str(output) == "-" or is_stream(output))
+        if os.path.isdir(output) or not (output.suffix or str(output) == "-" or is_stream(output))
     ]
     if folders and len(outputs) > 1:
         raise typer.BadParameter(

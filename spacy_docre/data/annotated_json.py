@@ -25,6 +25,7 @@ _FIELDS = {
     "head": "the id of an entity",
     "tail": "the id of an entity",
     "label": "a string",
+    "kb_id": "the linked id, a string",
     "name": "a string",
     "score": "a probability, 0 to 1",
     "evidence": "a list of sentences with start, end and text",
@@ -41,6 +42,7 @@ class EntityRecord(BaseModel):
     id: StrictInt
     text: Text
     label: Text
+    kb_id: Text = ""
     mentions: Annotated[List[SpanRecord], Field(min_length=1)]
 
 
@@ -132,7 +134,10 @@ def _make_doc(record: DocumentRecord, vocab: Vocab, token_starts: List[int]) -> 
     doc = Doc(vocab, words=words, spaces=spaces, sent_starts=sent_starts)
     doc.user_data.update({key: value for key in ("id", "title") if (value := getattr(record, key))})
     entities = [
-        [Span(doc, *tokens(span), label=entity.label) for span in entity.mentions]
+        [
+            Span(doc, *tokens(span), label=entity.label, kb_id=entity.kb_id)
+            for span in entity.mentions
+        ]
         for entity in record.entities
     ]
     doc._.entities = entities

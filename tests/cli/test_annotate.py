@@ -291,6 +291,7 @@ def test_nothing_half_written(model: Path, monkeypatch: pytest.MonkeyPatch) -> N
         (["texts.jsonl", "-o", "texts.jsonl/out.spacy"], "Cannot write texts.jsonl/out.spacy"),
         (["texts.jsonl", "-o", "loop.html"], "leads to itself"),
         (["texts.jsonl", "-o", f"{300 * 'x'}.graphml"], "File name too long"),
+        (["texts.jsonl", "-o", 300 * "x"], "File name too long"),
         (["texts.jsonl", "-o", "a.nt", "-o", "a.nt"], "are one file"),
         (["texts.jsonl", "-o", "a.csv", "-o", "link.jsonl"], "are one file"),
         (["texts.jsonl", "-o", "-"], "Unknown format of -"),

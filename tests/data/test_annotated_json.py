@@ -39,7 +39,12 @@ SCORES = st.floats(0, 1)
 
 def entities_of(doc: Doc) -> List[Any]:
     return [
-        (entity.text, entity.label_, [(span.start_char, span.end_char) for span in entity.mentions])
+        (
+            entity.text,
+            entity.label_,
+            entity.id,
+            [(span.start_char, span.end_char) for span in entity.mentions],
+        )
         for entity in doc._.entities
     ]
 
@@ -69,9 +74,14 @@ def docs(draw: st.DrawFn) -> Doc:
     spans = ranges.filter(lambda span: span[0] < span[1]).map(tuple)
     labels = st.sampled_from(["PER", "LOC", ""])
     doc._.entities = [
-        [Span(doc, *span, label=label) for span in mentions]
-        for label, mentions in draw(
-            st.lists(st.tuples(labels, st.lists(spans, min_size=1, max_size=3)), max_size=4)
+        [Span(doc, *span, label=label, kb_id=kb_id) for span in mentions]
+        for label, kb_id, mentions in draw(
+            st.lists(
+                st.tuples(
+                    labels, st.sampled_from(["", "Q7186"]), st.lists(spans, min_size=1, max_size=3)
+                ),
+                max_size=4,
+            )
         )
     ]
     entities = doc._.entities
