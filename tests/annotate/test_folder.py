@@ -196,7 +196,7 @@ def test_killed_at_random_moments(tmp_path: Path, inputs: List[Path]) -> None:
 
 
 def test_what_is_done_is_not_read_again(tmp_path: Path, inputs: List[Path]) -> None:
-    """Neither files that are done, nor lines."""
+    """Neither files that are done, nor what is done of a file."""
     files = [inputs[1], inputs[0]]
     with pytest.raises(Stop):
         run(tmp_path / "out", files, part_size=5, stop=stop_after(6))
