@@ -132,7 +132,7 @@ class Rdf(TextOutput):
                 own_iri("statement", source.id, str(relation.index)),
                 part.add_entity(*head),
                 relation.label_,
-                part.add_value(*tail),
+                part.add_tail(*tail),
                 name=relation.name,
                 sources=[document],
                 facts={"score": [relation.score], "evidence": relation["evidence"]},

@@ -70,17 +70,26 @@ class RdfGraph:
             self._add(entity, "rdf:type", self._rdflib.URIRef(own_iri("type", label)))
         return entity
 
-    def add_value(self, iri: str, name: str, label: str) -> Any:
+    def node(self, iri: str, name: str, label: str) -> Any:
+        """What stands for an entity in a relation. Arguments as in `add_entity`.
+
+        RETURNS (Node): The literal of a date that has no linked id, else the IRI.
+        """
+        date = parse_date(name) if label in DATE_LABELS and iri.startswith(OWN) else None
+        if date is None:
+            return self._rdflib.URIRef(iri)
+        # As it is, since rdflib would make a date of what is only a year.
+        type_ = self._rdflib.URIRef(PREFIXES["xsd"] + _DATE_TYPES[len(date)])
+        return self._rdflib.Literal(date, datatype=type_, normalize=False)
+
+    def add_tail(self, iri: str, name: str, label: str) -> Any:
         """Add what a relation leads to. Arguments as in `add_entity`.
 
         RETURNS (Node): The literal of a date that has no linked id, else as `add_entity`.
         """
-        date = parse_date(name) if label in DATE_LABELS and iri.startswith(OWN) else None
-        if date is None:
-            return self.add_entity(iri, name, label)
-        # As it is, since rdflib would make a date of what is only a year.
-        type_ = self._rdflib.URIRef(PREFIXES["xsd"] + _DATE_TYPES[len(date)])
-        return self._rdflib.Literal(date, datatype=type_, normalize=False)
+        node = self.node(iri, name, label)
+        is_literal = isinstance(node, self._rdflib.Literal)
+        return node if is_literal else self.add_entity(iri, name, label)
 
     def add_document(self, id_: str) -> Any:
         """Add a document.
@@ -109,7 +118,7 @@ class RdfGraph:
         iri (str): The IRI of the statement that it holds.
         head (URIRef): What `add_entity` gave.
         label (str): The relation.
-        tail (Node): What `add_value` gave.
+        tail (Node): What `add_tail` gave.
         name (str): The readable name of the relation.
         sources (Iterable[URIRef]): What `add_document` gave for its documents.
         facts (Dict[str, Iterable[Any]]): What is said of it besides, by names of our own: "score".

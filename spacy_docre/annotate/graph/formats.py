@@ -16,6 +16,7 @@ from xml.sax.xmlreader import AttributesImpl
 from spacy.util import minibatch
 
 from ...extras import import_extra
+from ..dates import DATE_LABELS
 from ..outputs import spreadsheet_cell, xml_text
 from ..rdf import RdfFile, RdfGraph, own_iri, wikidata_iri
 from .merge import MergedEntity, MergedGraph, MergedRelation
@@ -37,7 +38,7 @@ def write_rdf(graph: MergedGraph, path: Path, *, format: str) -> None:
         for entities in minibatch(graph.entities(), _PART):
             part = RdfGraph()
             for entity in entities:
-                part.add_value(*_described(entity))
+                part.add_tail(*_described(entity))
             rdf.write(part)
         for relations in minibatch(graph.relations(), _PART):
             part = RdfGraph()
@@ -48,11 +49,14 @@ def write_rdf(graph: MergedGraph, path: Path, *, format: str) -> None:
 
 
 def _add_relation(part: RdfGraph, relation: MergedRelation) -> None:
+    # A literal is no head: a date that is one is an entity, which nothing else has written.
+    is_date = relation.head.label in DATE_LABELS
+    head = (part.add_entity if is_date else part.node)(*_described(relation.head))
     part.add_relation(
         own_iri("statement", relation.head.id, relation.label, relation.tail.id),
-        part.add_entity(*_described(relation.head)),
+        head,
         relation.label,
-        part.add_value(*_described(relation.tail)),
+        part.node(*_described(relation.tail)),
         name=relation.name,
         sources=[part.add_document(document) for document, _ in relation.evidence],
         facts={
@@ -117,24 +121,15 @@ def _xml_id(entity: MergedEntity) -> str:
 
 
 def _node(entity: MergedEntity) -> Dict[str, Any]:
-    return {
-        "label": entity.name,
-        "type": entity.label,
-        "kb_id": entity.kb_id,
-        "documents": entity.documents,
-    }
+    values = (entity.name, entity.label, entity.kb_id, entity.documents)
+    return dict(zip(_NODE_TYPES, values, strict=True))
 
 
 def _edge(relation: MergedRelation) -> Dict[str, Any]:
-    return {
-        "label": relation.name,
-        "relation": relation.label,
-        "weight": relation.best_score,
-        "mean_score": relation.mean_score,
-        "documents": relation.documents,
-        "contradicted": relation.contradicted,
-        "evidence": _evidence_json(relation),
-    }
+    scores = (relation.best_score, relation.mean_score)
+    support = (relation.documents, relation.contradicted, _evidence_json(relation))
+    values = (relation.name, relation.label, *scores, *support)
+    return dict(zip(_EDGE_TYPES, values, strict=True))
 
 
 def _write_element(
