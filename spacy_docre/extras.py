@@ -14,6 +14,7 @@ EXTRAS = {
     "pdfminer": "convert",
     "plotly": "report",
     "pyarrow": "parquet",
+    "ray": "ray",
     "rdflib": "rdf",
     "waitress": "serve",
     "zstandard": "zstd",

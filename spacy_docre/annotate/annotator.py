@@ -1,5 +1,6 @@
 """A pipeline for engines that bring batches themselves: Ray, Spark, Dask, Beam."""
 
+import os
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -7,7 +8,7 @@ from threading import Lock
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, TypeVar
 
 from spacy.language import Language
-from spacy.util import import_file, minibatch
+from spacy.util import import_file, is_package, minibatch
 from thinc.api import require_gpu
 
 from ..errors import describe_error
@@ -62,10 +63,12 @@ class Annotator:
         code: Optional[Path] = None,
         gpu_id: int = -1,
     ) -> None:
-        self.model = str(model)
+        # Processes of a cluster have other working directories.
+        is_folder = not is_package(str(model)) and os.path.isdir(model)
+        self.model = os.path.abspath(model) if is_folder else str(model)
         self.threshold = threshold
         self.batch_size = batch_size
-        self.code = code
+        self.code = None if code is None else Path(os.path.abspath(code))
         self.gpu_id = gpu_id
 
     def __call__(self, batch: _Batch) -> _Batch:
@@ -98,9 +101,15 @@ class Annotator:
         """
         for batch in minibatch(items, self.batch_size):
             with _LOCK:
-                nlp = _load(self.model, self.threshold, self.code, self.gpu_id)
-                results = list(annotate_batch(nlp, batch))
+                results = list(annotate_batch(self.nlp, batch))
             yield from results
+
+    @property
+    def nlp(self) -> Language:
+        """RETURNS (Language): The pipeline, which is loaded once in a process.
+        RAISES (OSError): If there is no such pipeline, and other errors of loading it.
+        """
+        return _load(self.model, self.threshold, self.code, self.gpu_id)
 
 
 @lru_cache(maxsize=4)

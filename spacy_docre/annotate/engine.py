@@ -2,12 +2,12 @@
 
 An engine takes batches of documents, and gives what becomes of each document, in their order. It
 may read some batches ahead. Another engine is a function like `annotate_batches`, and annotates a
-batch as this one does: `annotate_batch`, or `Annotator.annotate`, which loads the pipeline where it
-is called.
+batch as this one does: `annotate_batch`. One whose workers are elsewhere is a subclass of `Workers`
+(see `workers.py`), and `Annotator` loads the pipeline there; `ray_engine.py` is an example.
 """
 
 import warnings
-from typing import Iterable, Iterator, Sequence
+from typing import Callable, Iterable, Iterator, Sequence
 
 from spacy.errors import Warnings
 from spacy.language import Language
@@ -16,6 +16,9 @@ from thinc.api import CupyOps, get_current_ops
 
 from .batch import Item, Result, annotate_batch
 from .processes import annotate_in_processes
+
+# The pipeline and batches in, and out what becomes of each document.
+Engine = Callable[[Language, Iterable[Sequence[Item]]], Iterator[Result]]
 
 
 def annotate(

@@ -6,91 +6,79 @@ concurrent.futures: where one process dies, it does not say of which batch, and 
 
 import multiprocessing
 import signal
-import warnings
-from collections import deque
-from multiprocessing.connection import Connection, wait
-from typing import Deque, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for
+from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from spacy.language import Language
-from spacy.tokens import Doc
 from spacy.tokens.underscore import Underscore
 
-from ..errors import describe_error
-from .batch import Item, Result, annotate_batch
-from .inputs import Failure, InputDocument
+from .batch import Item, Result
+from .workers import Batch, Workers, annotate_with, answer
 
 # How often to look whether processes live whose connections do not say so.
 _SECONDS = 2.0
-# Batches that have gone in and not come out, for each process.
-_BATCHES = 2
 
-# What goes to a process: id, and text or bytes of a Doc. What comes back: bytes of a Doc, or a
-# problem.
-_Message = List[Tuple[str, Union[str, bytes]]]
-_Answer = List[Union[bytes, str]]
 _UnderscoreState = Tuple[dict, dict, dict]
 
 
 def annotate_in_processes(
-    nlp: Language, batches: Iterable[Sequence[Item]], n_process: int, *, try_again: bool = True
+    nlp: Language, batches: Iterable[Sequence[Item]], n_process: int
 ) -> Iterator[Result]:
     """Annotate documents, in their order.
 
     nlp (Language): The pipeline.
     batches (Iterable[Sequence[Item]]): The documents; failures are passed on.
     n_process (int): Processes that work on them.
-    try_again (bool): Whether those whose process dies are tried again, each alone. If it dies
-        again, or where they are not, they are failures.
-    YIELDS (Result): What becomes of each.
+    YIELDS (Result): What becomes of each. Those whose process dies are tried again, each alone; if
+        it dies again, they are failures.
     RAISES (OSError): If processes die before they have a document.
     """
-    unread = iter(batches)
-    workers: List[_Worker] = []
-    waiting: Deque[_Batch] = deque()
-    try:
-        ahead = next(unread, None)
-        while ahead is not None or waiting:
-            if ahead is not None:
-                _start(workers, nlp, n_process)
-            for worker in workers:
-                if ahead and worker.batch is None and len(waiting) < _BATCHES * n_process:
-                    waiting.append(_Batch(ahead))
-                    worker.give(waiting[-1])
-                    ahead = next(unread, None)
-            first = waiting[0]
-            _collect(workers, 0 if first.is_back else _SECONDS)
-            if first.is_back:
-                yield from _results(nlp, waiting.popleft(), try_again)
-    finally:
-        for worker in workers:
-            worker.stop()
+    return annotate_with(_Processes(nlp, n_process), nlp.vocab, batches)
 
 
-class _Batch:
-    """Documents on their way.
+class _Processes(Workers):
+    """Processes of this machine.
 
-    items (Sequence[Item]): The documents.
+    nlp (Language): The pipeline.
+    size (int): How many.
     """
 
-    def __init__(self, items: Sequence[Item]) -> None:
-        self.items: List[Item] = []
-        self.message: _Message = []
-        for item in items:
-            try:
-                if isinstance(item, InputDocument):
-                    text = item.content
-                    content = text if isinstance(text, str) else text.to_bytes()
-                    self.message.append((item.id, content))
-                self.items.append(item)
-            except Exception as error:
-                self.items.append(Failure(item.id, describe_error(error)))
-        # What has come back, and how the process has ended that has worked on it.
-        self.answer: Optional[_Answer] = None
-        self.end = ""
+    kind = "process"
+    tries = 1
 
-    @property
-    def is_back(self) -> bool:
-        return self.answer is not None or self.end != ""
+    def __init__(self, nlp: Language, size: int) -> None:
+        self.size = size
+        self._nlp = nlp
+        self._workers: List[_Worker] = []
+
+    def give(self, batch: Batch) -> bool:
+        self._start()
+        for worker in self._workers:
+            if worker.batch is None:
+                worker.give(batch)
+                return True
+        return False
+
+    def collect(self, wait: bool) -> None:
+        busy = [worker for worker in self._workers if worker.batch and not worker.is_gone]
+        ready = wait_for([worker.connection for worker in busy], _SECONDS if wait else 0)
+        for worker in busy:
+            if worker.connection in ready or not worker.process.is_alive():
+                worker.take()
+
+    def stop(self) -> None:
+        for worker in self._workers:
+            worker.stop()
+
+    def _start(self) -> None:
+        """Start processes, and others in the place of those that have ended."""
+        self._workers = [worker for worker in self._workers if not worker.is_gone]
+        alive = len(self._workers)
+        while len(self._workers) < self.size:
+            self._workers.append(_Worker(self._nlp))
+        for worker in self._workers[alive:]:
+            worker.wait_until_ready()
 
 
 class _Worker:
@@ -100,7 +88,8 @@ class _Worker:
     """
 
     def __init__(self, nlp: Language) -> None:
-        self.batch: Optional[_Batch] = None
+        self.batch: Optional[Batch] = None
+        self.is_gone = False
         self.connection, theirs = multiprocessing.Pipe()
         self.process = multiprocessing.Process(
             target=_work,
@@ -120,11 +109,10 @@ class _Worker:
                 "for so many. Lower --n-process."
             ) from None
 
-    def give(self, batch: _Batch) -> None:
+    def give(self, batch: Batch) -> None:
         self.batch = batch
         try:
-            self.connection.send(batch.message)
-            batch.message = []
+            self.connection.send(batch.message())
         # Of any kind: what is half sent leaves it of no use.
         except Exception:
             batch.end = self._end()
@@ -153,6 +141,7 @@ class _Worker:
 
     def _end(self) -> str:
         """How it has ended, by now at the latest."""
+        self.is_gone = True
         self.process.join(_SECONDS)
         self.process.kill()
         self.process.join()
@@ -161,54 +150,6 @@ class _Worker:
         if code >= 0:
             return f"ended with exit code {code}"
         return f"was killed by signal {-code} ({signal.Signals(-code).name})"
-
-
-def _start(workers: List[_Worker], nlp: Language, n_process: int) -> None:
-    """Start processes, and others in the place of those that have ended."""
-    workers[:] = [worker for worker in workers if not (worker.batch and worker.batch.end)]
-    alive = len(workers)
-    while len(workers) < n_process:
-        workers.append(_Worker(nlp))
-    for worker in workers[alive:]:
-        worker.wait_until_ready()
-
-
-def _collect(workers: Iterable[_Worker], seconds: float) -> None:
-    """Take what processes have made, or how they have ended."""
-    busy = [worker for worker in workers if worker.batch and not worker.batch.end]
-    ready = wait([worker.connection for worker in busy], seconds)
-    for worker in busy:
-        if worker.connection in ready or not worker.process.is_alive():
-            worker.take()
-
-
-def _results(nlp: Language, batch: _Batch, try_again: bool) -> Iterator[Result]:
-    if batch.end and try_again:
-        warnings.warn(
-            f"A process {batch.end} while it worked on {len(batch.items)} documents. They are "
-            "annotated again, each alone.",
-            stacklevel=2,
-        )
-        alone = ([item] for item in batch.items)
-        yield from annotate_in_processes(nlp, alone, 1, try_again=False)
-        return
-    answers = iter(batch.answer or ())
-    for item in batch.items:
-        if isinstance(item, Failure):
-            yield item
-        elif batch.end:
-            yield Failure(item.id, f"The process that worked on it {batch.end}.")
-        else:
-            yield _read_answer(nlp, next(answers), item)
-
-
-def _read_answer(nlp: Language, answer: Union[bytes, str], item: InputDocument) -> Result:
-    if isinstance(answer, str):
-        return Failure(item.id, answer)
-    try:
-        return Doc(nlp.vocab).from_bytes(answer), item
-    except Exception as error:
-        return Failure(item.id, describe_error(error))
 
 
 def _work(
@@ -222,29 +163,6 @@ def _work(
     connection.send(None)
     try:
         while (message := connection.recv()) is not None:
-            connection.send(_answer(nlp, message))
+            connection.send(answer(nlp, message))
     except (EOFError, OSError):
         pass
-
-
-def _answer(nlp: Language, message: _Message) -> _Answer:
-    items = [_read_content(nlp, id_, content) for id_, content in message]
-    answer: _Answer = []
-    for result in annotate_batch(nlp, items):
-        if isinstance(result, Failure):
-            answer.append(result.problem)
-            continue
-        try:
-            answer.append(result[0].to_bytes())
-        except Exception as error:
-            answer.append(describe_error(error))
-    return answer
-
-
-def _read_content(nlp: Language, id_: str, content: Union[str, bytes]) -> Item:
-    if isinstance(content, str):
-        return InputDocument(id_, content)
-    try:
-        return InputDocument(id_, Doc(nlp.vocab).from_bytes(content))
-    except Exception as error:
-        return Failure(id_, describe_error(error))

@@ -3,6 +3,8 @@
 import os
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
+from enum import Enum
+from functools import partial
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import shorten
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, Iterator, List
 import typer
 from spacy.cli._util import Arg, Opt, import_code
 from spacy.tokens import Doc
+from spacy.util import minibatch
 from tqdm import tqdm
 
 from ._options import BatchSize, Code, Force, Gpu, Model, Threshold
@@ -25,6 +28,7 @@ from ._terminal import msg
 
 if TYPE_CHECKING:
     from ..annotate.batch import Result
+    from ..annotate.engine import Engine
     from ..annotate.folder import OutputFolder
     from ..annotate.inputs import Listing
     from ..annotate.made_from import MadeFrom
@@ -34,6 +38,12 @@ if TYPE_CHECKING:
 _WIDTH = 32
 # Files that are named one by one, of those that are left aside.
 _MOST = 20
+
+
+class EngineName(str, Enum):
+    local = "local"
+    ray = "ray"
+
 
 _Inputs = Annotated[
     List[Path],
@@ -58,6 +68,20 @@ _Format = Annotated[
 ]
 _PartSize = Annotated[int, Opt("--part-size", min=1, help="Folder: most documents in a part")]
 _Processes = Annotated[int, Opt("--n-process", "-n", min=1, help="Number of processes")]
+_EngineName = Annotated[
+    EngineName, Opt("--engine", help="Where documents are annotated: here, or on a Ray cluster")
+]
+_RayAddress = Annotated[
+    Optional[str],
+    Opt("--ray-address", help="Ray: address of the cluster; without one, one is started here"),
+]
+_NumActors = Annotated[
+    Optional[int],
+    Opt("--num-actors", min=1, help="Ray: number of actors; as many as there is room for"),
+]
+_GpusPerActor = Annotated[
+    float, Opt("--gpus-per-actor", min=0, help="Ray: GPUs of each actor, 0.5 for half of one")
+]
 _TextField = Annotated[str, Opt("--text-field", help="The field or column of the text")]
 _IdField = Annotated[str, Opt("--id-field", help="The field or column of the document's id")]
 _MaxSize = Annotated[int, Opt("--max-size", min=1, help="Most MB of a text, or of a line or row")]
@@ -81,6 +105,10 @@ def annotate_cli(
     format: _Format = None,
     part_size: _PartSize = 1000,
     force: Force = False,
+    engine: _EngineName = EngineName.local,
+    ray_address: _RayAddress = None,
+    num_actors: _NumActors = None,
+    gpus_per_actor: _GpusPerActor = 0.0,
 ) -> None:
     """
     Annotate documents with a trained pipeline.
@@ -96,6 +124,7 @@ def annotate_cli(
     if folder is None:
         refuse_given(ctx, ("format", "part_size"), "outputs that are files")
         refuse_existing(outputs, force)
+    chosen = _choose_engine(ctx)
     use_gpu(gpu)
     import_code(code)
     # Listed before the outputs exist, which may be in one of the folders.
@@ -105,7 +134,7 @@ def annotate_cli(
     if not listing.has_fields:
         refuse_given(ctx, ("text_field", "id_field"), "inputs without fields or columns")
     reading = {"text_field": text_field, "id_field": id_field, "max_bytes": max_size * 2**20}
-    run = _Run(listing, model, threshold, code, reading, batch_size, n_process, table, force)
+    run = _Run(listing, model, threshold, code, reading, batch_size, chosen, table, force)
     names = ", ".join(map(str, outputs))
     with exit_on_error(f"Cannot write {names}"):
         if folder is None:
@@ -126,7 +155,7 @@ class _Run:
     code: Optional[Path]
     reading: Dict[str, Any]
     batch_size: int
-    n_process: int
+    engine: "Engine"
     table: bool
     force: bool
 
@@ -155,6 +184,34 @@ def _check_formats(outputs: List[Path]) -> None:
     for output in outputs:
         with exit_on_error(f"Cannot write {output}"):
             choose_output(output)
+
+
+def _choose_engine(ctx: typer.Context) -> "Engine":
+    """Where documents are annotated. Exit where that is not installed, and refuse options of
+    another engine."""
+    options = ctx.params
+    if options["engine"] == EngineName.local:
+        from ..annotate.engine import annotate_batches
+
+        refuse_given(ctx, ("ray_address", "num_actors", "gpus_per_actor"), "--engine local")
+        return partial(annotate_batches, n_process=options["n_process"])
+    from ..annotate.annotator import Annotator
+    from ..annotate.ray_engine import annotate_on_ray
+    from ..extras import import_extra
+
+    refuse_given(ctx, ("n_process", "gpu"), "--engine ray: see --num-actors, --gpus-per-actor")
+    with exit_on_error("Cannot annotate on Ray"):
+        import_extra("ray")
+    gpus = options["gpus_per_actor"]
+    settings = {"threshold": options["threshold"], "code": options["code"]}
+    return partial(
+        annotate_on_ray,
+        # Ray shows an actor no GPUs but its own.
+        annotator=Annotator(options["model"], gpu_id=0 if gpus else -1, **settings),
+        num_actors=options["num_actors"],
+        gpus_per_actor=gpus,
+        address=options["ray_address"],
+    )
 
 
 def _list_inputs(inputs: List[Path], outputs: List[Path]) -> "Listing":
@@ -203,21 +260,19 @@ def _refuse_streams(listing: "Listing") -> None:
 
 def _annotate_to_files(outputs: List[Path], run: _Run) -> int:
     """Annotate all documents, and count those that have failed."""
-    from ..annotate.engine import annotate
     from ..annotate.inputs import read_inputs
     from ..files import written_whole
 
     with written_whole(outputs) as written:
         nlp = load_extracting_pipeline(run.model, run.threshold)
         items = read_inputs(run.listing, nlp.vocab, **run.reading)
-        results = annotate(nlp, items, batch_size=run.batch_size, n_process=run.n_process)
+        results = run.engine(nlp, minibatch(items, run.batch_size))
         return _write(outputs, written, results, run.table)
 
 
 def _annotate_to_folder(path: Path, suffix: str, part_size: int, run: _Run) -> int:
     """Annotate the documents that are in no part yet, and count those that have failed, also in
     earlier runs."""
-    from ..annotate.engine import annotate_batches
     from ..annotate.folder import OutputFolder
 
     with closing(OutputFolder(path, suffix, part_size)) as folder:
@@ -229,7 +284,7 @@ def _annotate_to_folder(path: Path, suffix: str, part_size: int, run: _Run) -> i
             folder.begin(made_from, run.listing, afresh=run.force)
             _report_earlier(folder)
             batches = folder.batches(nlp.vocab, run.batch_size, **run.reading)
-            results = folder.write(annotate_batches(nlp, batches, run.n_process))
+            results = folder.write(run.engine(nlp, batches))
             for result in _with_progress(results, folder.counts.documents):
                 _report(result, run.table)
         else:
