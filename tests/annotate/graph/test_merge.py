@@ -252,6 +252,25 @@ def test_contradictions(files: List[Path]) -> None:
         assert graph.count("contradictions") == 1 and graph.count("documents") == 4
 
 
+@pytest.mark.parametrize(
+    "label, values, contradicted",
+    [
+        ("P569", ["1867", "November 1867", "7 November 1867"], False),
+        ("P569", ["1867", "7 November 1867", "8 November 1867"], True),
+        ("P569", ["1867", "once"], True),
+        ("P17", ["1867", "1868"], False),
+    ],
+)
+def test_dates_that_may_be_one(
+    tmp_path: Path, label: str, values: List[str], contradicted: bool
+) -> None:
+    records = [
+        record(value, [CURIE, (value, "TIME", "")], [(0, 1, label, 0.5)]) for value in values
+    ]
+    graph = merged([write(tmp_path / "a.jsonl", records)])
+    assert [item[4] for item in graph["relations"].values()] == [contradicted] * len(values)
+
+
 def test_ids_that_look_as_names(tmp_path: Path) -> None:
     """And different ids of one name are different entities: a third is neither."""
     ids = ["", "name:PER:ada lane", "id:name:PER:ada lane"]
