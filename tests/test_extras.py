@@ -69,6 +69,7 @@ def test_missing(package: str, hide: Callable) -> None:
             )
         ),
         ("networkx", ["annotate", "no_model", "text.txt", "-o", "out.html"]),
+        ("ray", ["annotate", "no_model", "text.txt", "-o", "out.jsonl", "--engine", "ray"]),
         ("networkx", ["render", "docs.spacy", "out.html"]),
         ("rdflib", ["distant", "docs.spacy", "facts.nt", "out.spacy"]),
         ("plotly", ["evaluate", "no_model", "docs.spacy", "--output", "out"]),
