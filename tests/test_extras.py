@@ -71,6 +71,7 @@ def test_missing(package: str, hide: Callable) -> None:
         ),
         ("duckdb", ["graph", "triples.jsonl", "-o", "out.csv"]),
         ("rdflib", ["graph", "triples.jsonl", "-o", "out.nt"]),
+        ("ray", ["annotate", "no_model", "text.txt", "-o", "out.jsonl", "--engine", "ray"]),
         ("rdflib", ["distant", "docs.spacy", "facts.nt", "out.spacy"]),
         ("plotly", ["evaluate", "no_model", "docs.spacy", "--output", "out"]),
     ],

@@ -105,7 +105,11 @@ class _Actors(Workers):
         self._free: List[Any] = []
         # Deaths at loading since one has loaded.
         self._deaths = 0
-        self.size = num_actors or self._room()
+        try:
+            self.size = num_actors or self._room()
+        except ValueError:
+            self.stop()
+            raise
 
     def give(self, batch: Batch) -> bool:
         while len(self._calls) + len(self._free) < self.size:
@@ -122,7 +126,7 @@ class _Actors(Workers):
         ready, _ = self._ray.wait(calls, timeout=_SECONDS if wait else 0) if calls else ([], [])
         if wait and not ready and not any(batch for _, batch in self._calls.values()):
             warnings.warn(
-                f"No actor has begun yet. Each asks for {self._resources}, and the cluster has "
+                f"No actor is at work. Each asks for {self._resources}, and the cluster has "
                 f"{self._ray.cluster_resources()}, which others may have taken.",
                 stacklevel=2,
             )

@@ -428,3 +428,21 @@ def test_a_long_text(model: Path) -> None:
     result = run(model, "long.txt", "texts.jsonl", "-o", "out.jsonl", "--max-size", 1)
     assert result.exit_code == 1 and "long.txt is longer than 1,048,576 bytes" in result.output
     assert len(Path("out.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "engine, option, value",
+    [
+        ("local", "--ray-address", "auto"),
+        ("local", "--num-actors", "2"),
+        ("local", "--gpus-per-actor", "1"),
+        ("ray", "--n-process", "2"),
+        ("ray", "--gpu-id", "0"),
+    ],
+)
+def test_options_of_the_other_engine(engine: str, option: str, value: str) -> None:
+    Path("a.txt").write_text(TEXTS[0])
+    result = run("no_such_model", "a.txt", "-o", "out.csv", "--engine", engine, option, value)
+    assert result.exit_code == 2
+    told = " ".join(result.output.replace("│", "").split())
+    assert option in told and f"has no meaning for --engine {engine}" in told
