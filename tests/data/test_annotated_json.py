@@ -68,10 +68,11 @@ def docs(draw: st.DrawFn) -> Doc:
     ranges = st.tuples(st.integers(0, len(words) - 1), st.integers(1, len(words))).map(sorted)
     spans = ranges.filter(lambda span: span[0] < span[1]).map(tuple)
     labels = st.sampled_from(["PER", "LOC", ""])
+    ids = st.sampled_from(["Q1", "Q2", ""])
     doc._.entities = [
-        [Span(doc, *span, label=label) for span in mentions]
-        for label, mentions in draw(
-            st.lists(st.tuples(labels, st.lists(spans, min_size=1, max_size=3)), max_size=4)
+        [Span(doc, *span, label=label, kb_id=id_) for span in mentions]
+        for label, id_, mentions in draw(
+            st.lists(st.tuples(labels, ids, st.lists(spans, min_size=1, max_size=3)), max_size=4)
         )
     ]
     entities = doc._.entities
