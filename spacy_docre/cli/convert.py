@@ -127,9 +127,7 @@ def convert_cli(
     from ..files import file_stamps
 
     sizes = _parse_sizes(split)
-    _check_output(output_path, to, bool(sizes), partial)
-    if seed is not None and not sizes:
-        raise typer.BadParameter("It shuffles documents for --split, which is missing.")
+    _check_output(output_path, to, bool(sizes), seed, partial)
     outputs = {name: output_path / f"{name}{FILE_TYPE}" for name in sizes} or {"": output_path}
     refuse_existing(outputs.values(), force)
     with exit_on_error(f"Cannot read {input_path}"):
@@ -142,7 +140,6 @@ def convert_cli(
         # A file does not hold its language; this is to find a mistyped one.
         get_lang_class(lang)
         names = read_relation_names(names_path) if names_path else {}
-        plain = {"names": names, "lang": lang, "coref_label": coref_label, "by_text": by_text}
         settings = ReadSettings(names, lang, coref_label, by_text)
 
         def read(start: int) -> Iterable[Doc]:
@@ -155,13 +152,17 @@ def convert_cli(
         elif sizes:
             counts = _write_parts(list(read(0)), outputs, sizes, seed)
         else:
-            made_from = {"input": file_stamps(input_path), "format": told, **plain}
-            made_from["partial"] = partial
+            made_from = {"input": file_stamps(input_path), "format": told, "partial": partial}
+            made_from |= settings.plain()
             counts = {output_path: write_corpus(output_path, read, made_from)}
     _report(input_path, counts, settings.answers)
 
 
-def _check_output(path: Path, to: OutputFormat, has_sizes: bool, partial: bool) -> None:
+def _check_output(
+    path: Path, to: OutputFormat, has_sizes: bool, seed: Optional[int], partial: bool
+) -> None:
+    if seed is not None and not has_sizes:
+        raise typer.BadParameter("It shuffles documents for --split, which is missing.")
     if to == OutputFormat.spacy:
         if path.suffix in (".json", ".jsonl"):
             raise typer.BadParameter(f"Say which tool {path} is for, with --to.")

@@ -6,6 +6,6 @@ Formats, by their names: `formats`. In: `docred`, `hacred`, `annotated_json`, `p
 Distant supervision: `facts` of a `knowledge_base`.
 Statistics: `stats`.
 Below them: `gold_annotations` (what is written to a Doc), `text_documents` (what tools have of a
-document), `divided_text`, `sentences`, `detokenization`, and `json_files` with `validation` (what is
-wrong with a file, and with a record in it).
+document), `divided_text`, `sentences`, `detokenization`, and `json_files` with `validation` (what
+is wrong with a file, and with a record in it).
 """

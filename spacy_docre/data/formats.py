@@ -46,6 +46,15 @@ class ReadSettings:
     by_text: bool = True
     answers: CounterType[str] = field(default_factory=Counter)
 
+    def plain(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): All that documents depend on."""
+        return {
+            "names": self.names,
+            "lang": self.lang,
+            "coref_label": self.coref_label,
+            "by_text": self.by_text,
+        }
+
 
 Reader = Callable[[Path, Vocab, ReadSettings, int], Iterable[Doc]]
 Writer = Callable[[Path, Iterable[Doc], str], None]
@@ -85,15 +94,7 @@ def _read_annotated(path: Path, vocab: Vocab, settings: ReadSettings, start: int
 
 
 def _read_prodigy(path: Path, vocab: Vocab, settings: ReadSettings, start: int) -> Iterator[Doc]:
-    docs = read_prodigy(
-        path,
-        vocab,
-        names=settings.names,
-        coref_label=settings.coref_label,
-        by_text=settings.by_text,
-        lang=settings.lang,
-        answers=settings.answers,
-    )
+    docs = read_prodigy(path, vocab, answers=settings.answers, **settings.plain())
     return islice(docs, start, None)
 
 
@@ -104,16 +105,7 @@ def _read_tool(
     settings: ReadSettings,
     start: int,
 ) -> Iterator[Doc]:
-    docs = read_text_documents(
-        path,
-        parse,
-        vocab,
-        names=settings.names,
-        lang=settings.lang,
-        coref_label=settings.coref_label,
-        by_text=settings.by_text,
-    )
-    return islice(docs, start, None)
+    return islice(read_text_documents(path, parse, vocab, **settings.plain()), start, None)
 
 
 _ENTITIES = frozenset({"coref_label", "by_text"})

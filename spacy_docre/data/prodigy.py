@@ -74,8 +74,7 @@ def read_prodigy(
             num_accepted += 1
             example = read_example(data, where, tokenize)
             labels.update(link.label for link in example.links)
-            doc = _make_doc(example, vocab)
-            doc.user_data.update(_names(data))
+            doc = _make_doc(example, vocab, _names(data))
             _annotate(doc, example, names, coref_label, by_text)
         except ValueError as error:
             doubts.add(_UNUSABLE, str(error))
@@ -130,13 +129,14 @@ def _tokenizer(lang: str) -> Tokenize:
     return tokenize
 
 
-def _make_doc(example: Example, vocab: Vocab) -> Doc:
+def _make_doc(example: Example, vocab: Vocab, names: Dict[str, Any]) -> Doc:
     tokens = example.tokens
     starts = [*(token.start for token in tokens), len(example.text)]
     return Doc(
         vocab,
         words=[token.text for token in tokens],
         spaces=[token.end < start for token, start in zip(tokens, starts[1:], strict=True)],
+        user_data=names,
     )
 
 

@@ -4,21 +4,10 @@ Tools' files are parsed to these, of which `read_text_documents` makes Docs; `te
 them of Docs, to be written.
 """
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import (
-    Any,
-    Callable,
-    Dict,
-    Hashable,
-    Iterable,
-    Iterator,
-    List,
-    Mapping,
-    Optional,
-    Sequence,
-    Tuple,
-)
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from spacy.tokens import Doc
 from spacy.util import filter_spans, get_lang_class

@@ -17,23 +17,9 @@ from spacy_docre.annotations import document_title
 from spacy_docre.data.annotated_json import read_annotated_json
 from spacy_docre.mentions import mark_best_names
 
+from .tools import WORDS
+
 VOCAB = Vocab()
-# Beyond the BMP, combining, white space, what the tokenizer would divide, and what it would not.
-WORDS = [
-    "Ada",
-    "𝔸da",
-    "👩‍🚀",
-    "e\u0301",
-    " ",
-    "\n\n",
-    "don't",
-    "U.S.",
-    "(",
-    "-",
-    "\u2028",
-    "a b",
-    " x",
-]
 SCORES = st.floats(0, 1)
 
 
