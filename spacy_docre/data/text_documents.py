@@ -234,6 +234,8 @@ def _add_mentions(
 ) -> Dict[int, int]:
     """The index of the first mention of each entity."""
     first: Dict[int, int] = {}
+    # Each is looked for in all of doc.ents.
+    ids = {entity.index: entity.id for entity in doc._.entities}
     spans = [(entity, span) for entity in doc._.entities for span in entity.mentions]
     if not may_overlap:
         # Of equal ones the first; a Span is another one each time.
@@ -255,9 +257,9 @@ def _add_mentions(
                 f"mentions have no label, and have the label {NO_LABEL} here",
                 f"{document.where}, {span.text!r}",
             )
-        if entity.id and not has_ids:
+        if ids[entity.index] and not has_ids:
             doubts.add("mentions have a linked id, which is left out", document.where)
-        kb_id = entity.id if has_ids else ""
+        kb_id = ids[entity.index] if has_ids else ""
         index = len(document.mentions)
         document.mentions.append(
             TextMention(span.start_char, span.end_char, span.label_ or NO_LABEL, kb_id)
