@@ -1,13 +1,9 @@
-"""`python -m spacy docre convert`: annotated files to `.spacy` files."""
+"""`python -m spacy docre convert`: annotated files to `.spacy` files, or to those of a tool."""
 
-from collections import Counter
-from contextlib import suppress
 from dataclasses import astuple, fields
 from enum import Enum
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, Iterator, List, Mapping, Optional
-from typing import Counter as CounterType
+from typing import TYPE_CHECKING, Annotated, Dict, Iterable, Iterator, List, Mapping, Optional
 
 import typer
 from spacy.cli._util import Arg, Opt
@@ -21,6 +17,7 @@ from ._shared import exit_on_error, refuse_existing, refuse_given, with_progress
 from ._terminal import msg
 
 if TYPE_CHECKING:
+    from ..data.formats import Writer
     from ..data.stats import CorpusCounts
 
 REST = "rest"
@@ -29,35 +26,54 @@ REST = "rest"
 class Format(str, Enum):
     auto = "auto"
     docred = "docred"
-    prodigy = "prodigy"
     hacred = "hacred"
+    annotated = "annotated"
+    spacy = "spacy"
+    prodigy = "prodigy"
+    label_studio = "label-studio"
+    doccano = "doccano"
+    brat = "brat"
+    pubtator = "pubtator"
 
 
-FORMATS = {".json": Format.docred, ".jsonl": Format.prodigy}
-# Of .jsonl: fields that only the documents of another format have.
-FIELDS = {"vertexSet": Format.docred, "vertex_char": Format.hacred}
+class OutputFormat(str, Enum):
+    spacy = "spacy"
+    prodigy = "prodigy"
+    label_studio = "label-studio"
+    doccano = "doccano"
+    brat = "brat"
 
-_Input = Annotated[Path, Arg(metavar="INPUT", help="File to convert", exists=True, dir_okay=False)]
+
+_Input = Annotated[
+    Path, Arg(metavar="INPUT", help="File to convert; a folder of brat's or of .spacy", exists=True)
+]
 _Output = Annotated[
     Path,
     Arg(
         metavar="OUTPUT",
-        help="The .spacy file to write; or a folder, with --split or for a large data set",
+        help="The .spacy file to write; or a folder, with --split or for a large data set; or, "
+        "with --to, the file or folder of a tool",
     ),
 ]
 _InputFormat = Annotated[
     Format,
-    Opt("--format", "-f", help="auto: docred for .json; for .jsonl what its first line looks like"),
+    Opt(
+        *("--format", "-f", "--from"),
+        help="auto: by the ending and the first records. annotated is the .jsonl of docre annotate",
+    ),
+]
+_OutputFormat = Annotated[
+    OutputFormat, Opt("--to", "-t", help="The tool that documents are to be corrected in")
 ]
 _CorefLabel = Annotated[
-    str, Opt("--coref-label", help="Prodigy: the label of relations that are coreference")
+    str, Opt("--coref-label", help="Tools: the label of relations that are coreference")
 ]
 _ByText = Annotated[
     bool,
     Opt(
         "--by-text/--by-coref",
-        help="Prodigy: spans of the same text and label are one entity; or only those that "
-        "coreference connects, as where father and son have one name",
+        help="Tools: mentions of the same text and label are one entity; or only those that "
+        "coreference or an id connects, as where father and son have one name",
     ),
 ]
 _Split = Annotated[
@@ -85,6 +101,7 @@ def convert_cli(
     input_path: _Input,
     output_path: _Output,
     format: _InputFormat = Format.auto,
+    to: _OutputFormat = OutputFormat.spacy,
     names_path: Names = None,
     lang: Lang = "en",
     coref_label: _CorefLabel = "COREF",
@@ -95,104 +112,80 @@ def convert_cli(
     force: Force = False,
 ) -> None:
     """
-    Convert annotated documents to .spacy files, with entities and relations.
+    Convert annotated documents to .spacy files, with entities and relations, or to the format of a
+    tool, to be corrected there and converted again.
 
-    It reads the JSON of DocRED and Re-DocRED, as a list or with a document in each line, and the
-    JSONL of Prodigy's rel.manual and of HacRED, also packed as .gz. To write several files:
-    --split train=400 --split dev=rest. A data set of any size goes to an OUTPUT without the ending
-    .spacy, a folder whose files are read as one: a run that was broken off goes on after the last
-    of its files when it is started again.
+    It reads the JSON of DocRED and Re-DocRED, as a list or with a document in each line, the JSONL
+    of HacRED and of docre annotate, and what Prodigy, Label Studio, doccano, brat and PubTator
+    have, also packed as .gz. To write several files: --split train=400 --split dev=rest. A data set
+    of any size goes to an OUTPUT without the ending .spacy, a folder whose files are read as one: a
+    run that was broken off goes on after the last of its files when it is started again.
     """
     from ..data.corpus_files import write_corpus
     from ..data.docred import read_relation_names
+    from ..data.formats import FORMATS, ReadSettings, check_kind, tell_format
     from ..files import file_stamps
 
     sizes = _parse_sizes(split)
-    if seed is not None and not sizes:
-        raise typer.BadParameter("It shuffles documents for --split, which is missing.")
+    _check_output(output_path, to, bool(sizes), seed, partial)
     outputs = {name: output_path / f"{name}{FILE_TYPE}" for name in sizes} or {"": output_path}
     refuse_existing(outputs.values(), force)
-    answers: CounterType[str] = Counter()
     with exit_on_error(f"Cannot read {input_path}"):
-        told = _tell_format(input_path) if format == Format.auto else format
-    if told != Format.prodigy:
-        refuse_given(ctx, ("coref_label", "by_text"), f"a file read as {told.value}")
-    hint = "" if told == format else f" {input_path} is read as {told.value}: see --format."
+        told = tell_format(input_path) if format == Format.auto else format.value
+        check_kind(input_path, told)
+    options = FORMATS[told].options | FORMATS[to.value].options
+    refuse_given(ctx, {"coref_label", "by_text"} - options, f"a file read as {told}")
+    hint = "" if format != Format.auto else f" {input_path} is read as {told}: see --format."
     with exit_on_error(f"Cannot convert {input_path}", hint):
         # A file does not hold its language; this is to find a mistyped one.
         get_lang_class(lang)
         names = read_relation_names(names_path) if names_path else {}
-        settings: Dict[str, Any] = {
-            "names": names,
-            "lang": lang,
-            "coref_label": coref_label,
-            "by_text": by_text,
-        }
+        settings = ReadSettings(names, lang, coref_label, by_text)
 
         def read(start: int) -> Iterable[Doc]:
-            docs = _read(input_path, told, start, answers, **settings)
+            docs = with_progress(FORMATS[told].read(input_path, Vocab(), settings, start), start)
             return _marked(docs) if partial else docs
 
-        if sizes:
+        write = FORMATS[to.value].write
+        if write is not None:
+            counts = _write_tool(write, output_path, read(0), coref_label)
+        elif sizes:
             counts = _write_parts(list(read(0)), outputs, sizes, seed)
         else:
-            made_from = {"input": file_stamps(input_path), "format": told.value, **settings}
-            made_from["partial"] = partial
+            made_from = {"input": file_stamps(input_path), "format": told, "partial": partial}
+            made_from |= settings.plain()
             counts = {output_path: write_corpus(output_path, read, made_from)}
-    _report(input_path, counts, answers)
+    _report(input_path, counts, settings.answers)
 
 
-def _tell_format(path: Path) -> Format:
-    """The format of a file by its ending and, of .jsonl, by its first line."""
-    from ..data.json_files import parse_json_items
-    from ..data.packed_files import unpacked_suffix
-
-    suffix = unpacked_suffix(path)
-    if suffix not in FORMATS:
-        msg.fail(f"Unknown format of {path}", "Set it with --format.", exits=1)
-    first = None
-    # What is wrong with a file its reader says.
-    with suppress(ValueError):
-        first = next(parse_json_items(path), None) if suffix == ".jsonl" else None
-    for field, format in FIELDS.items():
-        if isinstance(first, dict) and field in first:
-            return format
-    return FORMATS[suffix]
+def _check_output(
+    path: Path, to: OutputFormat, has_sizes: bool, seed: Optional[int], partial: bool
+) -> None:
+    if seed is not None and not has_sizes:
+        raise typer.BadParameter("It shuffles documents for --split, which is missing.")
+    if to == OutputFormat.spacy:
+        if path.suffix in (".json", ".jsonl"):
+            raise typer.BadParameter(f"Say which tool {path} is for, with --to.")
+        return
+    for option, given in (("--split", has_sizes), ("--partial", partial)):
+        if given:
+            raise typer.BadParameter(f"{option} has no meaning with --to. Leave it out.")
 
 
-def _read(
-    path: Path,
-    format: Format,
-    start: int,
-    answers: CounterType[str],
-    *,
-    names: Mapping[str, str],
-    lang: str,
-    coref_label: str,
-    by_text: bool,
-) -> Iterable[Doc]:
-    """The documents of a file from a number on; `answers` counts those of Prodigy's users."""
-    from ..data.docred import read_docred
-    from ..data.hacred import read_hacred
-    from ..data.prodigy import read_prodigy
+def _write_tool(
+    write: "Writer", path: Path, docs: Iterable[Doc], coref_label: str
+) -> "Dict[Path, CorpusCounts]":
+    from ..data.stats import CorpusCounts
 
-    if format == Format.docred:
-        docs = read_docred(path, Vocab(), names=names, lang=lang, start=start)
-        return with_progress(docs, start)
-    if format == Format.hacred:
-        docs = read_hacred(path, Vocab(), names=names)
-    else:
-        docs = read_prodigy(
-            path,
-            Vocab(),
-            names=names,
-            coref_label=coref_label,
-            by_text=by_text,
-            lang=lang,
-            answers=answers,
-        )
-    # From the first on: these files are small, and what Prodigy's users skipped is counted.
-    return with_progress(islice(docs, start, None), start)
+    counts = CorpusCounts()
+
+    def counted() -> Iterator[Doc]:
+        for doc in docs:
+            counts.add(doc)
+            yield doc
+
+    write(path, counted(), coref_label)
+    return {path: counts}
 
 
 def _marked(docs: Iterable[Doc]) -> Iterator[Doc]:

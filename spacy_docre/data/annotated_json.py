@@ -1,16 +1,17 @@
 """The JSON of `docre annotate`, a document a line, back to Docs."""
 
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Iterable, Iterator, List, Sequence, Tuple, Union
+from typing import Annotated, Any, Callable, Iterable, Iterator, List, Sequence, Tuple, Union
 
 from pydantic import BaseModel, Field, StrictInt
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.util import get_lang_class
 from spacy.vocab import Vocab
 
 from ..annotations import Triple
 from ..mentions import mark_best_names, on_one_line
+from .divided_text import DividedText
+from .gold_annotations import set_gold_annotations
 from .json_files import parse_json_lines
 from .validation import FieldPath, Label, Text, invalid, validate
 
@@ -20,12 +21,12 @@ _FIELDS = {
     "relations": "a list of relations, as docre annotate writes it",
     "mentions": "a list of one mention or more",
     "id": "the entity's number, an integer",
+    "kb_id": "the id that the entity is linked to, a string, or left out",
     "start": "the number of a character of the text, before end",
     "end": "the number of the character after, at most the length of the text",
     "head": "the id of an entity",
     "tail": "the id of an entity",
     "label": "a string",
-    "kb_id": "the linked id, a string",
     "name": "a string",
     "score": "a probability, 0 to 1",
     "evidence": "a list of sentences with start, end and text",
@@ -42,6 +43,7 @@ class EntityRecord(BaseModel):
     id: StrictInt
     text: Text
     label: Text
+    # Earlier versions have not written it.
     kb_id: Text = ""
     mentions: Annotated[List[SpanRecord], Field(min_length=1)]
 
@@ -84,7 +86,7 @@ def read_annotated_json(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterat
             )
         record = validate(DocumentRecord, data, where, _FIELDS)
         _check(record, where)
-        yield _make_doc(record, vocab, [token.idx for token in tokenize(record.text)])
+        yield _make_doc(record, vocab, tokenize)
 
 
 def _check(record: DocumentRecord, where: str) -> None:
@@ -117,74 +119,49 @@ def _spans(record: DocumentRecord) -> Iterator[Tuple[FieldPath, SpanRecord]]:
             yield (*place, number), span
 
 
-def _make_doc(record: DocumentRecord, vocab: Vocab, token_starts: List[int]) -> Doc:
-    words, spaces, starts = _divide(record, token_starts)
-    first = {start: index for index, start in enumerate(starts)}
-    last = {start + len(word): first[start] + 1 for start, word in zip(starts, words, strict=True)}
-
-    def tokens(span: SpanRecord) -> Tuple[int, int]:
-        return first[span.start], last[span.end]
-
-    evidence = [[tokens(span) for span in relation.evidence] for relation in record.relations]
+def _make_doc(record: DocumentRecord, vocab: Vocab, tokenize: Callable[[str], Doc]) -> Doc:
+    divided = DividedText(
+        record.text, tokenize, ((span.start, span.end) for _, span in _spans(record))
+    )
+    evidence = [
+        [divided.tokens(span.start, span.end) for span in relation.evidence]
+        for relation in record.relations
+    ]
     sentences = {border for spans in evidence for span in spans for border in span}
     # Of other tokens it is not known.
     sent_starts: List[Union[bool, int, None]] = [
-        True if index in sentences else None for index in range(len(words))
+        True if index in sentences else None for index in range(len(divided.words))
     ]
-    doc = Doc(vocab, words=words, spaces=spaces, sent_starts=sent_starts)
+    doc = Doc(vocab, words=divided.words, spaces=divided.spaces, sent_starts=sent_starts)
     doc.user_data.update({key: value for key in ("id", "title") if (value := getattr(record, key))})
-    entities = [
+    index = {entity.id: number for number, entity in enumerate(record.entities)}
+    set_gold_annotations(
+        doc,
         [
-            Span(doc, *tokens(span), label=entity.label, kb_id=entity.kb_id)
-            for span in entity.mentions
-        ]
-        for entity in record.entities
-    ]
-    doc._.entities = entities
+            [
+                (*divided.tokens(span.start, span.end), entity.label, entity.kb_id)
+                for span in entity.mentions
+            ]
+            for entity in record.entities
+        ],
+        [
+            Triple(
+                head=index[relation.head],
+                tail=index[relation.tail],
+                label=relation.label,
+                score=relation.score,
+                # Where no name is known, the label is written.
+                name="" if relation.name == relation.label else relation.name,
+                evidence=tuple(spans),
+            )
+            for relation, spans in zip(record.relations, evidence, strict=True)
+        ],
+    )
     best = [
-        (mention, mentions)
-        for entity, mentions in zip(record.entities, entities, strict=True)
-        for mention in mentions
+        (mention, found.mentions)
+        for entity, found in zip(record.entities, doc._.entities, strict=True)
+        for mention in found.mentions
         if on_one_line(mention.text) == entity.text
     ]
     mark_best_names(doc, best)
-    index = {entity.id: number for number, entity in enumerate(record.entities)}
-    doc._.relations = [
-        Triple(
-            head=index[relation.head],
-            tail=index[relation.tail],
-            label=relation.label,
-            score=relation.score,
-            # Where no name is known, the label is written.
-            name="" if relation.name == relation.label else relation.name,
-            evidence=tuple(spans),
-        )
-        for relation, spans in zip(record.relations, evidence, strict=True)
-    ]
     return doc
-
-
-def _divide(
-    record: DocumentRecord, token_starts: List[int]
-) -> Tuple[List[str], List[bool], List[int]]:
-    """The words of a text, whether a space follows each, and where each begins. Mentions and
-    evidence begin and end with a word."""
-    text = record.text
-    span_starts = {span.start for _, span in _spans(record)}
-    span_ends = {span.end for _, span in _spans(record)}
-    spaces_before = (
-        start - 1 for start in [*token_starts, len(text)] if text[start - 1 : start] == " "
-    )
-    cuts = sorted({0, len(text), *token_starts, *spaces_before, *span_starts, *span_ends})
-    words: List[str] = []
-    spaces: List[bool] = []
-    starts: List[int] = []
-    for start, end in pairwise(cuts):
-        is_within = start in span_starts or end in span_ends
-        if text[start:end] == " " and words and not spaces[-1] and not is_within:
-            spaces[-1] = True
-            continue
-        words.append(text[start:end])
-        spaces.append(False)
-        starts.append(start)
-    return words, spaces, starts

@@ -1,6 +1,7 @@
 """Gold entities and relations: written to a Doc, and given to training as an Example."""
 
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from collections import Counter
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from spacy.tokens import Doc, Span
 from spacy.training import Example
@@ -15,7 +16,8 @@ from ..entity_sources import (
 )
 from ..mentions import distinct_mentions
 
-Mention = Tuple[int, int, str]
+# First token, end token, label and, where there is one, linked id.
+Mention = Union[Tuple[int, int, str], Tuple[int, int, str, str]]
 _NAMES = "docre_mention_names"
 
 
@@ -29,22 +31,31 @@ def set_gold_annotations(
     of each is the index of its entity in `doc._.entities`.
 
     doc (Doc): The document.
-    entities (Optional[Sequence[Sequence[Mention]]]): First token, end token and label of each
-        mention of each entity; None where nobody has annotated them, nor relations. A mention that
-        an entity has twice counts once.
+    entities (Optional[Sequence[Sequence[Mention]]]): First token, end token, label and, where it
+        has one, linked id of each mention of each entity; None where nobody has annotated them, nor
+        relations. A mention that an entity has twice counts once.
     relations (Optional[Iterable[Triple]]): The relations; None where nobody has annotated them.
     """
     if entities is None:
         return
     spans = [
         distinct_mentions(
-            Span(doc, start, end, label=label, span_id=str(index)) for start, end, label in mentions
+            Span(doc, start, end, label=label, span_id=str(index), kb_id="".join(kb_id))
+            for start, end, label, *kb_id in mentions
         )
         for index, mentions in enumerate(entities)
     ]
     # Entity by entity, so that their first appearance in the group is in order, too.
     set_entity_spans(doc, spans)
-    labelled = filter_spans(span for span in doc.spans[DEFAULT_KEY] if span.label)
+    # Of a mention of several entities, the id in doc.ents would be that of each of them.
+    holders = Counter((span.start, span.end) for span in doc.spans[DEFAULT_KEY])
+    labelled = filter_spans(
+        span
+        if holders[span.start, span.end] == 1
+        else Span(doc, span.start, span.end, label=span.label, span_id=span.id)
+        for span in doc.spans[DEFAULT_KEY]
+        if span.label
+    )
     taken = {index for span in labelled for index in range(span.start, span.end)}
     # In doc.ents, a span without a label would say that there is no entity.
     unlabelled = {

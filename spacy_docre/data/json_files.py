@@ -72,13 +72,24 @@ def parse_json_lines(path: Path) -> Iterator[Tuple[str, Any]]:
     RAISES (ValueError): If a line is not JSON, or too long, or the file not UTF-8, or packed and
         damaged.
     """
+    for where, line in text_lines(path):
+        if line.strip():
+            yield where, parse_json(line, where)
+
+
+def text_lines(path: Path) -> Iterator[Tuple[str, str]]:
+    """Read the lines of a text file, one after the other.
+
+    path (Path): The file; it is unpacked if its name ends in ".gz" or ".zst".
+    YIELDS (Tuple[str, str]): What to call the line in an error, and the line with its end.
+    RAISES (ValueError): If a line is too long, or the file not UTF-8, or packed and damaged.
+    """
     with unpacked_utf8(path) as stream:
         for number, line in enumerate(read_lines(stream), start=1):
             where = f"{path}, line {number}"
             if line is None:
                 raise ValueError(too_long(where, MAX_BYTES))
-            if line.strip():
-                yield where, parse_json(decode(line, where), where)
+            yield where, decode(line, where)
 
 
 def parse_json_items(path: Path) -> Iterator[Any]:

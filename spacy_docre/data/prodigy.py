@@ -16,10 +16,10 @@ from .doubts import Doubts
 from .gold_annotations import Mention, set_gold_annotations
 from .json_files import parse_json_lines
 from .prodigy_records import FIELDS, Example, TokenRecord, read_example
+from .text_documents import COREF, group_mentions, text_identity
 from .validation import invalid
 
 ACCEPT = "accept"
-COREF = "COREF"
 _UNUSABLE = "accepted examples cannot be used, and are left out"
 _REPEATED = "texts are there again with other annotations, and all of them are kept"
 
@@ -74,7 +74,7 @@ def read_prodigy(
             num_accepted += 1
             example = read_example(data, where, tokenize)
             labels.update(link.label for link in example.links)
-            doc = _make_doc(example, vocab)
+            doc = _make_doc(example, vocab, _names(data))
             _annotate(doc, example, names, coref_label, by_text)
         except ValueError as error:
             doubts.add(_UNUSABLE, str(error))
@@ -107,6 +107,13 @@ def _answer(data: Any, where: str) -> str:
     return answer
 
 
+def _names(data: Mapping[str, Any]) -> Dict[str, Any]:
+    """What `write_prodigy` says of what an example is called."""
+    meta = data.get("meta")
+    fields = meta if isinstance(meta, dict) else {}
+    return {key: fields[key] for key in ("title", "id") if fields.get(key)}
+
+
 def _tokenizer(lang: str) -> Tokenize:
     tokenizer: Any = None
 
@@ -122,37 +129,35 @@ def _tokenizer(lang: str) -> Tokenize:
     return tokenize
 
 
-def _make_doc(example: Example, vocab: Vocab) -> Doc:
+def _make_doc(example: Example, vocab: Vocab, names: Dict[str, Any]) -> Doc:
     tokens = example.tokens
     starts = [*(token.start for token in tokens), len(example.text)]
     return Doc(
         vocab,
         words=[token.text for token in tokens],
         spaces=[token.end < start for token, start in zip(tokens, starts[1:], strict=True)],
+        user_data=names,
     )
 
 
 def _annotate(
     doc: Doc, example: Example, names: Mapping[str, str], coref_label: str, by_text: bool
 ) -> None:
-    # The spans of one entity have equal identities.
     identities: List[Hashable] = [
-        (" ".join(doc[start:end].text.split()).casefold(), label) if by_text else (start, end)
+        text_identity(doc[start:end].text, label) if by_text else (start, end)
         for start, end, label in example.spans
     ]
-    for link in example.links:
-        if link.label == coref_label:
-            kept, merged = identities[link.head], identities[link.child]
-            identities = [kept if identity == merged else identity for identity in identities]
-    indices = {identity: index for index, identity in enumerate(dict.fromkeys(identities))}
-    entities: List[List[Mention]] = [[] for _ in indices]
-    for span, identity in zip(example.spans, identities, strict=True):
-        entities[indices[identity]].append((span[0], span[1], span[2] or ""))
+    coreference = [(link.head, link.child) for link in example.links if link.label == coref_label]
+    groups = group_mentions(identities, coreference)
+    entities: List[List[Mention]] = [[] for _ in set(groups)]
+    for group, (start, end, label) in zip(groups, example.spans, strict=True):
+        entities[group].append((start, end, label or ""))
     triples = []
     for link in example.links:
         if link.label == coref_label:
             continue
-        if identities[link.head] == identities[link.child]:
+        head, child = groups[link.head], groups[link.child]
+        if head == child:
             raise invalid(
                 example.where,
                 link.child_field,
@@ -160,7 +165,6 @@ def _annotate(
                 f"--by-coref keeps apart), or {coref_label} connects them",
                 FIELDS,
             )
-        head, child = indices[identities[link.head]], indices[identities[link.child]]
         triples.append(Triple(head, child, link.label, name=names.get(link.label, "")))
     set_gold_annotations(
         doc,

@@ -12,6 +12,8 @@ from spacy.vocab import Vocab
 from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
+from spacy_docre.annotate.inputs import InputDocument
+from spacy_docre.annotate.outputs import JsonLines
 from spacy_docre.annotations import has_partial_relations, possible_relations
 from spacy_docre.data.corpus_files import read_spacy_docs
 
@@ -442,3 +444,47 @@ def test_partial() -> None:
     assert all(map(has_partial_relations, read_spacy_docs(Path("b.spacy"), Vocab())))
     assert convert("docred.json", "complete.spacy").exit_code == 0
     assert not any(map(has_partial_relations, read_spacy_docs(Path("complete.spacy"), Vocab())))
+
+
+@pytest.mark.parametrize("tool", ["prodigy", "label-studio", "doccano", "brat"])
+def test_predictions_out_and_back_in(tool: str) -> None:
+    """As the README does: the JSONL of docre annotate, a tool, a corpus."""
+    assert convert("docred.json", "docred.spacy").exit_code == 0
+    output_ = JsonLines(Path("triples.jsonl"))
+    for number, doc in enumerate(read("docred.spacy")):
+        output_.write(doc, InputDocument(str(number), doc.text, {"title": str(number)}))
+    output_.close()
+    path = {"label-studio": "tasks.json", "brat": "brat"}.get(tool, "tasks.jsonl")
+    with pytest.warns(UserWarning, match="10 relations have evidence, which is left out"):
+        result = convert("triples.jsonl", path, "--to", tool)
+    assert result.exit_code == 0 and f"{path} 10 20 30 10" in output(result), result.output
+    assert convert("triples.jsonl", path, "--to", tool).exit_code == 1
+    if tool == "label-studio":
+        tasks = json.loads(Path(path).read_text())
+        write(path, [{**task, "annotations": task["predictions"]} for task in tasks])
+    result = convert(path, "back.spacy", "--by-coref")
+    assert result.exit_code == 0 and "back.spacy 10 20 30 10" in output(result), result.output
+    assert titles("back.spacy") == list(range(10))
+    assert read("back.spacy")[3].text == read("docred.spacy")[3].text
+
+
+@pytest.mark.parametrize(
+    "arguments, problem",
+    [
+        (["docred.json", "out.jsonl"], "Say which tool out.jsonl is for, with --to"),
+        (["docred.json", "out", "--to", "brat", "--split", "a=1"], "--split has no meaning"),
+        (["docred.json", "out", "--to", "brat", "--partial"], "--partial has no meaning"),
+        (["docred.json", "out.spacy", "--by-coref"], "--by-text/--by-coref has no meaning"),
+    ],
+)
+def test_arguments_of_tools(arguments: List[str], problem: str) -> None:
+    result = convert(*arguments)
+    assert result.exit_code == 2 and problem in output(result)
+
+
+def test_a_folder_as_another_format() -> None:
+    Path("brat").mkdir()
+    result = convert("brat", "out.spacy", "--from", "doccano")
+    assert result.exit_code == 1 and "brat is a folder, and doccano is a format of" in output(
+        result
+    )

@@ -17,34 +17,15 @@ from spacy_docre.annotations import document_title
 from spacy_docre.data.annotated_json import read_annotated_json
 from spacy_docre.mentions import mark_best_names
 
+from .tools import WORDS
+
 VOCAB = Vocab()
-# Beyond the BMP, combining, white space, what the tokenizer would divide, and what it would not.
-WORDS = [
-    "Ada",
-    "𝔸da",
-    "👩‍🚀",
-    "e\u0301",
-    " ",
-    "\n\n",
-    "don't",
-    "U.S.",
-    "(",
-    "-",
-    "\u2028",
-    "a b",
-    " x",
-]
 SCORES = st.floats(0, 1)
 
 
 def entities_of(doc: Doc) -> List[Any]:
     return [
-        (
-            entity.text,
-            entity.label_,
-            entity.id,
-            [(span.start_char, span.end_char) for span in entity.mentions],
-        )
+        (entity.text, entity.label_, [(span.start_char, span.end_char) for span in entity.mentions])
         for entity in doc._.entities
     ]
 
@@ -73,15 +54,11 @@ def docs(draw: st.DrawFn) -> Doc:
     ranges = st.tuples(st.integers(0, len(words) - 1), st.integers(1, len(words))).map(sorted)
     spans = ranges.filter(lambda span: span[0] < span[1]).map(tuple)
     labels = st.sampled_from(["PER", "LOC", ""])
+    ids = st.sampled_from(["Q1", "Q2", ""])
     doc._.entities = [
-        [Span(doc, *span, label=label, kb_id=kb_id) for span in mentions]
-        for label, kb_id, mentions in draw(
-            st.lists(
-                st.tuples(
-                    labels, st.sampled_from(["", "Q7186"]), st.lists(spans, min_size=1, max_size=3)
-                ),
-                max_size=4,
-            )
+        [Span(doc, *span, label=label, kb_id=id_) for span in mentions]
+        for label, id_, mentions in draw(
+            st.lists(st.tuples(labels, ids, st.lists(spans, min_size=1, max_size=3)), max_size=4)
         )
     ]
     entities = doc._.entities

@@ -1,0 +1,181 @@
+"""The formats of annotated documents, by name: what reads each, and what writes it."""
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, Mapping, Optional
+from typing import Counter as CounterType
+
+from spacy.tokens import Doc
+from spacy.training.corpus import FILE_TYPE
+from spacy.vocab import Vocab
+
+from .annotated_json import read_annotated_json
+from .brat import parse_brat, write_brat
+from .corpus_files import read_spacy_docs
+from .doccano import parse_doccano, write_doccano
+from .docred import read_docred
+from .doubts import Doubts
+from .hacred import read_hacred
+from .json_files import parse_json_items, text_lines
+from .label_studio import parse_label_studio, write_label_studio
+from .packed_files import unpacked_suffix
+from .prodigy import read_prodigy
+from .prodigy_output import write_prodigy
+from .pubtator import TEXT_LINE, parse_pubtator
+from .text_documents import COREF, TextDocument, read_text_documents
+
+
+@dataclass(frozen=True)
+class ReadSettings:
+    """How documents are read; each format takes what has a meaning for it.
+
+    names (Mapping[str, str]): Readable names of the relations, by label.
+    lang (str): The language of the texts.
+    coref_label (str): The label of the relations that are coreference.
+    by_text (bool): Whether mentions of the same text and label are one entity.
+    answers (Counter[str]): Is told how many of Prodigy's examples there are of each answer.
+    """
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    lang: str = "en"
+    coref_label: str = COREF
+    by_text: bool = True
+    answers: CounterType[str] = field(default_factory=Counter)
+
+    def plain(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): All that documents depend on."""
+        return {
+            "names": self.names,
+            "lang": self.lang,
+            "coref_label": self.coref_label,
+            "by_text": self.by_text,
+        }
+
+
+Reader = Callable[[Path, Vocab, ReadSettings, int], Iterable[Doc]]
+Writer = Callable[[Path, Iterable[Doc], str], None]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format.
+
+    read (Reader): Reads the documents of a file from a number on.
+    write (Optional[Writer]): Writes documents, with the label of coreference; None where there is
+        no tool that they could be corrected in.
+    options (FrozenSet[str]): Which settings have a meaning for it that have none for others.
+    """
+
+    read: Reader
+    write: Optional[Writer] = None
+    options: FrozenSet[str] = frozenset()
+
+
+def _read_docred(path: Path, vocab: Vocab, settings: ReadSettings, start: int) -> Iterator[Doc]:
+    return read_docred(path, vocab, names=settings.names, lang=settings.lang, start=start)
+
+
+def _read_spacy(path: Path, vocab: Vocab, settings: ReadSettings, start: int) -> Iterator[Doc]:
+    return read_spacy_docs(path, vocab, start)
+
+
+# The others are read from the first document on: their files are small, and what is skipped or
+# doubtful is told of all of them.
+def _read_hacred(path: Path, vocab: Vocab, settings: ReadSettings, start: int) -> Iterator[Doc]:
+    return islice(read_hacred(path, vocab, names=settings.names), start, None)
+
+
+def _read_annotated(path: Path, vocab: Vocab, settings: ReadSettings, start: int) -> Iterator[Doc]:
+    return islice(read_annotated_json(path, vocab, lang=settings.lang), start, None)
+
+
+def _read_prodigy(path: Path, vocab: Vocab, settings: ReadSettings, start: int) -> Iterator[Doc]:
+    docs = read_prodigy(path, vocab, answers=settings.answers, **settings.plain())
+    return islice(docs, start, None)
+
+
+def _read_tool(
+    parse: Callable[[Path, Doubts], Iterable[TextDocument]],
+    path: Path,
+    vocab: Vocab,
+    settings: ReadSettings,
+    start: int,
+) -> Iterator[Doc]:
+    return islice(read_text_documents(path, parse, vocab, **settings.plain()), start, None)
+
+
+_ENTITIES = frozenset({"coref_label", "by_text"})
+FORMATS: Dict[str, Format] = {
+    "docred": Format(_read_docred),
+    "hacred": Format(_read_hacred),
+    "annotated": Format(_read_annotated),
+    "spacy": Format(_read_spacy),
+    "prodigy": Format(_read_prodigy, write_prodigy, _ENTITIES),
+    "label-studio": Format(partial(_read_tool, parse_label_studio), write_label_studio, _ENTITIES),
+    "doccano": Format(partial(_read_tool, parse_doccano), write_doccano, _ENTITIES),
+    "brat": Format(partial(_read_tool, parse_brat), write_brat, _ENTITIES),
+    "pubtator": Format(partial(_read_tool, parse_pubtator), None, _ENTITIES),
+}
+_FOLDERS = ("brat", "spacy")
+
+
+def tell_format(path: Path) -> str:
+    """Tell the format of a file by its ending and its first records, of a folder by its files.
+
+    path (Path): The file, or the folder.
+    RETURNS (str): The name of the format.
+    RAISES (ValueError): If it is none that is known.
+    """
+    if path.is_dir():
+        is_brat = next(path.rglob("*.ann"), None) is not None
+        return "brat" if is_brat else "spacy"
+    suffix = unpacked_suffix(path).lower()
+    if suffix in (FILE_TYPE, ".pubtator"):
+        return "spacy" if suffix == FILE_TYPE else "pubtator"
+    if suffix in (".json", ".jsonl"):
+        default = "docred" if suffix == ".json" else "prodigy"
+        # What is wrong with a file its reader says.
+        with suppress(ValueError):
+            return _tell_items(parse_json_items(path), default)
+        return default
+    if suffix == ".txt" and TEXT_LINE.match(next((line for _, line in text_lines(path)), "")):
+        return "pubtator"
+    raise ValueError(f"Unknown format of {path}. Set it with --format.")
+
+
+def _tell_items(items: Iterable[Any], default: str) -> str:
+    """The format of records of JSON, by fields that only those of one format have."""
+    told = default
+    for item in items:
+        fields = item.keys() if isinstance(item, dict) else ()
+        if "vertex_char" in fields:
+            return "hacred"
+        if "vertexSet" in fields:
+            return "docred"
+        if "data" in fields:
+            return "label-studio"
+        if not {"text", "entities"} <= set(fields):
+            return default
+        for entity in item["entities"] if isinstance(item["entities"], list) else ():
+            is_annotated = isinstance(entity, dict) and "mentions" in entity
+            return "annotated" if is_annotated else "doccano"
+        # A document without an entity does not tell these two apart.
+        told = "annotated"
+    return told
+
+
+def check_kind(path: Path, name: str) -> None:
+    """See that a format is one of files, or of folders.
+
+    path (Path): The file, or the folder.
+    name (str): The name of the format.
+    RAISES (ValueError): If it is not.
+    """
+    if path.is_dir() and name not in _FOLDERS:
+        raise ValueError(f"{path} is a folder, and {name} is a format of files. Name one of them.")
+    if path.is_file() and name == "brat":
+        raise ValueError(f"{path} is a file, and brat has folders of .txt and .ann files.")

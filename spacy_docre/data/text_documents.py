@@ -1,0 +1,310 @@
+"""A document as annotation tools have it: a text, mentions by characters, links between mentions.
+
+Tools' files are parsed to these, of which `read_text_documents` makes Docs; `text_documents` makes
+them of Docs, to be written.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+
+from spacy.tokens import Doc
+from spacy.util import filter_spans, get_lang_class
+from spacy.vocab import Vocab
+
+from ..annotations import Triple, document_title, has_relations
+from ..mentions import on_one_line
+from .divided_text import DividedText
+from .doubts import Doubts
+from .gold_annotations import Mention, set_gold_annotations
+
+COREF = "COREF"
+# What a mention without a label is called where a tool needs one.
+NO_LABEL = "ENTITY"
+
+
+@dataclass(frozen=True)
+class TextMention:
+    """A mention.
+
+    start (int): Its first character.
+    end (int): Its end character.
+    label (str): Its label.
+    kb_id (str): The id that it is linked to.
+    is_concept (bool): Whether the mentions of this id are one entity.
+    """
+
+    start: int
+    end: int
+    label: str = ""
+    kb_id: str = ""
+    is_concept: bool = False
+
+
+@dataclass(frozen=True)
+class Link:
+    """A relation between two mentions.
+
+    head (int): The index of its head in the mentions.
+    tail (int): That of its tail.
+    label (str): The relation.
+    score (float): Its probability.
+    """
+
+    head: int
+    tail: int
+    label: str
+    score: float = 1.0
+
+
+@dataclass
+class TextDocument:
+    """A document.
+
+    where (str): What to call it in an error.
+    text (str): Its text.
+    mentions (List[TextMention]): Its mentions.
+    links (Optional[List[Link]]): Its relations; None where nobody has annotated them.
+    same (List[Tuple[int, int]]): Mentions of one entity, by their indices.
+    names (Dict[str, Any]): What it is called: `title`, `id` or both.
+    """
+
+    where: str
+    text: str
+    mentions: List[TextMention] = field(default_factory=list)
+    links: Optional[List[Link]] = field(default_factory=list)
+    same: List[Tuple[int, int]] = field(default_factory=list)
+    names: Dict[str, Any] = field(default_factory=dict)
+
+
+def group_mentions(identities: Sequence[Hashable], same: Iterable[Tuple[int, int]]) -> List[int]:
+    """Tell which mentions are of one entity.
+
+    identities (Sequence[Hashable]): Those of one entity have the same.
+    same (Iterable[Tuple[int, int]]): Further mentions of one entity, by their indices.
+    RETURNS (List[int]): The entity of each mention, in the order of their first mentions.
+    """
+    groups = list(identities)
+    for first, second in same:
+        kept, merged = groups[first], groups[second]
+        if kept != merged:
+            groups = [kept if group == merged else group for group in groups]
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    return [numbers[group] for group in groups]
+
+
+def text_identity(text: str, label: Optional[str]) -> Hashable:
+    """What mentions of the same text and label have in common, whatever their case.
+
+    text (str): The text of a mention.
+    label (Optional[str]): Its label.
+    RETURNS (Hashable): The same for all such mentions.
+    """
+    return on_one_line(text).casefold(), label
+
+
+def read_text_documents(
+    path: Path,
+    parse: Callable[[Path, Doubts], Iterable[TextDocument]],
+    vocab: Vocab,
+    *,
+    names: Mapping[str, str] = {},
+    lang: str = "en",
+    coref_label: str = COREF,
+    by_text: bool = True,
+) -> Iterator[Doc]:
+    """Read Docs of a tool's file. Their tokens are those of the language's tokenizer, divided where
+    mentions begin and end. White space at the ends of a mention is left out of it. Where no
+    document of the file has a relation, they are unknown, not none.
+
+    path (Path): The file, or the folder.
+    parse (Callable[[Path, Doubts], Iterable[TextDocument]]): Reads it.
+    vocab (Vocab): The vocabulary of the Docs.
+    names (Mapping[str, str]): Readable names of the relations, by label.
+    lang (str): The language of the texts.
+    coref_label (str): The label of the relations that are coreference.
+    by_text (bool): Whether mentions of the same text and label are one entity; else only
+        coreference and ids connect mentions.
+    YIELDS (Doc): The Docs, with gold entities and relations. A warning at the end tells what is
+        doubtful, and what is left out.
+    RAISES (ValueError): If the file is malformed.
+    """
+    # Up to the first relation.
+    has_relations = any(
+        link.label != coref_label
+        for document in parse(path, Doubts(path))
+        for link in document.links or ()
+    )
+    doubts = Doubts(path)
+    tokenize = get_lang_class(lang)().make_doc
+    for document in parse(path, doubts):
+        links = document.links or []
+        document.same += [(link.head, link.tail) for link in links if link.label == coref_label]
+        if document.links is not None:
+            others = [link for link in links if link.label != coref_label]
+            document.links = others if has_relations else None
+        yield _make_doc(document, vocab, tokenize, names, by_text, doubts)
+    doubts.warn()
+
+
+def _make_doc(
+    document: TextDocument,
+    vocab: Vocab,
+    tokenize: Callable[[str], Doc],
+    names: Mapping[str, str],
+    by_text: bool,
+    doubts: Doubts,
+) -> Doc:
+    text = document.text
+    ranges = [_trimmed(document, mention) for mention in document.mentions]
+    divided = DividedText(text, tokenize, ranges)
+    doc = Doc(vocab, words=divided.words, spaces=divided.spaces)
+    doc.user_data.update(document.names)
+    identities: List[Hashable] = []
+    for number, ((start, end), mention) in enumerate(zip(ranges, document.mentions, strict=True)):
+        by_name = text_identity(text[start:end], mention.label) if by_text else number
+        identities.append(mention.kb_id if mention.is_concept else by_name)
+    groups = group_mentions(identities, document.same)
+    entities: List[List[Mention]] = [[] for _ in set(groups)]
+    for group, (start, end), mention in zip(groups, ranges, document.mentions, strict=True):
+        entities[group].append((*divided.tokens(start, end), mention.label, mention.kb_id))
+    triples: Dict[Triple, None] = {}
+    for link in document.links or ():
+        head, tail = groups[link.head], groups[link.tail]
+        if head == tail:
+            doubts.add(
+                "relations are left out, whose head and tail are one entity: by an id, by "
+                "coreference, or by their text and label (which --by-coref keeps apart)",
+                f"{document.where}, {link.label} of {text[slice(*ranges[link.head])]!r}",
+            )
+            continue
+        triples[Triple(head, tail, link.label, name=names.get(link.label, ""))] = None
+    set_gold_annotations(doc, entities, None if document.links is None else triples)
+    return doc
+
+
+def _trimmed(document: TextDocument, mention: TextMention) -> Tuple[int, int]:
+    start, end = mention.start, mention.end
+    if not 0 <= start < end <= len(document.text):
+        raise ValueError(
+            f"{document.where}: a mention has the characters {start} to {end}, and the text has "
+            f"{len(document.text)}. Export text and annotations together, from the same version."
+        )
+    part = document.text[start:end]
+    words = part.strip()
+    if not words:
+        return start, end
+    start += len(part) - len(part.lstrip())
+    return start, start + len(words)
+
+
+def text_documents(
+    docs: Iterable[Doc],
+    doubts: Doubts,
+    *,
+    has_ids: bool = False,
+    has_scores: bool = False,
+    may_overlap: bool = True,
+) -> Iterator[Tuple[Doc, TextDocument]]:
+    """Make documents of Docs, for a tool to show and correct.
+
+    docs (Iterable[Doc]): The Docs, with entities and relations. A relation is one between the first
+        mentions of its entities.
+    doubts (Doubts): Is told of all that the tool cannot hold, and warns at the end.
+    has_ids (bool): Whether the tool holds linked ids.
+    has_scores (bool): Whether it holds the scores of relations.
+    may_overlap (bool): Whether mentions may overlap.
+    YIELDS (Tuple[Doc, TextDocument]): Each Doc, and its document.
+    """
+    for number, doc in enumerate(docs):
+        where = repr(document_title(doc, number))
+        fields: Dict[str, Any] = {
+            key: doc.user_data[key] for key in ("title", "id") if key in doc.user_data
+        }
+        document = TextDocument(where, doc.text, names=fields)
+        first = _add_mentions(document, doc, doubts, has_ids, may_overlap)
+        _add_links(document, doc, doubts, has_scores, first)
+        yield doc, document
+    doubts.warn()
+
+
+def _add_mentions(
+    document: TextDocument, doc: Doc, doubts: Doubts, has_ids: bool, may_overlap: bool
+) -> Dict[int, int]:
+    """The index of the first mention of each entity."""
+    first: Dict[int, int] = {}
+    # Each is looked for in all of doc.ents.
+    ids = {entity.index: entity.id for entity in doc._.entities}
+    spans = [(entity, span) for entity in doc._.entities for span in entity.mentions]
+    if not may_overlap:
+        # Of equal ones the first; a Span is another one each time.
+        kept = {(span.start, span.end) for span in filter_spans(span for _, span in spans)}
+        taken = {(span.start, span.end): entity for entity, span in reversed(spans)}
+        lapping = [
+            (entity, span)
+            for entity, span in spans
+            if (span.start, span.end) not in kept or taken[span.start, span.end] != entity
+        ]
+        for _, span in lapping:
+            doubts.add(
+                "mentions overlap others, and are left out", f"{document.where}, {span.text!r}"
+            )
+        spans = [item for item in spans if item not in lapping]
+    for entity, span in spans:
+        if not span.label_:
+            doubts.add(
+                f"mentions have no label, and have the label {NO_LABEL} here",
+                f"{document.where}, {span.text!r}",
+            )
+        if ids[entity.index] and not has_ids:
+            doubts.add("mentions have a linked id, which is left out", document.where)
+        kb_id = ids[entity.index] if has_ids else ""
+        index = len(document.mentions)
+        document.mentions.append(
+            TextMention(span.start_char, span.end_char, span.label_ or NO_LABEL, kb_id)
+        )
+        if first.setdefault(entity.index, index) != index:
+            document.same.append((index, first[entity.index]))
+    return first
+
+
+def _add_links(
+    document: TextDocument, doc: Doc, doubts: Doubts, has_scores: bool, first: Mapping[int, int]
+) -> None:
+    links: List[Link] = []
+    for relation in doc._.relations:
+        triple = relation.triple
+        told = f"{document.where}, {triple.label}"
+        if triple.head not in first or triple.tail not in first:
+            doubts.add("relations are of left out mentions, and are left out", told)
+            continue
+        if triple.score != 1 and not has_scores:
+            doubts.add("relations have a score, which is left out", told)
+        if triple.evidence:
+            doubts.add("relations have evidence, which is left out", told)
+        if triple.name:
+            doubts.add(
+                "relations have a readable name, which is left out: give --names again when they "
+                "are read back",
+                told,
+            )
+        links.append(Link(first[triple.head], first[triple.tail], triple.label, triple.score))
+    document.links = links if has_relations(doc) else None
+
+
+def with_coreference(document: TextDocument, coref_label: str) -> List[Link]:
+    """The links of a document, and coreference as further ones.
+
+    document (TextDocument): The document.
+    coref_label (str): The label of links that are coreference.
+    RETURNS (List[Link]): All links.
+    RAISES (ValueError): If a relation has this label.
+    """
+    links = document.links or []
+    if any(link.label == coref_label for link in links):
+        raise ValueError(
+            f"{document.where} has a relation with the label {coref_label!r}, which says that "
+            "mentions are of one entity. Give another --coref-label."
+        )
+    return [*links, *(Link(mention, first, coref_label) for mention, first in document.same)]
