@@ -54,6 +54,9 @@ class Entity(_Answer):
     id: int = Field(description="Its number in this document")
     text: str = Field(description="Its best name")
     label: str = Field(description="Its label")
+    kb_id: str = Field(
+        description="Its linked id, such as Q7186; empty where nothing has linked it"
+    )
     mentions: List[Span] = Field(description="Where it is mentioned")
 
 

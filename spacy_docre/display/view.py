@@ -15,12 +15,14 @@ class EntityView(NamedTuple):
     number (int): Its index in `doc._.entities`.
     text (str): Its best name.
     label (str): Its label.
+    kb_id (str): Its linked id; empty where nothing has linked it.
     mentions (List[Tuple[int, int]]): First and end character of each mention.
     """
 
     number: int
     text: str
     label: str
+    kb_id: str
     mentions: List[Tuple[int, int]]
 
 
@@ -112,6 +114,7 @@ def view_document(doc: Doc, title: str, options: Options) -> DocumentView:
             number=entity.index,
             text=entity.text,
             label=entity.label_,
+            kb_id=entity.id,
             mentions=[(mention.start_char, mention.end_char) for mention in entity.mentions],
         )
         for entity in doc._.entities

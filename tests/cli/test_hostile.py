@@ -49,7 +49,10 @@ def folder(make_examples: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("command", COMMANDS)
 def test_arguments(command: str) -> None:
     """Files that are not there, whatever a command does with its arguments."""
-    outputs = {"annotate": f"{FILE}.csv", "predict": f"{FILE}.json", "train": FILE}
+    outputs = {
+        **dict.fromkeys(("annotate", "graph"), f"{FILE}.csv"),
+        **{"predict": f"{FILE}.json", "train": FILE},
+    }
     result = run(command, FILE, FILE, *(["-o", outputs[command]] if command in outputs else []))
     assert result.exit_code in (1, 2)
     assert_safe(result)

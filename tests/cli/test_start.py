@@ -33,4 +33,4 @@ def test_commands_load_little_that_spacy_does_not() -> None:
     packages, rooms = (set(line.split()) for line in loaded(code).splitlines())
     # An editable installation has a finder of its own.
     assert {name for name in packages if not name.startswith("__editable__")} == {"spacy_docre"}
-    assert rooms == {"annotations", "cli", "display", "extras", "mentions", "stored"}
+    assert rooms == {"annotations", "cli", "display", "mentions", "stored"}

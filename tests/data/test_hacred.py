@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import pytest
 import spacy
@@ -117,12 +117,11 @@ def test_malformed(tmp_path: Path, change: Dict[str, Any], problem: str) -> None
         list(read_hacred(path, Vocab()))
 
 
-def test_convert(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [[], ["--format", "hacred"]])
+def test_convert(options: List[str], tmp_path: Path) -> None:
+    """Its fields tell the format."""
     path, out = write(tmp_path / "train.json", DOCUMENT), tmp_path / "train.spacy"
-    wrong = CliRunner().invoke(app, ["docre", "convert", str(path), str(out)])
-    assert wrong.exit_code == 1 and "--format" in wrong.output and not out.exists()
-    command = ["docre", "convert", str(path), str(out), "--format", "hacred"]
-    result = CliRunner().invoke(app, command)
+    result = CliRunner().invoke(app, ["docre", "convert", str(path), str(out), *options])
     assert result.exit_code == 0, result.output
     (doc,) = read_spacy_docs(out, spacy.blank("zh").vocab)
     assert doc.text == TEXT and len(doc._.relations) == 2

@@ -109,6 +109,8 @@ def test_a_wheel_scrolls_the_page_until_the_graph_is_chosen(page: Page) -> None:
     canvas.scroll_into_view_if_needed()
     canvas.click(position={"x": 5, "y": 5})
     expect(canvas).to_be_focused()
+    # Cytoscape.js takes no wheel while the page scrolls, and a quarter of a second after.
+    page.wait_for_timeout(500)
     turn_wheel(page)
     assert of_graph(page, "zoom()") > start
 

@@ -1,6 +1,9 @@
 // What is shown, as a file: the columns and records of `docre annotate`.
 
-const COLUMNS = ["document", "head", "head_label", "relation", "name", "tail", "tail_label", "score", "evidence"];
+const COLUMNS = [
+  ...["document", "head", "head_label", "relation", "name", "tail", "tail_label", "score", "evidence"],
+  ...["head_id", "tail_id"],
+];
 // What a spreadsheet takes for a formula; quotes before it count.
 const FORMULA = /^'*[=+\-@\t\r\n＝＋－＠]/;
 
@@ -28,6 +31,7 @@ function toCsv(model, relations) {
     ...[relation.tail.text, relation.tail.label],
     relation.score.toFixed(4),
     evidenceOf(model, relation).map((span) => span.text.split(/\s+/).filter(Boolean).join(" ")).join(" "),
+    ...[relation.head.kbId, relation.tail.kbId],
   ]);
   return [COLUMNS, ...rows].map((cells) => `${cells.map(csvCell).join(",")}\r\n`).join("");
 }
@@ -42,6 +46,7 @@ function toJson(model, relations) {
     id: entity.index,
     text: entity.text,
     label: entity.label,
+    kb_id: entity.kbId,
     mentions: entity.mentions.map(([start, end]) => spanRecord(model, start, end)),
   }));
   const records = relations.map((relation) => ({

@@ -4,8 +4,9 @@ function readDocument(article) {
   const data = JSON.parse(article.querySelector("script").textContent);
   const types = data.types.map(([label, name, shown]) => ({ label, name, shown }));
   const entities = new Map();
-  for (const [index, text, label, mentions] of data.entities) {
-    entities.set(index, { index, text, label, mentions, color: data.colors[label], relations: [] });
+  for (const [index, text, label, kbId, mentions] of data.entities) {
+    const color = data.colors[label];
+    entities.set(index, { index, text, label, kbId, mentions, color, relations: [] });
   }
   const relations = data.relations.map(([index, head, tail, type, score, evidence]) =>
     makeRelation(index, entities.get(head), entities.get(tail), types[type], score, evidence));
