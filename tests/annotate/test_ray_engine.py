@@ -186,7 +186,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def test_a_driver_and_a_node_that_go(cluster: Any, arguments: List[str]) -> None:
     """The parts are to the byte those of the local engine."""
     result = CliRunner().invoke(app, [*arguments, "-o", "local"])
-    assert "60 documents, 120 relations in 13 parts" in result.output
+    assert "60 documents, 360 relations in 13 parts" in result.output
     ray = [*arguments, "-o", "out", "--engine", "ray", "--ray-address", cluster.address]
     with subprocess.Popen([sys.executable, "-m", "spacy", *ray]) as driver:
         try:
