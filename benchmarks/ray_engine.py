@@ -22,15 +22,11 @@ from spacy_docre.annotate.inputs import list_files, read_inputs
 from spacy_docre.annotate.ray_engine import annotate_on_ray
 from spacy_docre.pipeline.loading import load_extractor
 
+# How often each is measured, in turn; the best counts.
+REPEATS = 3
 
-def main(
-    model: str,
-    texts: Path,
-    actors: int = 2,
-    batch_size: int = 8,
-    limit: int = 400,
-    repeats: int = 3,
-) -> None:
+
+def main(model: str, texts: Path, actors: int = 2, batch_size: int = 8, limit: int = 400) -> None:
     """Measure one actor, and several.
 
     model (str): The pipeline.
@@ -38,7 +34,6 @@ def main(
     actors (int): How many actors; there must be as many cores, and one for what reads and writes.
     batch_size (int): Documents in a batch.
     limit (int): The most documents.
-    repeats (int): How often each is measured, in turn; the best counts.
     """
     # Ray gives an actor as many threads as it has cores: one.
     ray.init(address="local", num_cpus=actors, include_dashboard=False, log_to_driver=False)
@@ -47,7 +42,7 @@ def main(
     batches = list(minibatch(documents, batch_size))
     annotator = Annotator(model)
     one = several = 0.0
-    for _ in range(repeats):
+    for _ in range(REPEATS):
         one = max(one, throughput(nlp, batches, annotator, 1))
         several = max(several, throughput(nlp, batches, annotator, actors))
     msg.text(

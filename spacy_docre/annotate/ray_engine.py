@@ -152,7 +152,8 @@ class _Actors(Workers):
         except self._ray.exceptions.RayError as error:
             # It may be a node that cannot be reached, and then is not to come back.
             self._ray.kill(actor)
-            end = f"has died: {shorten(str(error).splitlines()[-1], _WIDTH, placeholder=' ...')}"
+            told = str(error).splitlines()[-1].rstrip(".")
+            end = f"has died: {shorten(told, _WIDTH, placeholder=' ...')}"
             if batch is not None:
                 batch.end = end
             else:
@@ -168,7 +169,7 @@ class _Actors(Workers):
         self._deaths += 1
         if self._deaths > 2 * self.size:
             raise OSError(
-                f"An actor {end.rstrip('.')}, before it had a document, as {self._deaths - 1} "
+                f"An actor {end}, before it had a document, as {self._deaths - 1} "
                 "before it: the memory may not suffice for so many. Lower --num-actors."
             )
 

@@ -27,7 +27,7 @@ from spacy_docre.annotate.ray_engine import annotate_on_ray
 
 from . import test_processes  # noqa: F401 (the component that dies at marks)
 
-NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
+NODE: Dict[str, Any] = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_only_the_document_that_actors_die_of_fails(cluster: Any) -> None:
 
     expected = [told(result) for result in annotate_batches(nlp, [items[4:]])]
     results = annotate_on_ray(nlp, batches(), Small("small"), num_actors=2, address=cluster.address)
-    found = [next(results)]
+    found: List[Any] = [next(results)]
     assert len(read) <= 4
     with pytest.warns(UserWarning, match="annotated again, each alone"):
         while len(found) < 12:
@@ -161,7 +161,7 @@ def arguments(trained_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "    return doc\n"
     )
     nlp = spacy.load(trained_folder)
-    ruler = nlp.add_pipe("entity_ruler", first=True)
+    ruler: Any = nlp.add_pipe("entity_ruler", first=True)
     ruler.add_patterns([{"label": "THING", "pattern": name} for name in ("Ada Lane", "Oslo")])
     spacy.util.import_file("code", "code.py")
     nlp.add_pipe("waits")
@@ -186,7 +186,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def test_a_driver_and_a_node_that_go(cluster: Any, arguments: List[str]) -> None:
     """The parts are to the byte those of the local engine."""
     result = CliRunner().invoke(app, [*arguments, "-o", "local"])
-    assert "60 documents, 120 relations in 13 parts" in result.output
+    assert "60 documents, 360 relations in 13 parts" in result.output
     ray = [*arguments, "-o", "out", "--engine", "ray", "--ray-address", cluster.address]
     with subprocess.Popen([sys.executable, "-m", "spacy", *ray]) as driver:
         try:
