@@ -20,9 +20,9 @@ _FORMATS = {
     "%Y": 4,
 }
 _ORDINAL = re.compile(r"(?<=\d)(st|nd|rd|th)\b")
-_FILLERS = re.compile(r"[,\s]+|\b(of|the)\b", re.ASCII)
-# "Sept." and the like: a month without its point.
-_POINT = re.compile(r"(?<=[a-z])\.")
+_FILLERS = re.compile(r"[,\s]+|\b(of|the|(mon|tues|wednes|thurs|fri|satur|sun)day)\b", re.ASCII)
+# A month without its point, and without the fourth letter that "Sept." has.
+_POINT = re.compile(r"(?<=[a-z])\.|(?<=\bsep)t\b\.?")
 
 
 def parse_date(text: str) -> Optional[str]:

@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from glob import escape
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -92,7 +93,9 @@ def triples_query(path: Path) -> str:
     RETURNS (str): The query. Its columns are document, head, head_label, head_kb_id, relation,
         name, tail, tail_label, tail_kb_id, score, and evidence, a list of sentences.
     """
-    files = str(path / "*.parquet" if path.is_dir() else path).replace("'", "''")
+    # DuckDB takes names for patterns.
+    name = escape(str(path)) + ("/*.parquet" if path.is_dir() else "")
+    files = name.replace("'", "''")
     return f"""\
 SELECT
     id AS document,

@@ -131,8 +131,10 @@ def tell_format(path: Path) -> str:
     RAISES (ValueError): If it is none that is known.
     """
     if path.is_dir():
-        is_brat = next(path.rglob("*.ann"), None) is not None
-        return "brat" if is_brat else "spacy"
+        for ending, name in ((".ann", "brat"), (FILE_TYPE, "spacy")):
+            if next(path.rglob(f"*{ending}"), None) is not None:
+                return name
+        raise ValueError(f"{path} holds neither {FILE_TYPE} nor .ann files. Name a file of it.")
     suffix = unpacked_suffix(path).lower()
     if suffix in (FILE_TYPE, ".pubtator"):
         return "spacy" if suffix == FILE_TYPE else "pubtator"
@@ -156,7 +158,8 @@ def _tell_items(items: Iterable[Any], default: str) -> str:
             return "hacred"
         if "vertexSet" in fields:
             return "docred"
-        if "data" in fields:
+        # Documents of other formats may have any field beside their text.
+        if "data" in fields and "text" not in fields:
             return "label-studio"
         if not {"text", "entities"} <= set(fields):
             return default

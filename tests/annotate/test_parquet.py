@@ -83,7 +83,7 @@ def quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def test_flat_triples(folder: Path) -> None:
+def test_flat_triples(folder: Path, tmp_path: Path) -> None:
     expected = {
         "document": "c",
         "head": "Paris",
@@ -100,6 +100,11 @@ def test_flat_triples(folder: Path) -> None:
     for path, number in ((folder, 3), (folder / "part-000001.parquet", 1)):
         found = duckdb.sql(triples_query(path)).to_arrow_table().to_pylist()
         assert len(found) == number and found[-1] == expected
+    # A name is no pattern.
+    (tmp_path / "[0-9]").mkdir()
+    (tmp_path / "[0-9]" / "a[1].parquet").write_bytes((folder / "part-000001.parquet").read_bytes())
+    for path in (tmp_path / "[0-9]", tmp_path / "[0-9]" / "a[1].parquet"):
+        assert duckdb.sql(triples_query(path)).to_arrow_table().to_pylist() == [expected]
 
 
 def test_it_is_written_as_it_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,6 +155,7 @@ MENTION = {"id": 1, "start_offset": 0, "end_offset": 3, "label": "PER"}
         ("a.jsonl", {"text": "", "entities": [MENTION], "relations": []}, "doccano"),
         ("a.jsonl", {"text": "", "entities": [{"id": 1, "mentions": []}]}, "annotated"),
         ("a.jsonl", {"text": "", "entities": 3}, "annotated"),
+        ("a.jsonl", {"text": "", "data": {}, "entities": [{"mentions": []}]}, "annotated"),
         ("a.jsonl", {"text": "", "spans": []}, "prodigy"),
         ("a.jsonl", {"vertexSet": []}, "docred"),
         ("a.jsonl", {"vertex_char": []}, "hacred"),
@@ -171,8 +172,12 @@ def test_files_are_told_apart(name: str, content: Any, expected: str, tmp_path: 
 
 
 def test_folders(tmp_path: Path) -> None:
-    assert tell_format(tmp_path) == "spacy"
     (tmp_path / "a").mkdir()
+    (tmp_path / "part-000000.jsonl").write_text("")
+    with pytest.raises(ValueError, match="holds neither .spacy nor .ann files"):
+        tell_format(tmp_path)
+    (tmp_path / "a" / "b.spacy").write_text("")
+    assert tell_format(tmp_path) == "spacy"
     (tmp_path / "a" / "b.ann").write_text("")
     assert tell_format(tmp_path) == "brat"
     with pytest.raises(ValueError, match="is a folder, and doccano is a format of files"):

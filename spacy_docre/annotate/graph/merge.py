@@ -3,10 +3,12 @@
 Entities are the same that share their linked id. One that nothing has linked is the one that has
 its name and type among the linked ones; where there are several, or none, it is that of all
 entities of its name and type that nothing has linked. Names are compared as by the entity
-clusterer, and dates by what they mean. Short forms ("Curie") are no names across documents.
+clusterer, numbers with their signs, and dates by what they mean. Short forms ("Curie") are no names
+across documents.
 """
 
 import os
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
@@ -196,7 +198,7 @@ def _add_functions(database: Any, rules: NameRules) -> None:
     def name_id(text: str, label: str) -> str:
         date = parse_date(text) if label in DATE_LABELS else None
         key = rules.normalize(text, label)
-        return f"name:{quote(key.kind, safe='')}:{date or ' '.join(key.words)}"
+        return f"name:{quote(key.kind, safe='')}:{date or _exact_name(text, key.words)}"
 
     def contradict(names: List[str], labels: List[str]) -> bool:
         """Whether two of these tails cannot both be. They differ, and may still be one date."""
@@ -217,6 +219,14 @@ def _add_functions(database: Any, rules: NameRules) -> None:
         strict=True,
     ):
         database.create_function(function.__name__, function, parameters, result)
+
+
+def _exact_name(text: str, words: Sequence[str]) -> str:
+    """A name as it is compared, with the signs that tell it from others: those of a number, and of
+    "C++" and "C#"."""
+    if not any(character.isalpha() for character in text):
+        return "".join(text.split())
+    return " ".join(words) + "".join(re.findall(r"[+#]", text))
 
 
 # A linked id may look as what stands for a name, and is told from it then.

@@ -5,6 +5,7 @@ The tables are `documents` (number, file, id), `found` (document, index, text, l
 """
 
 import json
+from glob import escape
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Union
 
@@ -85,7 +86,8 @@ def load_triples(database: Any, files: Sequence[Path]) -> None:
         names = [str(file) for file in files if file.suffix == suffix]
         if names:
             try:
-                database.execute(f"INSERT INTO records {read}", {"files": names})
+                # DuckDB takes names for patterns.
+                database.execute(f"INSERT INTO records {read}", {"files": list(map(escape, names))})
             except duckdb.OutOfMemoryException:
                 raise
             except duckdb.Error as error:

@@ -290,3 +290,13 @@ def test_parquet_is_the_same(files: List[Path], tmp_path: Path) -> None:
 
 def test_functional_relations_are_documented() -> None:
     assert "P569" in FUNCTIONAL and "P17" not in FUNCTIONAL
+
+
+@pytest.mark.parametrize(
+    "texts, label",
+    [(["3.5", "35", "-35", "$35", "35 %"], "NUM"), (["C", "C++", "C#"], "MISC")],
+)
+def test_signs_that_tell_names_apart(texts: List[str], label: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", [record("1", [(text, label, "") for text in texts])])
+    with merge_triples([file], RULES, MergeOptions(), 500) as graph:
+        assert sorted(entity.name for entity in graph.entities()) == sorted(texts)

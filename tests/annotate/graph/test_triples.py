@@ -92,3 +92,29 @@ def test_what_is_loaded(tmp_path: Path) -> None:
         stated = database.execute("SELECT name, evidence FROM stated").fetchall()
     assert found == [("Ada Lane", "", ""), ("Oslo", "", "")]
     assert stated == [("", "One. Two.")]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+@pytest.mark.parametrize("name", ["q[1]", "q*", "q?", "q[!2]", "[[q]]"])
+def test_names_that_are_patterns(tmp_path: Path, name: str, suffix: str) -> None:
+    """The file of that name is read, and no other."""
+    files = {"q1": "other", name: "own"}
+    for number, (stem, id_) in enumerate(files.items()):
+        line = {**GOOD, "id": id_, "relations": []}
+        (tmp_path / f"{number}.jsonl").write_text(json.dumps(line))
+        target = tmp_path / f"{stem}{suffix}"
+        if suffix == ".jsonl":
+            (tmp_path / f"{number}.jsonl").rename(target)
+        else:
+            entity = "{'id': 0, 'text': '', 'label': '', 'kb_id': ''}"
+            sentence = "{'text': ''}"
+            relation = (
+                "{'head': 0, 'tail': 0, 'label': '', 'name': '', 'score': 0.5, "
+                f"'evidence': [{sentence}]}}"
+            )
+            duckdb.sql(
+                f"SELECT '{id_}' AS id, [{entity}] AS entities, [{relation}][2:] AS relations"
+            ).write_parquet(str(target))
+    with duckdb.connect() as database:
+        load_triples(database, [tmp_path / f"{name}{suffix}"])
+        assert database.execute("SELECT id FROM documents").fetchall() == [("own",)]
