@@ -117,8 +117,13 @@ def guess_encoding(data: bytes) -> Optional[str]:
     """Guess what text is in that is not UTF-8.
 
     data (bytes): The text.
-    RETURNS (Optional[str]): The encoding; None where several are as likely, or none is.
+    RETURNS (Optional[str]): The encoding; None where several are as likely, or none is, and where
+        it is UTF-8 but for some bytes.
     """
+    text = data.decode("utf8", errors="replace")
+    wrong = text.count("\ufffd")
+    if sum(not character.isascii() for character in text) > 2 * wrong:
+        return None
     found = from_bytes(data, cp_isolation=list(_ENCODINGS))
     if not found:
         return None

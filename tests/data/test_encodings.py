@@ -38,3 +38,11 @@ def test_lines_are_guessed_together(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="cp1251") as caught:
         found = [decode(line, "a line") for line in lines]
     assert found == ["Ada\n", "я\n", f"{RUSSIAN}\n", "я\n"] and len(caught) == 1
+
+
+@pytest.mark.parametrize("damage", [b"\xff end", b" caf\xe9", b"\xc3"])
+def test_utf8_that_is_damaged(damage: bytes) -> None:
+    """No other encoding is guessed, which would change all its letters."""
+    text = 5 * "Übersicht: José lebt in Zürich und in Łódź. "
+    with pytest.raises(ValueError, match="a.txt is not UTF-8: .* at byte 2[0-9]{2}"):
+        decode_any(text.encode() + damage, "a.txt")
