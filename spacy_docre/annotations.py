@@ -5,7 +5,6 @@ A Doc stores its entities and relations as plain lists, numbers and strings in
 on what is stored.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -27,33 +26,14 @@ from .stored import (
     ENTITIES,
     PARTIAL,
     RELATIONS,
+    Triple,
     mentions_from_lists,
     mentions_to_lists,
     stored_entities,
     stored_possible,
     stored_relations,
+    triple_from_list,
 )
-
-
-@dataclass(frozen=True)
-class Triple:
-    """A relation to be stored: head and tail are indices of `doc._.entities`.
-
-    head (int): Index of the head entity.
-    tail (int): Index of the tail entity.
-    label (str): The relation.
-    score (float): Its probability; 1 for a gold relation.
-    name (str): A readable name of the relation; the label where none is known.
-    evidence (Tuple[Tuple[int, int], ...]): First token and end token of each evidence
-        sentence, the strongest first.
-    """
-
-    head: int
-    tail: int
-    label: str
-    score: float = 1.0
-    name: str = ""
-    evidence: Tuple[Tuple[int, int], ...] = ()
 
 
 class Entity:
@@ -127,10 +107,7 @@ class Relation(Dict[str, Any]):
     @property
     def triple(self) -> Triple:
         """RETURNS (Triple): The relation as it is stored."""
-        head, tail, label, score, name, evidence = _stored(self.doc, RELATIONS)[self.index]
-        return Triple(
-            head, tail, label, score, name, tuple((start, end) for start, end in evidence)
-        )
+        return triple_from_list(_stored(self.doc, RELATIONS)[self.index])
 
     @property
     def head(self) -> Entity:

@@ -1,8 +1,9 @@
 """What a Doc stores of entities and relations in `doc.user_data`, checked: it may have been damaged
 on the way, or written by others."""
 
+from dataclasses import dataclass
 from reprlib import repr as shortened
-from typing import Any, Callable, Iterable, List, Optional, Sequence
+from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple
 
 from spacy.tokens import Doc, Span
 
@@ -11,6 +12,27 @@ from .mentions import check_tokens
 ENTITIES = "docre_entities"
 RELATIONS = "docre_relations"
 PARTIAL = "docre_partial"
+
+
+@dataclass(frozen=True)
+class Triple:
+    """A relation to be stored: head and tail are indices of `doc._.entities`.
+
+    head (int): Index of the head entity.
+    tail (int): Index of the tail entity.
+    label (str): The relation.
+    score (float): Its probability; 1 for a gold relation.
+    name (str): A readable name of the relation; the label where none is known.
+    evidence (Tuple[Tuple[int, int], ...]): First token and end token of each evidence
+        sentence, the strongest first.
+    """
+
+    head: int
+    tail: int
+    label: str
+    score: float = 1.0
+    name: str = ""
+    evidence: Tuple[Tuple[int, int], ...] = ()
 
 
 def mentions_to_lists(mentions: Iterable[Span]) -> List[List[Any]]:
@@ -155,3 +177,24 @@ def _is_range(item: Any, num_tokens: int) -> bool:
 def _is_list(item: Any) -> bool:
     # Lists come out of a DocBin as tuples.
     return isinstance(item, (list, tuple))
+
+
+def triple_from_list(stored: Sequence[Any]) -> Triple:
+    """Read a relation that is stored.
+
+    stored (Sequence[Any]): Head, tail, label, score, name and evidence.
+    RETURNS (Triple): The relation.
+    """
+    head, tail, label, score, name, evidence = stored
+    return Triple(head, tail, label, score, name, tuple((start, end) for start, end in evidence))
+
+
+def get_triples(doc: Doc) -> List[Triple]:
+    """The relations of a Doc as they are stored: `relation.triple` of each in `doc._.relations`,
+    without what these tell of their entities.
+
+    doc (Doc): The document.
+    RETURNS (List[Triple]): The relations, in the same order.
+    RAISES (ValueError): As `stored_relations`.
+    """
+    return [triple_from_list(stored) for stored in stored_relations(doc)]

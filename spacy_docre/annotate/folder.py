@@ -14,6 +14,7 @@ from spacy.util import minibatch
 from spacy.vocab import Vocab
 
 from ..files import GivenNames, UniqueNames, is_temporary, written_whole
+from ..stored import get_triples
 from .batch import Item, Result
 from .inputs import START, Failure, Listing, Place, read_inputs
 from .made_from import MadeFrom, refuse_changed
@@ -181,7 +182,7 @@ class OutputFolder:
                             result = Failure(source.id, problem)
                         else:
                             part.documents += 1
-                            part.relations += len(doc._.relations)
+                            part.relations += len(get_triples(doc))
                     if isinstance(result, Failure):
                         part.failures.append(result)
                     yield result

@@ -11,6 +11,7 @@ from spacy.util import get_lang_class
 from spacy.vocab import Vocab
 
 from ..annotations import Triple, has_entities, has_relations
+from ..stored import get_triples
 from .corpus_files import plain_text
 from .doubts import Doubts
 from .gold_annotations import Mention, set_gold_annotations
@@ -183,7 +184,7 @@ def _differs(seen: Dict[str, Dict[str, Hashable]], doc: Doc) -> bool:
     if has_entities(doc):
         found["entities"] = hash(frozenset(entities))
     if has_relations(doc):
-        triples = (relation.triple for relation in doc._.relations)
+        triples = get_triples(doc)
         found["relations"] = hash(
             frozenset((entities[t.head], entities[t.tail], t.label) for t in triples)
         )

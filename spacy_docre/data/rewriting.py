@@ -15,6 +15,7 @@ from ..annotations import (
     mark_partial,
     possible_relations,
 )
+from ..stored import get_triples
 from .gold_annotations import mention_names, set_mention_names
 
 # What a token becomes: the text of each new token, and whether a space follows it. All but the
@@ -66,7 +67,7 @@ def rewrite(doc: Doc, pieces: Sequence[Pieces]) -> Doc:
                 triple,
                 evidence=tuple((first[start], first[end]) for start, end in triple.evidence),
             )
-            for triple in (relation.triple for relation in doc._.relations)
+            for triple in get_triples(doc)
         ]
     if has_partial_relations(doc):
         mark_partial(copied, possible_relations(doc))

@@ -17,6 +17,7 @@ from ..annotations import (
     sentence_boundaries,
 )
 from ..entity_sources import gold_entities, set_entity_spans
+from ..stored import get_triples
 
 # Sentences of a cut: of each of these kinds there are as many.
 CUT_LENGTHS = (range(1, 2), range(2, 5))
@@ -84,7 +85,7 @@ def cut(doc: Doc, first: int, end: int) -> Doc:
         return passage
     told: List[Triple] = []
     untold: List[Triple] = []
-    for triple in (relation.triple for relation in doc._.relations):
+    for triple in get_triples(doc):
         evidence = triple.evidence
         is_told = evidence and all(start <= begin and last <= stop for begin, last in evidence)
         (told if is_told else untold).append(triple)
@@ -137,7 +138,7 @@ def join(docs: Sequence[Doc]) -> Doc:
         found = gold_entities(doc)
         indices = {index: len(entities) + index for index in range(len(found))}
         entities += [[_moved(span, joined, offset) for span in mentions] for mentions in found]
-        told += _renumbered([relation.triple for relation in doc._.relations], indices, offset)
+        told += _renumbered(get_triples(doc), indices, offset)
         more = _possible(doc)
         if possible is None or more is None:
             possible = None

@@ -8,6 +8,7 @@ from typing import Dict, List, Optional, Set, Tuple, Union
 from spacy.tokens import Doc
 
 from ..annotations import has_partial_relations, has_relations
+from ..stored import get_triples
 from .sentences import sentence_distance, sentences_of_entities
 
 # Distances of this many sentences and more are counted together.
@@ -50,9 +51,10 @@ class CorpusCounts:
         self.documents += 1
         self.entities += len(doc._.entities)
         self.mentions += sum(len(entity.mentions) for entity in doc._.entities)
-        self.relations += len(doc._.relations)
+        relations = get_triples(doc)
+        self.relations += len(relations)
         annotated = has_relations(doc)
-        self.without_relations += annotated and not doc._.relations
+        self.without_relations += annotated and not relations
         self.not_annotated += not annotated
         self.partial += has_partial_relations(doc)
 
@@ -88,7 +90,7 @@ class Stats(CorpusCounts):
         doc (Doc): The document.
         """
         super().add(doc)
-        relations = [relation.triple for relation in doc._.relations]
+        relations = get_triples(doc)
         self.annotated_documents += has_relations(doc)
         self.tokens += len(doc)
         self.labels.update(triple.label for triple in relations)

@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 from spacy.tokens import Doc
 
 from ..annotations import Relation, sentence_boundaries
+from ..mentions import linked_ids, most_linked
 from .options import Options
 
 
@@ -109,12 +110,13 @@ def view_document(doc: Doc, title: str, options: Options) -> DocumentView:
         if relation.score >= options.threshold and _is_wanted(relation, options)
     ]
     related = {entity for relation in relations for entity in (relation.head, relation.tail)}
+    linked = linked_ids(doc)
     entities = [
         EntityView(
             number=entity.index,
             text=entity.text,
             label=entity.label_,
-            kb_id=entity.id,
+            kb_id=most_linked(entity.mentions, linked),
             mentions=[(mention.start_char, mention.end_char) for mention in entity.mentions],
         )
         for entity in doc._.entities

@@ -14,6 +14,7 @@ from ..annotations import Triple
 from ..data.json_files import parse_json_items
 from ..data.sentences import sentences_by_number
 from ..data.validation import Label, Text, validate
+from ..stored import get_triples
 from .gold import evidence_numbers
 from .metrics import ScoredTriple
 
@@ -64,7 +65,7 @@ def answers_of(example: Example, title: str, *, all_mentions: bool = False) -> A
     """
     doc = example.predicted
     alignment = GoldAlignment(example, [entity.mentions for entity in doc._.entities])
-    triples = [relation.triple for relation in doc._.relations]
+    triples = get_triples(doc)
     return to_answers(alignment, title, triples, all_mentions=all_mentions)
 
 

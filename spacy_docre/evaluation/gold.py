@@ -23,6 +23,7 @@ from ..annotations import document_title, has_partial_relations, has_relations
 from ..data.corpus_files import read_docs
 from ..data.gold_annotations import entity_names
 from ..data.sentences import sentence_distance, sentences_of_entities, token_sentence_numbers
+from ..stored import get_triples
 from .metrics import ScoredTriple
 
 # What a triple says of names: head name, tail name, label.
@@ -57,7 +58,7 @@ class GoldDocument:
         RETURNS (GoldDocument): The document.
         """
         numbers = token_sentence_numbers(doc)
-        triples = [relation.triple for relation in doc._.relations]
+        triples = get_triples(doc)
         return cls(
             title=title,
             num_words=len(doc),

@@ -18,6 +18,7 @@ from ..entity_sources import give_entities, gold_entities, gold_entities_or_none
 from ..models.attention import release_attention
 from ..pipeline.components import relation_extractors
 from ..pipeline.doc_relation_extractor import DocRelationExtractor
+from ..stored import get_triples
 from .answers import Answers, to_answers
 from .gold import add_titled
 
@@ -54,7 +55,7 @@ class _Question:
         ):
             # A component after the extractor has changed it.
             alignment = GoldAlignment(Example(doc, self.reference), entities)
-        triples = [relation.triple for relation in doc._.relations]
+        triples = get_triples(doc)
         return to_answers(alignment, self.title, triples)
 
 

@@ -12,6 +12,7 @@ from ..annotations import sentence_boundaries
 from ..losses import EvidenceLoss
 from ..models.extractor import PairScores
 from ..pairs import Pairs
+from ..stored import get_triples
 
 
 def evidence_loss(
@@ -51,8 +52,7 @@ def gold_evidence(alignment: GoldAlignment) -> numpy.ndarray:
     """
     num_sentences = len(sentence_boundaries(alignment.example.predicted))
     evidence = numpy.zeros((Pairs.count(len(alignment.predicted)), num_sentences), dtype=bool)
-    for relation in alignment.example.reference._.relations:
-        triple = relation.triple
+    for triple in get_triples(alignment.example.reference):
         row = alignment.pair_row(triple.head, triple.tail)
         if row is None or not triple.evidence:
             continue

@@ -7,10 +7,16 @@ import torch
 from torch import Tensor
 
 from ..alignment import GoldAlignment
-from ..annotations import Triple, has_partial_relations, has_relations, possible_relations
+from ..annotations import (
+    Triple,
+    has_partial_relations,
+    has_relations,
+    possible_relations,
+)
 from ..distillation.teacher_logits import TeacherLogits
 from ..losses import Loss, leave_out
 from ..pairs import Pairs
+from ..stored import get_triples
 from .partial_labels import PartialLabels
 
 
@@ -68,7 +74,7 @@ def gold_labels(alignment: GoldAlignment, labels: Sequence[str], owner: str) -> 
     RETURNS (numpy.ndarray): Whether each pair has each relation, shape (pairs, relations).
     RAISES (ValueError): If the reference holds a relation that is not among the labels.
     """
-    triples = [relation.triple for relation in alignment.example.reference._.relations]
+    triples = get_triples(alignment.example.reference)
     for triple in triples:
         if triple.label not in labels:
             raise ValueError(

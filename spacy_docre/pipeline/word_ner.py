@@ -107,6 +107,8 @@ def _with_trimmed(example: Example, negative: Optional[str]) -> Example:
     negative (Optional[str]): The span group of what are no mentions.
     """
     doc = example.predicted
+    if not any(token.is_space for token in doc):
+        return example
     mentions, tags = example.get_aligned_ents_and_ner()
     groups = {"mentions": mentions}
     if negative is not None and negative in example.reference.spans:

@@ -6,8 +6,9 @@ import pytest
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.util import minibatch
 
-from spacy_docre.annotate.engine import annotate
+from spacy_docre.annotate.engine import annotate_batches
 from spacy_docre.annotate.inputs import Failure, InputDocument
 
 
@@ -37,7 +38,7 @@ def make_fails_in_batches(nlp: Language, name: str) -> FailsInBatches:
 
 def run(nlp: Language, items: List, **settings) -> List[Tuple[str, str]]:
     results = []
-    for result in annotate(nlp, items, batch_size=3, **settings):
+    for result in annotate_batches(nlp, minibatch(items, 3), **settings):
         if isinstance(result, Failure):
             results.append((result.id, result.problem))
         else:
@@ -74,7 +75,7 @@ def test_documents_are_left_as_they_are() -> None:
     nlp = spacy.blank("en")
     nlp.add_pipe("sentencizer")
     doc = nlp.make_doc("One. Two.")
-    (result,) = annotate(nlp, [InputDocument("a", doc)], batch_size=1)
+    (result,) = annotate_batches(nlp, [[InputDocument("a", doc)]])
     assert not isinstance(result, Failure)
     assert result[0].has_annotation("SENT_START") and not doc.has_annotation("SENT_START")
 
@@ -88,7 +89,7 @@ def test_it_streams() -> None:
             read.append(index)
             yield InputDocument(str(index), "text")
 
-    results = annotate(spacy.blank("en"), items(), batch_size=5)
+    results = annotate_batches(spacy.blank("en"), minibatch(items(), 5))
     next(results)
     assert len(read) <= 10
 
@@ -109,7 +110,7 @@ def test_an_input_that_breaks_off_is_an_error() -> None:
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="the disk is gone"):
-        list(annotate(spacy.blank("en"), items(), batch_size=3))
+        list(annotate_batches(spacy.blank("en"), minibatch(items(), 3)))
 
 
 @pytest.mark.parametrize("error", [MemoryError, RecursionError, SystemExit, AssertionError])
@@ -137,5 +138,5 @@ def test_hidden_states_are_dropped() -> None:
 
     nlp = spacy.blank("en")
     nlp.add_pipe("leaves_states")
-    (result,) = annotate(nlp, [InputDocument("a", "text")], batch_size=1)
+    (result,) = annotate_batches(nlp, [[InputDocument("a", "text")]])
     assert not isinstance(result, Failure) and not result[0].user_data

@@ -7,14 +7,15 @@ import subprocess
 import sys
 import time
 import warnings
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Iterable, Iterator, List, Tuple
 
 import pytest
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.util import minibatch
 
-from spacy_docre.annotate.engine import annotate
+from spacy_docre.annotate.engine import annotate_batches
 from spacy_docre.annotate.inputs import Failure, InputDocument
 
 ENDS = {"killed": "signal 9 (SIGKILL)", "gone": "exit code 3", "left": "SystemExit"}
@@ -38,9 +39,15 @@ def nlp() -> Language:
     return nlp
 
 
-def run(nlp: Language, items: List[Any], **settings: int) -> List[Tuple[str, str]]:
+def annotate(
+    nlp: Language, items: Iterable[Any], batch_size: int = 3, n_process: int = 2
+) -> Iterator[Any]:
+    return annotate_batches(nlp, minibatch(items, batch_size), n_process)
+
+
+def run(nlp: Language, items: Iterable[Any], **settings: int) -> List[Tuple[str, str]]:
     results = []
-    for result in annotate(nlp, items, **{"batch_size": 3, "n_process": 2, **settings}):
+    for result in annotate(nlp, items, **settings):
         if isinstance(result, Failure):
             results.append((result.id, result.problem))
         else:
@@ -148,8 +155,7 @@ def test_processes_that_cannot_begin(nlp: Language, monkeypatch: pytest.MonkeyPa
 def test_processes_end_with_their_parent(nlp: Language) -> None:
     code = (
         "import multiprocessing, os, signal, spacy;"
-        "from tests.annotate.test_processes import documents;"
-        "from spacy_docre.annotate.engine import annotate;"
+        "from tests.annotate.test_processes import annotate, documents;"
         "results = annotate(spacy.blank('en'), documents(['text'] * 9), batch_size=1, n_process=2);"
         "next(results);"
         "print(*(child.pid for child in multiprocessing.active_children()), flush=True);"

@@ -3,7 +3,7 @@
 import pytest
 import spacy
 
-from spacy_docre.annotate.engine import annotate
+from spacy_docre.annotate.engine import annotate_batches
 from spacy_docre.annotate.inputs import Failure, InputDocument
 from tests.pipeline.helpers import EXTRACTOR, docs_of, scores_of
 
@@ -103,7 +103,7 @@ class TestTooManyPairs:
         large = make_doc(words, [[(index, index + 1)] for index in range(9)], vocab=nlp.vocab)
         docs = docs_of(make_examples(4))
         inputs = [InputDocument(str(i), doc) for i, doc in enumerate([*docs[:2], large, *docs[2:]])]
-        results = list(annotate(nlp, inputs, batch_size=8))
+        results = list(annotate_batches(nlp, [inputs]))
         assert [isinstance(result, Failure) for result in results] == [i == 2 for i in range(5)]
         assert results[2].id == "2" and "72 pairs" in results[2].problem
 

@@ -4,13 +4,14 @@ The tables are `documents` (number, file, id), `found` (document, index, text, l
 `stated` (document, head, tail, label, name, score, evidence).
 """
 
-import json
 from glob import escape
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Union
 
 from pydantic import BaseModel
 
+from ...data.encodings import decode
+from ...data.json_files import parse_json
 from ...data.validation import Text, validate
 from ...extras import import_extra
 from ...files import MAX_BYTES, find_files, path_text, read_lines, too_long
@@ -140,17 +141,10 @@ def _problem_of(names: Sequence[str], message: str) -> str:
                     if line is None:
                         raise ValueError(too_long(where, _LONGEST_LINE))
                     if line.strip():
-                        validate(_Record, _parsed(line, where), where, _FIELDS)
+                        validate(_Record, parse_json(decode(line, where), where), where, _FIELDS)
                 except ValueError as error:
                     return str(error)
     return message.partition("\n")[0]
-
-
-def _parsed(line: bytes, where: str) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError as error:
-        raise ValueError(f"{where} is no JSON: {error}") from None
 
 
 class _Entity(BaseModel):
