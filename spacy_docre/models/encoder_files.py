@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from reprlib import repr as shortened
 from tempfile import TemporaryDirectory
-from typing import Any, Dict, Iterator, Mapping, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 from spacy_transformers.data_classes import HFObjects
 from thinc.api import get_torch_default_device
+from tokenizers import Tokenizer
 from transformers import (
     CONFIG_MAPPING,
     AutoConfig,
@@ -132,14 +133,25 @@ def read_stored(
         read_config = config_cls.from_pretrained(folder, **safe)
         try:
             tokenizer = tokenizer_cls.from_pretrained(folder, use_fast=use_fast, **safe)
-        except ImportError as error:
-            if not use_fast or _FAST_TOKENIZER not in files:
-                raise
-            # Of one that is damaged, transformers says that a package is missing.
-            raise ValueError(f"{_FAST_TOKENIZER} cannot be read: {error.__context__}") from error
+        except Exception as error:
+            # What transformers says of one that is damaged depends on what is installed: it may be
+            # that a package is missing.
+            if use_fast and (problem := _problem_of(files.get(_FAST_TOKENIZER))):
+                raise ValueError(f"{_FAST_TOKENIZER} cannot be read: {problem}") from error
+            raise
     if not isinstance(tokenizer, PreTrainedTokenizerBase):
         raise ValueError("there is no tokenizer")
     return read_config, tokenizer
+
+
+def _problem_of(content: Optional[bytes]) -> str:
+    """Why a fast tokenizer cannot be read; "" where it can, or where there is none."""
+    try:
+        if content is not None:
+            Tokenizer.from_buffer(content)
+    except Exception as error:
+        return str(error)
+    return ""
 
 
 def safe_files(files: Mapping[str, Any]) -> Dict[str, bytes]:
