@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -207,6 +208,7 @@ def test_a_driver_and_a_node_that_go(cluster: Any, arguments: List[str]) -> None
     result = CliRunner().invoke(app, [*ray, "--num-actors", "2"])
     thread.join()
     assert not cluster.worker_nodes
-    assert f"Going on: {5 * kept} documents" in result.output
+    # The last one has its name, and may not have been recorded when the driver was killed.
+    assert re.search(f"Going on: ({5 * kept}|{5 * (kept - 1)}) documents", result.output)
     assert result.exit_code == 1 and "1 documents were left out" in result.output
     assert parts("out") == parts("local")
