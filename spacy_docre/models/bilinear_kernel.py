@@ -5,6 +5,7 @@ from typing import Any, Iterator, Tuple
 
 import torch
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function
 
 
 def grouped_bilinear(heads: Tensor, tails: Tensor, weight: Tensor) -> Tensor:
@@ -18,6 +19,9 @@ def grouped_bilinear(heads: Tensor, tails: Tensor, weight: Tensor) -> Tensor:
     weight (Tensor): W, shape (blocks, block size ** 2, pair width).
     RETURNS (Tensor): The products, float32, shape (pairs, pair width).
     """
+    given = (heads, tails, weight)
+    if has_torch_function(given):
+        return handle_torch_function(grouped_bilinear, given, *given)
     # Autocast does not see inside a custom Function.
     device = heads.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
@@ -32,9 +36,9 @@ class _GroupedBilinear(torch.autograd.Function):
     def forward(ctx: Any, heads: Tensor, tails: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(heads, tails, weight)
         output = torch.zeros(len(heads), weight.shape[2], dtype=torch.float32, device=heads.device)
-        for rows, blocks in _chunks(heads, weight):
-            outer = _outer(heads, tails, weight, rows, blocks)
-            output[rows] += outer @ weight[blocks].flatten(0, 1)
+        for rows, blocks, columns in chunks(heads, weight):
+            outer = outer_products(heads[rows, columns], tails[rows, columns], weight)
+            output[rows] += outer.to(weight.dtype) @ weight[blocks].flatten(0, 1)
         return output
 
     @staticmethod
@@ -44,20 +48,15 @@ class _GroupedBilinear(torch.autograd.Function):
         size = math.isqrt(weight.shape[1])
         d_heads, d_tails = torch.empty_like(heads), torch.empty_like(tails)
         d_weight = torch.zeros_like(weight, dtype=torch.float32)
-        for rows, blocks in _chunks(heads, weight):
-            outer = _outer(heads, tails, weight, rows, blocks)
+        for rows, blocks, columns in chunks(heads, weight):
+            head, tail = heads[rows, columns], tails[rows, columns]
+            outer = outer_products(head, tail, weight).to(weight.dtype)
             d_weight[blocks] += (outer.T @ d_output[rows]).view_as(weight[blocks])
             d_outer = (d_output[rows] @ weight[blocks].flatten(0, 1).T).float()
             d_outer = d_outer.view(-1, size, size)
-            columns = slice(blocks.start * size, blocks.stop * size)
-            head = heads[rows, columns].reshape(-1, size)
-            tail = tails[rows, columns].reshape(-1, size)
-            d_heads[rows, columns] = torch.bmm(d_outer, tail.unsqueeze(2)).view_as(
-                heads[rows, columns]
-            )
-            d_tails[rows, columns] = torch.bmm(head.unsqueeze(1), d_outer).view_as(
-                tails[rows, columns]
-            )
+            head_blocks, tail_blocks = head.reshape(-1, size), tail.reshape(-1, size)
+            d_heads[rows, columns] = torch.bmm(d_outer, tail_blocks.unsqueeze(2)).view_as(head)
+            d_tails[rows, columns] = torch.bmm(head_blocks.unsqueeze(1), d_outer).view_as(tail)
         return d_heads, d_tails, d_weight.to(weight.dtype)
 
 
@@ -67,27 +66,39 @@ _CHUNK = 2**21
 _COLUMNS = 4096
 
 
-def _chunks(heads: Tensor, weight: Tensor) -> Iterator[Tuple[slice, slice]]:
-    """Walk over the outer products in slices of pairs and of blocks."""
+def chunks(heads: Tensor, weight: Tensor) -> Iterator[Tuple[slice, slice, slice]]:
+    """Walk over the outer products in slices that fit a processor's cache.
+
+    heads (Tensor): z_s, shape (pairs, width).
+    weight (Tensor): W, shape (blocks, block size ** 2, pair width).
+    YIELDS (Tuple[slice, slice, slice]): Some pairs, some blocks, and the columns of z_s and z_o
+        in these blocks.
+    """
     num_blocks, squared, _ = weight.shape
+    size = math.isqrt(squared)
     block_step = min(num_blocks, max(1, _COLUMNS // squared))
     row_step = max(1, _CHUNK // (block_step * squared))
     for block in range(0, num_blocks, block_step):
+        end = min(block + block_step, num_blocks)
         for row in range(0, len(heads), row_step):
             yield (
                 slice(row, min(row + row_step, len(heads))),
-                slice(block, min(block + block_step, num_blocks)),
+                slice(block, end),
+                slice(block * size, end * size),
             )
 
 
-def _outer(heads: Tensor, tails: Tensor, weight: Tensor, rows: slice, blocks: slice) -> Tensor:
-    """The outer products of some blocks of some pairs, shape (pairs, columns).
+def outer_products(heads: Tensor, tails: Tensor, weight: Tensor) -> Tensor:
+    """The outer products of some blocks of some pairs.
 
     They are multiplied in float32 and rounded after: in bfloat16 that is faster, too.
+
+    heads (Tensor): z_s, float32, shape (pairs, columns).
+    tails (Tensor): z_o, likewise.
+    weight (Tensor): W, shape (blocks, block size ** 2, pair width).
+    RETURNS (Tensor): float32, shape (pairs, columns * block size).
     """
     size = math.isqrt(weight.shape[1])
-    columns = slice(blocks.start * size, blocks.stop * size)
-    num_blocks = blocks.stop - blocks.start
-    head = heads[rows, columns].unflatten(1, (num_blocks, size, 1))
-    tail = tails[rows, columns].unflatten(1, (num_blocks, 1, size))
-    return (head * tail).flatten(1).to(weight.dtype)
+    head = heads.unflatten(1, (-1, size, 1))
+    tail = tails.unflatten(1, (-1, 1, size))
+    return (head * tail).flatten(1)

@@ -140,12 +140,14 @@ def entity_attention(document: EncodedDocument) -> Tensor:
     # One window at a time, and no padding: what is held at once is little more than the result,
     # which does not depend on what the encoder ran on besides.
     for index in window.unique().tolist():
-        here, kept = window == index, positions[index] >= 0
-        rows = document.attention[index][:, piece[here]][:, :, kept]  # (heads, pieces, positions)
-        rows = rows.permute(1, 2, 0) * weight[here].view(-1, 1, 1)
+        here, kept = window == index, (positions[index] >= 0).nonzero().squeeze(1)
+        # Many times faster than indexing with both.
+        rows = document.attention[index].index_select(1, piece[here])  # (heads, pieces, pieces)
+        rows = rows.permute(1, 2, 0).index_select(1, kept)  # (pieces, positions, heads)
+        rows = rows * weight[here].view(-1, 1, 1)
         gathered = rows.new_zeros(document.num_entities, *rows.shape[1:])
         gathered = gathered.index_add(0, entities[here], rows)  # (entities, positions, heads)
-        total.index_add_(0, positions[index][kept], gathered.transpose(0, 1))
+        total.index_add_(0, positions[index][kept], gathered.transpose(0, 1).contiguous())
     return total  # (positions, entities, heads)
 
 

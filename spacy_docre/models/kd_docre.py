@@ -122,8 +122,12 @@ def pair_attention(attention: Tensor, start: int, end: int, diagonal: bool = Fal
     """
     heads = attention[:, start:end]  # (positions, step, heads)
     products = torch.bmm(heads, attention.transpose(1, 2))  # (positions, step, entities)
-    s, o = Pairs.unordered_between(attention.shape[1], start, end, diagonal, attention.device)
-    return products[:, s - start, o].T  # (unordered pairs, positions)
+    n = attention.shape[1]
+    s, o = Pairs.unordered_between(n, start, end, diagonal, attention.device)
+    # Here and below, index_select is many times faster than an index in brackets.
+    return (
+        products.flatten(1).index_select(1, (s - start) * n + o).T
+    )  # (unordered pairs, positions)
 
 
 class GroupedBilinear(nn.Module):
@@ -381,11 +385,12 @@ class KDDocRE(Network):
         block (PairBlock): The pairs.
         RETURNS (Tuple[Tensor, Tensor]): z_s and z_o, both of shape (pairs, width).
         """
-        heads, tails = heads[block.heads], tails[block.tails]  # (pairs, width)
+        heads = heads.index_select(0, block.heads)  # (pairs, width)
+        tails = tails.index_select(0, block.tails)  # (pairs, width)
         if self.context_pooling is not None:
             # W c once for each unordered pair.
-            heads = heads + self.head_context(block.contexts)[block.unordered]
-            tails = tails + self.tail_context(block.contexts)[block.unordered]
+            heads = heads + self.head_context(block.contexts).index_select(0, block.unordered)
+            tails = tails + self.tail_context(block.contexts).index_select(0, block.unordered)
         return self.dropout(torch.tanh(heads)), self.dropout(torch.tanh(tails))
 
     def encode_pairs(self, table: Tensor, pairs: Pairs) -> Tensor:

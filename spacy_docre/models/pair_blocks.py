@@ -142,4 +142,5 @@ def add_along_lines(
     attend (Callable[[Tensor], Tensor]): Keeps the shape (lines, length, pair width).
     """
     for rows in lines_of(pairs, columns):
-        output[rows] = output[rows] + attend(source[rows]).to(output.dtype)
+        lines = source.index_select(0, rows.flatten()).unflatten(0, rows.shape)
+        output[rows] = output[rows] + attend(lines).to(output.dtype)

@@ -12,6 +12,7 @@ from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import ArgsKwargs, Optimizer, PyTorchShim, get_torch_default_device
 from torch import Tensor, nn
+from torch.autograd.graph import increment_version
 from transformers.modeling_utils import PreTrainedModel, no_init_weights
 from transformers.utils.generic import ModelOutput
 
@@ -93,6 +94,15 @@ class ThreadSafeShim(PyTorchShim):
         """
         return self._model(*inputs.args, **inputs.kwargs)
 
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Update the weights.
+
+        optimizer (Optimizer): The optimizer.
+        """
+        super().finish_update(optimizer)
+        # thinc's optimizers write where weights are stored, and torch does not notice.
+        increment_version(tuple(self._model.parameters()))
+
 
 class TransformerShim(ThreadSafeShim, HFShim):
     """Runs a Hugging Face transformer so that its last layer gives its attention.
@@ -167,7 +177,7 @@ class TransformerShim(ThreadSafeShim, HFShim):
         with torch.no_grad():
             return run_single_windows(self.run, inputs)
 
-    def _autocast(self) -> torch.autocast:
+    def _autocast(self) -> ContextManager[object]:
         """The setting `mixed_precision` is for CUDA devices, and gives way to a `precision`."""
         device = self.device
         if self._mixed_precision and self.precision == "float32" and device.type == "cuda":

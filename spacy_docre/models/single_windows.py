@@ -58,9 +58,14 @@ def _together(values: List[Any], mask: Tensor) -> Any:
     whole = (length, shape[2]) if dims == 3 else (shape[1], length, length)
     result = values[0].new_zeros(number, *whole)
     for row, value, kept in zip(result, values, mask, strict=True):
+        pieces = kept.nonzero().squeeze(1)
+        first, end = int(pieces[0]), int(pieces[-1]) + 1
+        # Padding is at one end, as a rule: a slice is copied many times faster.
+        chosen: Any = slice(first, end) if end - first == len(pieces) else pieces
         if dims == 3:
-            row[kept] = value[0]
+            row[chosen] = value[0]
+        elif isinstance(chosen, slice):
+            row[:, chosen, chosen] = value[0]
         else:
-            pieces = kept.nonzero().squeeze(1)
-            row[:, pieces.unsqueeze(1), pieces] = value[0]
+            row[:, chosen.unsqueeze(1), chosen] = value[0]
     return result

@@ -9,7 +9,7 @@ from spacy_docre.models.single_windows import run_single_windows
 from tests.models.encoders import docs_of
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "auto"])
 def test_a_window_alone_is_the_same_in_any_batch(precision, make_pipeline, make_examples):
     """To the last digit, though the batch pads it."""
     examples = make_examples(6)

@@ -35,7 +35,7 @@ def mixed(make_examples, make_example):
     return make
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "auto"])
 def test_batches_do_not_matter(precision, load, mixed):
     """To the last digit: in bfloat16 the smallest difference grows to hundredths."""
     nlp = load(precision=precision)

@@ -75,7 +75,7 @@ def docs(make_examples: Callable, make_doc: Callable) -> List[Doc]:
     return [doc for example in examples for doc in (example.predicted, short.copy())]
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "auto"])
 @pytest.mark.parametrize(
     "transformer",
     [

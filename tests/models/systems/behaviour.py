@@ -152,7 +152,8 @@ class BehavesAsANetwork:
         inputs = (document.hidden.requires_grad_(), *parameters)
         assert torch.autograd.gradcheck(function, inputs, fast_mode=True)
 
-    @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+    @pytest.mark.parametrize("precision", ["float32", "bfloat16", "auto"])
+    @torch.no_grad()
     def test_a_document_alone_is_the_same_in_any_batch(self, precision: str) -> None:
         network = self.make(precision=precision)
         batch = [

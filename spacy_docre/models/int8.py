@@ -1,0 +1,105 @@
+"""Matrix products of prediction in int8.
+
+Each row of what comes in, and each column of the weights, has a scale: what 127 stands for, its
+largest value. Integers add up without rounding, so that what becomes of a row does not depend on
+the rows beside it.
+"""
+
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from .bilinear_kernel import chunks, grouped_bilinear, outer_products
+
+_LARGEST = 127
+_SMALLEST = 1e-30  # The smallest divisor: a row of zeros stays one.
+
+
+class Int8Products(TorchFunctionMode):
+    """A context for predictions, in which linear maps and the grouped bilinear product are taken in
+    int8. Weights stay as they are, and what comes out is float32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Queries, keys and values are maps of one input.
+        self._last: Optional[Tuple[Tensor, int, _Rounded]] = None
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Tuple[Any, ...] = (),
+        kwargs: Optional[Dict[str, Any]] = None,
+    ) -> Any:
+        """What torch calls instead of each of its functions."""
+        if func is nn.functional.linear:
+            return self._linear(*args, **(kwargs or {}))
+        if func is grouped_bilinear:
+            return _grouped_bilinear(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+    def _linear(self, input: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
+        """`torch.nn.functional.linear`."""
+        if self._last is None or self._last[0] is not input or self._last[1] != input._version:
+            rounded = _round(input.float().flatten(0, -2), dim=1)
+            self._last = input, input._version, rounded
+        values, scales = self._last[2]
+        known = _int8_weight(weight, torch.t)
+        output = torch._int_mm(values, known.values).float()
+        output.mul_(scales).mul_(known.scales)
+        if bias is not None:
+            output.add_(bias)
+        return output.view(*input.shape[:-1], len(weight))
+
+
+class _Rounded(NamedTuple):
+    """A matrix in int8.
+
+    values (Tensor): int8, shape (rows, columns).
+    scales (Tensor): What a value of 1 stands for, shape (rows, 1) or (1, columns).
+    """
+
+    values: Tensor
+    scales: Tensor
+
+
+# Of each weight that has been used: it in int8, and which of its states that was made of.
+_weights = WeakTensorKeyDictionary()
+
+
+def _int8_weight(weight: Tensor, as_matrix: Callable[[Tensor], Tensor]) -> _Rounded:
+    """Round a weight, unless that has been done since it was changed.
+
+    weight (Tensor): The weight.
+    as_matrix (Callable[[Tensor], Tensor]): Gives it the shape (width in, width out).
+    RETURNS (_Rounded): The weight, with scales of shape (1, width out).
+    """
+    version, rounded = _weights.get(weight, (None, None))
+    if version != weight._version:
+        version, rounded = weight._version, _round(as_matrix(weight.detach()), dim=0)
+        _weights[weight] = version, rounded
+    return cast(_Rounded, rounded)
+
+
+def _round(matrix: Tensor, dim: int) -> _Rounded:
+    """Round a matrix, with a scale for all that lies along a dimension."""
+    scales = matrix.abs().amax(dim, keepdim=True).clamp_min_(_SMALLEST).div_(_LARGEST)
+    return _Rounded((matrix / scales).round_().to(torch.int8).contiguous(), scales)
+
+
+def _grouped_bilinear(heads: Tensor, tails: Tensor, weight: Tensor) -> Tensor:
+    """`grouped_bilinear`. The largest outer product of a block is that of its largest values."""
+    known = _int8_weight(weight, lambda blocks: blocks.flatten(0, 1))
+    num_blocks, squared, pair_width = weight.shape
+    head_blocks, tail_blocks = (z.float().unflatten(1, (num_blocks, -1)) for z in (heads, tails))
+    largest = head_blocks.abs().amax(2) * tail_blocks.abs().amax(2)  # (pairs, blocks)
+    output = torch.zeros(len(heads), pair_width, device=heads.device)
+    for rows, blocks, columns in chunks(heads, weight):
+        scales = largest[rows, blocks].amax(1, keepdim=True).clamp_min_(_SMALLEST).div_(_LARGEST)
+        outer = outer_products(heads[rows, columns] / scales, tails[rows, columns], weight)
+        values = known.values[blocks.start * squared : blocks.stop * squared]
+        output[rows] += torch._int_mm(outer.round_().to(torch.int8), values).float().mul_(scales)
+    return output.mul_(known.scales)
