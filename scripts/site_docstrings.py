@@ -34,7 +34,10 @@ def as_google_style(text: str, title: str = "Args") -> str:
     target = prose
     for line in text.splitlines():
         item = _ITEM.fullmatch(line)
-        if item is not None and (target is not prose or not any(prose[-1:])):
+        # Not a sentence that happens to begin so: an item follows an item, or an empty line.
+        if item is not None and (
+            item["names"] in _RESULTS or target is not prose or prose[-1:] == [""]
+        ):
             target = sections.setdefault(_RESULTS.get(item["names"], title), [])
             target.extend(_google_lines(item))
         elif target is not prose and line.startswith("    "):
