@@ -23,7 +23,7 @@ _REGISTERED = re.compile(r"^::: registered (\S+) (\S+)$", re.MULTILINE)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are made, and the picture of the README."""
+    """Add the pages that are made, and the picture."""
     made = {"reference/commands.md": command_page(), "reference/schemas.md": schema_page()}
     for path, content in made.items():
         files.append(File.generated(config, path, content=content))

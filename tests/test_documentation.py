@@ -215,6 +215,21 @@ def test_links_from_outside_the_site_lead_somewhere(page: Path) -> None:
             assert (page.parent / unquote(link.partition("#")[0])).exists(), link
 
 
+def test_what_points_at_a_page_points_at_one() -> None:
+    """In code, messages, configs and scripts; nothing sends its reader through the README."""
+    suffixes = {".py", ".cfg", ".sh", ".json", ".yml"}
+    folders = ("spacy_docre", "configs", "scripts", "benchmarks", "tests")
+    files = [ROOT / "project.yml", *(file for name in folders for file in (ROOT / name).rglob("*"))]
+    pointers = set()
+    for file in files:
+        if file.suffix in suffixes and file != Path(__file__):
+            text = file.read_text("utf8")
+            assert "README" not in text, file
+            pointers.update(re.findall(r"docs/[\w/.-]+\.md", text))
+    assert pointers
+    assert not [pointer for pointer in pointers if not (ROOT / pointer).exists()]
+
+
 def test_the_readme_is_one_screen_long() -> None:
     assert len(README.read_text("utf8").splitlines()) <= 150
 
