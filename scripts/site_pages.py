@@ -59,7 +59,7 @@ def _reference(entry: EntryPoint) -> str:
     name = json.dumps(entry.name)
     path = entry.value.replace(":", ".")
     # Of a class, how it is made.
-    options = f"{{heading: {name}, toc_label: {name}, members: false}}"
+    options = f"{{heading: {name}, toc_label: {name}, heading_level: 3, members: false}}"
     return f"::: {path}\n    options: {options}"
 
 

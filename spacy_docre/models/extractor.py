@@ -262,7 +262,7 @@ def require_few_pairs(document: EntityDoc, number: int, most: int) -> None:
             f"The document that begins {document.doc[:8].text!r} has {len(document.entities)} "
             f"entities, which are {number} pairs, and max_pairs = {most}: it is not scored. Cut it "
             "into parts, or raise max_pairs in [components.doc_relation_extractor.model]. "
-            "docs/how-to/save-memory.md says how much memory a pair needs."
+            "docs/how-to/save-memory.md says what a pair needs, in training and in prediction."
         )
 
 
