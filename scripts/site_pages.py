@@ -5,7 +5,7 @@ import json
 import re
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import Any, Dict, Iterator, List, Type
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -96,7 +96,7 @@ def _schemas() -> Iterator[str]:
     from spacy_docre.pipeline.names import rules
     from spacy_docre.training import comparison
 
-    models = {
+    models: Dict[str, Type[BaseModel]] = {
         "DocRED": docred.DocumentRecord,
         "Result file": answers.AnswerRecord,
         "Annotated documents": annotated_json.DocumentRecord,
@@ -113,6 +113,6 @@ def _schemas() -> Iterator[str]:
         yield f"## {title}\n\n{_schema(model)}"
 
 
-def _schema(model: type[BaseModel]) -> str:
+def _schema(model: Type[BaseModel]) -> str:
     text = json.dumps(model.model_json_schema(), indent=2, ensure_ascii=False)
     return f"```json\n{text}\n```"
