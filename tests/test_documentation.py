@@ -141,19 +141,14 @@ def registered_sections(config: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
             yield from registered_sections(value)
 
 
-def command_lines(page: Path) -> Iterator[List[str]]:
-    for block in blocks(page, "bash"):
-        for line in block.code.replace("\\\n", " ").splitlines():
-            words = shlex.split(line, comments=True)
-            if words:
-                yield words
-
-
-@pytest.mark.parametrize("page", pages_with("bash"), ids=name_of)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_exist(page: Path) -> None:
-    for words in command_lines(page):
-        if "spacy" in words and words[words.index("spacy") - 1] == "-m":
-            check_spacy_command(words[words.index("spacy") + 1 :])
+    """Those of blocks, and those within sentences."""
+    for text in pieces_of_code(page):
+        for line in text.replace("\\\n", " ").splitlines():
+            if "python -m spacy " in line:
+                words = shlex.split(line, comments=True)
+                check_spacy_command(words[words.index("spacy") + 1 :])
 
 
 def check_spacy_command(words: List[str]) -> None:
