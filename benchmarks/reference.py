@@ -2,7 +2,7 @@
 
 All layers give their attention, entities are pooled one by one, and every document is
 padded to a table of 42 x 42 pairs. Written from the paper and the table of differences
-in the README; random weights.
+in docs/concepts/paper-and-code.md; random weights.
 """
 
 from typing import List

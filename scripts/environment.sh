@@ -14,7 +14,7 @@ python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 # Everything below runs without a model hub.
 export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
-# Under glibc's malloc, which fragments, a long training slows down to half (see the README).
+# Under glibc's malloc, which fragments, a long training slows down to half (docs/how-to/save-memory.md).
 if PATH=$PATH:/sbin ldconfig -p 2>/dev/null | grep -F libtcmalloc_minimal.so.4 >/dev/null; then
     export LD_PRELOAD=libtcmalloc_minimal.so.4
 fi

@@ -63,7 +63,7 @@ def _adaptive_focal_loss(
 def make_adaptive_thresholding_loss() -> Loss:
     """Adaptive thresholding loss (ATL) of ATLOP (Zhou et al., AAAI 2021).
 
-    - sum over gold r of log(exp(l_r) / sum over gold r' and TH of exp(l_r'))
+    The loss of a pair is - sum over gold r of log(exp(l_r) / sum over gold r' and TH of exp(l_r'))
     - log(exp(l_TH) / sum over r' not gold, and TH, of exp(l_r')).
 
     RETURNS (Loss): The loss function.

@@ -48,6 +48,7 @@ TOPICS = {
     # What stands beside the package, or goes through all of it.
     "test_overlays.py",
     "test_copy_encoder.py",
+    "test_documentation.py",
     "test_train_wiki.py",
     "test_fuzzing.py",
     "test_house.py",
@@ -117,7 +118,7 @@ def test_tests_carry_the_name_of_a_module() -> None:
 
 
 def test_the_map_has_every_room() -> None:
-    text = (ROOT / "CONTRIBUTING.md").read_text("utf8")
+    text = (ROOT / "docs" / "contributing.md").read_text("utf8")
     rooms = {f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")}
     modules = {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py"}
     assert set(re.findall(r"^\| `([\w./]+)` \|", text, re.MULTILINE)) == rooms | modules

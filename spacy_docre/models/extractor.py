@@ -261,8 +261,8 @@ def require_few_pairs(document: EntityDoc, number: int, most: int) -> None:
         raise ValueError(
             f"The document that begins {document.doc[:8].text!r} has {len(document.entities)} "
             f"entities, which are {number} pairs, and max_pairs = {most}: it is not scored. Cut it "
-            "into parts, or raise max_pairs in [components.doc_relation_extractor.model]; the "
-            "README, section Memory, says what a pair needs, in training and else."
+            "into parts, or raise max_pairs in [components.doc_relation_extractor.model]. "
+            "docs/how-to/save-memory.md says what a pair needs, in training and in prediction."
         )
 
 

@@ -448,7 +448,7 @@ def test_partial() -> None:
 
 @pytest.mark.parametrize("tool", ["prodigy", "label-studio", "doccano", "brat"])
 def test_predictions_out_and_back_in(tool: str) -> None:
-    """As the README does: the JSONL of docre annotate, a tool, a corpus."""
+    """As docs/how-to/annotation-tools.md does: the JSONL of docre annotate, a tool, a corpus."""
     assert convert("docred.json", "docred.spacy").exit_code == 0
     output_ = JsonLines(Path("triples.jsonl"))
     for number, doc in enumerate(read("docred.spacy")):
