@@ -1,0 +1,90 @@
+"""Words per second of a whole pipeline from raw text, in each precision, and what of the time each
+component takes. Precisions alternate, so that whatever else slows the machine slows them all.
+
+python benchmarks/precisions.py PIPELINE DOCS.spacy [--limit 60] [--threads 2]
+"""
+
+import statistics
+import time
+from collections import defaultdict
+from itertools import islice
+from pathlib import Path
+from typing import Any, Dict, List
+
+import spacy
+import torch
+import typer
+from common import machine
+from spacy.language import Language
+from wasabi import msg
+
+from spacy_docre.data.corpus_files import read_spacy_docs
+
+PRECISIONS = ("float32", "bfloat16", "auto")
+OURS = ("transformer", "doc_relation_extractor")
+
+
+def main(model: str, path: Path, limit: int = 60, threads: int = 2, repeats: int = 5) -> None:
+    """Measure a pipeline.
+
+    model (str): A pipeline with a transformer and a relation extractor.
+    path (Path): A .spacy file, whose text is annotated.
+    limit (int): How many documents.
+    threads (int): Threads of torch.
+    repeats (int): How often; medians are reported.
+    """
+    torch.set_num_threads(threads)
+    nlp = spacy.load(model)
+    texts = [doc.text for doc in islice(read_spacy_docs(path, nlp.vocab), limit)]
+    words = sum(len(nlp.make_doc(text)) for text in texts)
+    times: Dict[str, List[Dict[str, float]]] = defaultdict(list)
+    for repeat in range(repeats + 1):
+        for precision in PRECISIONS:
+            set_precision(nlp, precision)
+            found = measure(nlp, texts)
+            if repeat:
+                times[precision].append(found)
+    medians = {
+        precision: {part: statistics.median(run[part] for run in runs) for part in runs[0]}
+        for precision, runs in times.items()
+    }
+    whole = {precision: sum(parts.values()) for precision, parts in medians.items()}
+    rest = [name for name in nlp.pipe_names if name not in OURS]
+    msg.text(f"{words} words, {threads} threads, median of {repeats}; {machine()}")
+    msg.table(
+        [
+            (
+                precision,
+                f"{words / whole[precision]:,.0f}",
+                f"{whole['float32'] / whole[precision]:.2f}",
+                *(f"{parts[name] / whole[precision]:.0%}" for name in OURS),
+                f"{sum(parts[name] for name in rest) / whole[precision]:.0%}",
+            )
+            for precision, parts in medians.items()
+        ],
+        header=("precision", "words / s", "x float32", *OURS, "other components"),
+        divider=True,
+    )
+
+
+def set_precision(nlp: Language, precision: str) -> None:
+    """Let the transformer and the relation extractor run in another precision."""
+    transformer: Any = nlp.get_pipe("transformer")
+    transformer.model.layers[0].shims[0].precision = precision
+    extractor: Any = nlp.get_pipe("doc_relation_extractor")
+    extractor.model.get_ref("pair_scorer").shims[0]._model.precision = precision
+
+
+def measure(nlp: Language, texts: List[str]) -> Dict[str, float]:
+    """The seconds that each component takes for some texts."""
+    docs = [nlp.make_doc(text) for text in texts]
+    seconds = {}
+    for name, component in nlp.pipeline:
+        start = time.perf_counter()
+        docs = list(component.pipe(docs, batch_size=nlp.batch_size))  # type: ignore[attr-defined]
+        seconds[name] = time.perf_counter() - start
+    return seconds
+
+
+if __name__ == "__main__":
+    typer.run(main)
