@@ -84,9 +84,19 @@ def is_stream(path: Path) -> bool:
     path (Path): The path.
     RETURNS (bool): Whether it is neither file nor folder, or leads to what is open already.
     """
-    return str(path).startswith(_OPENED) or (
+    return is_opened(path) or (
         os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
     )
+
+
+def is_opened(path: Path) -> bool:
+    """Tell the names of what is open already, such as /dev/stdin, and /dev/fd/63 of a shell's
+    <(...): no such name says what it holds.
+
+    path (Path): The path.
+    RETURNS (bool): Whether it is such a name.
+    """
+    return str(path).startswith(_OPENED)
 
 
 def _target(path: Path) -> Path:

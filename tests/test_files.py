@@ -18,6 +18,8 @@ from spacy_docre.files import (
     UniqueNames,
     check_unpacked_size,
     file_stamps,
+    is_opened,
+    is_stream,
     is_temporary,
     path_text,
     read_bounded,
@@ -196,3 +198,16 @@ def test_names_are_given_once(wanted: List[str]) -> None:
 
 def test_paths_that_are_no_text() -> None:
     assert path_text(Path(os.fsdecode(b"a\xff\xfe/\xc3\xa9"))) == "a\ufffd\ufffd/é"
+
+
+@pytest.mark.parametrize(
+    "path, opened",
+    [
+        *((path, True) for path in ("/dev/stdin", "/dev/fd/63", "/proc/self/fd/3", "/dev/stdout")),
+        *((path, False) for path in ("/dev/null", "stdin", "dev/fd/3", "/tmp/dev/fd/3")),
+    ],
+)
+def test_names_of_what_is_open(path: str, opened: bool) -> None:
+    assert is_opened(Path(path)) is opened
+    if opened:
+        assert is_stream(Path(path))

@@ -5,7 +5,8 @@ Formats, by their names: `formats`. In: `docred`, `hacred`, `annotated_json`, `p
 `prodigy_output`, `label_studio`, `doccano`, `brat`.
 Distant supervision: `facts` of a `knowledge_base`.
 Statistics: `stats`.
-Below them: `gold_annotations` (what is written to a Doc), `text_documents` (what tools have of a
-document), `divided_text`, `sentences`, `detokenization`, and `json_files` with `validation` (what
-is wrong with a file, and with a record in it).
+Below them: `gold_annotations` (what is written to a Doc), `annotated_records` (a document as `docre
+annotate` and `docre serve` have it), `text_documents` (what tools have of a document),
+`divided_text`, `sentences`, `detokenization`, and `json_files` with `validation` (what is wrong
+with a file, and with a record in it).
 """

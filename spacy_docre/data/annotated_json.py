@@ -1,68 +1,18 @@
 """The JSON of `docre annotate`, a document a line, back to Docs."""
 
 from pathlib import Path
-from typing import Annotated, Any, Callable, Iterable, Iterator, List, Sequence, Tuple, Union
+from typing import Callable, Iterator, List, Union
 
-from pydantic import BaseModel, Field, StrictInt
 from spacy.tokens import Doc
 from spacy.util import get_lang_class
 from spacy.vocab import Vocab
 
 from ..annotations import Triple
 from ..mentions import mark_best_names, on_one_line
+from .annotated_records import AnnotatedRecord, check_annotated, spans_of
 from .divided_text import DividedText
 from .gold_annotations import set_gold_annotations
 from .json_files import parse_json_lines
-from .validation import FieldPath, Label, Text, invalid, validate
-
-_FIELDS = {
-    "text": "what the document has from start to end, a string",
-    "entities": "a list of entities, as docre annotate writes it",
-    "relations": "a list of relations, as docre annotate writes it",
-    "mentions": "a list of one mention or more",
-    "id": "the entity's number, an integer",
-    "kb_id": "the id that the entity is linked to, a string, or left out",
-    "start": "the number of a character of the text, before end",
-    "end": "the number of the character after, at most the length of the text",
-    "head": "the id of an entity",
-    "tail": "the id of an entity",
-    "label": "a string",
-    "name": "a string",
-    "score": "a probability, 0 to 1",
-    "evidence": "a list of sentences with start, end and text",
-}
-
-
-class SpanRecord(BaseModel):
-    start: StrictInt
-    end: StrictInt
-    text: Text
-
-
-class EntityRecord(BaseModel):
-    id: StrictInt
-    text: Text
-    label: Text
-    # Earlier versions have not written it.
-    kb_id: Text = ""
-    mentions: Annotated[List[SpanRecord], Field(min_length=1)]
-
-
-class RelationRecord(BaseModel):
-    head: StrictInt
-    tail: StrictInt
-    label: Label
-    name: Text = ""
-    score: Annotated[float, Field(strict=True, ge=0, le=1)]
-    evidence: List[SpanRecord] = []
-
-
-class DocumentRecord(BaseModel):
-    id: Any = None
-    title: Any = None
-    text: Text
-    entities: List[EntityRecord]
-    relations: List[RelationRecord]
 
 
 def read_annotated_json(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Doc]:
@@ -84,45 +34,11 @@ def read_annotated_json(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterat
                 f"{where} has no entities and relations. Annotate it first: python -m spacy docre "
                 f"annotate MODEL {path} --output annotated.jsonl"
             )
-        record = validate(DocumentRecord, data, where, _FIELDS)
-        _check(record, where)
-        yield _make_doc(record, vocab, tokenize)
+        yield _make_doc(check_annotated(data, where), vocab, tokenize)
 
 
-def _check(record: DocumentRecord, where: str) -> None:
-    """Check what the schema does not say."""
-    for place, span in _spans(record):
-        if not 0 <= span.start < span.end <= len(record.text):
-            problem = f"the text has no characters {span.start} to {span.end}"
-            raise invalid(where, (*place, "start"), problem, _FIELDS)
-        found = record.text[span.start : span.end]
-        if found != span.text:
-            raise invalid(where, (*place, "text"), f"{span.text!r} is not {found!r}", _FIELDS)
-    ids = [entity.id for entity in record.entities]
-    for number, id_ in enumerate(ids):
-        if id_ in ids[:number]:
-            raise invalid(where, ("entities", number, "id"), f"{id_} is there twice", _FIELDS)
-    for number, relation in enumerate(record.relations):
-        for role, id_ in (("head", relation.head), ("tail", relation.tail)):
-            if id_ not in ids:
-                problem = f"no entity has the id {id_}"
-                raise invalid(where, ("relations", number, role), problem, _FIELDS)
-
-
-def _spans(record: DocumentRecord) -> Iterator[Tuple[FieldPath, SpanRecord]]:
-    lists: Iterable[Tuple[FieldPath, Sequence[SpanRecord]]] = [
-        *((("entities", i, "mentions"), item.mentions) for i, item in enumerate(record.entities)),
-        *((("relations", i, "evidence"), item.evidence) for i, item in enumerate(record.relations)),
-    ]
-    for place, spans in lists:
-        for number, span in enumerate(spans):
-            yield (*place, number), span
-
-
-def _make_doc(record: DocumentRecord, vocab: Vocab, tokenize: Callable[[str], Doc]) -> Doc:
-    divided = DividedText(
-        record.text, tokenize, ((span.start, span.end) for _, span in _spans(record))
-    )
+def _make_doc(record: AnnotatedRecord, vocab: Vocab, tokenize: Callable[[str], Doc]) -> Doc:
+    divided = DividedText(record.text, tokenize, spans_of(record))
     evidence = [
         [divided.tokens(span.start, span.end) for span in relation.evidence]
         for relation in record.relations

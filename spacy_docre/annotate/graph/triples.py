@@ -8,13 +8,11 @@ one content are one document that was annotated twice; of two contents, document
 import os
 from glob import escape
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Sequence
 
-from pydantic import BaseModel
-
+from ...data.annotated_records import check_annotated
 from ...data.encodings import decode
 from ...data.json_files import parse_json
-from ...data.validation import Text, validate
 from ...extras import import_extra
 from ...files import MAX_BYTES, find_files, path_text, read_lines, too_long
 
@@ -154,44 +152,7 @@ def _problem_of(names: Sequence[str], message: str) -> str:
                     if line is None:
                         raise ValueError(too_long(where, _LONGEST_LINE))
                     if line.strip():
-                        validate(_Record, parse_json(decode(line, where), where), where, _FIELDS)
+                        check_annotated(parse_json(decode(line, where), where), where)
                 except ValueError as error:
                     return str(error)
     return message.partition("\n")[0]
-
-
-class _Entity(BaseModel):
-    id: Optional[int] = None
-    text: Optional[Text] = None
-    label: Optional[Text] = None
-    kb_id: Optional[Text] = None
-
-
-class _Sentence(BaseModel):
-    text: Optional[Text] = None
-
-
-class _Relation(BaseModel):
-    head: Optional[int] = None
-    tail: Optional[int] = None
-    label: Optional[Text] = None
-    name: Optional[Text] = None
-    score: Optional[float] = None
-    evidence: Optional[List[_Sentence]] = None
-
-
-class _Record(BaseModel):
-    id: Union[Text, int, None] = None
-    entities: Optional[List[_Entity]] = None
-    relations: Optional[List[_Relation]] = None
-
-
-_FIELDS = {
-    "id": "a text, of an entity a number",
-    "entities": "a list of entities",
-    "relations": "a list of relations",
-    "evidence": "a list of sentences, each with its text",
-    **dict.fromkeys(("head", "tail"), "the id of an entity"),
-    **dict.fromkeys(("text", "label", "name", "kb_id"), "a text"),
-    "score": "a probability",
-}

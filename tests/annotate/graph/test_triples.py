@@ -11,7 +11,14 @@ from spacy_docre.annotate.graph.triples import list_triples, load_triples
 
 GOOD: Dict[str, Any] = {
     "id": "good",
-    "entities": [{"id": 0, "text": "Ada"}, {"id": 1, "text": "Oslo"}],
+    "text": "Ada Oslo",
+    "entities": [
+        {
+            **{"id": number, "text": text, "label": ""},
+            "mentions": [{"start": start, "end": start + len(text), "text": text}],
+        }
+        for number, (start, text) in enumerate([(0, "Ada"), (4, "Oslo")])
+    ],
     "relations": [{"head": 0, "tail": 1, "label": "P19", "score": 0.5}],
 }
 
