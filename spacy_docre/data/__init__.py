@@ -1,6 +1,6 @@
 """Annotated corpora. Whatever comes in, Docs with entities and relations come out.
 
-Formats, by their names: `formats`. In: `docred`, `hacred`, `annotated_json`, `pubtator`, and
+Formats, by their names: `formats`. In: `docred`, `hacred`, `annotated_files`, `pubtator`, and
 `corpus_files` (spaCy's own, and the way out). In and out, for annotation tools: `prodigy` with
 `prodigy_output`, `label_studio`, `doccano`, `brat`.
 Distant supervision: `facts` of a `knowledge_base`.
