@@ -22,7 +22,14 @@ _INLINE = set(
     "a abbr acronym b bdi bdo big br cite code data del dfn em font i img ins kbd label mark nobr "
     "q ruby s samp small span strike strong sub sup time tt u var wbr".split()
 )
-_NOT_SHOWN = set("title script style template noscript svg rp rt".split())
+# What a browser does not show, or shows as something to choose from.
+_NOT_SHOWN = set(
+    "title script style template noscript noembed noframes svg rp rt select option optgroup "
+    "datalist".split()
+)
+_HIDING_STYLE = re.compile(
+    r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)(?![\w-])", re.I
+)
 _DECLARED = re.compile(
     rb"""<(?:meta[^>]{0,200}charset|\?xml[^>]{0,200}encoding)\s*=\s*["']?\s*([\w.:-]+)""",
     re.IGNORECASE,
@@ -156,6 +163,18 @@ def _lines(block: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).strip("\n"))
 
 
+def _is_hidden(tag: str, attributes: Mapping[str, str]) -> bool:
+    """Whether an element is not shown. That is not so of what only waits to be found or unfolded,
+    as sections on small screens do."""
+    return (
+        tag in _NOT_SHOWN
+        or attributes.get("hidden", "until-found").lower() != "until-found"
+        or attributes.get("aria-hidden", "").lower() == "true"
+        or (tag == "dialog" and "open" not in attributes)
+        or _HIDING_STYLE.search(attributes.get("style", "")) is not None
+    )
+
+
 class _ShownText:
     """Gathers the text of a page, with signs where lines and blocks end: a target of lxml's
     parser."""
@@ -170,7 +189,7 @@ class _ShownText:
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         if self._hiding:
             self._open += tag == self._hiding
-        elif tag in _NOT_SHOWN or (tag == "a" and self._superscripts):
+        elif _is_hidden(tag, attributes) or (tag == "a" and self._superscripts):
             self._hiding, self._open = tag, 1
         else:
             self._superscripts += tag == "sup"
