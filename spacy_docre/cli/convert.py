@@ -121,12 +121,11 @@ def convert_cli(
     Convert annotated documents to .spacy files, with entities and relations, or to the format of a
     tool, to be corrected there and converted again.
 
-    It reads the JSON of DocRED and Re-DocRED, as a list or with a document in each line, the JSONL
-    of HacRED, the JSONL and Parquet of docre annotate, and what Prodigy, Label Studio, doccano,
-    brat and PubTator have, also packed as .gz. To write several files: --split train=400 --split
-    dev=rest. A data set of any size goes to an OUTPUT without the ending .spacy, a folder whose
-    files are read as one: a run that was broken off goes on after the last of its files when it is
-    started again.
+    It reads the JSON of DocRED and Re-DocRED, as a list or with a document in each line, HacRED,
+    what docre annotate has written, and what Prodigy, Label Studio, doccano, brat and PubTator
+    have, also packed as .gz. To write several files: --split train=400 --split dev=rest. A data set
+    of any size goes to an OUTPUT without the ending .spacy, a folder whose files are read as one: a
+    run that was broken off goes on after the last of its files when it is started again.
     """
     from ..data.corpus_files import write_corpus
     from ..data.docred import read_relation_names

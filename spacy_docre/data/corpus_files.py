@@ -30,13 +30,14 @@ from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 
-from ..files import check_message, check_unpacked_size, find_files, no_file, written_whole
+from ..files import check_message, find_files, no_file, written_whole
 from ..folders import put_in_place, real_folder
 from ..stored import stored_possible, stored_relations
 from .annotated_files import is_annotated, read_annotated
 from .docred import read_docred
 from .gold_annotations import mention_names
 from .json_files import is_json
+from .packed_files import check_unpacked_size
 from .sentences import sentences_by_number
 from .stats import CorpusCounts
 

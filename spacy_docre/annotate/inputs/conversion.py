@@ -9,13 +9,14 @@ import warnings
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterable, Iterator, List, Mapping
+from typing import Iterable, Iterator, List, Mapping
 
 from ...data.encodings import decode_any
-from ...data.packed_files import unpacked
+from ...data.packed_files import TooLarge, unpacked
 from ...extras import import_extra
 from ...files import path_text, read_bounded, too_long
 from .documents import InputDocument, Items, Settings
+from .pdf import read_boxes
 
 # Elements of HTML within a line; all others end the paragraph.
 _INLINE = set(
@@ -83,15 +84,10 @@ def read_docx(file: Path, settings: Settings) -> Items:
 
 def read_pdf(file: Path, settings: Settings) -> Items:
     """Read a .pdf file as one text. Arguments as of all readers."""
-    high_level = import_extra("pdfminer.high_level")
-    layout = import_extra("pdfminer.layout")
+    import_extra("pdfminer")
     name = path_text(file)
-    boxes: List[str] = []
     with _converting(name):
-        for page in high_level.extract_pages(file, laparams=layout.LAParams(all_texts=True)):
-            boxes += _boxes(page)
-            if sum(map(len, boxes)) > settings.max_bytes:
-                break
+        boxes = read_boxes(file, name, settings.max_bytes)
     text = "\n\n".join(_paragraphs(boxes))
     if 10 * sum(map(len, _NO_CHARACTER.findall(text))) > len(text):
         raise ValueError(
@@ -121,7 +117,7 @@ def _converting(name: str) -> Iterator[None]:
     """Converters raise anything where a file is damaged."""
     try:
         yield
-    except OSError:
+    except (OSError, TooLarge):
         raise
     except Exception as error:
         raise ValueError(
@@ -217,16 +213,6 @@ class _ShownText:
 
     def close(self) -> str:
         return "".join(self._parts)
-
-
-def _boxes(items: Iterable[Any]) -> Iterator[str]:
-    """The texts of a page's boxes, also of those in figures, as whole pages may be."""
-    layout = import_extra("pdfminer.layout")
-    for item in items:
-        if isinstance(item, layout.LTTextBox):
-            yield item.get_text()
-        elif isinstance(item, layout.LTFigure):
-            yield from _boxes(item)
 
 
 def _paragraphs(boxes: Iterable[str]) -> Iterator[str]:
