@@ -6,17 +6,14 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from shutil import get_terminal_size
-from textwrap import shorten
-from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, Iterator, List, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, List, Optional
 
 import typer
 from spacy.cli._util import Arg, Opt, import_code
-from spacy.tokens import Doc
 from spacy.util import minibatch
-from tqdm import tqdm
 
 from ._options import BatchSize, Code, Force, Gpu, Model, Threshold
+from ._results import report, with_progress
 from ._shared import (
     exit_on_error,
     load_extracting_pipeline,
@@ -34,10 +31,10 @@ if TYPE_CHECKING:
     from ..annotate.made_from import MadeFrom
     from ..annotate.output_file import Output
 
-# Of a column of the table, in characters.
-_WIDTH = 32
 # Files that are named one by one, of those that are left aside.
 _MOST = 20
+# At the end of the name of a folder.
+_SLASHES = tuple(filter(None, ("/", os.sep, os.altsep)))
 
 
 class EngineName(str, Enum):
@@ -54,12 +51,14 @@ _Inputs = Annotated[
     ),
 ]
 _Outputs = Annotated[
-    List[Path],
+    # As text: paths lose the slash at their end.
+    List[str],
     Opt(
         *("--output", "-o"),
+        metavar="<path>",
         help="File to write, whose ending names its format: .jsonl, .parquet, .csv, .spacy, .nt, "
-        ".ttl, .jsonld, .graphml or .html. May be repeated. Without an ending: a folder, which "
-        "grows part by part",
+        ".ttl, .jsonld, .graphml or .html. May be repeated. Without an ending, or with a "
+        "slash at the end: a folder, which grows part by part",
     ),
 ]
 _Format = Annotated[
@@ -92,7 +91,7 @@ def annotate_cli(
     ctx: typer.Context,
     model: Model,
     inputs: _Inputs,
-    outputs: _Outputs,
+    names: _Outputs,
     batch_size: BatchSize = 32,
     n_process: _Processes = 1,
     threshold: Threshold = None,
@@ -118,9 +117,10 @@ def annotate_cli(
     left aside. A document that cannot be read, annotated or written is reported and left out; the
     exit status is then 1.
     """
-    folder = _folder_among(outputs)
+    outputs = list(map(Path, names))
+    folder = _folder_among(names)
     suffix = f".{(format or 'jsonl').lstrip('.')}"
-    _check_formats(outputs if folder is None else [folder / f"part{suffix}"])
+    _check_formats([folder / f"part{suffix}"] if folder else outputs, is_file=folder is None)
     if folder is None:
         refuse_given(ctx, ("format", "part_size"), "outputs that are files")
         refuse_existing(outputs, force)
@@ -135,8 +135,7 @@ def annotate_cli(
         refuse_given(ctx, ("text_field", "id_field"), "inputs without fields or columns")
     reading = {"text_field": text_field, "id_field": id_field, "max_bytes": max_size * 2**20}
     run = _Run(listing, model, threshold, code, reading, batch_size, chosen, table, force)
-    names = ", ".join(map(str, outputs))
-    with exit_on_error(f"Cannot write {names}"):
+    with exit_on_error(f"Cannot write {', '.join(names)}"):
         if folder is None:
             failures = _annotate_to_files(outputs, run)
         else:
@@ -160,16 +159,10 @@ class _Run:
     force: bool
 
 
-def _folder_among(outputs: List[Path]) -> Optional[Path]:
+def _folder_among(outputs: List[str]) -> Optional[Path]:
     """The output that is a folder, or is to be one. It stands alone, since a run that goes on has
     not all documents for others."""
-    from ..files import is_stream
-
-    folders = [
-        output
-        for output in outputs
-        if os.path.isdir(output) or not (output.suffix or str(output) == "-" or is_stream(output))
-    ]
+    folders = [Path(output) for output in outputs if _is_folder(output)]
     if folders and len(outputs) > 1:
         raise typer.BadParameter(
             f"{folders[0]} is a folder, and so the only output. Write others in runs of their own."
@@ -177,12 +170,23 @@ def _folder_among(outputs: List[Path]) -> Optional[Path]:
     return folders[0] if folders else None
 
 
-def _check_formats(outputs: List[Path]) -> None:
+def _is_folder(output: str) -> bool:
+    from ..files import is_stream
+
+    path = Path(output)
+    if output.endswith(_SLASHES) or os.path.isdir(path):
+        return True
+    return not (path.suffix or output == "-" or is_stream(path))
+
+
+def _check_formats(outputs: List[Path], is_file: bool) -> None:
     """Exit where the format of an output is not known or not installed."""
     from ..annotate.outputs import choose_output
 
     for output in outputs:
-        with exit_on_error(f"Cannot write {output}"):
+        is_dotted = output.suffix and is_file
+        hint = f" A folder whose name has a dot ends with a slash: {output}/" if is_dotted else ""
+        with exit_on_error(f"Cannot write {output}", hint):
             choose_output(output)
 
 
@@ -285,8 +289,8 @@ def _annotate_to_folder(path: Path, suffix: str, part_size: int, run: _Run) -> i
             _report_earlier(folder)
             batches = folder.batches(nlp.vocab, run.batch_size, **run.reading)
             results = folder.write(run.engine(nlp, batches))
-            for result in _with_progress(results, folder.counts.documents):
-                _report(result, run.table)
+            for result in with_progress(results, folder.counts.documents):
+                report(result, run.table)
         else:
             _report_earlier(folder)
         counts = folder.counts
@@ -319,38 +323,10 @@ def _look_at(folder: "OutputFolder", run: _Run) -> "MadeFrom":
 def _report_earlier(folder: "OutputFolder") -> None:
     """Tell of what earlier runs have done."""
     for failure in folder.manifest.failures():
-        _report(failure)
+        report(failure)
     if folder.counts.parts:
         state = "All" if folder.is_complete else "Going on:"
         msg.info(f"{state} {folder.counts.documents} documents are there of an earlier run")
-
-
-def _with_progress(results: "Iterable[Result]", start: int = 0) -> "Iterator[Result]":
-    """Show how many documents there are so far, where there is a terminal to show it."""
-    # Some terminals say that they have no columns and no rows, and tqdm would show nothing there.
-    # Results come by the batch, from which it would learn to wait for many.
-    columns, rows = get_terminal_size()
-    yield from tqdm(
-        results,
-        initial=start,
-        unit=" documents",
-        disable=None,
-        ncols=columns,
-        nrows=rows,
-        miniters=1,
-    )
-
-
-def _report(result: "Result", table: bool = False) -> None:
-    """Tell of a document that is left out; of another, its relations if they are asked for."""
-    from ..annotate.inputs import Failure
-
-    with tqdm.external_write_mode():
-        if isinstance(result, Failure):
-            msg.warn(f"Left out: {result.id}", result.problem)
-        elif table:
-            doc, source = result
-            _print_table(doc, source.id)
 
 
 def _write(
@@ -367,8 +343,8 @@ def _write(
         for output in outputs:
             files[output] = choose_output(output)(written[output])
             stack.callback(files[output].close)
-        for result in _with_progress(results):
-            _report(result, table)
+        for result in with_progress(results):
+            report(result, table)
             if isinstance(result, Failure):
                 failures += 1
                 continue
@@ -384,17 +360,3 @@ def _write(
     names = ", ".join(map(str, outputs))
     msg.good(f"{names}: {documents} documents, {relations} relations")
     return failures
-
-
-def _print_table(doc: Doc, name: str) -> None:
-    rows = [
-        (
-            shorten(relation.head.text, _WIDTH, placeholder="…"),
-            relation.name,
-            shorten(relation.tail.text, _WIDTH, placeholder="…"),
-            f"{relation.score:.2f}",
-        )
-        for relation in doc._.relations
-    ]
-    msg.divider(name)
-    msg.table(rows, header=("head", "relation", "tail", "score"), divider=True, max_col=50)

@@ -106,3 +106,27 @@ def test_the_bar_shows_on_a_terminal(model: Path) -> None:
             while piece := terminal.read(1000):
                 shown += piece
     assert b"6 documents" in shown
+
+
+@pytest.mark.parametrize("name", ["triples.v2", "triples.v2.0", "a.b/triples.v2"])
+def test_names_of_folders_that_have_a_dot(model: Path, name: str) -> None:
+    result = run("no_such_model", "texts.jsonl", "-o", name)
+    assert result.exit_code == 1 and f"ends with a slash: {name}/" in output_of(result)
+    for _ in range(2):
+        result = run(model, "texts.jsonl", "-o", f"{name}/", "--part-size", 3)
+        assert f"{name}: 5 documents" in output_of(result)
+    assert sorted(path.name for path in Path(name).glob("*.jsonl")) == [
+        "part-000000.jsonl",
+        "part-000001.jsonl",
+    ]
+
+
+def test_an_unknown_format_of_parts() -> None:
+    result = run("no_such_model", "texts.jsonl", "-o", "out", "-f", "v2")
+    assert result.exit_code == 1 and "Unknown format" in result.output
+    assert "slash" not in result.output
+
+
+def test_a_file_that_is_named_as_a_folder(model: Path) -> None:
+    result = run(model, "texts.jsonl", "-o", "texts.jsonl/")
+    assert result.exit_code == 1 and "texts.jsonl" in result.output
