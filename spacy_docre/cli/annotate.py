@@ -66,6 +66,14 @@ _Format = Annotated[
     Opt("--format", "-f", help="Folder: the format of its parts, .jsonl without it"),
 ]
 _PartSize = Annotated[int, Opt("--part-size", min=1, help="Folder: most documents in a part")]
+_Retry = Annotated[
+    bool,
+    Opt(
+        "--retry",
+        help="Folder: try documents again that have failed, as where memory or a package was "
+        "missing. What works now goes to further parts",
+    ),
+]
 _Processes = Annotated[int, Opt("--n-process", "-n", min=1, help="Number of processes")]
 _EngineName = Annotated[
     EngineName, Opt("--engine", help="Where documents are annotated: here, or on a Ray cluster")
@@ -103,6 +111,7 @@ def annotate_cli(
     code: Code = None,
     format: _Format = None,
     part_size: _PartSize = 1000,
+    retry: _Retry = False,
     force: Force = False,
     engine: _EngineName = EngineName.local,
     ray_address: _RayAddress = None,
@@ -122,8 +131,10 @@ def annotate_cli(
     suffix = f".{(format or 'jsonl').lstrip('.')}"
     _check_formats([folder / f"part{suffix}"] if folder else outputs, is_file=folder is None)
     if folder is None:
-        refuse_given(ctx, ("format", "part_size"), "outputs that are files")
+        refuse_given(ctx, ("format", "part_size", "retry"), "outputs that are files")
         refuse_existing(outputs, force)
+    elif force:
+        refuse_given(ctx, ("retry",), "--force, which starts over")
     chosen = _choose_engine(ctx)
     use_gpu(gpu)
     import_code(code)
@@ -134,7 +145,7 @@ def annotate_cli(
     if not listing.has_fields:
         refuse_given(ctx, ("text_field", "id_field"), "inputs without fields or columns")
     reading = {"text_field": text_field, "id_field": id_field, "max_bytes": max_size * 2**20}
-    run = _Run(listing, model, threshold, code, reading, batch_size, chosen, table, force)
+    run = _Run(listing, model, threshold, code, reading, batch_size, chosen, table, retry, force)
     with exit_on_error(f"Cannot write {', '.join(names)}"):
         if folder is None:
             failures = _annotate_to_files(outputs, run)
@@ -156,6 +167,7 @@ class _Run:
     batch_size: int
     engine: "Engine"
     table: bool
+    retry: bool
     force: bool
 
 
@@ -283,16 +295,19 @@ def _annotate_to_folder(path: Path, suffix: str, part_size: int, run: _Run) -> i
         made_from = _look_at(folder, run)
         if not run.force:
             folder.check(made_from)
+        retry = run.retry and folder.counts.failures > 0
+        steps = [(folder.failed_batches, folder.write_again)] if retry else []
         if run.force or not folder.is_complete:
+            steps.append((folder.batches, folder.write))
+        if steps:
             nlp = load_extracting_pipeline(run.model, run.threshold)
             folder.begin(made_from, run.listing, afresh=run.force)
-            _report_earlier(folder)
-            batches = folder.batches(nlp.vocab, run.batch_size, **run.reading)
-            results = folder.write(run.engine(nlp, batches))
+        _report_earlier(folder, with_failures=not retry)
+        for read, write in steps:
+            batches = read(nlp.vocab, run.batch_size, **run.reading)
+            results = write(run.engine(nlp, batches))
             for result in with_progress(results, folder.counts.documents):
                 report(result, run.table)
-        else:
-            _report_earlier(folder)
         counts = folder.counts
     msg.good(
         f"{path}: {counts.documents} documents, {counts.relations} relations in {counts.parts} "
@@ -320,9 +335,9 @@ def _look_at(folder: "OutputFolder", run: _Run) -> "MadeFrom":
     return MadeFrom(look_at_inputs(run.listing.files, folder.made_from), settings)
 
 
-def _report_earlier(folder: "OutputFolder") -> None:
+def _report_earlier(folder: "OutputFolder", with_failures: bool) -> None:
     """Tell of what earlier runs have done."""
-    for failure in folder.manifest.failures():
+    for failure in folder.manifest.failures() if with_failures else ():
         report(failure)
     if folder.counts.parts:
         state = "All" if folder.is_complete else "Going on:"
