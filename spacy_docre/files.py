@@ -4,7 +4,6 @@ import hashlib
 import os
 import re
 import stat
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +15,6 @@ from srsly import msgpack
 # Of a document: a line of JSON, or a whole file of text. A text of as many characters as a
 # pipeline takes by default has 12 MB at most, with each of them escaped.
 MAX_BYTES = 2**24
-# What zlib's format may become when it is unpacked: so many bytes in any case, and beyond so many
-# times its size. Annotated documents become some 10 times as large, a bomb 1,000 times.
-_UNPACKED_BYTES = 2**27
-_UNPACKED_TIMES = 100
 _CHUNK = 2**20
 
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.tmp", re.DOTALL)
@@ -84,9 +79,19 @@ def is_stream(path: Path) -> bool:
     path (Path): The path.
     RETURNS (bool): Whether it is neither file nor folder, or leads to what is open already.
     """
-    return str(path).startswith(_OPENED) or (
+    return is_opened(path) or (
         os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
     )
+
+
+def is_opened(path: Path) -> bool:
+    """Tell the names of what is open already, such as /dev/stdin, and /dev/fd/63 of a shell's
+    <(...): no such name says what it holds.
+
+    path (Path): The path.
+    RETURNS (bool): Whether it is such a name.
+    """
+    return str(path).startswith(_OPENED)
 
 
 def _target(path: Path) -> Path:
@@ -179,33 +184,6 @@ def too_long(name: str, limit: int) -> str:
     RETURNS (str): The message.
     """
     return f"{name} is longer than {limit:,} bytes: split it, or raise the limit where it can be."
-
-
-def check_unpacked_size(path: Path) -> None:
-    """Refuse a file in zlib's format that becomes too large when it is unpacked, before it is.
-
-    path (Path): The file, such as a `.spacy` file.
-    RAISES (ValueError): If it does, or if it is damaged.
-    """
-    unpacker = zlib.decompressobj()
-    packed = unpacked = 0
-    with path.open("rb") as stream:
-        while not unpacker.eof:
-            data = unpacker.unconsumed_tail or stream.read(_CHUNK)
-            try:
-                part = unpacker.decompress(data, _CHUNK)
-            except zlib.error as error:
-                raise ValueError(f"{path} is damaged, or not packed: {error}.") from None
-            if not data and not part:
-                raise ValueError(f"{path} is damaged: it is cut off.")
-            packed += len(data) - len(unpacker.unconsumed_tail)
-            unpacked += len(part)
-            if unpacked > max(_UNPACKED_BYTES, _UNPACKED_TIMES * packed):
-                raise ValueError(
-                    f"{path} becomes more than {unpacked // 2**20:,} MB when it is unpacked, over "
-                    f"{_UNPACKED_TIMES} times its size: it may be a trap. Pack fewer documents in "
-                    "one file."
-                )
 
 
 def check_message(data: bytes) -> None:

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Deque, Dict, Iterable, Iterator, Optional, Sequence
+from typing import Deque, Dict, Iterable, Iterator, List, Optional, Sequence
 
 from spacy.util import minibatch
 from spacy.vocab import Vocab
@@ -46,6 +46,9 @@ class OutputFolder:
     3. `batches` reads documents, those that are not in a part yet;
     4. an engine annotates them (see `engine.py`);
     5. `write` puts what comes of them in parts.
+
+    `failed_batches` and `write_again` are the same for documents that have failed: what works now
+    goes to further parts.
 
     A part is so many inputs in their order. It has its name once it is whole, and is there for the
     next run once it is recorded in the manifest.
@@ -124,9 +127,10 @@ class OutputFolder:
         """
         if afresh or not self.counts.parts:
             self.manifest.begin(made_from)
-            for file in self.path.iterdir():
-                if _is_part(file):
-                    file.unlink()
+        recorded = {name for name, _ in self.manifest.parts()}
+        for file in self.path.iterdir():
+            if _is_part(file) and file.name not in recorded:
+                file.unlink()
         self._made_from = made_from
         self._listing = listing
 
@@ -155,6 +159,18 @@ class OutputFolder:
                 return
             place = part.end
 
+    def failed_batches(
+        self, vocab: Vocab, batch_size: int, **settings: object
+    ) -> Iterator[Sequence[Item]]:
+        """Read the documents again that are left out of all parts. Arguments as in `batches`.
+
+        YIELDS (Sequence[Item]): The documents, and those that cannot be read still.
+        """
+        items = read_inputs(self._listing, vocab, **settings)  # type: ignore[arg-type]
+        # All inputs have the names that they had.
+        failed = (item for item in items if self.manifest.has_failed(item.id))
+        yield from minibatch(islice(failed, self.counts.failures), batch_size)
+
     def write(self, results: Iterable[Result]) -> Iterator[Result]:
         """Write documents, part by part.
 
@@ -170,28 +186,71 @@ class OutputFolder:
             number += 1
         self.manifest.finish()
 
+    def write_again(self, results: Iterable[Result]) -> Iterator[Result]:
+        """Write those documents of `failed_batches` that work now. Arguments and errors as in
+        `write`.
+
+        YIELDS (Result): What has become of each; a failure where it is left out still.
+        """
+        was_complete = self.is_complete
+        self.manifest.reopen()
+        results = iter(results)
+        for first in results:
+            if isinstance(first, Failure):
+                # It begins no part.
+                yield first
+            else:
+                yield from self._write_further_part(
+                    chain([first], islice(results, self.part_size - 1))
+                )
+        if was_complete:
+            self.manifest.finish()
+
     def _write_part(self, number: int, results: Iterator[Result]) -> Iterator[Result]:
-        file = self.path / f"part-{number:06}{self.suffix}"
-        part = PartRecord(number, file, 0, 0, [], START)
-        with written_whole([file]) as written:
-            with closing(choose_output(file)(written[file])) as output:
-                for result in results:
-                    if not isinstance(result, Failure):
-                        doc, source = result
-                        if problem := output.try_to_write(doc, source):
-                            result = Failure(source.id, problem)
-                        else:
-                            part.documents += 1
-                            part.relations += len(get_triples(doc))
-                    if isinstance(result, Failure):
-                        part.failures.append(result)
-                    yield result
+        part = self._new_part(number)
+        with written_whole([part.file]) as written:
+            for result in self._fill(part, written[part.file], results):
+                if isinstance(result, Failure):
+                    part.failures.append(result)
+                yield result
             read = self._read[0]
             part.end = read.end
             self._refuse_changed(self.manifest.end, read.end)
         self.manifest.add(part, read.names)
         # Now the manifest knows the names.
         self._read.popleft()
+
+    def _write_further_part(self, results: Iterator[Result]) -> Iterator[Result]:
+        part = self._new_part(self.counts.parts)
+        part.end = self.manifest.end
+        mended: List[str] = []
+        with written_whole([part.file]) as written:
+            for result in self._fill(part, written[part.file], results):
+                if not isinstance(result, Failure):
+                    mended.append(result[1].id)
+                yield result
+            self._refuse_changed(START, Place(len(self._listing.files)))
+        if mended:
+            self.manifest.add(part, mended=mended)
+        else:
+            part.file.unlink()
+
+    def _new_part(self, number: int) -> PartRecord:
+        file = self.path / f"part-{number:06}{self.suffix}"
+        return PartRecord(number, file, 0, 0, [], START)
+
+    def _fill(self, part: PartRecord, file: Path, results: Iterator[Result]) -> Iterator[Result]:
+        """Write documents, and count them."""
+        with closing(choose_output(part.file)(file)) as output:
+            for result in results:
+                if not isinstance(result, Failure):
+                    doc, source = result
+                    if problem := output.try_to_write(doc, source):
+                        result = Failure(source.id, problem)
+                    else:
+                        part.documents += 1
+                        part.relations += len(get_triples(doc))
+                yield result
 
     def _refuse_changed(self, start: Place, end: Place) -> None:
         """Where the inputs of a part have changed, nobody knows what is in it."""

@@ -6,7 +6,17 @@ import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import srsly
 
@@ -20,10 +30,13 @@ CREATE TABLE IF NOT EXISTS inputs
     (number INTEGER PRIMARY KEY, path TEXT, bytes INTEGER, changed INTEGER, digest TEXT);
 CREATE TABLE IF NOT EXISTS parts
     (number INTEGER PRIMARY KEY, file TEXT, bytes INTEGER, documents INTEGER, relations INTEGER,
-    failures INTEGER, end_file INTEGER, end_items INTEGER);
+    end_file INTEGER, end_items INTEGER);
 CREATE TABLE IF NOT EXISTS failures (part INTEGER, id TEXT, problem TEXT);
+CREATE INDEX IF NOT EXISTS failed ON failures (id);
 CREATE TABLE IF NOT EXISTS names (name BLOB PRIMARY KEY, times INTEGER) WITHOUT ROWID;
 """
+# By name: earlier versions had one more.
+_PART_COLUMNS = "number, file, bytes, documents, relations, end_file, end_items"
 _COMPLETE = "complete"
 _MADE_FROM = "made from"
 
@@ -120,12 +133,15 @@ class Manifest:
         )
         return MadeFrom([InputFile(*row) for row in rows], srsly.json_loads(settings))
 
-    def add(self, part: PartRecord, names: Dict[str, int]) -> None:
+    def add(
+        self, part: PartRecord, names: Mapping[str, int] = {}, mended: Iterable[str] = ()
+    ) -> None:
         """Record a part.
 
         part (PartRecord): The part.
-        names (Dict[str, int]): The names that its documents have asked for, and how often each has
-            been asked for so far.
+        names (Mapping[str, int]): The names that its documents have asked for, and how often each
+            has been asked for so far.
+        mended (Iterable[str]): The ids of its documents that had failed before.
         """
         row = (
             part.number,
@@ -133,14 +149,18 @@ class Manifest:
             part.file.stat().st_size,
             part.documents,
             part.relations,
-            len(part.failures),
             *part.end,
         )
         failures = [
             (part.number, _text(failure.id), _text(failure.problem)) for failure in part.failures
         ]
         with self._transaction():
-            self._database.execute("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            self._database.execute(
+                f"INSERT INTO parts ({_PART_COLUMNS}) VALUES (?{6 * ', ?'})", row
+            )
+            self._database.executemany(
+                "DELETE FROM failures WHERE id = ?", ((_text(id_),) for id_ in mended)
+            )
             self._database.executemany("INSERT INTO failures VALUES (?, ?, ?)", failures)
             self._database.executemany(
                 "INSERT OR REPLACE INTO names VALUES (?, ?)",
@@ -151,6 +171,10 @@ class Manifest:
         """Record that there are no more parts."""
         self._set(_COMPLETE, "")
 
+    def reopen(self) -> None:
+        """Record that there may be more parts."""
+        self._database.execute("DELETE FROM settings WHERE name = ?", (_COMPLETE,))
+
     @property
     def is_complete(self) -> bool:
         """RETURNS (bool): Whether there are no more parts."""
@@ -159,7 +183,10 @@ class Manifest:
     @property
     def counts(self) -> Counts:
         """RETURNS (Counts): What the parts hold together."""
-        query = "SELECT count(*), sum(documents), sum(relations), sum(failures) FROM parts"
+        query = (
+            "SELECT count(*), sum(documents), sum(relations), (SELECT count(*) FROM failures) "
+            "FROM parts"
+        )
         (row,) = self._database.execute(query)
         return Counts(*(number or 0 for number in row))
 
@@ -177,6 +204,14 @@ class Manifest:
         """YIELDS (Failure): The documents that are left out, in order."""
         for row in self._database.execute("SELECT id, problem FROM failures ORDER BY rowid"):
             yield Failure(*row)
+
+    def has_failed(self, id_: str) -> bool:
+        """Tell the documents that are left out.
+
+        id_ (str): The id of a document.
+        RETURNS (bool): Whether it is one of them.
+        """
+        return self._value("SELECT 1 FROM failures WHERE id = ?", _text(id_)) is not None
 
     def times(self, name: str) -> Optional[int]:
         """How often documents of the parts have asked for a name.

@@ -3,8 +3,9 @@
 import re
 import warnings
 from contextlib import contextmanager
-from typing import Any, Iterable, Iterator
+from typing import Any, Iterable, Iterator, Set
 
+from tqdm import tqdm
 from typer.core import TyperGroup
 from wasabi import Printer
 
@@ -71,7 +72,8 @@ msg = SafePrinter()
 
 
 class SafeGroup(TyperGroup):
-    """Commands whose warnings, and errors about their arguments, cannot steer the terminal."""
+    """Commands that show warnings as their own, and whose errors about their arguments cannot steer
+    the terminal."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command.
@@ -79,7 +81,7 @@ class SafeGroup(TyperGroup):
         ctx (Context): Its context.
         """
         try:
-            with _safe_warnings():
+            with _own_warnings():
                 return super().invoke(ctx)
         except Exception as error:
             # Typer's, or click's: the class depends on the version.
@@ -89,10 +91,22 @@ class SafeGroup(TyperGroup):
 
 
 @contextmanager
-def _safe_warnings() -> Iterator[None]:
-    formatted = warnings.formatwarning
-    warnings.formatwarning = lambda *args, **settings: printable(formatted(*args, **settings))
+def _own_warnings() -> Iterator[None]:
+    """Show warnings as the commands' own, once each: where they are in the code is of no use to
+    those who run a command."""
+    shown: Set[str] = set()
+
+    def show(message: Any, *args: Any, **settings: Any) -> None:
+        text = str(message)
+        if text not in shown:
+            shown.add(text)
+            title, _, more = text.partition("\n")
+            # A progress bar stands below.
+            with tqdm.external_write_mode():
+                msg.warn(title, more)
+
+    before, warnings.showwarning = warnings.showwarning, show
     try:
         yield
     finally:
-        warnings.formatwarning = formatted
+        warnings.showwarning = before

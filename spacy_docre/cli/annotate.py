@@ -6,17 +6,14 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from shutil import get_terminal_size
-from textwrap import shorten
-from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, Iterator, List, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, List, Optional
 
 import typer
 from spacy.cli._util import Arg, Opt, import_code
-from spacy.tokens import Doc
 from spacy.util import minibatch
-from tqdm import tqdm
 
 from ._options import BatchSize, Code, Force, Gpu, Model, Threshold
+from ._results import report, with_progress
 from ._shared import (
     exit_on_error,
     load_extracting_pipeline,
@@ -34,10 +31,10 @@ if TYPE_CHECKING:
     from ..annotate.made_from import MadeFrom
     from ..annotate.output_file import Output
 
-# Of a column of the table, in characters.
-_WIDTH = 32
 # Files that are named one by one, of those that are left aside.
 _MOST = 20
+# At the end of the name of a folder.
+_SLASHES = tuple(filter(None, ("/", os.sep, os.altsep)))
 
 
 class EngineName(str, Enum):
@@ -54,12 +51,14 @@ _Inputs = Annotated[
     ),
 ]
 _Outputs = Annotated[
-    List[Path],
+    # As text: paths lose the slash at their end.
+    List[str],
     Opt(
         *("--output", "-o"),
+        metavar="<path>",
         help="File to write, whose ending names its format: .jsonl, .parquet, .csv, .spacy, .nt, "
-        ".ttl, .jsonld, .graphml or .html. May be repeated. Without an ending: a folder, which "
-        "grows part by part",
+        ".ttl, .jsonld, .graphml or .html. May be repeated. Without an ending, or with a "
+        "slash at the end: a folder, which grows part by part",
     ),
 ]
 _Format = Annotated[
@@ -67,6 +66,14 @@ _Format = Annotated[
     Opt("--format", "-f", help="Folder: the format of its parts, .jsonl without it"),
 ]
 _PartSize = Annotated[int, Opt("--part-size", min=1, help="Folder: most documents in a part")]
+_Retry = Annotated[
+    bool,
+    Opt(
+        "--retry",
+        help="Folder: try documents again that have failed, as where memory or a package was "
+        "missing. What works now goes to further parts",
+    ),
+]
 _Processes = Annotated[int, Opt("--n-process", "-n", min=1, help="Number of processes")]
 _EngineName = Annotated[
     EngineName, Opt("--engine", help="Where documents are annotated: here, or on a Ray cluster")
@@ -92,7 +99,7 @@ def annotate_cli(
     ctx: typer.Context,
     model: Model,
     inputs: _Inputs,
-    outputs: _Outputs,
+    names: _Outputs,
     batch_size: BatchSize = 32,
     n_process: _Processes = 1,
     threshold: Threshold = None,
@@ -104,6 +111,7 @@ def annotate_cli(
     code: Code = None,
     format: _Format = None,
     part_size: _PartSize = 1000,
+    retry: _Retry = False,
     force: Force = False,
     engine: _EngineName = EngineName.local,
     ray_address: _RayAddress = None,
@@ -118,12 +126,15 @@ def annotate_cli(
     left aside. A document that cannot be read, annotated or written is reported and left out; the
     exit status is then 1.
     """
-    folder = _folder_among(outputs)
+    outputs = list(map(Path, names))
+    folder = _folder_among(names)
     suffix = f".{(format or 'jsonl').lstrip('.')}"
-    _check_formats(outputs if folder is None else [folder / f"part{suffix}"])
+    _check_formats([folder / f"part{suffix}"] if folder else outputs, is_file=folder is None)
     if folder is None:
-        refuse_given(ctx, ("format", "part_size"), "outputs that are files")
+        refuse_given(ctx, ("format", "part_size", "retry"), "outputs that are files")
         refuse_existing(outputs, force)
+    elif force:
+        refuse_given(ctx, ("retry",), "--force, which starts over")
     chosen = _choose_engine(ctx)
     use_gpu(gpu)
     import_code(code)
@@ -134,9 +145,8 @@ def annotate_cli(
     if not listing.has_fields:
         refuse_given(ctx, ("text_field", "id_field"), "inputs without fields or columns")
     reading = {"text_field": text_field, "id_field": id_field, "max_bytes": max_size * 2**20}
-    run = _Run(listing, model, threshold, code, reading, batch_size, chosen, table, force)
-    names = ", ".join(map(str, outputs))
-    with exit_on_error(f"Cannot write {names}"):
+    run = _Run(listing, model, threshold, code, reading, batch_size, chosen, table, retry, force)
+    with exit_on_error(f"Cannot write {', '.join(names)}"):
         if folder is None:
             failures = _annotate_to_files(outputs, run)
         else:
@@ -157,19 +167,14 @@ class _Run:
     batch_size: int
     engine: "Engine"
     table: bool
+    retry: bool
     force: bool
 
 
-def _folder_among(outputs: List[Path]) -> Optional[Path]:
+def _folder_among(outputs: List[str]) -> Optional[Path]:
     """The output that is a folder, or is to be one. It stands alone, since a run that goes on has
     not all documents for others."""
-    from ..files import is_stream
-
-    folders = [
-        output
-        for output in outputs
-        if os.path.isdir(output) or not (output.suffix or str(output) == "-" or is_stream(output))
-    ]
+    folders = [Path(output) for output in outputs if _is_folder(output)]
     if folders and len(outputs) > 1:
         raise typer.BadParameter(
             f"{folders[0]} is a folder, and so the only output. Write others in runs of their own."
@@ -177,12 +182,23 @@ def _folder_among(outputs: List[Path]) -> Optional[Path]:
     return folders[0] if folders else None
 
 
-def _check_formats(outputs: List[Path]) -> None:
+def _is_folder(output: str) -> bool:
+    from ..files import is_stream
+
+    path = Path(output)
+    if output.endswith(_SLASHES) or os.path.isdir(path):
+        return True
+    return not (path.suffix or output == "-" or is_stream(path))
+
+
+def _check_formats(outputs: List[Path], is_file: bool) -> None:
     """Exit where the format of an output is not known or not installed."""
     from ..annotate.outputs import choose_output
 
     for output in outputs:
-        with exit_on_error(f"Cannot write {output}"):
+        is_dotted = output.suffix and is_file
+        hint = f" A folder whose name has a dot ends with a slash: {output}/" if is_dotted else ""
+        with exit_on_error(f"Cannot write {output}", hint):
             choose_output(output)
 
 
@@ -279,16 +295,19 @@ def _annotate_to_folder(path: Path, suffix: str, part_size: int, run: _Run) -> i
         made_from = _look_at(folder, run)
         if not run.force:
             folder.check(made_from)
+        retry = run.retry and folder.counts.failures > 0
+        steps = [(folder.failed_batches, folder.write_again)] if retry else []
         if run.force or not folder.is_complete:
+            steps.append((folder.batches, folder.write))
+        if steps:
             nlp = load_extracting_pipeline(run.model, run.threshold)
             folder.begin(made_from, run.listing, afresh=run.force)
-            _report_earlier(folder)
-            batches = folder.batches(nlp.vocab, run.batch_size, **run.reading)
-            results = folder.write(run.engine(nlp, batches))
-            for result in _with_progress(results, folder.counts.documents):
-                _report(result, run.table)
-        else:
-            _report_earlier(folder)
+        _report_earlier(folder, with_failures=not retry)
+        for read, write in steps:
+            batches = read(nlp.vocab, run.batch_size, **run.reading)
+            results = write(run.engine(nlp, batches))
+            for result in with_progress(results, folder.counts.documents):
+                report(result, run.table)
         counts = folder.counts
     msg.good(
         f"{path}: {counts.documents} documents, {counts.relations} relations in {counts.parts} "
@@ -316,41 +335,13 @@ def _look_at(folder: "OutputFolder", run: _Run) -> "MadeFrom":
     return MadeFrom(look_at_inputs(run.listing.files, folder.made_from), settings)
 
 
-def _report_earlier(folder: "OutputFolder") -> None:
+def _report_earlier(folder: "OutputFolder", with_failures: bool) -> None:
     """Tell of what earlier runs have done."""
-    for failure in folder.manifest.failures():
-        _report(failure)
+    for failure in folder.manifest.failures() if with_failures else ():
+        report(failure)
     if folder.counts.parts:
         state = "All" if folder.is_complete else "Going on:"
         msg.info(f"{state} {folder.counts.documents} documents are there of an earlier run")
-
-
-def _with_progress(results: "Iterable[Result]", start: int = 0) -> "Iterator[Result]":
-    """Show how many documents there are so far, where there is a terminal to show it."""
-    # Some terminals say that they have no columns and no rows, and tqdm would show nothing there.
-    # Results come by the batch, from which it would learn to wait for many.
-    columns, rows = get_terminal_size()
-    yield from tqdm(
-        results,
-        initial=start,
-        unit=" documents",
-        disable=None,
-        ncols=columns,
-        nrows=rows,
-        miniters=1,
-    )
-
-
-def _report(result: "Result", table: bool = False) -> None:
-    """Tell of a document that is left out; of another, its relations if they are asked for."""
-    from ..annotate.inputs import Failure
-
-    with tqdm.external_write_mode():
-        if isinstance(result, Failure):
-            msg.warn(f"Left out: {result.id}", result.problem)
-        elif table:
-            doc, source = result
-            _print_table(doc, source.id)
 
 
 def _write(
@@ -367,8 +358,8 @@ def _write(
         for output in outputs:
             files[output] = choose_output(output)(written[output])
             stack.callback(files[output].close)
-        for result in _with_progress(results):
-            _report(result, table)
+        for result in with_progress(results):
+            report(result, table)
             if isinstance(result, Failure):
                 failures += 1
                 continue
@@ -384,17 +375,3 @@ def _write(
     names = ", ".join(map(str, outputs))
     msg.good(f"{names}: {documents} documents, {relations} relations")
     return failures
-
-
-def _print_table(doc: Doc, name: str) -> None:
-    rows = [
-        (
-            shorten(relation.head.text, _WIDTH, placeholder="…"),
-            relation.name,
-            shorten(relation.tail.text, _WIDTH, placeholder="…"),
-            f"{relation.score:.2f}",
-        )
-        for relation in doc._.relations
-    ]
-    msg.divider(name)
-    msg.table(rows, header=("head", "relation", "tail", "score"), divider=True, max_col=50)

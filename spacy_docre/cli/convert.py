@@ -45,7 +45,12 @@ class OutputFormat(str, Enum):
 
 
 _Input = Annotated[
-    Path, Arg(metavar="INPUT", help="File to convert; a folder of brat's or of .spacy", exists=True)
+    Path,
+    Arg(
+        metavar="INPUT",
+        help="File to convert; a folder of brat's, of .spacy, or of parts of docre annotate",
+        exists=True,
+    ),
 ]
 _Output = Annotated[
     Path,
@@ -59,7 +64,8 @@ _InputFormat = Annotated[
     Format,
     Opt(
         *("--format", "-f", "--from"),
-        help="auto: by the ending and the first records. annotated is the .jsonl of docre annotate",
+        help="auto: by the ending and the first records. annotated is the .jsonl or "
+        ".parquet of docre annotate",
     ),
 ]
 _OutputFormat = Annotated[
@@ -115,8 +121,8 @@ def convert_cli(
     Convert annotated documents to .spacy files, with entities and relations, or to the format of a
     tool, to be corrected there and converted again.
 
-    It reads the JSON of DocRED and Re-DocRED, as a list or with a document in each line, the JSONL
-    of HacRED and of docre annotate, and what Prodigy, Label Studio, doccano, brat and PubTator
+    It reads the JSON of DocRED and Re-DocRED, as a list or with a document in each line, HacRED,
+    what docre annotate has written, and what Prodigy, Label Studio, doccano, brat and PubTator
     have, also packed as .gz. To write several files: --split train=400 --split dev=rest. A data set
     of any size goes to an OUTPUT without the ending .spacy, a folder whose files are read as one: a
     run that was broken off goes on after the last of its files when it is started again.

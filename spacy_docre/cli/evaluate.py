@@ -39,7 +39,12 @@ if TYPE_CHECKING:
 METRICS, MARKDOWN, PAGE, RESULT = "metrics.json", "report.md", "report.html", "result.json"
 
 _What = Annotated[
-    str, Arg(metavar="WHAT", help="A pipeline, or a result file as of DocRED's leaderboard")
+    str,
+    Arg(
+        metavar="WHAT",
+        help="A pipeline; a result file as of DocRED's leaderboard; or the documents of GOLD as "
+        "docre annotate has written them, .jsonl or .parquet, which are found by title or id",
+    ),
 ]
 _Train = Annotated[
     Optional[Path],
@@ -125,7 +130,7 @@ def evaluate_cli(
         names = {**gold.label_names, **(read_relation_names(names_path) if names_path else {})}
         evaluations = []
         for source in sources:
-            asked = _answers(source, gold.docs, names, threshold, find_entities, batch_size)
+            asked = _answers(source, gold.docs, names, threshold, find_entities, batch_size, lang)
             evaluations.append(Evaluation(gold.documents, *asked, training, supervised, labels))
     _warn(gold, evaluations[0].unknown_titles)
     metrics, compared = _print_scores(evaluations, compare)
@@ -137,10 +142,12 @@ def evaluate_cli(
 
 
 def _is_result(source: str) -> bool:
-    """Whether it is a result file, and not a pipeline."""
+    """Whether it has answers, and is no pipeline."""
+    from ..data.annotated_files import is_annotated
     from ..data.json_files import is_json
 
-    return is_json(Path(source))
+    path = Path(source)
+    return is_json(path) or (not (path / "meta.json").exists() and is_annotated(path))
 
 
 def _outputs(folder: Optional[Path], what: str) -> Dict[str, Path]:
@@ -187,14 +194,21 @@ def _answers(
     threshold: Optional[float],
     find_entities: bool,
     batch_size: int,
+    lang: str,
 ) -> "Tuple[Answers, Optional[Answers]]":
     """The answers, and those together with less probable ones, if they are known. The readable
     names that a pipeline has are added to `names`."""
-    from ..evaluation.answers import above, read_answers
+    from ..data.annotated_files import is_annotated
+    from ..evaluation.answers import above, read_annotated_answers, read_answers
     from ..pipeline.components import relation_extractors
 
     if _is_result(source):
-        given = read_answers(Path(source))
+        path = Path(source)
+        given = (
+            read_annotated_answers(path, docs, lang=lang)
+            if is_annotated(path)
+            else read_answers(path)
+        )
         if threshold is None:
             return given, None
         if any(answer.score is None for answer in given.values()):

@@ -127,6 +127,11 @@ def _write(
         write_contradictions(graph, places[report])
     counts = [f"{graph.count(of):,} {of}" for of in ("documents", "entities", "relations")]
     msg.info(", ".join(counts))
+    if shared := graph.count("shared_ids"):
+        msg.warn(
+            f"{shared:,} ids are those of several documents, whose texts differ",
+            "They are told apart by their files, as in 'id (file)'.",
+        )
     if loops := graph.count("loops"):
         msg.warn(f"{loops:,} relations lead from an entity to itself: two of one name, or an error")
     if number := graph.count("contradictions"):

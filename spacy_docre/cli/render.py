@@ -14,7 +14,8 @@ from ._terminal import msg
 _Docs = Annotated[
     Path,
     Arg(
-        help="What annotate has written as .jsonl or .spacy, DocRED's .json, or a folder of .spacy",
+        help="What annotate has written as .jsonl, .parquet or .spacy, in a file or a folder of "
+        "parts; or DocRED's .json",
         exists=True,
     ),
 ]
@@ -56,9 +57,7 @@ def render_cli(
 
     The page is one file, which needs nothing from the network.
     """
-    from ..data.annotated_json import read_annotated_json
     from ..data.corpus_files import read_docs
-    from ..data.packed_files import unpacked_suffix
     from ..display.render import to_html
     from ..files import written_whole
 
@@ -71,8 +70,7 @@ def render_cli(
         "short_names": short_names,
     }
     with exit_on_error(f"Cannot render {docs}"):
-        read = read_annotated_json if unpacked_suffix(docs) == ".jsonl" else read_docs
-        documents = list(islice(read(docs, Vocab(), lang=lang), limit or None))
+        documents = list(islice(read_docs(docs, Vocab(), lang=lang), limit or None))
         if not documents:
             raise ValueError(f"{docs} has no documents. Give what docre annotate has written.")
         html = to_html(documents, page=True, options=options, strict=True)

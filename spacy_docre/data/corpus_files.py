@@ -30,12 +30,14 @@ from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 
-from ..files import check_message, check_unpacked_size, find_files, no_file, written_whole
+from ..files import check_message, find_files, no_file, written_whole
 from ..folders import put_in_place, real_folder
 from ..stored import stored_possible, stored_relations
+from .annotated_files import is_annotated, read_annotated
 from .docred import read_docred
 from .gold_annotations import mention_names
 from .json_files import is_json
+from .packed_files import check_unpacked_size
 from .sentences import sentences_by_number
 from .stats import CorpusCounts
 
@@ -171,17 +173,20 @@ def _check(doc: Doc) -> None:
 def read_docs(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Doc]:
     """Read annotated documents of any kind, one after the other.
 
-    path (Path): A JSON file as of DocRED, also packed as .gz, a `.spacy` file, or a folder with
-        such files.
+    path (Path): A JSON file as of DocRED, also packed as .gz; or a `.spacy` file, what `docre
+        annotate` has written as JSONL or Parquet, or a folder with such files.
     vocab (Vocab): The vocabulary of the documents.
-    lang (str): The language of a JSON file.
+    lang (str): The language of JSON and Parquet.
     YIELDS (Doc): The documents.
     RAISES (ValueError): If a file is damaged, malformed, or of another kind.
+    RAISES (ImportError): If a file is Parquet, and pyarrow is not installed.
     """
+    if is_annotated(path):
+        return read_annotated(path, vocab, lang=lang)
     if path.is_file() and path.suffix != FILE_TYPE and not is_json(path):
         raise ValueError(
-            f"{path} is no file of annotated documents, as its ending says. Give {FILE_TYPE} or "
-            "DocRED's .json."
+            f"{path} is no file of annotated documents, as its ending says. Give {FILE_TYPE}, "
+            "DocRED's .json, or .jsonl or .parquet of docre annotate."
         )
     return read_docred(path, vocab, lang=lang) if is_json(path) else read_spacy_docs(path, vocab)
 

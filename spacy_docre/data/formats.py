@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from spacy.training.corpus import FILE_TYPE
 from spacy.vocab import Vocab
 
-from .annotated_json import read_annotated_json
+from .annotated_files import PARQUET, is_annotated, read_annotated
 from .brat import parse_brat, write_brat
 from .corpus_files import read_spacy_docs
 from .doccano import parse_doccano, write_doccano
@@ -90,7 +90,7 @@ def _read_hacred(path: Path, vocab: Vocab, settings: ReadSettings, start: int) -
 
 
 def _read_annotated(path: Path, vocab: Vocab, settings: ReadSettings, start: int) -> Iterator[Doc]:
-    return islice(read_annotated_json(path, vocab, lang=settings.lang), start, None)
+    return islice(read_annotated(path, vocab, lang=settings.lang), start, None)
 
 
 def _read_prodigy(path: Path, vocab: Vocab, settings: ReadSettings, start: int) -> Iterator[Doc]:
@@ -120,7 +120,9 @@ FORMATS: Dict[str, Format] = {
     "brat": Format(partial(_read_tool, parse_brat), write_brat, _ENTITIES),
     "pubtator": Format(partial(_read_tool, parse_pubtator), None, _ENTITIES),
 }
-_FOLDERS = ("brat", "spacy")
+_FOLDERS = ("brat", "spacy", "annotated")
+# Of files whose ending alone says it.
+_BY_ENDING = {FILE_TYPE: "spacy", ".pubtator": "pubtator", PARQUET: "annotated"}
 
 
 def tell_format(path: Path) -> str:
@@ -134,10 +136,15 @@ def tell_format(path: Path) -> str:
         for ending, name in ((".ann", "brat"), (FILE_TYPE, "spacy")):
             if next(path.rglob(f"*{ending}"), None) is not None:
                 return name
-        raise ValueError(f"{path} holds neither {FILE_TYPE} nor .ann files. Name a file of it.")
+        if is_annotated(path):
+            return "annotated"
+        raise ValueError(
+            f"{path} holds neither {FILE_TYPE} nor .ann files, nor .jsonl or .parquet of docre "
+            "annotate. Name a file of it."
+        )
     suffix = unpacked_suffix(path).lower()
-    if suffix in (FILE_TYPE, ".pubtator"):
-        return "spacy" if suffix == FILE_TYPE else "pubtator"
+    if suffix in _BY_ENDING:
+        return _BY_ENDING[suffix]
     if suffix in (".json", ".jsonl"):
         default = "docred" if suffix == ".json" else "prodigy"
         # What is wrong with a file its reader says.

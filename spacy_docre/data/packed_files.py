@@ -1,17 +1,23 @@
-"""Files that are packed, as the end of their name says, unpacked while they are read."""
+"""What is packed, unpacked while it is read, in bounded memory: files whose name says that they are
+packed, and zlib's format within others."""
 
 import gzip
 import io
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Iterator, Union, cast
+from typing import Any, BinaryIO, Iterable, Iterator, Union, cast
 
 from ..extras import import_extra
 
 GZIP, ZSTANDARD = ".gz", ".zst"
 # So few packed bytes at once become some 30 MB at most.
 _PACKED = 2**10
+# What zlib's format may become when it is unpacked: so many bytes in any case, and beyond so many
+# times its size. Annotated documents become some 10 times as large, a bomb 1,000 times.
+_UNPACKED_BYTES = 2**27
+_UNPACKED_TIMES = 100
+_CHUNK = 2**20
 
 
 def is_packed(path: Path) -> bool:
@@ -92,3 +98,55 @@ class _Zstandard(io.RawIOBase):
     def close(self) -> None:
         self._packed.close()
         super().close()
+
+
+def check_unpacked_size(path: Path) -> None:
+    """Refuse a file in zlib's format that becomes too large when it is unpacked, before it is.
+
+    path (Path): The file, such as a `.spacy` file.
+    RAISES (ValueError): If it does, or if it is damaged.
+    """
+    with path.open("rb") as stream:
+        chunks = iter(lambda: stream.read(_CHUNK), b"")
+        try:
+            for _ in inflated(chunks, str(path), "Pack fewer documents in one file."):
+                pass
+        except zlib.error as error:
+            raise ValueError(f"{path} is damaged, or not packed: {error}.") from None
+        except EOFError:
+            raise ValueError(f"{path} is damaged: it is cut off.") from None
+
+
+class TooLarge(ValueError):
+    """What is small in a file, and has no end when it is read."""
+
+
+def inflated(chunks: Iterable[bytes], name: str, remedy: str) -> Iterator[bytes]:
+    """Unpack zlib's format, part by part.
+
+    chunks (Iterable[bytes]): What is packed; what follows it is not looked at.
+    name (str): What to call it in an error.
+    remedy (str): What to do where it is too large.
+    YIELDS (bytes): What it becomes.
+    RAISES (TooLarge): If it becomes far more than it is.
+    RAISES (zlib.error): If it is damaged, or not packed.
+    RAISES (EOFError): If it is cut off.
+    """
+    unpacker = zlib.decompressobj()
+    packed = unpacked = 0
+    for chunk in chunks:
+        packed += len(chunk)
+        part = b"more"
+        while part and not unpacker.eof:
+            part = unpacker.decompress(chunk, _CHUNK)
+            chunk = unpacker.unconsumed_tail
+            unpacked += len(part)
+            if unpacked > max(_UNPACKED_BYTES, _UNPACKED_TIMES * (packed - len(chunk))):
+                raise TooLarge(
+                    f"{name} becomes more than {unpacked // 2**20:,} MB when it is unpacked, over "
+                    f"{_UNPACKED_TIMES} times its size: it may be a trap. {remedy}"
+                )
+            yield part
+        if unpacker.eof:
+            return
+    raise EOFError("It is cut off.")

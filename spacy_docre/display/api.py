@@ -1,10 +1,11 @@
 """The JSON of `docre serve`, and its description."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
+from ..data.annotated_records import DocumentRecord
 from .annotator import LOWEST_THRESHOLD
 
 PATH = "/api/relations"
@@ -36,50 +37,7 @@ class Request(BaseModel):
     )
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Span(_Answer):
-    """A part of the text."""
-
-    start: int = Field(description="Its first character")
-    end: int = Field(description="The character after its last")
-    text: str = Field(description="The part")
-
-
-class Entity(_Answer):
-    """What mentions refer to."""
-
-    id: int = Field(description="Its number in this document")
-    text: str = Field(description="Its best name")
-    label: str = Field(description="Its label")
-    kb_id: str = Field(
-        description="Its linked id, such as Q7186; empty where nothing has linked it"
-    )
-    mentions: List[Span] = Field(description="Where it is mentioned")
-
-
-class Relation(_Answer):
-    """A relation of two entities."""
-
-    head: int = Field(description="The id of the head entity")
-    tail: int = Field(description="The id of the tail entity")
-    label: str = Field(description="Its label, such as P19")
-    name: str = Field(description="Its readable name")
-    score: float = Field(description="Its probability", ge=0, le=1)
-    evidence: List[Span] = Field(description="Sentences that say so, the strongest first")
-
-
-class Document(_Answer):
-    """A text with its entities, and its relations, the best first."""
-
-    text: str
-    entities: List[Entity]
-    relations: List[Relation]
-
-
-class Problem(_Answer):
+class Problem(BaseModel):
     """Why there is no answer."""
 
     error: str
@@ -94,10 +52,11 @@ def describe(title: str, version: str, max_length: int) -> Dict[str, Any]:
     RETURNS (Dict[str, Any]): The description.
     """
     _, schemas = models_json_schema(
-        [(Request, "validation"), (Document, "serialization"), (Problem, "serialization")],
+        [(Request, "validation"), (DocumentRecord, "serialization"), (Problem, "serialization")],
         ref_template="#/components/schemas/{model}",
     )
     schemas["$defs"]["Request"]["properties"]["text"]["maxLength"] = max_length
+    answer = _content("The text's relations", "DocumentRecord")
     problems = {str(status): _content(text, "Problem") for status, text in _PROBLEMS.items()}
     return {
         "openapi": "3.1.0",
@@ -108,7 +67,7 @@ def describe(title: str, version: str, max_length: int) -> Dict[str, Any]:
                     "operationId": "findRelations",
                     "summary": "Find the relations of a text",
                     "requestBody": {"required": True, **_content("The text", "Request")},
-                    "responses": {"200": _content("The text's relations", "Document"), **problems},
+                    "responses": {"200": answer, **problems},
                 }
             }
         },

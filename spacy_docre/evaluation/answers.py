@@ -1,16 +1,18 @@
-"""Predicted triples, said of gold's entities and sentences, and the leaderboard's file of them
-(`result.json`)."""
+"""Predicted triples, said of gold's entities and sentences, from the leaderboard's file of them
+(`result.json`) or from what `docre annotate` has written."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Dict, FrozenSet, Iterable, List, Optional
+from typing import Annotated, Dict, FrozenSet, Iterable, List, Mapping, Optional, Set
 
 from pydantic import BaseModel, Field, StrictFloat, StrictInt
+from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..alignment import GoldAlignment
-from ..annotations import Triple
+from ..annotations import Triple, document_title
+from ..data.annotated_files import read_annotated
 from ..data.json_files import parse_json_items
 from ..data.sentences import sentences_by_number
 from ..data.validation import Label, Text, validate
@@ -142,6 +144,45 @@ def read_answers(path: Path) -> Answers:
         record = validate(AnswerRecord, data, f"{path}, answer {index}", _FIELDS)
         triple = ScoredTriple(record.title, record.h_idx, record.t_idx, record.r)
         answers.setdefault(triple, Answer(frozenset(record.evidence), record.score))
+    return answers
+
+
+def read_annotated_answers(path: Path, gold: Mapping[str, Doc], *, lang: str = "en") -> Answers:
+    """Read what `docre annotate` has found in documents whose gold is known by their title or id.
+
+    path (Path): What it has written as JSONL or Parquet, or a folder of parts.
+    gold (Mapping[str, Doc]): The gold documents, by title; at least one.
+    lang (str): The language of the texts.
+    RETURNS (Answers): The predicted triples. Those of a document that gold does not have are about
+        entities that are not in gold.
+    RAISES (ValueError): If a file is malformed, if none of the documents is in gold, if two are the
+        same one, or if one has another text than gold.
+    """
+    answers: Answers = {}
+    found: Set[str] = set()
+    vocab = next(iter(gold.values())).vocab
+    for number, doc in enumerate(read_annotated(path, vocab, lang=lang), start=1):
+        names = [str(doc.user_data[key]) for key in ("title", "id") if key in doc.user_data]
+        title = next((name for name in names if name in gold), document_title(doc, number))
+        if title in found:
+            raise ValueError(f"{path} has two documents with the title or id {title!r}: leave one.")
+        found.add(title)
+        if title in gold:
+            answers.update(answers_of(Example(doc, gold[title]), title))
+        else:
+            triples = get_triples(doc)
+            answers.update(
+                (
+                    ScoredTriple(title, -1 - item.head, -1 - item.tail, item.label),
+                    Answer(score=item.score),
+                )
+                for item in triples
+            )
+    if not found & gold.keys():
+        raise ValueError(
+            f"None of the {len(found)} documents of {path} is in GOLD: they are found by their "
+            "title or id. Annotate the documents of GOLD, or evaluate the pipeline itself."
+        )
     return answers
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,14 @@ def relates_ends(doc: Doc) -> Doc:
     return doc
 
 
+@Language.component("relates_all_ends")
+def relates_all_ends(doc: Doc) -> Doc:
+    """As where there is memory now."""
+    doc._.entities = [[doc[:1]], [doc[-1:]]]
+    doc._.relations = [Triple(0, 1, "P1")]
+    return doc
+
+
 def make_pipeline() -> Language:
     nlp = spacy.blank("en")
     nlp.add_pipe("relates_ends")
@@ -51,18 +60,25 @@ def run(
     batch_size: int = 3,
     afresh: bool = False,
     stop: Callable[[], Any] = lambda: None,
+    again: bool = False,
+    mended: bool = False,
     **settings: Any,
 ) -> List[str]:
     """Annotates documents, and gives the ids of those that this run has had."""
     listing = list_files(inputs)
     nlp = make_pipeline()
+    if mended:
+        nlp.replace_pipe("relates_ends", "relates_all_ends")
     with closing(OutputFolder(folder, suffix, part_size)) as output:
         made_from = MadeFrom(look_at_inputs(listing.files, output.made_from), settings)
         if not afresh:
             output.check(made_from)
         output.begin(made_from, listing, afresh=afresh)
         ids = []
-        for result in output.write(annotate_batches(nlp, output.batches(nlp.vocab, batch_size))):
+        read, write = output.batches, output.write
+        if again:
+            read, write = output.failed_batches, output.write_again
+        for result in write(annotate_batches(nlp, read(nlp.vocab, batch_size))):
             ids.append(result.id if isinstance(result, Failure) else result[1].id)
             stop()
     return ids
@@ -349,3 +365,63 @@ def test_models_are_told_by_their_files(tmp_path: Path) -> None:
     assert model_digest(str(tmp_path / "moved")) != before
     with pytest.raises(OSError, match="no_such_model"):
         model_digest("no_such_model")
+
+
+BAD = ["d3", "d1 (3)"]
+
+
+def test_failed_documents_are_tried_again(tmp_path: Path, inputs: List[Path]) -> None:
+    """What works now is in further parts; the others are as they were, and nothing is doubled."""
+    folder = tmp_path / "out"
+    ids = run(folder, inputs)
+    before, lost = contents(folder), failed(folder)
+    assert len(lost) == 4 and set(BAD) < set(lost)
+    # Nothing works yet: there is no part of nothing.
+    assert sorted(run(folder, inputs, again=True)) == sorted(lost)
+    assert contents(folder) == before and failed(folder) == lost
+    assert sorted(run(folder, inputs, again=True, mended=True)) == sorted(lost)
+    further = {name: data for name, data in contents(folder).items() if name not in before}
+    assert contents(folder) == before | further and [*further] == ["part-000005.jsonl"]
+    assert sorted(failed(folder) + written(folder)) == sorted(ids)
+    assert sorted({*lost} - {*failed(folder)}) == sorted(BAD)
+    # Once more, there is nothing to mend.
+    assert sorted(run(folder, inputs, again=True, mended=True)) == sorted({*lost} - {*BAD})
+    assert len(parts(folder)) == 6
+    assert run(folder, inputs) == []
+    with closing(OutputFolder(folder, ".jsonl", 4)) as output:
+        assert output.counts == (6, 18, 18, 2)
+
+
+@pytest.mark.parametrize("part_size", [1, 4])
+def test_failed_documents_of_a_run_that_has_ended(
+    tmp_path: Path, inputs: List[Path], part_size: int
+) -> None:
+    """Before what is left of it: parts go on after those."""
+    folder = tmp_path / "out"
+    with pytest.raises(Stop):
+        run(folder, inputs, part_size=part_size, stop=stop_after(10))
+    run(folder, inputs, part_size=part_size, again=True, mended=True)
+    run(folder, inputs, part_size=part_size, mended=True)
+    assert sorted(failed(folder) + written(folder)) == sorted(expected(inputs))
+    assert not {*BAD} & {*failed(folder)}
+
+
+def test_a_retry_that_is_killed(tmp_path: Path, inputs: List[Path]) -> None:
+    """At each step: whatever it has left, the next run makes nothing twice and loses nothing."""
+    ids = sorted(expected(inputs))
+    complete = tmp_path / "complete"
+    run(complete, inputs, part_size=1)
+
+    def prepare(number: int) -> Path:
+        return Path(shutil.copytree(complete, tmp_path / f"out {number}"))
+
+    def check(folder: Path) -> None:
+        run(folder, inputs, part_size=1)
+        assert sorted(failed(folder) + written(folder)) == ids
+        run(folder, inputs, part_size=1, again=True, mended=True)
+        assert sorted(failed(folder) + written(folder)) == ids and len(written(folder)) == 18
+
+    kills = kill_at_each_call(
+        prepare, lambda path: run(path, inputs, part_size=1, again=True, mended=True), check
+    )
+    assert kills > 5

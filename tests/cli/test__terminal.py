@@ -39,6 +39,11 @@ def test_one_line() -> None:
     assert on_one_line("a\tb\nc\x1b") == "a\\tb\\nc\\x1b"
 
 
+def without_colors(text: str) -> str:
+    """As wasabi prints it."""
+    return re.sub("\x1b\\[(38;5;[0-9]+|0|1)m", "", text)
+
+
 def test_printer(capsys: pytest.CaptureFixture) -> None:
     msg = SafePrinter()
     for print_it in (msg.good, msg.warn, msg.info, msg.text):
@@ -48,9 +53,7 @@ def test_printer(capsys: pytest.CaptureFixture) -> None:
     msg.table([(HOSTILE, 1), (Path("a\x1b"), None)], header=(HOSTILE, "b"), title=HOSTILE)
     with pytest.raises(SystemExit):
         msg.fail(HOSTILE, HOSTILE, exits=1)
-    out = capsys.readouterr().out
-    # wasabi's colours.
-    out = re.sub("\x1b\\[(38;5;[0-9]+|0|1)m", "", out)
+    out = without_colors(capsys.readouterr().out)
     assert printable(out) == out and out.count("\\x1b]0;title") == 14
 
 
@@ -61,7 +64,10 @@ def app() -> typer.Typer:
 
     @app.command("warn")
     def warn() -> None:
-        warnings.warn(HOSTILE, stacklevel=1)
+        for number in range(6):
+            category = (UserWarning, FutureWarning, RuntimeWarning)[number % 3]
+            warnings.warn(HOSTILE, category, stacklevel=1)
+            warnings.warn("Another one\nof two lines", category, stacklevel=1)
 
     @app.command("refuse")
     def refuse() -> None:
@@ -85,20 +91,29 @@ def test_errors_about_arguments(app: typer.Typer, command: Any) -> None:
     assert "\\x1b" in re.sub(r"[\s│]", "", result.output)
 
 
-def test_warnings(app: typer.Typer, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = []
-
-    def show(message: Any, category: Any, file: str, line: int, *rest: Any) -> None:
-        shown.append(warnings.formatwarning(message, category, file, line))
-
+def test_warnings(app: typer.Typer) -> None:
+    """They look as the commands' own, and each is there once."""
+    shown = warnings.showwarning
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        monkeypatch.setattr(warnings, "showwarning", show)
-        formatted = warnings.formatwarning
-        assert CliRunner().invoke(app, ["warn"]).exit_code == 0
-    (text,) = shown
-    assert "\\x1b" in text and printable(text) == text
-    assert warnings.formatwarning is formatted
+        before = warnings.showwarning
+        result = CliRunner().invoke(app, ["warn"])
+        assert warnings.showwarning is before
+    assert warnings.showwarning is shown
+    out = without_colors(result.output)
+    assert result.exit_code == 0 and printable(out) == out
+    assert out.count("\\x1b[31m") == 1 and out.count("Another one") == 1
+    assert "⚠ Another one\nof two lines" in out
+    for raw in ("Warning", ".py", "warnings.warn", __file__):
+        assert raw not in out
+
+
+def test_warnings_that_are_errors(app: typer.Typer) -> None:
+    """As python -W error has it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = CliRunner().invoke(app, ["warn"])
+    assert isinstance(result.exception, UserWarning)
 
 
 def test_all_commands_print_by_it() -> None:

@@ -13,9 +13,13 @@ import pandas
 import pytest
 import spacy
 from spacy.cli._util import app
+from spacy.language import Language
+from spacy.tokens import Doc
 from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
+from spacy_docre.annotate import batch
+from spacy_docre.annotate.inputs import InputDocument
 
 TEXT = "Ada Lane was born in Oslo ."
 
@@ -106,3 +110,59 @@ def test_the_bar_shows_on_a_terminal(model: Path) -> None:
             while piece := terminal.read(1000):
                 shown += piece
     assert b"6 documents" in shown
+
+
+@pytest.mark.parametrize("name", ["triples.v2", "triples.v2.0", "a.b/triples.v2"])
+def test_names_of_folders_that_have_a_dot(model: Path, name: str) -> None:
+    result = run("no_such_model", "texts.jsonl", "-o", name)
+    assert result.exit_code == 1 and f"ends with a slash: {name}/" in output_of(result)
+    for _ in range(2):
+        result = run(model, "texts.jsonl", "-o", f"{name}/", "--part-size", 3)
+        assert f"{name}: 5 documents" in output_of(result)
+    assert sorted(path.name for path in Path(name).glob("*.jsonl")) == [
+        "part-000000.jsonl",
+        "part-000001.jsonl",
+    ]
+
+
+def test_an_unknown_format_of_parts() -> None:
+    result = run("no_such_model", "texts.jsonl", "-o", "out", "-f", "v2")
+    assert result.exit_code == 1 and "Unknown format" in result.output
+    assert "slash" not in result.output
+
+
+def test_a_file_that_is_named_as_a_folder(model: Path) -> None:
+    result = run(model, "texts.jsonl", "-o", "texts.jsonl/")
+    assert result.exit_code == 1 and "texts.jsonl" in result.output
+
+
+def test_documents_that_have_failed_are_tried_again(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where memory was missing: what the folder was begun with is the same."""
+    arguments = [model, "texts.jsonl", "-o", "out"]
+    made = batch._make_doc
+
+    def fail(nlp: Language, item: InputDocument) -> Doc:
+        if item.id in ("d1", "d3"):
+            raise MemoryError("no memory left")
+        return made(nlp, item)
+
+    monkeypatch.setattr(batch, "_make_doc", fail)
+    result = run(*arguments)
+    assert "3 documents were left out" in result.output and "no memory left" in result.output
+    monkeypatch.setattr(batch, "_make_doc", made)
+    assert "3 documents were left out" in run(*arguments).output
+    for _ in range(2):
+        result = run(*arguments, "--retry")
+        assert result.exit_code == 1 and "1 documents were left out" in result.output
+        assert result.output.count("Left out: texts.jsonl:6") == 1
+        assert "out: 5 documents" in output_of(result) and "in 2 parts" in output_of(result)
+    ids = [json.loads(line)["id"] for file in Path("out").glob("*.jsonl") for line in file.open()]
+    assert sorted(ids) == [f"d{number}" for number in range(5)]
+
+
+@pytest.mark.parametrize("options", [["-o", "out.jsonl"], ["-o", "out", "--force"]])
+def test_a_retry_of_what_is_made_anew(options: List[str]) -> None:
+    result = run("no_such_model", "texts.jsonl", *options, "--retry")
+    assert result.exit_code == 2 and "--retry has no meaning" in output_of(result)

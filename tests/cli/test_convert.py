@@ -1,5 +1,6 @@
 import gzip
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -154,8 +155,8 @@ def test_unusable_examples() -> None:
     broken = {**prodigy("accept"), "text": "Eve has Bo"}
     lines = [prodigy("accept"), broken]
     Path("some.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-    with pytest.warns(UserWarning, match="1 accepted examples cannot be used.*line 2"):
-        result = convert("some.jsonl", "train.spacy")
+    result = convert("some.jsonl", "train.spacy")
+    assert re.search("1 accepted examples cannot be used.*line 2", output(result))
     assert result.exit_code == 0 and "train.spacy 1 2 2 1" in output(result)
     Path("none.jsonl").write_text(json.dumps(broken), encoding="utf-8")
     result = convert("none.jsonl", "none.spacy")
@@ -455,8 +456,8 @@ def test_predictions_out_and_back_in(tool: str) -> None:
         output_.write(doc, InputDocument(str(number), doc.text, {"title": str(number)}))
     output_.close()
     path = {"label-studio": "tasks.json", "brat": "brat"}.get(tool, "tasks.jsonl")
-    with pytest.warns(UserWarning, match="10 relations have evidence, which is left out"):
-        result = convert("triples.jsonl", path, "--to", tool)
+    result = convert("triples.jsonl", path, "--to", tool)
+    assert "10 relations have evidence, which is left out" in output(result)
     assert result.exit_code == 0 and f"{path} 10 20 30 10" in output(result), result.output
     assert convert("triples.jsonl", path, "--to", tool).exit_code == 1
     if tool == "label-studio":

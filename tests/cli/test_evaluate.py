@@ -218,3 +218,50 @@ def test_partial_relations_are_left_out(trained_folder: Path) -> None:
     assert srsly.read_json("out/metrics.json")["documents"] == 7
     result = run(trained_folder, "partial.spacy")
     assert result.exit_code == 1 and "but 3 with partial ones" in output(result)
+
+
+@pytest.mark.parametrize("name", ["found.jsonl", "found.parquet", "found"])
+def test_what_annotate_has_written(name: str, trained_folder: Path) -> None:
+    """It has the scores of the pipeline, whose titles or ids tell the documents."""
+    annotated = ["annotate", trained_folder, "others.spacy", "-o", name]
+    result = CliRunner().invoke(app, ["docre", *map(str, annotated)])
+    assert result.exit_code == 0, result.output
+    for what, out in ((trained_folder, "own"), (name, "again")):
+        result = run(what, "others.spacy", "--output", out)
+        assert result.exit_code == 0, result.output
+    own, again = (srsly.read_json(f"{out}/metrics.json") for out in ("own", "again"))
+    assert 0 < own["rel_f"] < 1
+    for metric in ("documents", "predicted", "rel_p", "rel_r", "rel_f", "evidence_f", "errors"):
+        assert again[metric] == own[metric], metric
+    assert run(name, "others.spacy", "-o", "none", "--threshold", 1).exit_code == 0
+    assert srsly.read_json("none/metrics.json")["predicted"] == 0
+    # As gold, it says that all of it is right.
+    if name != "found.jsonl":
+        result = run(name, name, "-o", "gold")
+        assert result.exit_code == 0 and srsly.read_json("gold/metrics.json")["rel_f"] == 1
+
+
+def test_what_annotate_has_written_of_other_documents(trained_folder: Path) -> None:
+    record = {"id": "elsewhere", "text": "Ada", "entities": [], "relations": []}
+    gold = next(read_spacy_docs(Path("gold.spacy"), Vocab()))
+    for records, problem in (
+        ([record], "None of the 1 documents of a.jsonl is in GOLD"),
+        ([], "None of the 0 documents of a.jsonl is in GOLD"),
+        ([{**record, "id": "Document 0"}], "different texts"),
+        ([{**record, "id": "Document 0", "text": gold.text}] * 2, "two documents with the title"),
+        ([{"text": "Ada"}], "has no entities and relations. Annotate it first"),
+    ):
+        Path("a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in records))
+        result = run("a.jsonl", "gold.spacy")
+        assert result.exit_code == 1 and problem in output(result), result.output
+    relation = {"head": 0, "tail": 1, "label": "born in", "score": 0.5}
+    entities = [
+        {"id": n, "text": "Ada", "label": "", "mentions": [{"start": 0, "end": 3, "text": "Ada"}]}
+        for n in range(2)
+    ]
+    other = {**record, "entities": entities, "relations": [relation]}
+    known = {**record, "id": "Document 0", "text": gold.text}
+    Path("a.jsonl").write_text(f"{json.dumps(other)}\n{json.dumps(known)}\n")
+    result = run("a.jsonl", "gold.spacy", "-o", "out")
+    assert result.exit_code == 0 and "1 documents of the answers are not in GOLD" in output(result)
+    assert srsly.read_json("out/metrics.json")["predicted"] == 1

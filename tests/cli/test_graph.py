@@ -79,3 +79,12 @@ def test_help_names_formats_and_relations() -> None:
     text = help_of("graph")
     assert all(suffix in text for suffix in FORMATS)
     assert all(label in text for label in FUNCTIONAL)
+
+
+def test_ids_of_two_runs_are_told(folder: Path) -> None:
+    for name in "ab":
+        write(Path("triples", f"{name}.jsonl"), [{**record("1", []), "text": name}])
+    result = run("triples", "-o", "a.csv")
+    assert result.exit_code == 0
+    text = " ".join(result.output.split())
+    assert "2 documents" in text and "1 ids are those of several documents" in text

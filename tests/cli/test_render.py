@@ -1,17 +1,19 @@
 """`python -m spacy docre render`."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import spacy
 from spacy.cli._util import app
 from spacy.tokens import Doc, DocBin
+from spacy.util import minibatch
 from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
 from spacy_docre import Triple
 from spacy_docre.annotate.inputs import InputDocument
-from spacy_docre.annotate.outputs import JsonLines
+from spacy_docre.annotate.outputs import choose_output
 from spacy_docre.data.corpus_files import read_spacy_docs
 
 
@@ -92,15 +94,23 @@ def test_names_that_no_document_has(option: str, name: str, near: str) -> None:
     assert f"is called {name!r}" in text and near in text
 
 
-def test_what_annotate_has_written_as_json_lines() -> None:
-    """The page is that of the .spacy file."""
-    output = JsonLines(Path("docs.jsonl"))
-    for number, doc in enumerate(read_spacy_docs(Path("docs.spacy"), spacy.blank("en").vocab)):
-        output.write(doc, InputDocument(f"id {number}", doc.text, {"title": f"title {number}"}))
-    output.close()
-    for name in ("docs.jsonl", "docs.spacy"):
-        assert run(name, f"{name}.html").exit_code == 0
-    assert Path("docs.jsonl.html").read_text() == Path("docs.spacy.html").read_text()
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".spacy"])
+def test_what_annotate_has_written(parts: int, suffix: str) -> None:
+    """As a file, or a folder of parts. The page is that of the .spacy file."""
+    docs = enumerate(read_spacy_docs(Path("docs.spacy"), spacy.blank("en").vocab))
+    Path("folder").mkdir()
+    for batch in minibatch(docs, 2 // parts):
+        file = Path(f"folder/part-{batch[0][0]}{suffix}")
+        with closing(choose_output(file)(file)) as output:
+            for number, doc in batch:
+                fields = {"title": f"title {number}"}
+                output.write(doc, InputDocument(f"id {number}", doc.text, fields))
+    for path in (file if parts == 1 else "folder", "docs.spacy"):
+        result = run(path, f"{Path(path).stem}.html")
+        assert result.exit_code == 0, result.output
+    (page,) = (file for file in Path().glob("*.html") if file.name != "docs.html")
+    assert page.read_text() == Path("docs.html").read_text()
 
 
 @pytest.mark.parametrize(

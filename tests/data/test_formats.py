@@ -163,6 +163,7 @@ MENTION = {"id": 1, "start_offset": 0, "end_offset": 3, "label": "PER"}
         ("a.PubTator", "", "pubtator"),
         ("a.txt", "12|t|Title\n", "pubtator"),
         ("a.spacy", "", "spacy"),
+        ("a.parquet", "", "annotated"),
     ],
 )
 def test_files_are_told_apart(name: str, content: Any, expected: str, tmp_path: Path) -> None:
@@ -173,9 +174,11 @@ def test_files_are_told_apart(name: str, content: Any, expected: str, tmp_path: 
 
 def test_folders(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    (tmp_path / "part-000000.jsonl").write_text("")
-    with pytest.raises(ValueError, match="holds neither .spacy nor .ann files"):
+    (tmp_path / "part-000000.csv").write_text("")
+    with pytest.raises(ValueError, match="holds neither .spacy nor .ann files, nor .jsonl"):
         tell_format(tmp_path)
+    (tmp_path / "part-000000.parquet").write_text("")
+    assert tell_format(tmp_path) == "annotated"
     (tmp_path / "a" / "b.spacy").write_text("")
     assert tell_format(tmp_path) == "spacy"
     (tmp_path / "a" / "b.ann").write_text("")

@@ -6,6 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 from spacy.language import Language
 
+from spacy_docre.data.annotated_records import DocumentRecord
 from spacy_docre.display import api
 from spacy_docre.display.server import make_app
 from spacy_docre.records import document_record
@@ -115,11 +116,18 @@ def test_description(description: Any) -> None:
     schemas = description["components"]["schemas"]
     found = set(references(description))
     assert found <= {f"#/components/schemas/{name}" for name in schemas}
-    assert {"Request", "Document", "Problem"} <= schemas.keys()
+    assert {"Request", "DocumentRecord", "Problem"} <= schemas.keys()
     assert schemas["Request"]["properties"]["text"]["maxLength"] == 200
     assert schemas["Request"]["required"] == ["text"]
 
 
 def test_answers_are_as_described(client: FlaskClient) -> None:
     answer = client.post(api.PATH, json={"text": TEXT})
-    assert api.Document.model_validate(answer.json).model_dump() == answer.json
+    assert DocumentRecord.model_validate(answer.json).model_dump() == answer.json
+
+
+def test_all_fields_of_answers_are_required(description: Any) -> None:
+    """Those too that may be missing where what was written is read."""
+    schemas = description["components"]["schemas"]
+    for name in ("DocumentRecord", "EntityRecord", "RelationRecord", "SpanRecord"):
+        assert set(schemas[name]["required"]) == schemas[name]["properties"].keys(), name

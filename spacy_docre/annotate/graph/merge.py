@@ -62,6 +62,7 @@ class MergedRelation:
     mean_score (float): The mean of these documents; of each the best.
     contradicted (bool): Whether it has one value by nature, and the documents say several.
     evidence (List[Tuple[str, str]]): Id and evidence sentences of documents, the best score first.
+        An id that documents of several files have is followed by the file.
     """
 
     head: MergedEntity
@@ -124,8 +125,8 @@ class MergedGraph:
     def count(self, table: str) -> int:
         """Count what there is.
 
-        table (str): "documents", "entities", "relations", "contradictions", or "loops": relations
-            that lead from an entity to itself.
+        table (str): "documents", "entities", "relations", "contradictions", "loops": relations that
+            lead from an entity to itself, or "shared_ids": ids of several documents.
         RETURNS (int): How many.
         """
         (number,) = self._database.execute(_COUNTS[table]).fetchone()
@@ -235,7 +236,10 @@ CREATE TABLE names AS
     SELECT text, label, name_id(text, label) AS name
     FROM (SELECT DISTINCT text, label FROM found);
 CREATE TABLE sources AS
-    SELECT id, row_number() OVER () AS source FROM (SELECT DISTINCT id FROM documents);
+    SELECT id, content, row_number() OVER () AS source,
+        CASE WHEN count(*) OVER (PARTITION BY id) = 1 THEN id ELSE id || ' (' || place || ')' END
+            AS document
+    FROM (SELECT id, content, min(place) AS place FROM documents GROUP BY ALL);
 CREATE TABLE members AS
     WITH named AS (
         SELECT found.*, source, name, CASE
@@ -246,7 +250,7 @@ CREATE TABLE members AS
         FROM found
         JOIN names USING (text, label)
         JOIN documents ON number = document
-        JOIN sources ON sources.id = documents.id
+        JOIN sources ON sources.id = documents.id AND sources.content = documents.content
     ), known AS (
         SELECT name, min(linked) AS known FROM named
         WHERE linked IS NOT NULL GROUP BY name HAVING count(DISTINCT linked) = 1
@@ -296,8 +300,8 @@ CREATE TABLE best_evidence AS
     SELECT head, label, tail,
         list({document: document, text: evidence} ORDER BY rank) AS evidence
     FROM (
-        SELECT by_source.*, sources.id AS document, row_number() OVER (
-            PARTITION BY head, label, tail ORDER BY score DESC, sources.id
+        SELECT by_source.*, document, row_number() OVER (
+            PARTITION BY head, label, tail ORDER BY score DESC, document
         ) AS rank
         FROM by_source JOIN sources USING (source)
     )
@@ -322,7 +326,8 @@ CREATE TABLE relations AS
 CREATE VIEW contradicted AS SELECT * FROM relations WHERE contradicted
 """
 _COUNTS = {
-    "documents": "SELECT count(*) FROM documents",
+    "documents": "SELECT count(*) FROM sources",
+    "shared_ids": "SELECT count(*) FROM (SELECT id FROM sources GROUP BY id HAVING count(*) > 1)",
     "entities": "SELECT count(*) FROM entities",
     "relations": "SELECT count(*) FROM relations",
     "contradictions": "SELECT count(*) FROM contradictions",

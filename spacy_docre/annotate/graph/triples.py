@@ -1,18 +1,18 @@
 """The triples of annotated documents, from files to the tables of a database.
 
-The tables are `documents` (number, file, id), `found` (document, index, text, label, kb_id) and
-`stated` (document, head, tail, label, name, score, evidence).
+The tables are `documents` (number, file, place, id, content), `found` (document, index, text,
+label, kb_id) and `stated` (document, head, tail, label, name, score, evidence). Rows of one id and
+one content are one document that was annotated twice; of two contents, documents of two runs.
 """
 
+import os
 from glob import escape
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Sequence
 
-from pydantic import BaseModel
-
+from ...data.annotated_records import check_annotated
 from ...data.encodings import decode
 from ...data.json_files import parse_json
-from ...data.validation import Text, validate
 from ...extras import import_extra
 from ...files import MAX_BYTES, find_files, path_text, read_lines, too_long
 
@@ -29,6 +29,9 @@ _LONGEST_LINE = 2 * MAX_BYTES
 # What is wrong with a document, as a query of its file, its id and the problem.
 _PROBLEMS = (
     "SELECT file, id, 'it has no id' FROM documents WHERE id IS NULL",
+    "SELECT file, id, 'it is there twice, with two texts. Give the files of two runs apart, or "
+    "each document an id of its own' "
+    "FROM documents GROUP BY file, id HAVING count(DISTINCT content) > 1",
     "SELECT file, id, 'it has no entities or no relations: give what docre annotate has written' "
     "FROM documents WHERE entities IS NULL OR relations IS NULL",
     "SELECT file, documents.id, 'an entity has no id or no text' "
@@ -80,7 +83,7 @@ def load_triples(database: Any, files: Sequence[Path]) -> None:
     """
     duckdb = import_extra("duckdb")
     database.execute(
-        f"CREATE TABLE records (file VARCHAR, id VARCHAR, entities {_ENTITIES}, "
+        f"CREATE TABLE records (file VARCHAR, id VARCHAR, content UBIGINT, entities {_ENTITIES}, "
         f"relations {_RELATIONS})"
     )
     for suffix, read in ((".jsonl", _READ_JSON), (".parquet", _READ_PARQUET)):
@@ -93,6 +96,9 @@ def load_triples(database: Any, files: Sequence[Path]) -> None:
                 raise
             except duckdb.Error as error:
                 raise ValueError(_problem_of(names, str(error))) from None
+    # The part of a file's path that tells it from the others.
+    common = os.path.join(os.path.commonpath([file.parent for file in files]), "")
+    database.execute(_DOCUMENTS, [len(common) + 1])
     database.execute(_TABLES)
     for query in _PROBLEMS:
         wrong = database.execute(f"{query} ORDER BY ALL LIMIT 1").fetchone()
@@ -102,21 +108,26 @@ def load_triples(database: Any, files: Sequence[Path]) -> None:
     database.execute("ALTER TABLE documents DROP entities; ALTER TABLE documents DROP relations")
 
 
+# Where a text is missing, its file tells a document from others of its id.
+_CONTENT = "hash(coalesce(text, filename))"
 _READ_JSON = (
-    "SELECT filename, id, entities, relations FROM read_json($files, "
+    f"SELECT filename, id, {_CONTENT}, entities, relations FROM read_json($files, "
     f"format = 'newline_delimited', filename = true, maximum_object_size = {_LONGEST_LINE}, "
-    f"columns = {{id: 'VARCHAR', entities: '{_ENTITIES}', relations: '{_RELATIONS}'}})"
+    f"columns = {{id: 'VARCHAR', text: 'VARCHAR', entities: '{_ENTITIES}', "
+    f"relations: '{_RELATIONS}'}})"
 )
 _READ_PARQUET = (
-    "SELECT filename, id, "
+    f"SELECT filename, id, {_CONTENT}, "
     "[{id: e.id, text: e.text, label: e.label, kb_id: e.kb_id} FOR e IN entities], "
     "[{head: r.head, tail: r.tail, label: r.label, name: r.name, score: r.score, "
     "evidence: [{text: s.text} FOR s IN r.evidence]} FOR r IN relations] "
     "FROM read_parquet($files, filename = true)"
 )
+_DOCUMENTS = (
+    "CREATE TABLE documents AS SELECT rowid AS number, substr(file, ?) AS place, * FROM records"
+)
 # Names on one line; what is missing is empty. NIL is what spaCy's linker says of no link.
 _TABLES = r"""
-CREATE TABLE documents AS SELECT rowid AS number, * FROM records;
 DROP TABLE records;
 CREATE TABLE found AS
     SELECT number AS document, e.id AS index,
@@ -141,44 +152,7 @@ def _problem_of(names: Sequence[str], message: str) -> str:
                     if line is None:
                         raise ValueError(too_long(where, _LONGEST_LINE))
                     if line.strip():
-                        validate(_Record, parse_json(decode(line, where), where), where, _FIELDS)
+                        check_annotated(parse_json(decode(line, where), where), where)
                 except ValueError as error:
                     return str(error)
     return message.partition("\n")[0]
-
-
-class _Entity(BaseModel):
-    id: Optional[int] = None
-    text: Optional[Text] = None
-    label: Optional[Text] = None
-    kb_id: Optional[Text] = None
-
-
-class _Sentence(BaseModel):
-    text: Optional[Text] = None
-
-
-class _Relation(BaseModel):
-    head: Optional[int] = None
-    tail: Optional[int] = None
-    label: Optional[Text] = None
-    name: Optional[Text] = None
-    score: Optional[float] = None
-    evidence: Optional[List[_Sentence]] = None
-
-
-class _Record(BaseModel):
-    id: Union[Text, int, None] = None
-    entities: Optional[List[_Entity]] = None
-    relations: Optional[List[_Relation]] = None
-
-
-_FIELDS = {
-    "id": "a text, of an entity a number",
-    "entities": "a list of entities",
-    "relations": "a list of relations",
-    "evidence": "a list of sentences, each with its text",
-    **dict.fromkeys(("head", "tail"), "the id of an entity"),
-    **dict.fromkeys(("text", "label", "name", "kb_id"), "a text"),
-    "score": "a probability",
-}

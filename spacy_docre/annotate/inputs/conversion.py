@@ -9,20 +9,28 @@ import warnings
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterable, Iterator, List, Mapping
+from typing import Iterable, Iterator, List, Mapping
 
 from ...data.encodings import decode_any
-from ...data.packed_files import unpacked
+from ...data.packed_files import TooLarge, unpacked
 from ...extras import import_extra
 from ...files import path_text, read_bounded, too_long
 from .documents import InputDocument, Items, Settings
+from .pdf import read_boxes
 
 # Elements of HTML within a line; all others end the paragraph.
 _INLINE = set(
     "a abbr acronym b bdi bdo big br cite code data del dfn em font i img ins kbd label mark nobr "
     "q ruby s samp small span strike strong sub sup time tt u var wbr".split()
 )
-_NOT_SHOWN = set("title script style template noscript svg rp rt".split())
+# What a browser does not show, or shows as something to choose from.
+_NOT_SHOWN = set(
+    "title script style template noscript noembed noframes svg rp rt select option optgroup "
+    "datalist".split()
+)
+_HIDING_STYLE = re.compile(
+    r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)(?![\w-])", re.IGNORECASE
+)
 _DECLARED = re.compile(
     rb"""<(?:meta[^>]{0,200}charset|\?xml[^>]{0,200}encoding)\s*=\s*["']?\s*([\w.:-]+)""",
     re.IGNORECASE,
@@ -76,15 +84,10 @@ def read_docx(file: Path, settings: Settings) -> Items:
 
 def read_pdf(file: Path, settings: Settings) -> Items:
     """Read a .pdf file as one text. Arguments as of all readers."""
-    high_level = import_extra("pdfminer.high_level")
-    layout = import_extra("pdfminer.layout")
+    import_extra("pdfminer")
     name = path_text(file)
-    boxes: List[str] = []
     with _converting(name):
-        for page in high_level.extract_pages(file, laparams=layout.LAParams(all_texts=True)):
-            boxes += _boxes(page)
-            if sum(map(len, boxes)) > settings.max_bytes:
-                break
+        boxes = read_boxes(file, name, settings.max_bytes)
     text = "\n\n".join(_paragraphs(boxes))
     if 10 * sum(map(len, _NO_CHARACTER.findall(text))) > len(text):
         raise ValueError(
@@ -114,7 +117,7 @@ def _converting(name: str) -> Iterator[None]:
     """Converters raise anything where a file is damaged."""
     try:
         yield
-    except OSError:
+    except (OSError, TooLarge):
         raise
     except Exception as error:
         raise ValueError(
@@ -156,6 +159,18 @@ def _lines(block: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).strip("\n"))
 
 
+def _is_hidden(tag: str, attributes: Mapping[str, str]) -> bool:
+    """Whether an element is not shown. That is not so of what only waits to be found or unfolded,
+    as sections on small screens do."""
+    return (
+        tag in _NOT_SHOWN
+        or attributes.get("hidden", "until-found").lower() != "until-found"
+        or attributes.get("aria-hidden", "").lower() == "true"
+        or (tag == "dialog" and "open" not in attributes)
+        or _HIDING_STYLE.search(attributes.get("style", "")) is not None
+    )
+
+
 class _ShownText:
     """Gathers the text of a page, with signs where lines and blocks end: a target of lxml's
     parser."""
@@ -170,7 +185,7 @@ class _ShownText:
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         if self._hiding:
             self._open += tag == self._hiding
-        elif tag in _NOT_SHOWN or (tag == "a" and self._superscripts):
+        elif _is_hidden(tag, attributes) or (tag == "a" and self._superscripts):
             self._hiding, self._open = tag, 1
         else:
             self._superscripts += tag == "sup"
@@ -198,16 +213,6 @@ class _ShownText:
 
     def close(self) -> str:
         return "".join(self._parts)
-
-
-def _boxes(items: Iterable[Any]) -> Iterator[str]:
-    """The texts of a page's boxes, also of those in figures, as whole pages may be."""
-    layout = import_extra("pdfminer.layout")
-    for item in items:
-        if isinstance(item, layout.LTTextBox):
-            yield item.get_text()
-        elif isinstance(item, layout.LTFigure):
-            yield from _boxes(item)
 
 
 def _paragraphs(boxes: Iterable[str]) -> Iterator[str]:

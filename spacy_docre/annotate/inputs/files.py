@@ -9,15 +9,13 @@ from typing import Iterable, List, Mapping, Optional
 from spacy.vocab import Vocab
 
 from ...errors import describe_error
-from ...files import MAX_BYTES, UniqueNames, find_files, no_file, path_text
+from ...files import MAX_BYTES, UniqueNames, find_files, is_opened, no_file, path_text
 from .documents import ID_FIELD, START, TEXT_FIELD, Failure, Items, Place, Settings
 from .formats import find_format, problem_of_format
 from .plain import read_stdin, read_text
 from .tables import dataset_parts
 
 STDIN = "-"
-# Where a shell puts what <(...) gives, and standard input has its name.
-_OPENED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 
 
 @dataclass
@@ -36,7 +34,7 @@ class Listing:
     @property
     def has_fields(self) -> bool:
         """RETURNS (bool): Whether the documents of a file have fields, one of which is the text."""
-        formats = [find_format(file) for file in self.files if not _is_opened(file)]
+        formats = [find_format(file) for file in self.files if not _is_stream(file)]
         return any(found is not None and found.has_fields for found in formats)
 
 
@@ -58,7 +56,7 @@ def list_files(paths: Iterable[Path]) -> Listing:
             unknown = {file: problem for file, problem in kinds.items() if problem is not None}
             listing.failures += _failures(found.failures)
             listing.aside += _failures({**found.aside, **unknown})
-        elif _is_opened(path):
+        elif _is_stream(path):
             listing.files.append(path)
         elif problem := no_file(path):
             hint = "Give what it holds on standard input: -"
@@ -70,9 +68,9 @@ def list_files(paths: Iterable[Path]) -> Listing:
     return listing
 
 
-def _is_opened(path: Path) -> bool:
-    """Whether it is standard input, or what the shell has opened: no name says what it holds."""
-    return str(path) == STDIN or str(path).startswith(_OPENED)
+def _is_stream(path: Path) -> bool:
+    """Whether it is standard input, or what the shell has opened."""
+    return str(path) == STDIN or is_opened(path)
 
 
 def _failures(problems: Mapping[Path, str]) -> List[Failure]:
@@ -127,5 +125,5 @@ def _try_file(file: Path, settings: Settings) -> Items:
 def _read_file(file: Path, settings: Settings) -> Items:
     if str(file) == STDIN:
         return iter([read_stdin(settings)])
-    found = None if _is_opened(file) else find_format(file)
+    found = None if _is_stream(file) else find_format(file)
     return read_text(file, settings) if found is None else found.read(file, settings)

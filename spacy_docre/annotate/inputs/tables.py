@@ -48,7 +48,7 @@ def _csv_rows(file: Path, settings: Settings, delimiters: str) -> Iterator[Tuple
             except StopIteration:
                 return
             except (csv.Error, ValueError) as error:
-                yield where, ValueError(f"{error} (A quote may have no end.)")
+                yield where, ValueError(f"{error} {lines.tell_row()}")
                 continue
             if len(row) == len(columns):
                 yield where, dict(zip(columns, row, strict=True))
@@ -73,11 +73,23 @@ class _CsvLines:
         self._name = path_text(file)
         self._max_bytes = max_bytes
         self._number = self._size = 0
+        self._begin = 1
 
     def begin_row(self) -> str:
         """RETURNS (str): Where the next row begins."""
         self._size = 0
-        return f"{self._name}:{self._number + 1}"
+        self._begin = self._number + 1
+        return f"{self._name}:{self._begin}"
+
+    def tell_row(self) -> str:
+        """RETURNS (str): What has been read as the row, where it is malformed, and the remedy."""
+        remedy = "A quote may have no end: add it; a quote within a cell is written twice."
+        if self._number <= self._begin:
+            return remedy
+        return (
+            f"{remedy} It is left out with all lines that were read as the same row: "
+            f"{self._begin} to {self._number}."
+        )
 
     def __iter__(self) -> "_CsvLines":
         return self

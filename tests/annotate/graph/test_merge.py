@@ -300,3 +300,43 @@ def test_signs_that_tell_names_apart(texts: List[str], label: str, tmp_path: Pat
     file = write(tmp_path / "a.jsonl", [record("1", [(text, label, "") for text in texts])])
     with merge_triples([file], RULES, MergeOptions(), 500) as graph:
         assert sorted(entity.name for entity in graph.entities()) == sorted(texts)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+@pytest.mark.parametrize("names", [("a", "b"), ("run 1/part", "run 2/part")])
+def test_documents_of_one_id(kind: str, names: Tuple[str, str], tmp_path: Path) -> None:
+    """Of two runs, such as numbered lines of two files: two texts are two documents, and one text
+    that was annotated twice is one."""
+    relations = [(0, 1, "P19", 0.5)]
+    files = []
+    for name in names:
+        records = [
+            {**record("1", [CURIE, ("Warsaw", "LOC", "")], relations), "text": name},
+            record("2", [CURIE, ("Warsaw", "LOC", "")], relations),
+        ]
+        file = tmp_path / f"{name}.{kind}"
+        file.parent.mkdir(exist_ok=True)
+        if kind == "jsonl":
+            write(file, records)
+        else:
+            for line in records:
+                del line["entities"][0]["mentions"], line["entities"][1]["mentions"]
+            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(records), file)
+        files.append(file)
+    with merge_triples(files, RULES, MergeOptions(), 500) as graph:
+        assert graph.count("documents") == 3 and graph.count("shared_ids") == 1
+        (relation,) = graph.relations()
+        assert relation.documents == 3 and relation.head.documents == 3
+        assert sorted(document for document, _ in relation.evidence) == [
+            *(f"1 ({name}.{kind})" for name in names),
+            "2",
+        ]
+
+
+def test_documents_of_one_id_without_a_text(tmp_path: Path) -> None:
+    files = []
+    for name in "ab":
+        line = record("1", [CURIE])
+        del line["text"]
+        files.append(write(tmp_path / f"{name}.jsonl", [line]))
+    assert merged(files)["entities"]["Q7186"][-1] == 2

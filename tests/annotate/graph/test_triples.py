@@ -11,7 +11,14 @@ from spacy_docre.annotate.graph.triples import list_triples, load_triples
 
 GOOD: Dict[str, Any] = {
     "id": "good",
-    "entities": [{"id": 0, "text": "Ada"}, {"id": 1, "text": "Oslo"}],
+    "text": "Ada Oslo",
+    "entities": [
+        {
+            **{"id": number, "text": text, "label": ""},
+            "mentions": [{"start": start, "end": start + len(text), "text": text}],
+        }
+        for number, (start, text) in enumerate([(0, "Ada"), (4, "Oslo")])
+    ],
     "relations": [{"head": 0, "tail": 1, "label": "P19", "score": 0.5}],
 }
 
@@ -59,6 +66,10 @@ def test_no_triples(tmp_path: Path, name: str) -> None:
         ),
         (json.dumps(relation(tail=7)), "'bad': a relation is of an entity that it has not: 0 or 7"),
         (json.dumps(relation(head=None)), "'bad': a relation is of an entity"),
+        (
+            json.dumps({**GOOD, "text": "Other."}),
+            "document 'good': it is there twice, with two texts. Give the files of two runs apart",
+        ),
         (json.dumps(relation(label="")), "'bad': a relation has no label"),
         (json.dumps(relation(score=1.5)), "'bad': a relation has no label, or no score"),
         (json.dumps(relation(score=None)), "'bad': a relation has no label, or no score"),
@@ -113,7 +124,8 @@ def test_names_that_are_patterns(tmp_path: Path, name: str, suffix: str) -> None
                 f"'evidence': [{sentence}]}}"
             )
             duckdb.sql(
-                f"SELECT '{id_}' AS id, [{entity}] AS entities, [{relation}][2:] AS relations"
+                f"SELECT '{id_}' AS id, '' AS text, [{entity}] AS entities, "
+                f"[{relation}][2:] AS relations"
             ).write_parquet(str(target))
     with duckdb.connect() as database:
         load_triples(database, [tmp_path / f"{name}{suffix}"])

@@ -37,6 +37,47 @@ def test_html(html: str, text: str) -> None:
     assert html_to_text(html) == text
 
 
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        *(
+            f"<{tag} {attribute}>Rome, <b>Paris</b><{tag}>Lyon</{tag}></{tag}>"
+            for tag in ("div", "span", "section")
+            for attribute in (
+                *("hidden", "hidden=''", "HIDDEN=hidden", "aria-hidden=true", "aria-hidden='TRUE'"),
+                *("style=display:none", "style='color: red; DISPLAY : none !important; top: 1'"),
+                *("style='visibility:hidden'", "style='display:none;'"),
+            )
+        ),
+        *(
+            f"<{tag}>Rome<option>Paris</{tag}>"
+            for tag in ("template", "noscript", "datalist", "dialog", "noframes", "select")
+        ),
+        "<select><optgroup label=x><option>Rome<option selected>Paris</optgroup></select>",
+        "<br hidden><img aria-hidden=true alt=Rome><input type=hidden value=Rome>",
+        "<ul><li hidden>Rome<li hidden>Paris</ul>",
+        "<table><tr hidden><td>Rome<td>Paris</table>",
+        "<template><template>Rome</template>Paris</template>",
+    ],
+)
+def test_what_a_page_does_not_show(hidden: str) -> None:
+    for where in (f"<p>Ada</p>{hidden}<p>Bo", f"<div>Ada{hidden}</div><p>Bo"):
+        assert html_to_text(where) == "Ada\n\nBo"
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        *("hidden=until-found", "aria-hidden=false", "style=display:block", "data-hidden"),
+        *("style='--display:none'", "style='display:none-of-these'", "class=hidden"),
+    ],
+)
+def test_what_a_page_shows(attribute: str) -> None:
+    assert html_to_text(f"<p>Ada</p><div {attribute}>Rome</div>") == "Ada\n\nRome"
+    assert html_to_text("<details><summary>a</summary>b</details>") == "a\n\nb"
+    assert html_to_text("<dialog open>a</dialog>") == "a"
+
+
 def test_markdown() -> None:
     text = "---\ntitle: x\n---\n# *Ada*\nwas in [Oslo](x) &amp; a_b_c\n\n- one\n- two\n\n"
     table = "| a | b |\n|---|---|\n| c | d |\n"

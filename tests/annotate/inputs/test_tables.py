@@ -42,6 +42,33 @@ def test_csv(tmp_path: Path, delimiter: str, ending: str, packing: str) -> None:
     assert items[0].fields == {"year": "1"} and "2 cells" in items[1].problem
 
 
+@pytest.mark.parametrize(
+    "rows, lines, left",
+    [
+        # To the end of the file.
+        (['a,"open', "b,second", "c,third"], "2 to 4", []),
+        (['a,"open', "", 'b,""', "c,third"], "2 to 5", []),
+        # To the next quote.
+        (['a,"open', 'b,"second"', "c,third"], "2 to 3", ["third"]),
+        (["a,first", 'b,"open', "c,third", 'd,"fourth"', "e,fifth"], "3 to 5", ["first", "fifth"]),
+        # To the most bytes of a row: what follows is read again.
+        (['a,"open', *["b," + 40 * "x"] * 3], "2 to 4", [40 * "x"]),
+        # Of one line.
+        (['a,"o"pen', "b,second"], "", ["second"]),
+    ],
+)
+def test_a_quote_without_an_end(
+    tmp_path: Path, rows: List[str], lines: str, left: List[str]
+) -> None:
+    """All lines that it takes with it are named."""
+    (tmp_path / "a.csv").write_text("\n".join(["id,text", *rows, ""]))
+    items = read(tmp_path, max_bytes=80)
+    (failure,) = [item for item in items if isinstance(item, Failure)]
+    assert "A quote may have no end: add it" in failure.problem
+    assert failure.problem.endswith(f"same row: {lines}." if lines else "written twice.")
+    assert [text for text in contents(items) if text] == left
+
+
 def test_rows_that_are_too_long(tmp_path: Path) -> None:
     """Longer cells than Python allows by itself are read."""
     text = "x" * 200_000

@@ -1,9 +1,11 @@
-"""What `docre annotate` writes as JSONL, read back."""
+"""What `docre annotate` writes as JSONL and Parquet, read back."""
 
 import json
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
+import pyarrow
+import pyarrow.parquet as parquet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,9 +14,9 @@ from spacy.vocab import Vocab
 
 from spacy_docre import Triple
 from spacy_docre.annotate.inputs import InputDocument
-from spacy_docre.annotate.outputs import JsonLines
+from spacy_docre.annotate.outputs import choose_output
 from spacy_docre.annotations import document_title
-from spacy_docre.data.annotated_json import read_annotated_json
+from spacy_docre.data.annotated_files import is_annotated, read_annotated
 from spacy_docre.mentions import mark_best_names
 
 from .tools import WORDS
@@ -75,7 +77,7 @@ def docs(draw: st.DrawFn) -> Doc:
 
 
 def write(path: Path, *documents: Doc, **fields: Any) -> None:
-    output = JsonLines(path)
+    output = choose_output(path)(path)
     for number, doc in enumerate(documents):
         output.write(doc, InputDocument(f"id {number}", doc.text, fields))
     output.close()
@@ -88,10 +90,14 @@ def write(path: Path, *documents: Doc, **fields: Any) -> None:
 def test_what_is_written_is_read(tmp_path: Path, doc: Doc) -> None:
     """Also mentions that are no tokens of the tokenizer."""
     write(tmp_path / "a.jsonl", doc)
-    (found,) = read_annotated_json(tmp_path / "a.jsonl", Vocab())
+    (found,) = read_annotated(tmp_path / "a.jsonl", Vocab())
     assert found.text == doc.text
     assert entities_of(found) == entities_of(doc)
     assert relations_of(found) == relations_of(doc)
+    write(tmp_path / "a.parquet", doc)
+    (from_table,) = read_annotated(tmp_path / "a.parquet", Vocab())
+    assert from_table.to_json() == found.to_json()
+    assert relations_of(from_table) == relations_of(found)
     # As it is stored: nothing of it is lost when it is written again.
     write(tmp_path / "b.jsonl", found)
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
@@ -119,7 +125,7 @@ def test_ids_and_titles(tmp_path: Path) -> None:
     """Entities that a hand has taken out leave the others their ids."""
     records = [make_record(), {**make_record(), "title": "A life", "other": [1]}]
     (tmp_path / "a.jsonl").write_text("\n\n".join(map(json.dumps, records)))
-    found = list(read_annotated_json(tmp_path / "a.jsonl", Vocab()))
+    found = list(read_annotated(tmp_path / "a.jsonl", Vocab()))
     assert [document_title(doc) for doc in found] == ["7", "A life"]
     assert [(rel.head.text, rel.name, rel.tail.text) for rel in found[0]._.relations] == [
         ("Ada", "saw", "Oslo")
@@ -153,13 +159,67 @@ def test_malformed(tmp_path: Path, place: Tuple[Any, ...], value: Any, problem: 
     inner[place[-1]] = value
     (tmp_path / "a.jsonl").write_text(f"{json.dumps(make_record())}\n{json.dumps(record)}")
     with pytest.raises(ValueError, match=f"a.jsonl, line 2.*{problem}"):
-        list(read_annotated_json(tmp_path / "a.jsonl", Vocab()))
+        list(read_annotated(tmp_path / "a.jsonl", Vocab()))
 
 
 def test_what_is_not_annotated(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "Ada saw Oslo."}')
     with pytest.raises(ValueError, match="line 1 has no entities and relations.*docre annotate"):
-        list(read_annotated_json(tmp_path / "a.jsonl", Vocab()))
+        list(read_annotated(tmp_path / "a.jsonl", Vocab()))
     (tmp_path / "b.jsonl").write_text("[1]")
     with pytest.raises(ValueError, match="should be an object"):
-        list(read_annotated_json(tmp_path / "b.jsonl", Vocab()))
+        list(read_annotated(tmp_path / "b.jsonl", Vocab()))
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_folders_of_parts(tmp_path: Path, suffix: str) -> None:
+    doc = Doc(VOCAB, ["Ada"])
+    doc._.entities = [[doc[:]]]
+    doc._.relations = []
+    for number in range(3):
+        part = tmp_path / f"part-{number}{suffix}"
+        write(part, *[doc] * number, title=f"Part {number}")
+    (tmp_path / ".manifest.sqlite").write_text("no part")
+    assert is_annotated(tmp_path)
+    found = list(read_annotated(tmp_path, Vocab()))
+    assert [doc.user_data["title"] for doc in found] == ["Part 1", "Part 2", "Part 2"]
+    # A part that is gone is not passed over.
+    part.unlink()
+    part.symlink_to("gone")
+    with pytest.raises(OSError, match=f"part-2{suffix} cannot be read"):
+        list(read_annotated(tmp_path, Vocab()))
+
+
+@pytest.mark.parametrize(
+    "name, content, told",
+    [
+        ("a.jsonl", '{"text": "Ada"}', True),
+        ("a.jsonl", "", True),
+        ("a.jsonl", "{", True),
+        ("a.jsonl", '{"vertexSet": [], "sents": []}', False),
+        ("a.jsonl", '{"title": "Ada", "h_idx": 0}', False),
+        ("a.parquet", "", True),
+        ("a.json", '[{"text": "Ada"}]', False),
+        ("a.txt", "Ada", False),
+    ],
+)
+def test_what_is_annotated(tmp_path: Path, name: str, content: str, told: bool) -> None:
+    (tmp_path / name).write_text(content)
+    assert is_annotated(tmp_path / name) is told
+    assert is_annotated(tmp_path) is told
+    # A corpus may have other files beside it.
+    (tmp_path / "a.spacy").touch()
+    assert not is_annotated(tmp_path)
+
+
+def test_parquet_that_cannot_be_read(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    for content in (b"", b"PAR1 and more"):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match="a.parquet is damaged, or no file of Parquet"):
+            list(read_annotated(file, Vocab()))
+    parquet.write_table(pyarrow.table({"text": ["Ada"]}), file)
+    with pytest.raises(ValueError, match="row 0 has no entities and relations.*docre annotate"):
+        list(read_annotated(file, Vocab()))
+    with pytest.raises(FileNotFoundError):
+        list(read_annotated(tmp_path / "none.parquet", Vocab()))
