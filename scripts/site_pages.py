@@ -89,8 +89,7 @@ def schema_page() -> str:
 
 
 def _schemas() -> Iterator[str]:
-    from spacy_docre.annotate.graph import triples
-    from spacy_docre.data import annotated_json, doccano, docred, label_studio, prodigy_records
+    from spacy_docre.data import annotated_records, doccano, docred, label_studio, prodigy_records
     from spacy_docre.display import api
     from spacy_docre.evaluation import answers
     from spacy_docre.pipeline.names import rules
@@ -99,10 +98,8 @@ def _schemas() -> Iterator[str]:
     models: Dict[str, Type[BaseModel]] = {
         "DocRED": docred.DocumentRecord,
         "Result file": answers.AnswerRecord,
-        "Annotated documents": annotated_json.DocumentRecord,
-        "Triples of the merged graph": triples._Record,
+        "Annotated documents": annotated_records.DocumentRecord,
         "Request to the server": api.Request,
-        "Answer of the server": api.Document,
         "Prodigy": prodigy_records.ExampleRecord,
         "Label Studio": label_studio.TaskRecord,
         "doccano": doccano.DocumentRecord,
