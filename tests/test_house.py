@@ -4,13 +4,13 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Iterable, Iterator, Set, Union
 
 import pytest
 import srsly
-import tomllib
 
 from spacy_docre import __version__
 from spacy_docre.extras import EXTRAS
