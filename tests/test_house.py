@@ -41,6 +41,7 @@ TOPICS = {
     # A system that is a config alone.
     "models/systems/test_atlop.py",
     # What spaCy asks of a component.
+    "pipeline/test_en_core_web.py",
     "pipeline/test_serialization.py",
     "pipeline/test_spacy_commands.py",
     "pipeline/test_threads.py",
