@@ -55,6 +55,7 @@ TOPICS = {
     "test_project.py",
     "test_raw_text.py",
     "test_shipped_pipeline.py",
+    "test_workflows.py",
 }
 # A notebook has it, and only there it is imported.
 NOTEBOOK = {"IPython"}
