@@ -13,8 +13,8 @@ import nox
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 PINS = "requirements.txt"
-# What tests need, beside what they test.
-TEST_TOOLS = ("pytest", "hypothesis", "sentencepiece", "playwright")
+# What tests need, beside what they test; pip, since the environments of uv have none.
+TEST_TOOLS = ("pip", "pytest", "hypothesis", "sentencepiece", "playwright")
 # What tests read, beside the package: it is not among it, so that they find the installed one.
 TEST_FILES = ("tests", "assets", "configs", "scripts", "benchmarks", "pyproject.toml")
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
