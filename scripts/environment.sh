@@ -2,8 +2,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=${PYTHON:-python3}
-if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
-    echo "The tested versions need Python 3.11 or newer; name one: PYTHON=python3.12 bash $0" >&2
+if ! "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'; then
+    echo "The tested versions need Python 3.11, 3.12 or 3.13; name one: PYTHON=python3.12 bash $0" >&2
     exit 1
 fi
 if [ ! -x .venv/bin/python ]; then

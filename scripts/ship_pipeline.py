@@ -14,13 +14,16 @@ def ship_pipeline(model: Path, recipe: Path, meta: Path, scores: Path, output: P
 
     model (Path): The trained pipeline.
     recipe (Path): The config it was trained with.
-    meta (Path): A JSON file: what to add to its meta.
+    meta (Path): A JSON file: what to add to its meta. The Markdown beside it, of the same name, is
+        what its model card says.
     scores (Path): A JSON file: what was measured of its recipe.
     output (Path): The folder to write.
     """
     # Without the words of the documents that it was trained on, which are in its vocabulary.
     nlp = spacy.load(model, exclude=["vocab"])
     nlp.meta.update(srsly.read_json(meta))
+    # `spacy package` makes the model card of it, with the figures.
+    nlp.meta["notes"] = meta.with_suffix(".md").read_text(encoding="utf8")
     # The scores of its last step are of documents that it was trained on.
     nlp.meta["performance"] = srsly.read_json(scores)
     # The paths of the machine it was trained on are of no use on another, and the settings of its

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Check style, types and the direction of imports, and run the tests. Arguments go to pytest.
+# Check style, types and imports, and run the tests; then test the wheel. With arguments, which go to
+# pytest, some of the tests alone.
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
-ruff check .
-ruff format --check .
-mypy spacy_docre
-lint-imports
-python -m pytest -n 2 --cov=spacy_docre --cov-report=term --durations=20 "$@"
+bash scripts/checks.sh "$@"
+if [ $# = 0 ]; then
+    nox --session wheel --python "$(python -c 'import platform; print(*platform.python_version_tuple()[:2], sep=".")')"
+fi

@@ -4,13 +4,13 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Iterable, Iterator, Set, Union
 
 import pytest
 import srsly
-import tomllib
 
 from spacy_docre import __version__
 from spacy_docre.extras import EXTRAS
@@ -41,6 +41,7 @@ TOPICS = {
     # A system that is a config alone.
     "models/systems/test_atlop.py",
     # What spaCy asks of a component.
+    "pipeline/test_en_core_web.py",
     "pipeline/test_serialization.py",
     "pipeline/test_spacy_commands.py",
     "pipeline/test_threads.py",
@@ -55,6 +56,7 @@ TOPICS = {
     "test_project.py",
     "test_raw_text.py",
     "test_shipped_pipeline.py",
+    "test_workflows.py",
 }
 # A notebook has it, and only there it is imported.
 NOTEBOOK = {"IPython"}

@@ -1,7 +1,10 @@
 """The pipeline in assets/."""
 
 import json
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import List, Set, Tuple
 
@@ -59,6 +62,46 @@ def test_size_and_meta(nlp: Language) -> None:
     assert nlp.meta["performance"]["gold_entities_rel_f"] > 0.5
     # Nothing of the machine it was trained on.
     assert not any(str(path).startswith("/") for path in nlp.config["paths"].values())
+
+
+def test_the_model_card_has_the_figures(nlp: Language) -> None:
+    card = Path("configs/en_docre_wiki_sm.md")
+    text = (ASSETS.parent / card).read_text(encoding="utf8")
+    assert nlp.meta["notes"] == text
+    for entities in ("gold_entities", "gold_mentions", "text"):
+        assert f"F1 is {100 * nlp.meta['performance'][f'{entities}_rel_f']:.1f}." in text
+
+
+def run(*arguments: object, path: str = "") -> str:
+    """What a Python of its own prints; modules are looked for in `path`, too."""
+    found = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, path])},
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stderr
+    return found.stdout
+
+
+def test_the_wheel_is_found_by_its_name(tmp_path: Path) -> None:
+    """And needs this version of the library. No warning is given."""
+    run("-m", "spacy", "package", PIPELINE, tmp_path, "--build", "wheel")
+    (wheel,) = tmp_path.glob("*/dist/*.whl")
+    assert wheel.name == "en_docre_wiki_sm-0.2.0-py3-none-any.whl"
+    installed = tmp_path / "installed"
+    run("-m", "pip", "install", "--quiet", "--no-deps", "--target", installed, wheel)
+    (metadata,) = installed.glob("*.dist-info/METADATA")
+    assert "Requires-Dist: spacy-docre<0.3.0,>=0.2.0" in metadata.read_text(encoding="utf8")
+    (card,) = installed.glob("en_docre_wiki_sm/*/README.md")
+    assert "### Examples of errors" in card.read_text(encoding="utf8")
+    code = (
+        "import spacy;"
+        "nlp = spacy.load('en_docre_wiki_sm');"
+        "print(nlp.path, *nlp('Marie Curie was born in Warsaw.')._.relations)"
+    )
+    found = run("-W", "error::UserWarning", "-c", code, path=str(installed))
+    assert found.startswith(str(installed)) and "place of birth" in found
 
 
 def test_what_is_stored_again_is_the_same(nlp: Language, tmp_path: Path) -> None:

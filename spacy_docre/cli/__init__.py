@@ -6,11 +6,14 @@ what spaCy has loaded anyway, and the other rooms inside the functions.
 
 import io
 import sys
+from typing import Annotated
 
 import typer
+from spacy.cli._util import Opt
 from spacy.cli._util import app as spacy_app
 
-from ._terminal import SafeGroup
+from .. import __version__
+from ._terminal import SafeGroup, msg
 from .annotate import annotate_cli
 from .calibrate import calibrate_cli
 from .compare import compare_cli
@@ -36,8 +39,18 @@ _OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 app = typer.Typer(name="docre", help=HELP, no_args_is_help=True, cls=SafeGroup)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        msg.text(f"spacy-docre {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def print_everything() -> None:
+def print_everything(
+    version: Annotated[
+        bool, Opt("--version", callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
     """Print names of files that are no text, and signs that a terminal lacks, as escapes: spaCy
     shows them, and Python would break off at them."""
     for stream in (sys.stdout, sys.stderr):

@@ -134,7 +134,8 @@ def _hidden_width(tok2vec: Model[List[Doc], List[TransformerData]]) -> int:
     raise ValueError(
         "The width of the encoder is not known: the relation extractor has found no "
         f"{name!r} component to listen to. Add one before it, "
-        f'nlp.add_pipe("transformer", name={name!r}), or listen to another: '
+        f'nlp.add_pipe("transformer", name={name!r}), or in a config {name!r} in [nlp] pipeline '
+        f'and [components.{name}] factory = "transformer"; or listen to another: '
         '[components.doc_relation_extractor.model.tok2vec] upstream = "...".'
     )
 
@@ -171,6 +172,8 @@ def forward(
         gradients of each document's logits, and, where there are some, of `evidence.shares`.
     RAISES (ValueError): If a document has more than `max_pairs` pairs.
     """
+    # `spacy debug model` asks for a prediction of Docs alone.
+    documents = [EntityDoc(each, []) if isinstance(each, Doc) else each for each in documents]
     pair_scorer = model.get_ref("pair_scorer")
     encodings, backprop_tok2vec = model.get_ref("tok2vec")(
         [document.doc for document in documents], is_train

@@ -28,6 +28,7 @@ _REACH = 6
         "key": DEFAULT_KEY,
         "coref_prefix": "coref_clusters",
         "overwrite": False,
+        "determiners": True,
         "scorer": {"@scorers": "spacy_docre.entity_cluster_scorer.v1"},
     },
     default_score_weights={"cluster_lea_f": 0.0, "cluster_b3_f": 0.0, "cluster_ceafe_f": 0.0},
@@ -39,6 +40,7 @@ def make_entity_clusterer(
     key: str,
     coref_prefix: Optional[str],
     overwrite: bool,
+    determiners: bool,
     scorer: Optional[Callable[..., Dict[str, Any]]],
 ) -> "EntityClusterer":
     """Construct an EntityClusterer. Arguments as in `EntityClusterer`.
@@ -46,7 +48,13 @@ def make_entity_clusterer(
     nlp (Language): The pipeline.
     """
     return EntityClusterer(
-        name, rules, key=key, coref_prefix=coref_prefix, overwrite=overwrite, scorer=scorer
+        name,
+        rules,
+        key=key,
+        coref_prefix=coref_prefix,
+        overwrite=overwrite,
+        determiners=determiners,
+        scorer=scorer,
     )
 
 
@@ -66,6 +74,8 @@ class EntityClusterer(Pipe):
     coref_prefix (Optional[str]): What the keys of coreference clusters in `doc.spans` begin
         with; None to read none.
     overwrite (bool): Whether to write the group where the document has one already.
+    determiners (bool): Whether mentions in the group keep a determiner at their beginning. Names of
+        OntoNotes have it ("the University of Vienna"), those of DocRED have not.
     scorer (Optional[Callable]): The scoring method.
     """
 
@@ -77,6 +87,7 @@ class EntityClusterer(Pipe):
         key: str = DEFAULT_KEY,
         coref_prefix: Optional[str] = "coref_clusters",
         overwrite: bool = False,
+        determiners: bool = True,
         scorer: Optional[Callable[..., Dict[str, Any]]] = None,
     ) -> None:
         self.name = name
@@ -84,6 +95,7 @@ class EntityClusterer(Pipe):
         self.key = key
         self.coref_prefix = coref_prefix
         self.overwrite = overwrite
+        self.determiners = determiners
         self.scorer = scorer
 
     def __call__(self, doc: Doc) -> Doc:
@@ -106,10 +118,10 @@ class EntityClusterer(Pipe):
             ]
             # Before the group is there, whose numbers may be ids that a ruler gives, too.
             linked = linked_ids(doc)
-            doc.spans[self.key] = [
+            spans = [
                 Span(
                     doc,
-                    mention.start,
+                    self._start(mention),
                     mention.end,
                     label=mention.label,
                     kb_id=linked[mention.start, mention.end],
@@ -117,9 +129,15 @@ class EntityClusterer(Pipe):
                 )
                 for mention, entity in zip(mentions, entities, strict=True)
             ]
+            doc.spans[self.key] = spans
             forget_merged(doc)
-            mark_best_names(doc, self._best_names(mentions, names, entities, groups))
+            mark_best_names(doc, self._best_names(spans, names, entities, groups))
         return doc
+
+    def _start(self, mention: Span) -> int:
+        """Where a mention begins in the group."""
+        is_name = self.determiners or len(mention) == 1 or mention[1].is_punct
+        return mention.start + (not is_name and mention[0].lower_ in self.rules.determiners)
 
     def _apposed(self, mentions: List[Span], names: List[NameKey]) -> Iterator[NamePair]:
         """Pairs of names that the text says to be of the same: the second is new there."""

@@ -9,6 +9,7 @@ from spacy.cli._util import app
 from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
+from spacy_docre import __version__
 from spacy_docre.annotate.inputs.formats import INPUTS
 from spacy_docre.annotate.outputs import OUTPUTS
 from spacy_docre.cli import app as docre
@@ -21,6 +22,12 @@ def help_of(*command: str) -> str:
     result = CliRunner().invoke(app, ["docre", *command, "--help"], terminal_width=200)
     assert result.exit_code == 0, result.output
     return result.output
+
+
+def test_version() -> None:
+    result = CliRunner().invoke(app, ["docre", "--version"])
+    assert result.exit_code == 0
+    assert result.output.split() == ["spacy-docre", __version__]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -148,6 +148,28 @@ def test_group_that_is_there(overwrite: bool) -> None:
     assert entities_of(clusterer(doc)) == ([0, 0] if overwrite else [7])
 
 
+@pytest.mark.parametrize(
+    "text, label, name",
+    [
+        ("the University of Vienna", "ORG", "University of Vienna"),
+        ("The Hague", "GPE", "Hague"),
+        ("Vienna", "GPE", "Vienna"),
+        ("the", "ORG", "the"),
+        ("A . Lane", "PERSON", "A . Lane"),
+    ],
+)
+def test_determiners(text: str, label: str, name: str) -> None:
+    """Left out of the group, and so of the entity's name, where that is asked for."""
+    for determiners, expected in ((True, text), (False, name)):
+        nlp = spacy.blank("en")
+        nlp.add_pipe("entity_clusterer", config={"determiners": determiners})
+        doc = nlp(doc_of(nlp, [(text, label), (text, label)]))
+        assert [span.text for span in doc.spans["entities"]] == [expected] * 2
+        doc._.entities = make_default_entities()(doc)
+        assert [entity.text for entity in doc._.entities] == [expected]
+        assert [span.text for span in doc.ents] == [text] * 2
+
+
 def test_document_without_annotation_stays_as_it_is(nlp: Language) -> None:
     assert "entities" not in nlp("Ada Lane").spans
     assert "entities" in nlp("").spans

@@ -102,6 +102,28 @@ def test_debug_config(config_path):
     assert "spacy_docre.DocRelationModel.v1" in output
 
 
+@pytest.mark.parametrize("component", [EXTRACTOR, "transformer"])
+def test_debug_model(config_path, component):
+    output = run("debug", "model", config_path, component, "--print-step3")
+    assert "model looks good" in output
+
+
+def test_init_config(config_path, data, tmp_path):
+    """It leaves the transformer out. With what the error says to add, the config is trainable."""
+    made = tmp_path / "made.cfg"
+    run("init", "config", made, "--pipeline", f"transformer,{EXTRACTOR}")
+    train = ["train", made, "--paths.train", data, "--paths.dev", data, "--training.max_steps", "2"]
+    with pytest.raises(ValueError, match=r"\[components.transformer\] factory = \"transformer\""):
+        run(*train)
+    config = spacy.util.load_config(made)
+    config["nlp"]["pipeline"].insert(0, "transformer")
+    config["components"]["transformer"] = {"factory": "transformer"}
+    config.to_disk(made)
+    run("init", "fill-config", made, made)
+    encoder = spacy.util.load_config(config_path)["components"]["transformer"]["model"]["name"]
+    assert "REL_F" in run(*train, "--components.transformer.model.name", encoder)
+
+
 def test_assemble(config_path, trained_folder, tmp_path):
     config = spacy.util.load_config(config_path)
     for name in ("transformer", EXTRACTOR):

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# In the environment that is there: check style, types and the direction of imports, and run the tests.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+ruff check .
+ruff format --check .
+mypy spacy_docre
+lint-imports
+python -m pytest -n 2 --cov=spacy_docre --cov-report=term --durations=20 "$@"
