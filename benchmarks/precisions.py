@@ -14,6 +14,7 @@ from typing import Any, Dict, List
 import spacy
 import torch
 import typer
+from annotation import encoder_batches, run_encoder
 from common import machine
 from spacy.language import Language
 from wasabi import msg
@@ -22,6 +23,7 @@ from spacy_docre.data.corpus_files import read_spacy_docs
 
 PRECISIONS = ("float32", "bfloat16", "auto")
 OURS = ("transformer", "doc_relation_extractor")
+BARE = "bare encoder"
 
 
 def main(model: str, path: Path, limit: int = 60, threads: int = 2, repeats: int = 5) -> None:
@@ -41,14 +43,17 @@ def main(model: str, path: Path, limit: int = 60, threads: int = 2, repeats: int
     for repeat in range(repeats + 1):
         for precision in PRECISIONS:
             set_precision(nlp, precision)
-            found = measure(nlp, texts)
+            found = {**measure(nlp, texts), BARE: bare_seconds(nlp, texts, precision)}
             if repeat:
                 times[precision].append(found)
     medians = {
         precision: {part: statistics.median(run[part] for run in runs) for part in runs[0]}
         for precision, runs in times.items()
     }
-    whole = {precision: sum(parts.values()) for precision, parts in medians.items()}
+    whole = {
+        precision: sum(parts[name] for name in nlp.pipe_names)
+        for precision, parts in medians.items()
+    }
     rest = [name for name in nlp.pipe_names if name not in OURS]
     msg.text(f"{words} words, {threads} threads, median of {repeats}; {machine()}")
     msg.table(
@@ -59,10 +64,11 @@ def main(model: str, path: Path, limit: int = 60, threads: int = 2, repeats: int
                 f"{whole['float32'] / whole[precision]:.2f}",
                 *(f"{parts[name] / whole[precision]:.0%}" for name in OURS),
                 f"{sum(parts[name] for name in rest) / whole[precision]:.0%}",
+                f"{sum(parts[name] for name in OURS) / parts[BARE]:.2f}",
             )
             for precision, parts in medians.items()
         ],
-        header=("precision", "words / s", "x float32", *OURS, "other components"),
+        header=("precision", "words / s", "x float32", *OURS, "others", "ours x bare encoder"),
         divider=True,
     )
 
@@ -81,9 +87,22 @@ def measure(nlp: Language, texts: List[str]) -> Dict[str, float]:
     seconds = {}
     for name, component in nlp.pipeline:
         start = time.perf_counter()
-        docs = list(component.pipe(docs, batch_size=nlp.batch_size))  # type: ignore[attr-defined]
+        if hasattr(component, "pipe"):
+            docs = list(component.pipe(docs, batch_size=nlp.batch_size))
+        else:
+            docs = [component(doc) for doc in docs]
         seconds[name] = time.perf_counter() - start
     return seconds
+
+
+def bare_seconds(nlp: Language, texts: List[str], precision: str) -> float:
+    """The seconds that the encoder takes in the same precision, without its attention, on batches
+    of these texts."""
+    transformer: Any = nlp.get_pipe("transformer")
+    batches = encoder_batches(nlp, [nlp.make_doc(text) for text in texts])
+    start = time.perf_counter()
+    run_encoder(transformer.model.transformer, batches, precision)
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

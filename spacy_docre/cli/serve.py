@@ -1,6 +1,7 @@
 """`python -m spacy docre serve`: a pipeline behind a local page."""
 
 import socket
+import sys
 from typing import Annotated, List, Optional, Set
 
 from spacy.cli._util import Opt, import_code
@@ -55,6 +56,8 @@ def serve_cli(
     with exit_on_error(f"Cannot serve at {host}, port {port}", ". Name another: --port."):
         server = make_server(app, host, port)
     msg.good(f"http://{_in_address(host)}:{port}", "Stop with Ctrl+C.")
+    # What reads a pipe waits for the address.
+    sys.stdout.flush()
     server.run()
 
 

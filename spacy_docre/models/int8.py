@@ -22,11 +22,6 @@ class Int8Products(TorchFunctionMode):
     """A context for predictions, in which linear maps and the grouped bilinear product are taken in
     int8. Weights stay as they are, and what comes out is float32."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        # Queries, keys and values are maps of one input.
-        self._last: Optional[Tuple[Tensor, int, _Rounded]] = None
-
     def __torch_function__(
         self,
         func: Callable[..., Any],
@@ -35,24 +30,7 @@ class Int8Products(TorchFunctionMode):
         kwargs: Optional[Dict[str, Any]] = None,
     ) -> Any:
         """What torch calls instead of each of its functions."""
-        if func is nn.functional.linear:
-            return self._linear(*args, **(kwargs or {}))
-        if func is grouped_bilinear:
-            return _grouped_bilinear(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
-
-    def _linear(self, input: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
-        """`torch.nn.functional.linear`."""
-        if self._last is None or self._last[0] is not input or self._last[1] != input._version:
-            rounded = _round(input.float().flatten(0, -2), dim=1)
-            self._last = input, input._version, rounded
-        values, scales = self._last[2]
-        known = _int8_weight(weight, torch.t)
-        output = torch._int_mm(values, known.values).float()
-        output.mul_(scales).mul_(known.scales)
-        if bias is not None:
-            output.add_(bias)
-        return output.view(*input.shape[:-1], len(weight))
+        return _IN_INT8.get(func, func)(*args, **(kwargs or {}))
 
 
 class _Rounded(NamedTuple):
@@ -77,10 +55,13 @@ def _int8_weight(weight: Tensor, as_matrix: Callable[[Tensor], Tensor]) -> _Roun
     as_matrix (Callable[[Tensor], Tensor]): Gives it the shape (width in, width out).
     RETURNS (_Rounded): The weight, with scales of shape (1, width out).
     """
+    if weight.is_inference():
+        # Torch does not tell whether it has changed.
+        return _round(as_matrix(weight), dim=0)
     version, rounded = _weights.get(weight, (None, None))
     if version != weight._version:
-        version, rounded = weight._version, _round(as_matrix(weight.detach()), dim=0)
-        _weights[weight] = version, rounded
+        rounded = _round(as_matrix(weight.detach()), dim=0)
+        _weights[weight] = weight._version, rounded
     return cast(_Rounded, rounded)
 
 
@@ -88,6 +69,17 @@ def _round(matrix: Tensor, dim: int) -> _Rounded:
     """Round a matrix, with a scale for all that lies along a dimension."""
     scales = matrix.abs().amax(dim, keepdim=True).clamp_min_(_SMALLEST).div_(_LARGEST)
     return _Rounded((matrix / scales).round_().to(torch.int8).contiguous(), scales)
+
+
+def _linear(input: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
+    """`torch.nn.functional.linear`."""
+    known = _int8_weight(weight, torch.t)
+    values, scales = _round(input.float().flatten(0, -2), dim=1)
+    output = torch._int_mm(values, known.values).float()
+    output.mul_(scales).mul_(known.scales)
+    if bias is not None:
+        output.add_(bias)
+    return output.view(*input.shape[:-1], len(weight))
 
 
 def _grouped_bilinear(heads: Tensor, tails: Tensor, weight: Tensor) -> Tensor:
@@ -103,3 +95,9 @@ def _grouped_bilinear(heads: Tensor, tails: Tensor, weight: Tensor) -> Tensor:
         values = known.values[blocks.start * squared : blocks.stop * squared]
         output[rows] += torch._int_mm(outer.round_().to(torch.int8), values).float().mul_(scales)
     return output.mul_(known.scales)
+
+
+_IN_INT8: Dict[Callable[..., Any], Callable[..., Any]] = {
+    nn.functional.linear: _linear,
+    grouped_bilinear: _grouped_bilinear,
+}

@@ -73,9 +73,9 @@ class TransformerModel(StockTransformerModel):
         where it is loaded to be trained; a transformer that is stored has its own.
     mixed_precision (bool): Float16 autocast on CUDA devices, with a gradient scaler.
     grad_scaler_config (Dict[str, Any]): Settings of the gradient scaler.
-    precision (Precision): Precision of the matrix products: "float32", "bfloat16", or
-        "auto" for bfloat16 where the processor has it in hardware. On a GPU, scores in bfloat16
-        depend on the batch, by up to some hundredths.
+    precision (Precision): Precision of the matrix products: "float32", "bfloat16", or "auto" for
+        what the processor has in hardware: int8 in predictions, bfloat16 in training. On a GPU,
+        where "auto" is bfloat16, its scores depend on the batch, by up to some hundredths.
     frozen_embeddings (bool): Whether training leaves the word embeddings as they are. They
         are half of a small encoder's weights: steps are faster and need less memory.
     learn_rate_factor (float): Factor on the optimizer's learning rate for the transformer's

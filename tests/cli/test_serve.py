@@ -1,5 +1,6 @@
 """`python -m spacy docre serve`."""
 
+import os
 import re
 import socket
 import subprocess
@@ -32,7 +33,10 @@ def test_it_serves(host: str, trained_folder: Path) -> None:
         *("-p", str(port)),
         *("--host", host),
     ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    # As it is where nobody has set it.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, env=environment, text=True) as server:
         try:
             assert server.stdout
             # It says where it is once it can be asked.
