@@ -5,7 +5,7 @@ import os
 import re
 from collections import deque
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Deque, Dict, Iterable, Iterator, List, Optional, Sequence
@@ -31,11 +31,11 @@ class _ReadPart:
     """A part whose inputs are being read.
 
     names (Dict[str, int]): The names that they have asked for, and how often in all.
-    end (Place): How far they have been read.
+    places (List[Place]): The place of each.
     """
 
     names: Dict[str, int] = field(default_factory=dict)
-    end: Place = START
+    places: List[Place] = field(default_factory=list)
 
 
 class OutputFolder:
@@ -75,6 +75,8 @@ class OutputFolder:
         self._listing = Listing()
         # Those that are read and not written: a few, as engines read ahead.
         self._read: Deque[_ReadPart] = deque()
+        # The places of those that are tried again, likewise.
+        self._again: Deque[Place] = deque()
 
     def close(self) -> None:
         """Let other processes have the folder. Where nothing has been begun, it goes."""
@@ -145,19 +147,17 @@ class OutputFolder:
         settings (object): Further arguments of `read_inputs`.
         YIELDS (Sequence[Item]): The documents, and those that cannot be read.
         """
-        names = UniqueNames(_Names(self.manifest, self._read))
-        place = self.manifest.end
-        items = read_inputs(self._listing, vocab, start=place, names=names, **settings)  # type: ignore[arg-type]
+        names, start = UniqueNames(_Names(self.manifest, self._read)), self.manifest.end
+        items = read_inputs(self._listing, vocab, start=start, names=names, **settings)  # type: ignore[arg-type]
         while True:
-            part = _ReadPart(end=place)
+            part = _ReadPart()
             self._read.append(part)
             for batch in minibatch(islice(items, self.part_size), batch_size):
-                part.end = batch[-1].place
+                part.places += [item.place for item in batch]
                 yield batch
-            if part.end == place:
+            if not part.places:
                 self._read.remove(part)
                 return
-            place = part.end
 
     def failed_batches(
         self, vocab: Vocab, batch_size: int, **settings: object
@@ -167,9 +167,10 @@ class OutputFolder:
         YIELDS (Sequence[Item]): The documents, and those that cannot be read still.
         """
         items = read_inputs(self._listing, vocab, **settings)  # type: ignore[arg-type]
-        # All inputs have the names that they had.
-        failed = (item for item in items if self.manifest.has_failed(item.id))
-        yield from minibatch(islice(failed, self.counts.failures), batch_size)
+        failed = (item for item in items if self.manifest.has_failed(item.id, item.place))
+        for batch in minibatch(islice(failed, self.counts.failures), batch_size):
+            self._again += [item.place for item in batch]
+            yield batch
 
     def write(self, results: Iterable[Result]) -> Iterator[Result]:
         """Write documents, part by part.
@@ -198,6 +199,7 @@ class OutputFolder:
         for first in results:
             if isinstance(first, Failure):
                 # It begins no part.
+                self.manifest.fails_again(replace(first, place=self._again.popleft()))
                 yield first
             else:
                 yield from self._write_further_part(
@@ -209,13 +211,13 @@ class OutputFolder:
     def _write_part(self, number: int, results: Iterator[Result]) -> Iterator[Result]:
         part = self._new_part(number)
         with written_whole([part.file]) as written:
-            for result in self._fill(part, written[part.file], results):
+            for count, result in enumerate(self._fill(part, written[part.file], results)):
                 if isinstance(result, Failure):
-                    part.failures.append(result)
+                    part.failures.append(replace(result, place=self._read[0].places[count]))
                 yield result
             read = self._read[0]
-            part.end = read.end
-            self._refuse_changed(self.manifest.end, read.end)
+            part.end = read.places[-1]
+            self._refuse_changed(self.manifest.end, part.end)
         self.manifest.add(part, read.names)
         # Now the manifest knows the names.
         self._read.popleft()
@@ -223,11 +225,14 @@ class OutputFolder:
     def _write_further_part(self, results: Iterator[Result]) -> Iterator[Result]:
         part = self._new_part(self.counts.parts)
         part.end = self.manifest.end
-        mended: List[str] = []
+        mended: List[Place] = []
         with written_whole([part.file]) as written:
             for result in self._fill(part, written[part.file], results):
-                if not isinstance(result, Failure):
-                    mended.append(result[1].id)
+                place = self._again.popleft()
+                if isinstance(result, Failure):
+                    self.manifest.fails_again(replace(result, place=place))
+                else:
+                    mended.append(place)
                 yield result
             self._refuse_changed(START, Place(len(self._listing.files)))
         if mended:

@@ -31,8 +31,9 @@ CREATE TABLE IF NOT EXISTS inputs
 CREATE TABLE IF NOT EXISTS parts
     (number INTEGER PRIMARY KEY, file TEXT, bytes INTEGER, documents INTEGER, relations INTEGER,
     end_file INTEGER, end_items INTEGER);
-CREATE TABLE IF NOT EXISTS failures (part INTEGER, id TEXT, problem TEXT);
-CREATE INDEX IF NOT EXISTS failed ON failures (id);
+CREATE TABLE IF NOT EXISTS failures
+    (part INTEGER, file INTEGER, items INTEGER, id TEXT, problem TEXT);
+CREATE INDEX IF NOT EXISTS failed ON failures (file, items);
 CREATE TABLE IF NOT EXISTS names (name BLOB PRIMARY KEY, times INTEGER) WITHOUT ROWID;
 """
 # By name: earlier versions had one more.
@@ -134,14 +135,14 @@ class Manifest:
         return MadeFrom([InputFile(*row) for row in rows], srsly.json_loads(settings))
 
     def add(
-        self, part: PartRecord, names: Mapping[str, int] = {}, mended: Iterable[str] = ()
+        self, part: PartRecord, names: Mapping[str, int] = {}, mended: Iterable[Place] = ()
     ) -> None:
         """Record a part.
 
         part (PartRecord): The part.
         names (Mapping[str, int]): The names that its documents have asked for, and how often each
             has been asked for so far.
-        mended (Iterable[str]): The ids of its documents that had failed before.
+        mended (Iterable[Place]): The places of its documents that had failed before.
         """
         row = (
             part.number,
@@ -152,16 +153,15 @@ class Manifest:
             *part.end,
         )
         failures = [
-            (part.number, _text(failure.id), _text(failure.problem)) for failure in part.failures
+            (part.number, *failure.place, _text(failure.id), _text(failure.problem))
+            for failure in part.failures
         ]
         with self._transaction():
             self._database.execute(
                 f"INSERT INTO parts ({_PART_COLUMNS}) VALUES (?{6 * ', ?'})", row
             )
-            self._database.executemany(
-                "DELETE FROM failures WHERE id = ?", ((_text(id_),) for id_ in mended)
-            )
-            self._database.executemany("INSERT INTO failures VALUES (?, ?, ?)", failures)
+            self._database.executemany("DELETE FROM failures WHERE file = ? AND items = ?", mended)
+            self._database.executemany("INSERT INTO failures VALUES (?, ?, ?, ?, ?)", failures)
             self._database.executemany(
                 "INSERT OR REPLACE INTO names VALUES (?, ?)",
                 ((_key(name), times) for name, times in names.items()),
@@ -202,16 +202,30 @@ class Manifest:
 
     def failures(self) -> Iterator[Failure]:
         """YIELDS (Failure): The documents that are left out, in order."""
-        for row in self._database.execute("SELECT id, problem FROM failures ORDER BY rowid"):
-            yield Failure(*row)
+        query = "SELECT id, problem, file, items FROM failures ORDER BY file, items"
+        for id_, problem, *place in self._database.execute(query):
+            yield Failure(id_, problem, Place(*place))
 
-    def has_failed(self, id_: str) -> bool:
+    def has_failed(self, id_: str, place: Place) -> bool:
         """Tell the documents that are left out.
 
-        id_ (str): The id of a document.
+        id_ (str): The id of a document. Where a file can be read that could not, other documents
+            are in its place, and those after it may have other ids.
+        place (Place): Its place.
         RETURNS (bool): Whether it is one of them.
         """
-        return self._value("SELECT 1 FROM failures WHERE id = ?", _text(id_)) is not None
+        query = "SELECT 1 FROM failures WHERE file = ? AND items = ? AND id = ?"
+        return self._value(query, *place, _text(id_)) is not None
+
+    def fails_again(self, failure: Failure) -> None:
+        """Record why a document that is left out has failed this time.
+
+        failure (Failure): The document, with its place.
+        """
+        self._database.execute(
+            "UPDATE failures SET problem = ? WHERE file = ? AND items = ?",
+            (_text(failure.problem), *failure.place),
+        )
 
     def times(self, name: str) -> Optional[int]:
         """How often documents of the parts have asked for a name.

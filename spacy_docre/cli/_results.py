@@ -37,17 +37,19 @@ def with_progress(results: "Iterable[Result]", start: int = 0) -> "Iterator[Resu
     )
 
 
-def report(result: "Result", table: bool = False) -> None:
+def report(result: "Result", table: bool = False, *, with_failures: bool = True) -> None:
     """Tell of a document that is left out; of another, its relations if they are asked for.
 
     result (Result): What has become of it.
     table (bool): Whether they are.
+    with_failures (bool): Whether to tell of one that is left out.
     """
     from ..annotate.inputs import Failure
 
     with tqdm.external_write_mode():
         if isinstance(result, Failure):
-            msg.warn(f"Left out: {result.id}", result.problem)
+            if with_failures:
+                msg.warn(f"Left out: {result.id}", result.problem)
         elif table:
             doc, source = result
             _print_table(doc, source.id)

@@ -2,7 +2,7 @@
 
 import os
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -70,8 +70,8 @@ _Retry = Annotated[
     bool,
     Opt(
         "--retry",
-        help="Folder: try documents again that have failed, as where memory or a package was "
-        "missing. What works now goes to further parts",
+        help="Folder: try failed documents again, for example after you freed memory. What works "
+        "now goes to further parts",
     ),
 ]
 _Processes = Annotated[int, Opt("--n-process", "-n", min=1, help="Number of processes")]
@@ -307,7 +307,11 @@ def _annotate_to_folder(path: Path, suffix: str, part_size: int, run: _Run) -> i
             batches = read(nlp.vocab, run.batch_size, **run.reading)
             results = write(run.engine(nlp, batches))
             for result in with_progress(results, folder.counts.documents):
-                report(result, run.table)
+                report(result, run.table, with_failures=not retry)
+        if retry:
+            # Also files that could not be read, whose documents nobody knows.
+            for failure in folder.manifest.failures():
+                report(failure)
         counts = folder.counts
     msg.good(
         f"{path}: {counts.documents} documents, {counts.relations} relations in {counts.parts} "
@@ -329,7 +333,7 @@ def _look_at(folder: "OutputFolder", run: _Run) -> "MadeFrom":
         "--part-size": folder.part_size,
         "--threshold": run.threshold,
         "--code": None if run.code is None else file_digest(run.code),
-        "what cannot be read": [asdict(failure) for failure in run.listing.failures],
+        "what cannot be read": [f"{each.id}: {each.problem}" for each in run.listing.failures],
         **run.reading,
     }
     return MadeFrom(look_at_inputs(run.listing.files, folder.made_from), settings)

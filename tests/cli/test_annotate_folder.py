@@ -12,6 +12,7 @@ from typing import Any, List
 import pandas
 import pytest
 import spacy
+import srsly
 from spacy.cli._util import app
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -19,7 +20,7 @@ from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
 from spacy_docre.annotate import batch
-from spacy_docre.annotate.inputs import InputDocument
+from spacy_docre.annotate.inputs import InputDocument, tables
 
 TEXT = "Ada Lane was born in Oslo ."
 
@@ -160,6 +161,39 @@ def test_documents_that_have_failed_are_tried_again(
         assert "out: 5 documents" in output_of(result) and "in 2 parts" in output_of(result)
     ids = [json.loads(line)["id"] for file in Path("out").glob("*.jsonl") for line in file.open()]
     assert sorted(ids) == [f"d{number}" for number in range(5)]
+
+
+def test_a_retry_where_a_file_can_be_read_again(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its documents have names that those of later files had: none of them is taken for another,
+    and what is left out still is told."""
+    pandas.DataFrame({"id": ["d0", "d1"], "text": ["Of a table."] * 2}).to_parquet("a.parquet")
+    records = [{"id": f"d{number}", "text": f"Of line {number}."} for number in range(3)]
+    srsly.write_jsonl("b.jsonl", records)
+    arguments = [model, "a.parquet", "b.jsonl", "-o", "out"]
+    made = batch._make_doc
+
+    def fail(nlp: Language, item: InputDocument) -> Doc:
+        if item.id == "d1":
+            raise MemoryError("no memory left")
+        return made(nlp, item)
+
+    def no_table(package: str) -> None:
+        raise MemoryError("no memory left")
+
+    with monkeypatch.context() as context:
+        context.setattr(batch, "_make_doc", fail)
+        context.setattr(tables, "import_extra", no_table)
+        assert "2 documents were left out" in run(*arguments).output
+    result = run(*arguments, "--retry")
+    assert result.exit_code == 1 and "Left out: a.parquet" in result.output
+    found = [record for file in Path("out").glob("*.jsonl") for record in srsly.read_jsonl(file)]
+    texts = {record["id"]: record["text"] for record in found}
+    assert len(found) == len(texts)
+    assert texts.items() <= {f"d{number}": f"Of line {number}." for number in range(3)}.items()
+    left_out = result.output.count("Left out: ")
+    assert f"{left_out} documents were left out" in result.output and len(texts) + left_out == 4
 
 
 @pytest.mark.parametrize("options", [["-o", "out.jsonl"], ["-o", "out", "--force"]])

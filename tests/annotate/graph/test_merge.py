@@ -27,7 +27,10 @@ def record(id_: str, entities: Sequence[Entity], relations: Sequence[Relation] =
         "id": id_,
         "text": "What it says.",
         "entities": [
-            {"id": n, "text": text, "label": label, "kb_id": kb_id, "mentions": []}
+            {
+                **{"id": n, "text": text, "label": label, "kb_id": kb_id},
+                "mentions": [{"start": 0, "end": 4, "text": "What"}],
+            }
             for n, (text, label, kb_id) in enumerate(entities)
         ],
         "relations": [
