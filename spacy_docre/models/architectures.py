@@ -133,8 +133,7 @@ def make_doc_relation_model(
     block_size (int): Width of a block of the bilinear product (eq. 6); divides `width`.
     pair_width (int): Width of the pair features g and r (eq. 6 and 7).
     dropout (float): Dropout on z_s, z_o and r.
-    precision (Precision): Of eq. 5 to 7: "float32", "bfloat16", or "auto" for what the processor
-        multiplies in hardware: int8 in predictions, bfloat16 in training.
+    precision (Precision): Of eq. 5 to 7; "auto" is as in `spacy_docre.TransformerModel.v1`.
     stored_precision (StoredPrecision): Of the weights on disk; "float16" is compressed, too.
     mention_pooling (MentionPooling): What stands for a mention: the "mean" of its pieces, or the
         "first", which is the marker where the transformer has `mention_markers`.

@@ -59,7 +59,7 @@ def make_gain(
     pair_width (int): Width of the layer before the logits.
     layers (int): Number of graph convolutions.
     dropout (float): Dropout on nodes and on the layer before the logits.
-    precision (Precision): Of all but the logits, as in `spacy_docre.DocRelationModel.v1`.
+    precision (Precision): Of all but the logits, as in `spacy_docre.TransformerModel.v1`.
     stored_precision (StoredPrecision): Of the weights on disk; "float16" is compressed, too.
     max_pairs (int): A document with more pairs of entities is an error, of this document alone.
     passages (Optional[Passages]): How long documents are cut at prediction; None: not at all.

@@ -56,7 +56,7 @@ def make_sire(
     layers (int): Number of graph convolutions.
     dropout (float): Dropout on nodes, on pairs and on the layer before the logits.
     precision (Precision): Of all but the attention on sentences and the logits, as in
-        `spacy_docre.DocRelationModel.v1`.
+        `spacy_docre.TransformerModel.v1`.
     stored_precision (StoredPrecision): Of the weights on disk; "float16" is compressed, too.
     max_pairs (int): A document with more pairs of entities is an error, of this document alone.
     passages (Optional[Passages]): How long documents are cut at prediction; None: not at all.

@@ -23,20 +23,21 @@ Relation = Tuple[int, int, str, float]
 
 def record(id_: str, entities: Sequence[Entity], relations: Sequence[Relation] = ()) -> Record:
     """A document as docre annotate writes it."""
+    says = f"{id_} says"
     return {
         "id": id_,
-        "text": "What it says.",
+        "text": f"{says} it.",
         "entities": [
             {
                 **{"id": n, "text": text, "label": label, "kb_id": kb_id},
-                "mentions": [{"start": 0, "end": 4, "text": "What"}],
+                "mentions": [{"start": 0, "end": len(id_), "text": id_}],
             }
             for n, (text, label, kb_id) in enumerate(entities)
         ],
         "relations": [
             {
                 **{"head": head, "tail": tail, "label": label, "name": f"the {label}"},
-                **{"score": score, "evidence": [{"start": 0, "end": 9, "text": f"{id_} says"}]},
+                **{"score": score, "evidence": [{"start": 0, "end": len(says), "text": says}]},
             }
             for head, tail, label, score in relations
         ],
