@@ -5,7 +5,7 @@ largest value. Integers add up without rounding, so that what becomes of a row d
 the rows beside it.
 """
 
-from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple, cast
+from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional, Sequence, Tuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -58,11 +58,22 @@ def _int8_weight(weight: Tensor, as_matrix: Callable[[Tensor], Tensor]) -> _Roun
     if weight.is_inference():
         # Torch does not tell whether it has changed.
         return _round(as_matrix(weight), dim=0)
-    version, rounded = _weights.get(weight, (None, None))
-    if version != weight._version:
+    # `weight.data = ...` changes the second alone.
+    state = weight._version, weight.data_ptr()
+    known_state, rounded = _weights.get(weight, (None, None))
+    if known_state != state:
         rounded = _round(as_matrix(weight.detach()), dim=0)
-        _weights[weight] = weight._version, rounded
+        _weights[weight] = state, rounded
     return cast(_Rounded, rounded)
+
+
+def forget(weights: Iterable[Tensor]) -> None:
+    """Round weights again when they are used next.
+
+    weights (Iterable[Tensor]): Weights that have changed, unnoticed by torch.
+    """
+    for weight in weights:
+        _weights.pop(weight, None)
 
 
 def _round(matrix: Tensor, dim: int) -> _Rounded:
@@ -73,8 +84,11 @@ def _round(matrix: Tensor, dim: int) -> _Rounded:
 
 def _linear(input: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
     """`torch.nn.functional.linear`."""
+    if weight.dim() != 2 or torch.is_grad_enabled():
+        # Weights of one output, and what somebody wants the gradient of.
+        return nn.functional.linear(input, weight, bias)
     known = _int8_weight(weight, torch.t)
-    values, scales = _round(input.float().flatten(0, -2), dim=1)
+    values, scales = _round(input.float().reshape(-1, weight.shape[1]), dim=1)
     output = torch._int_mm(values, known.values).float()
     output.mul_(scales).mul_(known.scales)
     if bias is not None:

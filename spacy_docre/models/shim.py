@@ -12,12 +12,12 @@ from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import ArgsKwargs, Optimizer, PyTorchShim, get_torch_default_device
 from torch import Tensor, nn
-from torch.autograd.graph import increment_version
 from transformers.modeling_utils import PreTrainedModel, no_init_weights
 from transformers.utils.generic import ModelOutput
 
 from .attention import add_attention_hooks, run_with_attention
 from .encoder_files import made_of_data, read_stored, safe_files
+from .int8 import forget
 from .learn_rates import scale_learn_rate
 from .precision import Precision, autocast
 from .serialization import (
@@ -101,7 +101,7 @@ class ThreadSafeShim(PyTorchShim):
         """
         super().finish_update(optimizer)
         # thinc's optimizers write where weights are stored, and torch does not notice.
-        increment_version(tuple(self._model.parameters()))
+        forget(self._model.parameters())
 
 
 class TransformerShim(ThreadSafeShim, HFShim):

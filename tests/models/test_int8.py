@@ -111,16 +111,29 @@ def test_rows_that_have_no_scale() -> None:
 
 
 @native
-@pytest.mark.parametrize("change", ["in place", "anew"])
+@pytest.mark.parametrize("change", ["in place", "anew", "data"])
 def test_weights_that_have_changed_are_rounded_again(change: str) -> None:
     layer, inputs = nn.Linear(8, 3), random_numbers(4, 8)
     with torch.no_grad(), Int8Products():
         before = layer(inputs)
         if change == "in place":
             layer.weight.mul_(2)
-        else:
+        elif change == "anew":
             layer.weight = nn.Parameter(layer.weight * 2)
+        else:
+            layer.weight.data = layer.weight.data * 2
         assert torch.allclose(layer(inputs) - layer.bias, 2 * (before - layer.bias), atol=1e-5)
+
+
+@native
+def test_one_row_alone_and_gradients() -> None:
+    layer, inputs = nn.Linear(8, 3), random_numbers(8)
+    with torch.no_grad(), Int8Products():
+        alone, in_batch = layer(inputs), layer(inputs.unsqueeze(0))
+        assert torch.equal(alone, in_batch[0])
+        with torch.enable_grad():
+            layer(inputs).sum().backward()
+    assert torch.allclose(layer.weight.grad, inputs.expand(3, 8))
 
 
 @native

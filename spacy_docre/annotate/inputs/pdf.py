@@ -17,7 +17,7 @@ _CONTENT_TIMES, _CONTENT_LEAST = 16, 2**10
 _MOST_CHARACTERS = 2**18
 # Boxes of one page whose distances are all compared, which is some 100 bytes a pair.
 _MOST_BOXES = 2000
-_STREAM = re.compile(rb"(?<!end)stream\r?\n")
+_STREAM = re.compile(rb"(?<!end)stream[ \t]*\r?\n")
 # How often a stream may be packed within itself.
 _LEVELS = 3
 _PART = 2**16
