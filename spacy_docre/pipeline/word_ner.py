@@ -9,7 +9,7 @@ from spacy.pipeline.ner import DEFAULT_NER_MODEL
 from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples
 from spacy_transformers.data_classes import TransformerData
-from thinc.api import Model, NumpyOps, Optimizer, get_array_module, to_numpy
+from thinc.api import Model, Optimizer, get_array_module, to_numpy
 from thinc.types import Ragged
 
 from ..entity_sources import copy_words
@@ -42,10 +42,6 @@ def make_word_ner(
 
     nlp (Language): The pipeline.
     """
-    for node in model.walk():
-        if type(node.ops) is NumpyOps:
-            # numpy's BLAS is faster than thinc's own: the component takes half of the time.
-            node.ops = NumpyOps(use_blis=False)
     return WordEntityRecognizer(
         nlp.vocab,
         model,
