@@ -2,6 +2,7 @@
 (`result.json`) or from what `docre annotate` has written."""
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Dict, FrozenSet, Iterable, List, Mapping, Optional, Set
@@ -182,6 +183,12 @@ def read_annotated_answers(path: Path, gold: Mapping[str, Doc], *, lang: str = "
         raise ValueError(
             f"None of the {len(found)} documents of {path} is in GOLD: they are found by their "
             "title or id. Annotate the documents of GOLD, or evaluate the pipeline itself."
+        )
+    if missing := [title for title in gold if title not in found]:
+        warnings.warn(
+            f"{len(missing)} documents of GOLD are not in {path}; their triples count as missed: "
+            f"{', '.join(missing)}",
+            stacklevel=2,
         )
     return answers
 
