@@ -1,5 +1,5 @@
 """For MkDocs: the parts of the site that are made from the package: commands, schemas, and what is
-registered under a name."""
+registered under a name; and from notebooks, as they are stored."""
 
 import json
 import re
@@ -10,6 +10,8 @@ from typing import Any, Dict, Iterator, List, Type
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from nbconvert import MarkdownExporter
+from nbconvert.filters import strip_ansi
 from pydantic import BaseModel
 from typer.cli import get_docs_for_click
 from typer.main import get_command
@@ -25,6 +27,9 @@ _REGISTERED = re.compile(r"^::: registered (\S+) (\S+)$", re.MULTILINE)
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made, and the picture."""
     made = {"reference/commands.md": command_page(), "reference/schemas.md": schema_page()}
+    for notebook in files:
+        if notebook.src_uri.endswith(".ipynb"):
+            made[notebook.src_uri.removesuffix("ipynb") + "md"] = notebook_page(notebook)
     for path, content in made.items():
         files.append(File.generated(config, path, content=content))
     picture = str(ROOT / "assets" / "page.png")
@@ -61,6 +66,18 @@ def _reference(entry: EntryPoint) -> str:
     # Of a class, how it is made.
     options = f"{{heading: {name}, toc_label: {name}, heading_level: 3, members: false}}"
     return f"::: {path}\n    options: {options}"
+
+
+def notebook_page(notebook: File) -> str:
+    """Convert a notebook, without executing it: its outputs are stored.
+
+    notebook (File): The notebook. The site has it, too.
+    RETURNS (str): The page.
+    """
+    markdown, _ = MarkdownExporter().from_filename(notebook.abs_src_path)
+    # Notebooks lead to notebooks, pages to pages.
+    markdown = strip_ansi(markdown).replace(".ipynb)", ".md)")
+    return f"{markdown}\n\n[This page as a notebook]({notebook.name}.ipynb)\n"
 
 
 def command_page() -> str:

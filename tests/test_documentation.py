@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import io
+import os
 import re
 import shlex
 import subprocess
@@ -31,6 +32,7 @@ from spacy_docre.cli import app
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+NOTEBOOKS = sorted((ROOT / "docs").rglob("*.ipynb"))
 NOT_RUN = re.compile(r"<!-- not run: \S.*-->")
 NUMBER = re.compile(r"\d+\.\d+")
 # The folders of the repository: what is inside them is there, or is made by a command.
@@ -109,6 +111,28 @@ def test_python_runs_and_prints_what_is_shown(
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             exec(code, namespace)
         assert_same(printed.getvalue().splitlines(), block.output.splitlines())
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+def test_notebooks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the folder that Jupyter starts in. They write to a temporary folder."""
+    nbformat = pytest.importorskip("nbformat", reason="pip install '.[docs]'")
+    nbclient = pytest.importorskip("nbclient", reason="pip install '.[docs]'")
+    pytest.importorskip("ipykernel", reason="pip install '.[docs]'")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    # `python` in a cell is this Python, and spacy_docre in it is this one.
+    programs = str(Path(sys.executable).parent)
+    monkeypatch.setenv("PATH", programs, prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        # A line beginning with ! fails in silence, and so do all commands but the last without -e.
+        shell = cell.cell_type == "code" and re.search(r"^(!|%%bash(?! -e$))", cell.source, re.M)
+        assert not shell, cell.source
+    before = set(path.parent.iterdir())
+    folder = {"metadata": {"path": str(path.parent)}}
+    nbclient.NotebookClient(notebook, timeout=300, resources=folder).execute()
+    assert set(path.parent.iterdir()) == before
 
 
 def assert_same(found: List[str], shown: List[str]) -> None:
