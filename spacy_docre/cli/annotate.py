@@ -121,10 +121,9 @@ def annotate_cli(
     """
     Annotate documents with a trained pipeline.
 
-    Files are written whole or not at all. A folder has parts, each whole or not there: a run that
-    has ended in whatever way is gone on with when it is started again. Hidden files of folders are
-    left aside. A document that cannot be read, annotated or written is reported and left out; the
-    exit status is then 1.
+    Files are written whole or not at all. A folder gets part after part: an interrupted run
+    continues when you start it again. Hidden files of folders are left aside. A document that
+    cannot be read, annotated or written is reported and left out; the exit status is then 1.
     """
     outputs = list(map(Path, names))
     folder = _folder_among(names)
