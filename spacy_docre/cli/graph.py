@@ -23,8 +23,9 @@ _Outputs = Annotated[
     List[Path],
     Opt(
         *("--output", "-o"),
-        help="File to write, whose ending names its format: .ttl, .nt, .jsonld, .graphml, .cypher "
-        "or .csv; without an ending, a folder that neo4j-admin imports. May be repeated",
+        help="File to write, whose ending names its format: .ttl, .nt, .jsonld, .graphml, "
+        ".cypher, .csv or .html; without an ending, a folder that neo4j-admin imports. May be "
+        "repeated",
     ),
 ]
 _Report = Annotated[

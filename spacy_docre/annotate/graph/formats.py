@@ -20,6 +20,7 @@ from ..dates import DATE_LABELS
 from ..outputs import spreadsheet_cell, xml_text
 from ..rdf import RdfFile, RdfGraph, own_iri, wikidata_iri
 from .merge import MergedEntity, MergedGraph, MergedRelation
+from .page import write_page
 
 # What rdflib is given at a time.
 _PART = 500
@@ -296,6 +297,7 @@ FORMATS: Dict[str, GraphFormat] = {
     ".graphml": GraphFormat(write_graphml),
     ".cypher": GraphFormat(write_cypher),
     ".csv": GraphFormat(write_csv),
+    ".html": GraphFormat(write_page),
     "": GraphFormat(write_neo4j),
 }
 
