@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Deque, Dict, Iterable, Iterator, List, Optional, Sequence
+from typing import Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from spacy.util import minibatch
 from spacy.vocab import Vocab
@@ -23,6 +23,8 @@ from .outputs import choose_output
 
 # Hidden, so that what reads all files of a folder does not take it for documents.
 MANIFEST = ".manifest.sqlite"
+# What has become of a document, and its place.
+_Placed = Tuple[Place, Result]
 _PART = re.compile(r"part-[0-9]+\.\w+")
 
 
@@ -31,11 +33,11 @@ class _ReadPart:
     """A part whose inputs are being read.
 
     names (Dict[str, int]): The names that they have asked for, and how often in all.
-    places (List[Place]): The place of each.
+    end (Place): How far they have been read.
     """
 
     names: Dict[str, int] = field(default_factory=dict)
-    places: List[Place] = field(default_factory=list)
+    end: Place = START
 
 
 class OutputFolder:
@@ -75,8 +77,8 @@ class OutputFolder:
         self._listing = Listing()
         # Those that are read and not written: a few, as engines read ahead.
         self._read: Deque[_ReadPart] = deque()
-        # The places of those that are tried again, likewise.
-        self._again: Deque[Place] = deque()
+        # The places of their documents, or of those that are tried again.
+        self._places: Deque[Place] = deque()
 
     def close(self) -> None:
         """Let other processes have the folder. Where nothing has been begun, it goes."""
@@ -147,17 +149,20 @@ class OutputFolder:
         settings (object): Further arguments of `read_inputs`.
         YIELDS (Sequence[Item]): The documents, and those that cannot be read.
         """
-        names, start = UniqueNames(_Names(self.manifest, self._read)), self.manifest.end
-        items = read_inputs(self._listing, vocab, start=start, names=names, **settings)  # type: ignore[arg-type]
+        names = UniqueNames(_Names(self.manifest, self._read))
+        place = self.manifest.end
+        items = read_inputs(self._listing, vocab, start=place, names=names, **settings)  # type: ignore[arg-type]
         while True:
-            part = _ReadPart()
+            part = _ReadPart(end=place)
             self._read.append(part)
             for batch in minibatch(islice(items, self.part_size), batch_size):
-                part.places += [item.place for item in batch]
+                self._places += [item.place for item in batch]
+                part.end = batch[-1].place
                 yield batch
-            if not part.places:
+            if part.end == place:
                 self._read.remove(part)
                 return
+            place = part.end
 
     def failed_batches(
         self, vocab: Vocab, batch_size: int, **settings: object
@@ -169,7 +174,7 @@ class OutputFolder:
         items = read_inputs(self._listing, vocab, **settings)  # type: ignore[arg-type]
         failed = (item for item in items if self.manifest.has_failed(item.id, item.place))
         for batch in minibatch(islice(failed, self.counts.failures), batch_size):
-            self._again += [item.place for item in batch]
+            self._places += [item.place for item in batch]
             yield batch
 
     def write(self, results: Iterable[Result]) -> Iterator[Result]:
@@ -180,10 +185,10 @@ class OutputFolder:
         RAISES (OSError): If a part cannot be written.
         RAISES (ValueError): If an input has changed since the run has begun.
         """
-        results = iter(results)
+        placed = self._with_places(results)
         number = self.counts.parts
-        for first in results:
-            yield from self._write_part(number, chain([first], islice(results, self.part_size - 1)))
+        for first in placed:
+            yield from self._write_part(number, chain([first], islice(placed, self.part_size - 1)))
             number += 1
         self.manifest.finish()
 
@@ -195,42 +200,47 @@ class OutputFolder:
         """
         was_complete = self.is_complete
         self.manifest.reopen()
-        results = iter(results)
-        for first in results:
+        placed = self._with_places(results)
+        for place, first in placed:
             if isinstance(first, Failure):
                 # It begins no part.
-                self.manifest.fails_again(replace(first, place=self._again.popleft()))
+                self.manifest.fails_again(first)
                 yield first
             else:
                 yield from self._write_further_part(
-                    chain([first], islice(results, self.part_size - 1))
+                    chain([(place, first)], islice(placed, self.part_size - 1))
                 )
         if was_complete:
             self.manifest.finish()
 
-    def _write_part(self, number: int, results: Iterator[Result]) -> Iterator[Result]:
+    def _with_places(self, results: Iterable[Result]) -> Iterator[_Placed]:
+        """Results come in the order in which documents are read."""
+        for result in results:
+            place = self._places.popleft()
+            yield place, replace(result, place=place) if isinstance(result, Failure) else result
+
+    def _write_part(self, number: int, placed: Iterator[_Placed]) -> Iterator[Result]:
         part = self._new_part(number)
         with written_whole([part.file]) as written:
-            for count, result in enumerate(self._fill(part, written[part.file], results)):
+            for _, result in self._fill(part, written[part.file], placed):
                 if isinstance(result, Failure):
-                    part.failures.append(replace(result, place=self._read[0].places[count]))
+                    part.failures.append(result)
                 yield result
             read = self._read[0]
-            part.end = read.places[-1]
-            self._refuse_changed(self.manifest.end, part.end)
+            part.end = read.end
+            self._refuse_changed(self.manifest.end, read.end)
         self.manifest.add(part, read.names)
         # Now the manifest knows the names.
         self._read.popleft()
 
-    def _write_further_part(self, results: Iterator[Result]) -> Iterator[Result]:
+    def _write_further_part(self, placed: Iterator[_Placed]) -> Iterator[Result]:
         part = self._new_part(self.counts.parts)
         part.end = self.manifest.end
         mended: List[Place] = []
         with written_whole([part.file]) as written:
-            for result in self._fill(part, written[part.file], results):
-                place = self._again.popleft()
+            for place, result in self._fill(part, written[part.file], placed):
                 if isinstance(result, Failure):
-                    self.manifest.fails_again(replace(result, place=place))
+                    self.manifest.fails_again(result)
                 else:
                     mended.append(place)
                 yield result
@@ -244,18 +254,18 @@ class OutputFolder:
         file = self.path / f"part-{number:06}{self.suffix}"
         return PartRecord(number, file, 0, 0, [], START)
 
-    def _fill(self, part: PartRecord, file: Path, results: Iterator[Result]) -> Iterator[Result]:
+    def _fill(self, part: PartRecord, file: Path, placed: Iterator[_Placed]) -> Iterator[_Placed]:
         """Write documents, and count them."""
         with closing(choose_output(part.file)(file)) as output:
-            for result in results:
+            for place, result in placed:
                 if not isinstance(result, Failure):
                     doc, source = result
                     if problem := output.try_to_write(doc, source):
-                        result = Failure(source.id, problem)
+                        result = Failure(source.id, problem, place)
                     else:
                         part.documents += 1
                         part.relations += len(get_triples(doc))
-                yield result
+                yield place, result
 
     def _refuse_changed(self, start: Place, end: Place) -> None:
         """Where the inputs of a part have changed, nobody knows what is in it."""

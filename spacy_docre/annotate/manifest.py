@@ -36,8 +36,6 @@ CREATE TABLE IF NOT EXISTS failures
 CREATE INDEX IF NOT EXISTS failed ON failures (file, items);
 CREATE TABLE IF NOT EXISTS names (name BLOB PRIMARY KEY, times INTEGER) WITHOUT ROWID;
 """
-# By name: earlier versions had one more.
-_PART_COLUMNS = "number, file, bytes, documents, relations, end_file, end_items"
 _COMPLETE = "complete"
 _MADE_FROM = "made from"
 
@@ -157,9 +155,7 @@ class Manifest:
             for failure in part.failures
         ]
         with self._transaction():
-            self._database.execute(
-                f"INSERT INTO parts ({_PART_COLUMNS}) VALUES (?{6 * ', ?'})", row
-            )
+            self._database.execute("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             self._database.executemany("DELETE FROM failures WHERE file = ? AND items = ?", mended)
             self._database.executemany("INSERT INTO failures VALUES (?, ?, ?, ?, ?)", failures)
             self._database.executemany(
