@@ -1,7 +1,7 @@
 """Logits to triples: where the threshold is applied."""
 
 from bisect import bisect_right
-from typing import List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 import numpy
 from thinc.api import NumpyOps, to_numpy
@@ -51,8 +51,10 @@ def decode(
         for row, column in zip(*chosen.nonzero(), strict=True):
             head, tail = int(pairs.heads[start + row]), int(pairs.tails[start + row])
             unordered = int(pairs.unordered[start + row])
-            attended = _attended(kept[unordered], shares[unordered]) if sentences else []
-            evidence = _holding_both(attended, entity_sentences[head], entity_sentences[tail])
+            attention = dict(zip(kept[unordered].tolist(), shares[unordered].tolist(), strict=True))
+            evidence = _choose_evidence(
+                attention if sentences else {}, entity_sentences[head], entity_sentences[tail]
+            )
             triples.append(
                 Triple(
                     head=head,
@@ -74,13 +76,6 @@ def _among_best(margins: numpy.ndarray, top_k: int) -> numpy.ndarray:
     return best
 
 
-def _attended(kept: numpy.ndarray, shares: numpy.ndarray) -> List[int]:
-    """The sentence on which most of a pair's attention falls, and others on which enough
-    does, most first; none for a pair without attention."""
-    enough = min(EVIDENCE_SHARE, shares[0])
-    return [int(index) for index, share in zip(kept, shares, strict=True) if share >= enough > 0]
-
-
 def _entity_sentences(document: EntityDoc, sentences: Sequence[Tuple[int, int]]) -> List[Set[int]]:
     """The sentences in which each entity is mentioned."""
     starts = [start for start, _ in sentences]
@@ -90,14 +85,24 @@ def _entity_sentences(document: EntityDoc, sentences: Sequence[Tuple[int, int]])
     ]
 
 
-def _holding_both(attended: List[int], head: Set[int], tail: Set[int]) -> List[int]:
-    """The sentences that are attended to, and where these do not mention head or tail the nearest
-    that does: no reader can see a relation without the two."""
-    evidence = list(attended)
+def _choose_evidence(attention: Dict[int, float], head: Set[int], tail: Set[int]) -> List[int]:
+    """Choose the evidence of a pair: the sentence with most of the attention, others with enough of
+    it, and a sentence for the head or the tail where these do not mention it. No reader can see a
+    relation without the two.
+
+    attention (Dict[int, float]): The share of attention of sentences, the largest share first.
+    head (Set[int]): The sentences that mention the head.
+    tail (Set[int]): The sentences that mention the tail.
+    RETURNS (List[int]): The sentences. For head or tail, the one with most of the attention, then
+        the nearest, is chosen.
+    """
+    enough = min(EVIDENCE_SHARE, max(attention.values(), default=0))
+    evidence = [sentence for sentence, share in attention.items() if share >= enough > 0]
     for entity, other in ((head, tail), (tail, head)):
         if entity and entity.isdisjoint(evidence):
             near = evidence or other or entity
-            evidence.append(min(entity, key=lambda one: min(abs(one - two) for two in near)))
+            distances = {one: min(abs(one - two) for two in near) for one in entity}
+            evidence.append(max(entity, key=lambda one: (attention.get(one, 0), -distances[one])))
     return evidence
 
 

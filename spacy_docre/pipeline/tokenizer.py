@@ -11,7 +11,7 @@ _RANGE = r"(?<=\w)[‒–—−](?=\d)"
 
 
 def make_tokenizer() -> Callable[[Language], Tokenizer]:
-    """`spacy_docre.Tokenizer.v1`: spaCy's tokenizer, which also divides ranges of numbers and dates.
+    """`spacy_docre.Tokenizer.v1`: spaCy's tokenizer. It also divides ranges of numbers and dates.
 
     spaCy's own tokenizer leaves "1867–1934" one token, so no component can find the date of birth
     and the date of death in it.

@@ -168,19 +168,25 @@ class TestEvidence:
         assert added
 
     @pytest.mark.parametrize(
-        "attended, head, tail, expected",
+        "attention, head, tail, expected",
         [
-            ([4], {4}, {4}, [4]),
-            ([4], {1, 3, 9}, {4}, [4, 3]),
-            ([2, 7], {5}, {9, 1}, [2, 7, 5, 1]),
-            ([0], {3}, {3}, [0, 3]),
-            ([], {1, 8}, {5, 9}, [8, 9]),
-            ([], {6, 2}, {2}, [2]),
-            ([], set(), {2}, [2]),
+            ({4: 0.9, 1: 0.1}, {4}, {4}, [4]),
+            ({1: 0.6, 2: 0.3, 3: 0.1}, {1}, {2}, [1, 2]),
+            ({1: 0.2, 2: 0.1, 3: 0.1}, {1}, {1}, [1]),
+            # The nearest, where no attention is on those that mention it.
+            ({4: 0.9, 0: 0.1}, {1, 3, 9}, {4}, [4, 3]),
+            ({2: 0.5, 7: 0.5}, {5}, {9, 1}, [2, 7, 5, 1]),
+            ({0: 1.0}, {3}, {3}, [0, 3]),
+            ({4: 0.0, 5: 0.0}, {1, 8}, {5, 9}, [8, 9]),
+            ({}, {6, 2}, {2}, [2]),
+            ({}, set(), {2}, [2]),
+            # The one that is attended to, though another is nearer.
+            ({4: 0.9, 9: 0.1, 1: 0.0}, {1, 3, 9}, {4}, [4, 9]),
+            ({4: 0.8, 1: 0.2}, {4}, {1, 5}, [4, 1]),
         ],
     )
-    def test_the_nearest_mention(self, attended, head, tail, expected):
-        assert decoding._holding_both(attended, head, tail) == expected
+    def test_a_mention_that_is_not_attended_to(self, attention, head, tail, expected):
+        assert decoding._choose_evidence(attention, head, tail) == expected
 
     def test_no_sentence_boundaries(self, trained, make_examples, make_doc):
         (example,) = make_examples(1)
