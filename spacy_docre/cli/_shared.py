@@ -10,7 +10,6 @@ import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.vocab import Vocab
 from thinc.compat import has_torch_gpu
 from tqdm import tqdm
 
@@ -18,6 +17,7 @@ from ._terminal import msg
 
 if TYPE_CHECKING:
     from ..evaluation.answers import Answers
+    from ..evaluation.gold import GoldSet
     from ..evaluation.metrics import ScoredTriple
     from ..evaluation.tables import Table
 
@@ -74,22 +74,19 @@ def ask(
 
 
 def score_gold(
-    nlp: Language, gold_path: Path, *, lang: str, with_gold_entities: bool, batch_size: int
+    nlp: Language, gold: "GoldSet", *, with_gold_entities: bool, batch_size: int
 ) -> Tuple[Set["ScoredTriple"], Dict["ScoredTriple", float]]:
     """Score annotated documents with a pipeline.
 
     nlp (Language): The pipeline.
-    gold_path (Path): The documents.
-    lang (str): The language of their texts.
+    gold (GoldSet): The documents.
     with_gold_entities (bool): Whether the pipeline is given the entities.
     batch_size (int): Documents at a time.
     RETURNS (Tuple[Set[ScoredTriple], Dict[ScoredTriple, float]]): The gold triples, and the scores
         of the predicted ones, also of those below the threshold of the pipeline.
     """
     from ..evaluation.evaluation import Evaluation
-    from ..evaluation.gold import read_gold
 
-    gold = read_gold(gold_path, Vocab(), lang=lang)
     _, found = ask(nlp, gold.docs, with_gold_entities=with_gold_entities, batch_size=batch_size)
     scores = {triple: answer.score or 0.0 for triple, answer in found.items()}
     return Evaluation(gold.documents, found).gold, scores

@@ -1,9 +1,11 @@
 """`python -m spacy docre calibrate`: make the scores of a trained pipeline believable."""
 
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Annotated
 
 from spacy.cli._util import Arg, import_code
+from spacy.vocab import Vocab
 
 from ._options import BatchSize, Code, FindEntities, Force, Gold, Gpu, Lang, Model
 from ._shared import (
@@ -34,10 +36,12 @@ def calibrate_cli(
     """
     Calibrate the scores of a pipeline, so that of triples with score 0.9 nine in ten are right.
 
-    GOLD should be documents that it was not trained on. Scores change, and the threshold with
-    them: the same relations are annotated.
+    GOLD should be documents that it was not trained on. Short passages of them are scored, too.
+    Scores change, and the threshold with them: documents as long as those of GOLD keep their
+    relations, and shorter ones may get more.
     """
-    from ..evaluation.calibration import fit, reliability
+    from ..evaluation.calibration import fit, reliability, with_cuts
+    from ..evaluation.gold import GoldSet, read_gold
     from ..pipeline.components import relation_extractors
 
     refuse_existing([output], force)
@@ -45,17 +49,24 @@ def calibrate_cli(
     import_code(code)
     with exit_on_error(f"Cannot calibrate {model}"):
         nlp = load_extracting_pipeline(model, None)
+        docs = read_gold(gold_path, Vocab(), lang=lang).docs
+        gold = GoldSet(with_cuts(docs), [], [])
         triples, scores = score_gold(
-            nlp, gold_path, lang=lang, with_gold_entities=not find_entities, batch_size=batch_size
+            nlp, gold, with_gold_entities=not find_entities, batch_size=batch_size
         )
-        scale, shift = fit(scores.values(), (triple in triples for triple in scores))
+        calibration = fit(
+            [*scores.values()],
+            [triple in triples for triple in scores],
+            [gold.documents[triple.document].num_words for triple in scores],
+        )
         extractor = relation_extractors(nlp)[-1]
-        extractor.calibrate(scale, shift)
+        extractor.calibrate(calibration, geometric_mean(len(doc) or 1 for doc in docs.values()))
         nlp.get_pipe_config(extractor.name)["threshold"] = extractor.cfg["threshold"]
         nlp.to_disk(output)
     error = reliability(triples, scores).error
     msg.good(f"Saved the calibrated pipeline in {output}")
     msg.text(
-        f"Of a margin m, the score is sigmoid({scale:.3f} m + ({shift:.3f})) now. The threshold is "
+        f"Of a margin m in a document of n words, the score is sigmoid({calibration.scale:.3f} m + "
+        f"({calibration.shift:.3f}) + ({calibration.slope:.3f}) log n) now. The threshold is "
         f"{extractor.cfg['threshold']:.3f}. Before, the calibration error was {error:.3f}."
     )

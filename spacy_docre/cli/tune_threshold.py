@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from spacy.cli._util import Arg, import_code
+from spacy.vocab import Vocab
 
 from ._options import BatchSize, Code, FindEntities, Force, Gold, Gpu, Lang, Model
 from ._shared import (
@@ -39,6 +40,7 @@ def tune_threshold_cli(
     Scores stay as they are.
     """
     from ..evaluation.curve import precision_recall_curve
+    from ..evaluation.gold import read_gold
     from ..evaluation.predict import LOWEST
     from ..pipeline.components import relation_extractors
 
@@ -49,8 +51,9 @@ def tune_threshold_cli(
         nlp = load_extracting_pipeline(model, None)
         extractor = relation_extractors(nlp)[-1]
         before = extractor.cfg["threshold"]
+        gold = read_gold(gold_path, Vocab(), lang=lang)
         triples, scores = score_gold(
-            nlp, gold_path, lang=lang, with_gold_entities=not find_entities, batch_size=batch_size
+            nlp, gold, with_gold_entities=not find_entities, batch_size=batch_size
         )
         curve = precision_recall_curve(triples, scores)
         best = curve.best

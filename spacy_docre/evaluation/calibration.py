@@ -1,13 +1,18 @@
 """Whether scores can be believed: how often triples of a score are right, and a correction."""
 
 from dataclasses import dataclass
-from typing import Iterable, Mapping, Set, Tuple
+from random import Random
+from typing import Dict, Mapping, Sequence, Set
 
 import numpy
 import torch
 from numpy.typing import NDArray
+from spacy.tokens import Doc
 from torch.nn import functional as F
 
+from ..annotations import possible_relations
+from ..data.shapes import choose_cuts
+from ..models.calibration import Calibration
 from .metrics import ScoredTriple
 
 BINS = 10
@@ -54,13 +59,34 @@ def reliability(gold: Set[ScoredTriple], scores: Mapping[ScoredTriple, float]) -
     )
 
 
-def fit(scores: Iterable[float], correct: Iterable[bool]) -> Tuple[float, float]:
-    """Fit a calibration after Platt (1999): P(right) = sigmoid(a m + b), where m is the margin
-    l_r - l_TH that a score is the sigmoid of. It is the a and b of largest likelihood.
+def with_cuts(docs: Mapping[str, Doc]) -> Dict[str, Doc]:
+    """Add short passages to documents: of each, one of a sentence and one of two to four.
 
-    scores (Iterable[float]): The score of each predicted triple.
-    correct (Iterable[bool]): Whether it is gold.
-    RETURNS (Tuple[float, float]): a and b.
+    A passage has all relations between its entities that its document has, as a fit asks what is
+    right, and not what the passage tells.
+
+    docs (Mapping[str, Doc]): The documents, by title, with all of their relations.
+    RETURNS (Dict[str, Doc]): The documents, and the passages that have two entities or more.
+    """
+    found = dict(docs)
+    choice = Random(0)
+    for title, doc in docs.items():
+        passages = choose_cuts(doc, 1, choice) if doc.has_annotation("SENT_START") else []
+        for number, passage in enumerate(passages, start=1):
+            told = [relation.triple for relation in passage._.relations]
+            passage._.relations = [*told, *(possible_relations(passage) or ())]
+            found[f"{title}, passage {number}"] = passage
+    return found
+
+
+def fit(scores: Sequence[float], correct: Sequence[bool], num_words: Sequence[int]) -> Calibration:
+    """Fit a calibration after Platt (1999): P(right) = sigmoid(a m + b + c log(words)), where m is
+    the margin l_r - l_TH that a score is the sigmoid of. a, b and c have the largest likelihood.
+
+    scores (Sequence[float]): The score of each predicted triple.
+    correct (Sequence[bool]): Whether it is gold.
+    num_words (Sequence[int]): The number of words of its document. Where all are the same, c is 0.
+    RETURNS (Calibration): The calibration.
     RAISES (ValueError): If not both right and wrong triples are there, or if high scores are not
         right more often than low ones.
     """
@@ -71,20 +97,23 @@ def fit(scores: Iterable[float], correct: Iterable[bool]) -> Tuple[float, float]
             "A calibration needs triples that are right and others that are wrong: give more "
             "documents."
         )
-    weights = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+    lengths = torch.tensor([*num_words], dtype=torch.float64).clamp(min=1).log()
+    center = lengths.mean()
+    features = torch.stack([margins, torch.ones_like(margins), lengths - center], 1)  # (triples, 3)
+    weights = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
-        loss = F.binary_cross_entropy_with_logits(weights[0] * margins + weights[1], right)
+        loss = F.binary_cross_entropy_with_logits(features @ weights, right)
         loss.backward()
         return loss
 
     optimizer.step(closure)
-    scale, shift = weights.tolist()
+    scale, shift, slope = weights.tolist()
     if scale <= 0:
         raise ValueError(
             "Triples of high scores are not right more often than others: there is nothing to "
             "calibrate."
         )
-    return scale, shift
+    return Calibration(scale, shift - slope * center.item(), slope)

@@ -1,4 +1,4 @@
-"""The layer of eq. 8 after training: room for more relations, and other scores."""
+"""The layer of eq. 8 after training: room for more relations."""
 
 import copy
 
@@ -28,16 +28,3 @@ def grow_classifier(classifier: nn.Linear, num_relations: int) -> nn.Linear:
     grown = copy.deepcopy(classifier)
     grown.weight, grown.bias, grown.out_features = added.weight, added.bias, 1 + num_relations
     return grown
-
-
-def rescale_margins(classifier: nn.Linear, scale: float, shift: float) -> None:
-    """Turn each margin l_r - l_TH into scale * (l_r - l_TH) + shift.
-
-    classifier (nn.Linear): The layer of eq. 8, which is changed: TH in row 0, a row each relation.
-    scale (float): The factor.
-    shift (float): What is added.
-    """
-    with torch.no_grad():
-        classifier.weight.mul_(scale)
-        classifier.bias.mul_(scale)
-        classifier.bias[1:].add_(shift)

@@ -28,6 +28,7 @@ class EncodedDocument(NamedTuple):
     position_sentences (Tensor): The sentence of each position, -1 for a special token, shape
         (positions,).
     num_sentences (int): The number of sentences.
+    num_words (int): The number of tokens that are no white space.
     all_sentences (bool): Whether the share of attention on every sentence is wanted, not on the
         best alone.
     """
@@ -42,6 +43,7 @@ class EncodedDocument(NamedTuple):
     num_entities: int
     position_sentences: Tensor
     num_sentences: int
+    num_words: int
     all_sentences: bool = False
 
 

@@ -16,6 +16,7 @@ from transformers.utils.generic import ModelOutput
 from ..entity_sources import EntityDoc
 from ..pairs import Pairs, ScoredPairs
 from .attention import leave_attention_gradient
+from .calibration import Calibration
 from .classifier import grow_classifier
 from .encoded_document import EncodedDocument
 from .network import Network
@@ -92,7 +93,11 @@ def make_extractor(
         "pytorch",
         pytorchwrapper.forward,
         dims={"nI": None, "nO": None},
-        attrs={"convert_inputs": _convert_inputs, "convert_outputs": _convert_outputs},
+        attrs={
+            "convert_inputs": _convert_inputs,
+            "convert_outputs": _convert_outputs,
+            "calibration": list(Calibration()),
+        },
         shims=[shim],
     )
     return Model(
@@ -313,7 +318,9 @@ def _convert_outputs(
     inputs_outputs: Tuple[List[EncodedDocument], List[DocumentScores]],
     is_train: bool,
 ) -> Tuple[List[Tuple[Floats2d, Evidence]], Callable[[List[Gradients]], ArgsKwargs]]:
-    _, scores = inputs_outputs
+    documents, scores = inputs_outputs
+    # What is learnt is the network alone, without its calibration.
+    calibration = Calibration() if is_train else Calibration(*model.attrs["calibration"])
 
     def backprop(gradients: List[Gradients]) -> ArgsKwargs:
         found = []
@@ -328,10 +335,10 @@ def _convert_outputs(
 
     return [
         (
-            cast(Floats2d, torch2xp(document.logits.detach())),
-            Evidence(*(torch2xp(part.detach()) for part in document.evidence)),
+            cast(Floats2d, torch2xp(calibration.logits(found.logits.detach(), document.num_words))),
+            Evidence(*(torch2xp(part.detach()) for part in found.evidence)),
         )
-        for document in scores
+        for document, found in zip(documents, scores, strict=True)
     ], backprop
 
 

@@ -4,7 +4,6 @@ from typing import ClassVar, List
 
 from torch import nn
 
-from .classifier import rescale_margins
 from .encoded_document import EncodedDocument
 from .slots import DocumentScores
 
@@ -39,11 +38,3 @@ class Network(nn.Module):
         RETURNS (DocumentScores): Logits and evidence.
         """
         raise NotImplementedError
-
-    def rescale_margins(self, scale: float, shift: float) -> None:
-        """Turn each margin l_r - l_TH into scale * (l_r - l_TH) + shift.
-
-        scale (float): The factor.
-        shift (float): What is added.
-        """
-        rescale_margins(self.classifier, scale, shift)

@@ -139,6 +139,8 @@ def cut_out(document: EncodedDocument, start: int, end: int) -> Passage:
         num_entities=len(entities),
         position_sentences=torch.where(sentences < 0, sentences, sentences - first),
         num_sentences=1 + last - first,
+        # Near enough: words have about as many pieces everywhere.
+        num_words=round(document.num_words * len(positions) / document.num_positions),
     )
     return Passage(part, entities, first)
 

@@ -77,6 +77,7 @@ def encode_document(
         num_entities=len(document.entities),
         position_sentences=index(sentences),
         num_sentences=len(sentence_boundaries(document.doc)),
+        num_words=sum(not token.is_space for token in document.doc),
         all_sentences=is_train or document.all_sentences,
     )
 

@@ -3,7 +3,6 @@
 import warnings
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, cast
 
-import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
@@ -17,6 +16,7 @@ from ..distillation.objective import Distillation
 from ..entity_sources import EntityDoc, EntityGetter
 from ..losses import EvidenceLoss, Loss
 from ..models.attention import release_attention, release_encoding
+from ..models.calibration import Calibration
 from ..models.extractor import ExtractorModel, PairScores
 from ..models.learn_rates import LearnRateFactor, check_learn_rate_factor, scale_by_part
 from .batching import OneByOne
@@ -271,18 +271,18 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         threshold = self.cfg["threshold"] if threshold is None else threshold
         return decode(prediction, self.labels, self.label_names, threshold, self.cfg["top_k"])
 
-    def calibrate(self, scale: float, shift: float) -> None:
-        """Change all scores, so that P(r) = sigmoid(scale (l_r - l_TH) + shift). The threshold is
-        changed as they are: the same relations are annotated.
+    def calibrate(self, calibration: Calibration, num_words: float = 1) -> None:
+        """Change all scores. The threshold changes as the scores of documents with `num_words`
+        words: these keep their relations.
 
-        scale (float): The factor on margins, more than 0.
-        shift (float): What is added to them.
+        calibration (Calibration): The change. It comes after those that were made before.
+        num_words (float): The typical number of words.
         RAISES (ValueError): If the component has not been trained.
         """
         self._require_initialized()
-        self.model.get_ref("pair_scorer").shims[0]._model.rescale_margins(scale, shift)
-        margin = torch.tensor(self.cfg["threshold"], dtype=torch.float64).logit()
-        self.set_threshold(torch.sigmoid(scale * margin + shift).item())
+        attributes = self.model.get_ref("pair_scorer").attrs
+        attributes["calibration"] = [*calibration.after(Calibration(*attributes["calibration"]))]
+        self.set_threshold(calibration.score(self.cfg["threshold"], num_words))
 
     def set_threshold(self, threshold: float) -> None:
         """Decide by another threshold, as if the config had it.

@@ -11,6 +11,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from spacy_docre import Triple
+from spacy_docre.models.calibration import Calibration
 
 WORDS = (
     "Ada Lane was born in Oslo . She worked for <script>alert(1)</script> & Sons . Oslo is a town ."
@@ -54,6 +55,6 @@ def nlp(trained_folder: Path) -> Language:
     ruler.add_patterns([{"label": "THING", "pattern": name} for name in ("Ada Lane", "Oslo")])
     extractor = nlp.get_pipe("doc_relation_extractor")
     # Scores in the middle, as those of a pipeline that has learnt more.
-    extractor.calibrate(scale=1.0, shift=8.0)
+    extractor.calibrate(Calibration(shift=8.0))
     extractor.cfg["threshold"] = 0.0
     return nlp

@@ -3,7 +3,7 @@
 import numpy
 import pytest
 
-from spacy_docre.evaluation.calibration import fit, reliability
+from spacy_docre.evaluation.calibration import fit, reliability, with_cuts
 from spacy_docre.evaluation.metrics import ScoredTriple
 
 
@@ -33,19 +33,49 @@ def test_ends_and_nothing() -> None:
     assert reliability({first}, {}).error == 0
 
 
-@pytest.mark.parametrize("scale, shift", [(0.4, 0.0), (1.0, -1.5), (2.5, 0.7)])
-def test_a_known_distortion_is_found(scale: float, shift: float) -> None:
+@pytest.mark.parametrize("scale, shift, slope", [(0.4, 0.0, 0.5), (1.0, -1.5, 0.0), (2.5, 3, -0.8)])
+def test_a_known_distortion_is_found(scale: float, shift: float, slope: float) -> None:
     random = numpy.random.default_rng(1)
     margins = random.normal(size=40_000) * 2
-    correct = random.random(40_000) < 1 / (1 + numpy.exp(-(scale * margins + shift)))
-    found = fit(1 / (1 + numpy.exp(-margins)), correct)
-    assert found == pytest.approx((scale, shift), abs=0.08)
+    words = random.integers(5, 400, size=40_000)
+    true = scale * margins + shift + slope * numpy.log(words)
+    correct = random.random(40_000) < 1 / (1 + numpy.exp(-true))
+    found = fit(1 / (1 + numpy.exp(-margins)), correct, words)
+    assert (found.scale, found.slope) == pytest.approx((scale, slope), abs=0.1)
+    usual = numpy.log(words).mean()
+    assert found.shift + found.slope * usual == pytest.approx(shift + slope * usual, abs=0.15)
+
+
+def test_one_length() -> None:
+    """Nothing is said of other lengths."""
+    assert fit([0.9, 0.8, 0.4, 0.3], [True, False, True, False], [20] * 4).slope == 0
+
+
+def test_passages_have_all_relations(make_examples) -> None:
+    docs = {str(number): each.reference for number, each in enumerate(make_examples(6))}
+    found = with_cuts(docs)
+    assert docs.items() <= found.items() and with_cuts(docs).keys() == found.keys()
+    # Each has one of a sentence, and one of more.
+    assert len(found) == 3 * len(docs)
+    told = 0
+    for title in found.keys() - docs.keys():
+        passage, whole = found[title], docs[title.partition(",")[0]]
+        assert passage.text in whole.text
+        gold = {(names(r.head), r.label_, names(r.tail)) for r in whole._.relations}
+        inside = {(names(r.head), r.label_, names(r.tail)) for r in passage._.relations}
+        assert inside <= gold and len(passage) < len(whole)
+        told += len(inside)
+    assert told
+
+
+def names(entity) -> str:
+    return entity.mentions[0].text
 
 
 def test_scores_that_say_nothing() -> None:
     with pytest.raises(ValueError, match="right and others that are wrong"):
-        fit([0.9, 0.8], [True, True])
+        fit([0.9, 0.8], [True, True], [1, 1])
     with pytest.raises(ValueError, match="not right more often"):
-        fit([0.9, 0.8, 0.2, 0.1], [False, True, True, True])
+        fit([0.9, 0.8, 0.2, 0.1], [False, True, True, True], [1, 1, 1, 1])
     with pytest.raises(ValueError, match="right and others that are wrong"):
-        fit([], [])
+        fit([], [], [])

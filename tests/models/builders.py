@@ -55,6 +55,7 @@ def encoded_document(
         num_entities=len(entities),
         position_sentences=starts.cumsum(0) - 1,
         num_sentences=len(sentence_starts),
+        num_words=num_positions,
     )
 
 

@@ -1,6 +1,6 @@
 """Two classifiers: whether a pair is related, and by which relation (Wang et al., 2019)."""
 
-from typing import Any, List, Optional
+from typing import List, Optional
 
 import torch
 from spacy.tokens import Doc
@@ -32,27 +32,13 @@ class TwoStage(DocREDBaseline):
     hidden_width, num_relations, width, distance_width: As in `DocREDBaseline`.
     """
 
-    # The factor on margins and what is added to them: in the weights a calibration would have to be
-    # one of both classifiers.
-    calibration: Tensor
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
-
     def compose(self, scores: Tensor) -> Tensor:
         """Make logits of the two classifiers, both of shape (pairs, 1 + relations)."""
         if self.training:
             return scores
         unrelated, relations = scores[:, :1], scores[:, 1:]
-        scale, shift = self.calibration
-        margins = scale * torch.minimum(-unrelated, relations) + shift
+        margins = torch.minimum(-unrelated, relations)
         return torch.cat([torch.zeros_like(unrelated), margins], 1)
-
-    def rescale_margins(self, scale: float, shift: float) -> None:
-        """As in `Network`."""
-        self.calibration.mul_(scale)
-        self.calibration[1] += shift
 
 
 def make_two_stage(

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from spacy_docre.losses import make_two_stage_loss
+from spacy_docre.models.calibration import Calibration
 from spacy_docre.models.systems.two_stage import TwoStage
 from tests.models.builders import named_documents, random_document
 from tests.models.systems.overfitting import assert_learnt, logits_of, overfit
@@ -51,18 +52,8 @@ def test_the_second_learns_from_related_pairs_alone():
     assert gradient()[1:].abs().amin(0).max() > 1e-3
 
 
-def test_margins_are_rescaled():
-    network, document = make(TwoStage).eval(), random_document(4)
-    before = network([document])[0].logits
-    network.rescale_margins(2.0, 0.5)
-    network.rescale_margins(0.25, -3.0)
-    after = network([document])[0].logits
-    expected = 0.25 * (2.0 * (before[:, 1:] - before[:, :1]) + 0.5) - 3.0
-    assert torch.allclose(after[:, 1:] - after[:, :1], expected, atol=1e-5)
-
-
 def test_overfits_ten_documents(make_pipeline, make_examples, train_step, tmp_path):
-    """A calibration is stored with the weights, and another relation changes none that is known."""
+    """A calibration is one of both classifiers, and another relation changes none that is known."""
     examples = make_examples(10)
     nlp = overfit(
         make_pipeline,
@@ -78,7 +69,7 @@ def test_overfits_ten_documents(make_pipeline, make_examples, train_step, tmp_pa
     extractor = nlp.get_pipe("doc_relation_extractor")
     docs = [example.predicted for example in examples]
     before = logits_of(nlp, docs)
-    extractor.calibrate(0.5, -0.25)
+    extractor.calibrate(Calibration(0.5, -0.25))
     nlp.get_pipe_config(extractor.name)["threshold"] = extractor.cfg["threshold"]
     for old, new in zip(before, logits_of(nlp, docs), strict=True):
         assert torch.allclose(new[:, 1:] - new[:, :1], 0.5 * (old[:, 1:] - old[:, :1]) - 0.25)
