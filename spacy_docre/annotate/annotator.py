@@ -1,4 +1,4 @@
-"""A pipeline for engines that bring batches themselves: Ray, Spark, Dask, Beam."""
+"""A pipeline for engines that make batches themselves: Ray, Spark, Dask, Beam."""
 
 import os
 import sys
@@ -20,35 +20,35 @@ from .parquet import column_types
 _Batch = TypeVar("_Batch")
 
 ID, TEXT = "id", "text"
-# What is added to a batch.
+# The columns that are added to a batch.
 _ADDED = ("entities", "relations", "error")
-# A pipeline is for one thread at a time.
+# Only one thread at a time may use a pipeline.
 _LOCK = Lock()
 
 
 class Annotator:
-    """Annotates batches of documents. It can be pickled, however large the pipeline, which each
-    process loads once, when it has the first document.
+    """Annotate batches of documents. An annotator can be pickled, however large the pipeline is.
+    Each process loads the pipeline once, at its first document.
 
-    A batch is a dictionary of columns, a pandas DataFrame or a pyarrow Table, with the ids of
-    documents in its column "id" and their texts in "text". What comes out is of the same type,
-    with a row for each document, and has all columns of the batch, and in addition:
+    A batch is a dictionary of columns, a pandas DataFrame or a pyarrow Table. The column "id" has
+    the ids of the documents, and "text" has their texts. The result has the same type, one row for
+    each document, all columns of the batch, and these columns:
 
-    * "entities", a list of dictionaries of id (its number in the document), text, label, kb_id,
-      and mentions, each with start and end (in characters) and text;
-    * "relations", a list of dictionaries of head and tail (numbers of entities), label, name,
-      score, and evidence, sentences with start, end and text;
-    * "error": why a document could not be annotated, whose entities and relations are None then.
-      None where it could.
+    * "entities": a list of dictionaries with id (the number in the document), text, label, kb_id
+      and mentions. Each mention has start and end (in characters) and text.
+    * "relations": a list of dictionaries with head and tail (numbers of entities), label, name,
+      score and evidence. The evidence is a list of sentences with start, end and text.
+    * "error": the reason why a document could not be annotated, or None. With an error, entities
+      and relations are None.
 
-    The types of the first two are those of the Parquet files of `docre annotate`.
+    "entities" and "relations" have the types of the Parquet files of `docre annotate`.
 
-    model (str): The pipeline: a package or a folder, which all processes can read.
-    threshold (Optional[float]): Annotate relations of a higher probability; None for the
-        pipeline's own threshold.
-    batch_size (int): Documents that the pipeline has at a time.
+    model (str): The pipeline: a package or a folder that all processes can read.
+    threshold (Optional[float]): Annotate relations of a higher probability; None for the threshold
+        of the pipeline.
+    batch_size (int): The number of documents that the pipeline annotates at a time.
     code (Optional[Path]): Python file with registered functions.
-    gpu_id (int): The number of the GPU, -1 for the processor.
+    gpu_id (int): The number of the GPU; -1 for the CPU.
 
     EXAMPLE:
         >>> frame = Annotator("assets/en_docre_wiki_sm")(frame)
@@ -72,22 +72,23 @@ class Annotator:
         self.gpu_id = gpu_id
 
     def __call__(self, batch: _Batch) -> _Batch:
-        """Annotate a batch. One without documents does not load the pipeline.
+        """Annotate a batch. A batch without documents does not load the pipeline.
 
         batch (_Batch): The batch.
-        RETURNS (_Batch): The batch with the columns that are added.
-        RAISES (TypeError): If it is no batch.
-        RAISES (ValueError): If it has no ids or texts, or has columns of these names already.
-        RAISES (OSError): If there is no such pipeline, and other errors of loading it.
+        RETURNS (_Batch): The batch with the added columns.
+        RAISES (TypeError): If the argument is no batch.
+        RAISES (ValueError): If the batch has no ids or texts, or already has one of the columns to
+            add.
+        RAISES (OSError): If the pipeline does not exist. Other errors of loading are raised, too.
         """
         names = _column_names(batch)
         if missing := {ID, TEXT}.difference(names):
             raise ValueError(
-                f"The batch has no column {_told(missing)}: it has {_told(names)}. Rename those "
-                "with the ids and texts of the documents."
+                f"The batch has no column {_told(missing)}. It has: {_told(names)}. Rename the "
+                "columns with the ids and texts of the documents."
             )
         if taken := set(_ADDED).intersection(names):
-            raise ValueError(f"The batch has {_told(taken)} already. Rename, or drop it.")
+            raise ValueError(f"The batch already has {_told(taken)}. Rename or drop these columns.")
         ids, texts = _values(batch, ID), _values(batch, TEXT)
         items = [_item(id_, text) for id_, text in zip(ids, texts, strict=True)]
         rows = [_row(result) for result in self.annotate(items)]
@@ -97,7 +98,7 @@ class Annotator:
         """Annotate documents as `docre annotate` does.
 
         items (Sequence[Item]): The documents; failures are passed on.
-        YIELDS (Result): What becomes of each, in order.
+        YIELDS (Result): The result of each document, in order.
         """
         for batch in minibatch(items, self.batch_size):
             with _LOCK:
@@ -106,15 +107,15 @@ class Annotator:
 
     @property
     def nlp(self) -> Language:
-        """RETURNS (Language): The pipeline, which is loaded once in a process.
-        RAISES (OSError): If there is no such pipeline, and other errors of loading it.
+        """RETURNS (Language): The pipeline. Each process loads it once.
+        RAISES (OSError): If the pipeline does not exist. Other errors of loading are raised, too.
         """
         return _load(self.model, self.threshold, self.code, self.gpu_id)
 
 
 @lru_cache(maxsize=4)
 def _load(model: str, threshold: Optional[float], code: Optional[Path], gpu_id: int) -> Language:
-    # It takes seconds, which those who only read or write files need not wait.
+    # The import takes seconds. A process that only reads or writes files need not wait for it.
     from ..pipeline.loading import load_extractor
 
     if gpu_id >= 0:
@@ -127,7 +128,7 @@ def _load(model: str, threshold: Optional[float], code: Optional[Path], gpu_id: 
 def _item(id_: Any, text: Any) -> Item:
     if isinstance(text, str):
         return InputDocument(str(id_), text)
-    return Failure(str(id_), "Its text is missing, or no string.")
+    return Failure(str(id_), "The text is missing, or is no string.")
 
 
 def _row(result: Result) -> Mapping[str, Any]:
@@ -141,15 +142,15 @@ def _row(result: Result) -> Mapping[str, Any]:
 
 
 def _package_of(batch: Any) -> Optional[str]:
-    """What has made a batch: it cannot be one of a package that has not been imported."""
+    """Return the package of a batch. A package that has not been imported has made no batch."""
     for package, kind in (("pandas", "DataFrame"), ("pyarrow", "Table")):
         if package in sys.modules and isinstance(batch, getattr(sys.modules[package], kind)):
             return package
     if isinstance(batch, dict):
         return None
     raise TypeError(
-        f"A batch of {type(batch).__name__} is not known: give a dictionary of columns, a pandas "
-        "DataFrame or a pyarrow Table."
+        f"A {type(batch).__name__} is no batch of documents. Give a dictionary of columns, a "
+        "pandas DataFrame or a pyarrow Table."
     )
 
 
@@ -167,7 +168,7 @@ def _with_columns(batch: Any, columns: Dict[str, List[Any]]) -> Any:
         return {**batch, **columns}
     module = sys.modules[package]
     if package == "pandas":
-        # Python's own values, whatever pandas would make of them.
+        # The type `object` keeps Python's values as they are.
         series = {
             name: module.Series(values, index=batch.index, dtype=object)
             for name, values in columns.items()

@@ -1,4 +1,4 @@
-"""A batch of documents through a pipeline: one that fails does not stop the others."""
+"""Annotate a batch of documents. A document that fails does not stop the others."""
 
 from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple, Union
 
@@ -11,33 +11,34 @@ from ..entity_sources import forget_given_entities
 from ..errors import describe_error
 from .inputs import Failure, InputDocument
 
-# What is to be annotated, or cannot be read.
+# A document to annotate, or one that cannot be read.
 Item = Union[InputDocument, Failure]
-# An annotated document and what it was made from, or a failure.
+# An annotated document and its input, or a failure.
 Result = Union[Tuple[Doc, InputDocument], Failure]
-# All that a component may raise at a document; what else there is, is meant for the whole run.
+# What a component may raise at a document. Other exceptions, such as KeyboardInterrupt, end the
+# whole run.
 _ERRORS = (Exception, SystemExit)
 
 
 def annotate_batch(nlp: Language, items: Sequence[Item]) -> Iterator[Result]:
-    """Annotate documents at once. Components give up a whole batch when one of its documents
-    fails, so those are tried again one by one.
+    """Annotate documents together. If one document fails, components give up the whole batch. The
+    documents that are not done are then tried again one by one.
 
     nlp (Language): The pipeline.
     items (Sequence[Item]): The documents; failures are passed on.
-    YIELDS (Result): What becomes of each, in order.
+    YIELDS (Result): The result of each document, in order.
     """
     done: Dict[int, Doc] = {}
     handler = nlp.default_error_handler
-    # For components that are plain functions; others stop the stream at an error, and spaCy's
-    # `ner` takes no handler that would change this.
+    # The handler is for components that are plain functions. Other components stop the stream at an
+    # error, and spaCy's `ner` accepts no handler that would change this.
     nlp.default_error_handler = _skip
     try:
         docs = _make_docs(nlp, items)
         for doc, number in nlp.pipe(docs, as_tuples=True, batch_size=len(items)):
             done[number] = _finish(doc)
     except _ERRORS:
-        # Those that are not done are tried again.
+        # Documents that are not done are tried again.
         pass
     finally:
         nlp.default_error_handler = handler
@@ -57,13 +58,13 @@ def _make_docs(nlp: Language, items: Sequence[Item]) -> List[Tuple[Doc, int]]:
             try:
                 docs.append((_make_doc(nlp, item), number))
             except Exception:
-                # It is told when it is tried again.
+                # The error is reported when the document is tried again.
                 continue
     return docs
 
 
 def _make_doc(nlp: Language, item: InputDocument) -> Doc:
-    # A copy, since a component that fails may have changed the document before.
+    # A copy, since a component may have changed the document before it failed.
     return nlp.make_doc(item.content) if isinstance(item.content, str) else item.content.copy()
 
 
@@ -80,11 +81,11 @@ def _annotate_alone(nlp: Language, item: InputDocument) -> Result:
 
 
 def _finish(doc: Doc) -> Doc:
-    """Drop what only the components of the pipeline have read."""
+    """Drop data that only the components of the pipeline need."""
     drop_hidden_states(doc)
     forget_given_entities(doc)
     return doc
 
 
 def _skip(name: str, component: Callable, docs: List[Doc], error: Exception) -> Any:
-    """The documents that a component fails at are tried again alone."""
+    """Skip documents at which a component fails: each is tried again alone."""

@@ -1,13 +1,13 @@
-"""Dates as texts have them, in the form of ISO 8601."""
+"""Read the dates of texts into the form of ISO 8601."""
 
 import re
 from datetime import datetime
 from typing import Optional
 
-# What a date is called in the labels of entities.
+# The entity labels of dates.
 DATE_LABELS = frozenset({"DATE", "TIME"})
-# How a date is written, and how long it is then in ISO 8601. Months have their English names.
-# "7/11/1867" is two dates, and so none.
+# The formats of dates, and the length of each in ISO 8601. Months have English names. "7/11/1867"
+# is not read, since it could be two dates.
 _FORMATS = {
     "%Y-%m-%d": 10,
     "%d %B %Y": 10,
@@ -21,16 +21,16 @@ _FORMATS = {
 }
 _ORDINAL = re.compile(r"(?<=\d)(st|nd|rd|th)\b")
 _FILLERS = re.compile(r"[,\s]+|\b(of|the|(mon|tues|wednes|thurs|fri|satur|sun)day)\b", re.ASCII)
-# A month without its point, and without the fourth letter that "Sept." has.
+# What is removed from a month: its point, and the "t" of "Sept.".
 _POINT = re.compile(r"(?<=[a-z])\.|(?<=\bsep)t\b\.?")
 
 
 def parse_date(text: str) -> Optional[str]:
     """Read a date, a month or a year.
 
-    text (str): What a text has, e.g. "7 November 1867", "November 7th, 1867", "1867-11-07".
-    RETURNS (Optional[str]): As precise as the text: "1867-11-07", "1867-11" or "1867". None for
-        what is none of these, or could be several.
+    text (str): The text of the date, e.g. "7 November 1867", "November 7th, 1867", "1867-11-07".
+    RETURNS (Optional[str]): The date, as precise as the text: "1867-11-07", "1867-11" or "1867".
+        None if the text is no date, or could be several dates.
     """
     plain = _POINT.sub("", _ORDINAL.sub("", text.lower()))
     words = " ".join(_FILLERS.sub(" ", plain).split())
@@ -43,10 +43,10 @@ def parse_date(text: str) -> Optional[str]:
 
 
 def same_date(first: str, second: str) -> bool:
-    """Tell whether two dates may be the same day.
+    """Check whether two dates may be the same day.
 
-    first (str): A date of `parse_date`.
-    second (str): Another.
-    RETURNS (bool): Whether they are equal as far as both are precise: "1867" and "1867-11-07" are.
+    first (str): A date that `parse_date` returned.
+    second (str): Another date.
+    RETURNS (bool): Whether the dates agree as far as both are precise, as "1867" and "1867-11-07".
     """
     return first.startswith(second) or second.startswith(first)

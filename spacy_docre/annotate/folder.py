@@ -1,5 +1,5 @@
-"""A folder that annotated documents are written to, part after part. A run that ends in whatever
-way is gone on with by the next: see `OutputFolder`."""
+"""A folder of annotated documents, which is written part by part. If a run ends early, the next run
+continues it: see `OutputFolder`."""
 
 import os
 import re
@@ -21,9 +21,9 @@ from .made_from import MadeFrom, refuse_changed
 from .manifest import Counts, Manifest, PartRecord
 from .outputs import choose_output
 
-# Hidden, so that what reads all files of a folder does not take it for documents.
+# Hidden, so that programs that read all files of a folder do not read it as documents.
 MANIFEST = ".manifest.sqlite"
-# What has become of a document, and its place.
+# The place of a document, and its result.
 _Placed = Tuple[Place, Result]
 _PART = re.compile(r"part-[0-9]+\.\w+")
 
@@ -32,8 +32,9 @@ _PART = re.compile(r"part-[0-9]+\.\w+")
 class _ReadPart:
     """A part whose inputs are being read.
 
-    names (Dict[str, int]): The names that they have asked for, and how often in all.
-    end (Place): How far they have been read.
+    names (Dict[str, int]): The names that its documents have asked for, and how often each name has
+        been asked for in all.
+    end (Place): How far the inputs have been read.
     """
 
     names: Dict[str, int] = field(default_factory=dict)
@@ -41,32 +42,32 @@ class _ReadPart:
 
 
 class OutputFolder:
-    """A folder of annotated documents, and what a run does in it:
+    """A folder of annotated documents. A run takes these steps:
 
-    1. `check` compares what the run is to be made from with what the folder was begun with;
-    2. `begin` makes it ready;
-    3. `batches` reads documents, those that are not in a part yet;
+    1. `check` compares the inputs and settings of the run with those of the folder;
+    2. `begin` prepares the folder;
+    3. `batches` reads the documents that are in no part yet;
     4. an engine annotates them (see `engine.py`);
-    5. `write` puts what comes of them in parts.
+    5. `write` writes the results into parts.
 
-    `failed_batches` and `write_again` are the same for documents that have failed: what works now
-    goes to further parts.
+    `failed_batches` and `write_again` do the same for documents that failed before. Documents that
+    work now go to further parts.
 
-    A part is so many inputs in their order. It has its name once it is whole, and is there for the
-    next run once it is recorded in the manifest.
+    A part has the results of up to `part_size` documents, in order. A part gets its name once it is
+    whole. It counts for the next run once the manifest has recorded it.
 
-    path (Path): The folder; it is made.
-    suffix (str): The ending of its parts, which says their format.
+    path (Path): The folder, which is created.
+    suffix (str): The ending of the parts, which sets their format.
     part_size (int): The most documents in a part.
-    RAISES (OSError): If it cannot be written, or another process is writing it.
-    RAISES (ValueError): If it holds what is not of this command.
+    RAISES (OSError): If the folder cannot be written, or another process is writing it.
+    RAISES (ValueError): If the path is no folder, or a folder with files but without a manifest.
     """
 
     def __init__(self, path: Path, suffix: str, part_size: int) -> None:
         if path.exists() and (not path.is_dir() or _is_foreign(path)):
             raise ValueError(
-                f"{path} is there, and no folder of annotated documents that could be gone on "
-                "with. Name another folder, or one that is empty."
+                f"{path} exists, and is no folder of annotated documents to continue. Name another "
+                "folder, or an empty one."
             )
         self.path = path
         self.suffix = suffix
@@ -75,13 +76,14 @@ class OutputFolder:
         self.manifest = Manifest(path / MANIFEST)
         self._made_from = self.manifest.made_from()
         self._listing = Listing()
-        # Those that are read and not written: a few, as engines read ahead.
+        # Parts that are read and not yet written: a few, since engines read ahead.
         self._read: Deque[_ReadPart] = deque()
-        # The places of their documents, or of those that are tried again.
+        # The places of their documents, or of documents that are tried again.
         self._places: Deque[Place] = deque()
 
     def close(self) -> None:
-        """Let other processes have the folder. Where nothing has been begun, it goes."""
+        """Release the folder for other processes. If nothing was begun, an empty folder is
+        removed."""
         if self._made_from is None:
             (self.path / MANIFEST).unlink(missing_ok=True)
         self.manifest.close()
@@ -90,44 +92,47 @@ class OutputFolder:
 
     @property
     def made_from(self) -> Optional[MadeFrom]:
-        """RETURNS (Optional[MadeFrom]): What it was begun with; None where it was not."""
+        """RETURNS (Optional[MadeFrom]): The inputs and settings of the folder; None if nothing was
+        begun."""
         return self._made_from
 
     @property
     def counts(self) -> Counts:
-        """RETURNS (Counts): What is in it."""
+        """RETURNS (Counts): The contents of the folder."""
         return self.manifest.counts
 
     @property
     def is_complete(self) -> bool:
-        """RETURNS (bool): Whether a run has come to its end."""
+        """RETURNS (bool): Whether a run has finished the folder."""
         return self.manifest.is_complete
 
     def check(self, made_from: MadeFrom) -> None:
-        """Compare what a run is to be made from with what there is. Where no part is there, all
-        is well.
+        """Compare the inputs and settings of a run with those of the folder. A folder without parts
+        always passes.
 
-        made_from (MadeFrom): What it is to be made from.
-        RAISES (ValueError): If the folder was begun with anything else, or a part is damaged.
+        made_from (MadeFrom): The inputs and settings of the run.
+        RAISES (ValueError): If the folder has other inputs or settings, or a part is damaged.
         """
         if self._made_from is None or not self.counts.parts:
             return
-        remedy = "Name another folder, or start it afresh with --force."
+        remedy = "Name another folder, or start afresh with --force."
         if differences := self._made_from.differences(made_from):
             raise ValueError(
-                f"{self.path} was begun with something else: {'; '.join(differences)}. {remedy}"
+                f"{self.path} has other inputs or settings: {'; '.join(differences)}. {remedy}"
             )
         for name, size in self.manifest.parts():
             file = self.path / name
             if not file.is_file() or file.stat().st_size != size:
-                raise ValueError(f"{file} is gone, or has changed since it was written. {remedy}")
+                raise ValueError(
+                    f"{file} is missing, or has changed since it was written. {remedy}"
+                )
 
     def begin(self, made_from: MadeFrom, listing: Listing, *, afresh: bool) -> None:
-        """Make ready for `batches` and `write`.
+        """Prepare the folder for `batches` and `write`.
 
-        made_from (MadeFrom): What the documents are made from.
+        made_from (MadeFrom): The inputs and settings of the run.
         listing (Listing): The inputs.
-        afresh (bool): Whether to drop the parts that are there.
+        afresh (bool): Whether to delete existing parts.
         """
         if afresh or not self.counts.parts:
             self.manifest.begin(made_from)
@@ -141,8 +146,8 @@ class OutputFolder:
     def batches(
         self, vocab: Vocab, batch_size: int, **settings: object
     ) -> Iterator[Sequence[Item]]:
-        """Read the documents that are in no part yet. No batch has documents of two parts, so that
-        it has the same documents in whatever run.
+        """Read the documents that are in no part yet. No batch has documents of two parts. So a
+        batch has the same documents in every run.
 
         vocab (Vocab): The vocabulary of documents that are not text.
         batch_size (int): The most documents in a batch.
@@ -167,9 +172,9 @@ class OutputFolder:
     def failed_batches(
         self, vocab: Vocab, batch_size: int, **settings: object
     ) -> Iterator[Sequence[Item]]:
-        """Read the documents again that are left out of all parts. Arguments as in `batches`.
+        """Read the failed documents again. Arguments as in `batches`.
 
-        YIELDS (Sequence[Item]): The documents, and those that cannot be read still.
+        YIELDS (Sequence[Item]): The documents, and those that still cannot be read.
         """
         items = read_inputs(self._listing, vocab, **settings)  # type: ignore[arg-type]
         failed = (item for item in items if self.manifest.has_failed(item.id, item.place))
@@ -180,10 +185,10 @@ class OutputFolder:
     def write(self, results: Iterable[Result]) -> Iterator[Result]:
         """Write documents, part by part.
 
-        results (Iterable[Result]): What has become of the documents of `batches`, in their order.
-        YIELDS (Result): What has become of each; a failure where it cannot be written.
+        results (Iterable[Result]): The results for the documents of `batches`, in order.
+        YIELDS (Result): The result of each document; a failure if the document cannot be written.
         RAISES (OSError): If a part cannot be written.
-        RAISES (ValueError): If an input has changed since the run has begun.
+        RAISES (ValueError): If an input has changed since the run began.
         """
         placed = self._with_places(results)
         number = self.counts.parts
@@ -193,17 +198,17 @@ class OutputFolder:
         self.manifest.finish()
 
     def write_again(self, results: Iterable[Result]) -> Iterator[Result]:
-        """Write those documents of `failed_batches` that work now. Arguments and errors as in
+        """Write the documents of `failed_batches` that work now. Arguments and errors as in
         `write`.
 
-        YIELDS (Result): What has become of each; a failure where it is left out still.
+        YIELDS (Result): The result of each document; a failure if the document fails again.
         """
         was_complete = self.is_complete
         self.manifest.reopen()
         placed = self._with_places(results)
         for place, first in placed:
             if isinstance(first, Failure):
-                # It begins no part.
+                # A failure begins no part.
                 self.manifest.fails_again(first)
                 yield first
             else:
@@ -214,7 +219,7 @@ class OutputFolder:
             self.manifest.finish()
 
     def _with_places(self, results: Iterable[Result]) -> Iterator[_Placed]:
-        """Results come in the order in which documents are read."""
+        """Add the place of each document. Results come in the order in which documents are read."""
         for result in results:
             place = self._places.popleft()
             yield place, replace(result, place=place) if isinstance(result, Failure) else result
@@ -268,15 +273,15 @@ class OutputFolder:
                 yield place, result
 
     def _refuse_changed(self, start: Place, end: Place) -> None:
-        """Where the inputs of a part have changed, nobody knows what is in it."""
+        """Refuse a part if its inputs have changed: nobody knows which version the part has."""
         assert self._made_from is not None
         files = slice(max(0, start.file - 1), end.file)
         refuse_changed(self._listing.files[files], self._made_from.inputs[files])
 
 
 class _Names(GivenNames):
-    """The names that all documents have asked for: those of parts are in the manifest, others are
-    noted for the part that is read last."""
+    """The names that documents have asked for. The manifest has the names of written parts. New
+    names are noted for the part that is read last."""
 
     def __init__(self, manifest: Manifest, read: Deque[_ReadPart]) -> None:
         self._manifest = manifest
@@ -307,7 +312,7 @@ def _is_foreign(folder: Path) -> bool:
 
 
 def _is_part(file: Path) -> bool:
-    """Whether it is one, or half of one, from a run that has been killed."""
+    """Whether a file is a part, or half of one from a killed run."""
     return _PART.fullmatch(file.name) is not None or (
         is_temporary(file) and file.name.startswith(".part-")
     )

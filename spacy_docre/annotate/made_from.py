@@ -9,17 +9,17 @@ from spacy.util import get_package_path, is_package
 
 from ..files import digest, file_digest, find_files, path_text
 
-# So many differences are named one by one.
+# The most differences that are named one by one.
 _MOST = 5
 
 
 class InputFile(NamedTuple):
-    """A file, as it was when it was looked at.
+    """The recorded state of an input file.
 
     path (str): Its path.
     bytes (int): Its size.
     changed (int): The time of its last change, in nanoseconds.
-    digest (str): The digest of what it holds; why it cannot be read, where it cannot.
+    digest (str): The digest of its content. If the file cannot be read, the reason.
     """
 
     path: str
@@ -33,17 +33,18 @@ class MadeFrom:
     """What documents are made from.
 
     inputs (List[InputFile]): The files, in order.
-    settings (Dict[str, Any]): What else they depend on, by names that users know; plain data.
+    settings (Dict[str, Any]): All other values that change the documents, by names that users know.
+        The values are plain data.
     """
 
     inputs: List[InputFile]
     settings: Dict[str, Any]
 
     def differences(self, other: "MadeFrom") -> List[str]:
-        """Tell what differs.
+        """List the differences.
 
-        other (MadeFrom): What it is to be now.
-        RETURNS (List[str]): Each difference in words; of many, the first.
+        other (MadeFrom): The inputs and settings of now.
+        RETURNS (List[str]): Each difference in words. Of many differences, the first ones.
         """
         names = {**self.settings, **other.settings}
         differences = [
@@ -53,7 +54,7 @@ class MadeFrom:
         ]
         before = {file.path: (file.bytes, file.digest) for file in self.inputs}
         now = {file.path: (file.bytes, file.digest) for file in other.inputs}
-        differences += [f"{path} is no input any more" for path in before.keys() - now.keys()]
+        differences += [f"{path} is no longer an input" for path in before.keys() - now.keys()]
         differences += [f"{path} is a new input" for path in now.keys() - before.keys()]
         differences += [
             f"{path} has changed"
@@ -73,12 +74,12 @@ def _told(settings: Mapping[str, Any], name: str) -> str:
 
 
 def look_at_inputs(files: Iterable[Path], earlier: Optional[MadeFrom]) -> List[InputFile]:
-    """Look at files, which may be many and large.
+    """Record the state of files, which may be many and large.
 
     files (Iterable[Path]): The files.
-    earlier (Optional[MadeFrom]): What is known of them already: those whose size and time are
-        still the same are not read again.
-    RETURNS (List[InputFile]): What is to be known of each.
+    earlier (Optional[MadeFrom]): An earlier record. Files of the same size and time are not read
+        again.
+    RETURNS (List[InputFile]): The state of each file.
     """
     known = {file[:3]: file.digest for file in earlier.inputs} if earlier else {}
     return [_look_at(file, known) for file in files]
@@ -89,7 +90,7 @@ def _look_at(file: Path, known: Mapping[Tuple[str, int, int], str]) -> InputFile
         stamp = _stamp(file)
         return InputFile(*stamp, known.get(stamp) or file_digest(file))
     except OSError as error:
-        # Reading it says so, too, and is this file's failure alone.
+        # The reader reports this error, too, as a failure of this file alone.
         return InputFile(path_text(file), 0, 0, f"It cannot be read: {error.strerror}")
 
 
@@ -99,31 +100,31 @@ def _stamp(file: Path) -> Tuple[str, int, int]:
 
 
 def refuse_changed(files: Iterable[Path], inputs: Iterable[InputFile]) -> None:
-    """Refuse files that are not what they were when they were looked at.
+    """Refuse files that have changed since their state was recorded.
 
     files (Iterable[Path]): The files.
-    inputs (Iterable[InputFile]): What is known of each.
-    RAISES (ValueError): If one has changed since.
+    inputs (Iterable[InputFile]): The recorded state of each file.
+    RAISES (ValueError): If a file has changed.
     """
     for file, known in zip(files, inputs, strict=True):
         now = _look_at(file, {known[:3]: known.digest})
         if (now.bytes, now.digest) != (known.bytes, known.digest):
             raise ValueError(
-                f"{known.path} has changed while it was read. The parts before are as it was. "
-                "Leave it as it is, and start anew."
+                f"{known.path} has changed while it was read. Earlier parts have the old content. "
+                "Leave the file unchanged, and start again."
             )
 
 
 def model_digest(model: str) -> str:
-    """Tell a pipeline from others by its files.
+    """Compute a digest of the files of a pipeline.
 
     model (str): A package or a folder.
     RETURNS (str): Hexadecimal digits.
-    RAISES (OSError): If there is none, or a file of it cannot be read.
+    RAISES (OSError): If the pipeline does not exist, or one of its files cannot be read.
     """
     folder = get_package_path(model) if is_package(model) else Path(model)
     if not folder.is_dir():
-        raise OSError(f"{model} is no installed package and no folder.")
+        raise OSError(f"{model} is no installed package and no folder. Check the name.")
     files = [file for file in find_files(folder).files if file.suffix != ".pyc"]
     return digest(
         os.fsencode(f"{file.relative_to(folder)}: {file_digest(file)}\n") for file in files

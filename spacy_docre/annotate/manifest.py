@@ -1,5 +1,7 @@
-"""The manifest of a folder of annotated documents: what they were made from, and which parts there
-are. It is an SQLite file, so that a part is recorded whole or not at all, and never held in memory.
+"""The manifest of a folder of annotated documents: what they were made from, and the parts.
+
+The manifest is an SQLite file. So a part is recorded whole or not at all, and the records need not
+fit in memory.
 """
 
 import sqlite3
@@ -44,9 +46,9 @@ class Counts(NamedTuple):
     """What a folder holds.
 
     parts (int): The number of parts.
-    documents (int): Documents that are in them.
-    relations (int): Relations of these.
-    failures (int): Documents that are left out.
+    documents (int): The number of documents in the parts.
+    relations (int): The number of relations in the parts.
+    failures (int): The number of documents that are left out.
     """
 
     parts: int = 0
@@ -57,14 +59,14 @@ class Counts(NamedTuple):
 
 @dataclass
 class PartRecord:
-    """A part that is whole.
+    """A finished part.
 
     number (int): Its number.
-    file (Path): Where it is.
-    documents (int): Documents that are in it.
-    relations (int): Relations of these.
-    failures (List[Failure]): Documents that are left out.
-    end (Place): How far the inputs have been read with it.
+    file (Path): Its file.
+    documents (int): The number of its documents.
+    relations (int): The number of its relations.
+    failures (List[Failure]): The documents that are left out.
+    end (Place): How far the inputs have been read at its end.
     """
 
     number: int
@@ -76,18 +78,18 @@ class PartRecord:
 
 
 class Manifest:
-    """The manifest of a folder, of which one process has hold at a time, until it ends.
+    """The manifest of a folder. Only one process at a time can open it.
 
-    path (Path): The file; it is made.
-    RAISES (BlockingIOError): If another process has hold of it.
-    RAISES (ValueError): If it is damaged, or no manifest.
+    path (Path): The file, which is created.
+    RAISES (BlockingIOError): If another process has opened it.
+    RAISES (ValueError): If the file is damaged, or is no manifest.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
             self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
-            # The lock is the process's: it ends with it, and its children do not inherit it.
+            # The lock ends with the process, and child processes do not inherit it.
             self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
             with self._transaction("EXCLUSIVE"):
                 for statement in _TABLES.split(";"):
@@ -101,15 +103,15 @@ class Manifest:
             if isinstance(error, sqlite3.OperationalError):
                 raise OSError(f"{path} cannot be written: {error}.") from error
             raise ValueError(
-                f"{path} is damaged: {error}. Name another folder, or delete this one."
+                f"{path} is damaged: {error}. Name another folder, or delete this folder."
             ) from error
 
     def close(self) -> None:
-        """Let others have it."""
+        """Release the manifest for other processes."""
         self._database.close()
 
     def begin(self, made_from: MadeFrom) -> None:
-        """Forget all parts, and begin anew.
+        """Delete all records, and start again.
 
         made_from (MadeFrom): What the documents are made from.
         """
@@ -122,8 +124,8 @@ class Manifest:
             self._database.executemany("INSERT INTO inputs VALUES (?, ?, ?, ?, ?)", inputs)
 
     def made_from(self) -> Optional[MadeFrom]:
-        """RETURNS (Optional[MadeFrom]): What the documents are made from; None where nothing has
-        been begun."""
+        """RETURNS (Optional[MadeFrom]): What the documents are made from; None if nothing was
+        begun."""
         settings = self._get(_MADE_FROM)
         if settings is None:
             return None
@@ -139,7 +141,7 @@ class Manifest:
 
         part (PartRecord): The part.
         names (Mapping[str, int]): The names that its documents have asked for, and how often each
-            has been asked for so far.
+            name has been asked for so far.
         mended (Iterable[Place]): The places of its documents that had failed before.
         """
         row = (
@@ -178,7 +180,7 @@ class Manifest:
 
     @property
     def counts(self) -> Counts:
-        """RETURNS (Counts): What the parts hold together."""
+        """RETURNS (Counts): The totals of all parts."""
         query = (
             "SELECT count(*), sum(documents), sum(relations), (SELECT count(*) FROM failures) "
             "FROM parts"
@@ -188,7 +190,7 @@ class Manifest:
 
     @property
     def end(self) -> Place:
-        """RETURNS (Place): How far the inputs have been read with all parts."""
+        """RETURNS (Place): How far the inputs have been read at the end of the last part."""
         query = "SELECT end_file, end_items FROM parts ORDER BY number DESC LIMIT 1"
         return Place(*(self._database.execute(query).fetchone() or START))
 
@@ -203,12 +205,12 @@ class Manifest:
             yield Failure(id_, problem, Place(*place))
 
     def has_failed(self, id_: str, place: Place) -> bool:
-        """Tell the documents that are left out.
+        """Check whether a document is left out.
 
-        id_ (str): The id of a document. Where a file can be read that could not, other documents
-            are in its place, and those after it may have other ids.
-        place (Place): Its place.
-        RETURNS (bool): Whether it is one of them.
+        id_ (str): The id of the document. If an unreadable file has become readable, its documents
+            take the place of the failure, and later documents may have other ids.
+        place (Place): The place of the document.
+        RETURNS (bool): Whether the document is left out.
         """
         query = "SELECT 1 FROM failures WHERE file = ? AND items = ? AND id = ?"
         return self._value(query, *place, _text(id_)) is not None
@@ -224,10 +226,10 @@ class Manifest:
         )
 
     def times(self, name: str) -> Optional[int]:
-        """How often documents of the parts have asked for a name.
+        """Return how often documents of the parts have asked for a name.
 
         name (str): The name.
-        RETURNS (Optional[int]): The number; None where it has never been given.
+        RETURNS (Optional[int]): The number; None if the name was never given.
         """
         return self._value("SELECT times FROM names WHERE name = ?", _key(name))
 
@@ -249,7 +251,7 @@ class Manifest:
 
 
 def _key(name: str) -> bytes:
-    """Ids may hold what is no character."""
+    """Encode a name, which may hold half of a surrogate pair."""
     return name.encode("utf8", "surrogatepass")
 
 

@@ -1,4 +1,4 @@
-"""What every format of annotated documents is."""
+"""The base class of all formats of annotated documents."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -13,10 +13,10 @@ from .inputs import InputDocument
 class Output(ABC):
     """A file of annotated documents.
 
-    path (Path): Where to write.
+    path (Path): The file.
     """
 
-    # The package of an extra that it needs.
+    # The package of an extra that the format needs.
     needs: ClassVar[Optional[str]] = None
 
     def __init__(self, path: Path) -> None:
@@ -27,8 +27,8 @@ class Output(ABC):
         """Add a document, whole or not at all.
 
         doc (Doc): The annotated document.
-        source (InputDocument): What it was made from.
-        RAISES (OSError): If the file cannot be written. All other errors are the document's.
+        source (InputDocument): The input of the document.
+        RAISES (OSError): If the file cannot be written. All other errors concern this document.
         """
 
     @abstractmethod
@@ -36,15 +36,15 @@ class Output(ABC):
         """Finish the file."""
 
     def try_to_write(self, doc: Doc, source: InputDocument) -> Optional[str]:
-        """Add a document, or say why it cannot be added. Arguments as in `write`.
+        """Add a document, or return the reason why it cannot be added. Arguments as in `write`.
 
-        RETURNS (Optional[str]): The problem; None where there is none.
+        RETURNS (Optional[str]): The reason; None if the document is added.
         RAISES (OSError): If the file cannot be written.
         """
         try:
             self.write(doc, source)
         except OSError:
-            # The file's, and so that of all documents.
+            # An error of the file concerns all documents.
             raise
         except Exception as error:
             return describe_error(error)

@@ -1,6 +1,6 @@
-"""Annotated documents to files: one format a class, chosen by the file's suffix.
+"""Write annotated documents to files: one class a format, chosen by the file's suffix.
 
-A new format is a subclass of `Output` with the methods `write` and `close`, and an entry in
+To add a format, write a subclass of `Output` with the methods `write` and `close`, and add it to
 `OUTPUTS`.
 """
 
@@ -29,7 +29,8 @@ from .parquet import Parquet
 from .rdf import RdfFile, RdfGraph, own_iri, wikidata_iri
 
 _NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-# What a spreadsheet takes for a formula. Quotes before it count, so that no two cells become one.
+# What a spreadsheet reads as a formula. Quotes before it count, so that different cells stay
+# different.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
@@ -38,7 +39,7 @@ class TextOutput(Output):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        # No newline is changed: those within a field of CSV are its own.
+        # Newlines stay as they are, since a field of CSV may hold some.
         self.file = path.open("w", encoding="utf8", newline="")
 
     def close(self) -> None:
@@ -46,25 +47,25 @@ class TextOutput(Output):
 
 
 class JsonLines(TextOutput):
-    """A document a line: what was known of it, its entities with their mentions, and its
+    """One document a line: the fields of the input, the entities with their mentions, and the
     relations with score and evidence. Starts and ends are counted in characters."""
 
     def write(self, doc: Doc, source: InputDocument) -> None:
         own = {"id": source.id, **document_record(doc)}
         if replaced := sorted(own.keys() & source.fields.keys()):
             warnings.warn(
-                f"Fields of the input are replaced by those of the output: {', '.join(replaced)}. "
-                "Rename them in the input to keep them.",
+                f"Fields of the input are replaced by fields of the output: {', '.join(replaced)}. "
+                "To keep them, rename them in the input.",
                 stacklevel=2,
             )
         record = {**source.fields, **own}
-        # Not srsly, which rounds, and refuses large numbers.
+        # Not srsly: it rounds numbers, and refuses large ones.
         text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         self.file.write(text + "\n")
 
 
 class Csv(TextOutput):
-    """A relation a line. Cells that a spreadsheet would take for a formula begin with "'"."""
+    """One relation a line. A cell that a spreadsheet would read as a formula begins with "'"."""
 
     COLUMNS = (
         "document head head_label relation name tail tail_label score evidence head_id tail_id"
@@ -90,7 +91,7 @@ class Csv(TextOutput):
 
 
 class SpacyFile(Output):
-    """spaCy's own format. It is held in memory until the end, some bytes a token."""
+    """spaCy's binary format. All documents stay in memory until the end, some bytes a token."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -99,7 +100,8 @@ class SpacyFile(Output):
     def write(self, doc: Doc, source: InputDocument) -> None:
         drop_hidden_states(doc)
         doc.user_data["id"] = source.id
-        # A DocBin that fails to add one is damaged, and what it cannot store may show at the end.
+        # A failure while adding a document damages a DocBin, and some failures show only when the
+        # DocBin is stored. So each document is first tried in a separate DocBin.
         one = DocBin(store_user_data=True, docs=[doc])
         srsly.msgpack_dumps(one.cats)
         self.docs.merge(one)
@@ -109,10 +111,10 @@ class SpacyFile(Output):
 
 
 class Rdf(TextOutput):
-    """RDF, a document after the other, as `rdf.py` has it."""
+    """RDF, one document after the other, in the form that `rdf.py` describes."""
 
     needs = "rdflib"
-    # What rdflib calls it.
+    # The name of the format in rdflib.
     format: ClassVar[str]
 
     def __init__(self, path: Path) -> None:
@@ -122,7 +124,7 @@ class Rdf(TextOutput):
     def write(self, doc: Doc, source: InputDocument) -> None:
         part = RdfGraph()
         for relation in doc._.relations:
-            # A document that says nothing is no source.
+            # A document without relations is no source.
             document = part.add_document(source.id)
             head, tail = (
                 (_entity_iri(source.id, entity), entity.text, entity.label_)
@@ -145,25 +147,25 @@ class Rdf(TextOutput):
 
 
 class NTriples(Rdf):
-    """A triple a line."""
+    """One triple a line."""
 
     format = "nt"
 
 
 class Turtle(Rdf):
-    """Triples with names for prefixes."""
+    """Triples with prefixed names."""
 
     format = "turtle"
 
 
 class JsonLd(Rdf):
-    """One object, whose "@graph" has all nodes."""
+    """One JSON object. Its "@graph" has all nodes."""
 
     format = "json-ld"
 
 
 class Html(Output):
-    """A page that shows the documents. What it shows is held in memory until the end."""
+    """A page that shows the documents. The data of the page stays in memory until the end."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -178,8 +180,8 @@ class Html(Output):
 
 
 class GraphMl(Output):
-    """The entities of each document as nodes, relations as edges. It is held in memory until the
-    end."""
+    """A graph: the entities of each document as nodes, the relations as edges. The graph stays in
+    memory until the end."""
 
     needs = "networkx"
 
@@ -201,7 +203,7 @@ class GraphMl(Output):
             (
                 (relation.head.index, relation.tail.index),
                 {
-                    # As Gephi calls them.
+                    # The names that Gephi reads.
                     "label": xml_text(relation.name),
                     "weight": relation.score,
                     "relation": xml_text(relation.label_),
@@ -211,7 +213,7 @@ class GraphMl(Output):
             )
             for relation in doc._.relations
         ]
-        # Ids of two documents may differ in what XML cannot hold.
+        # Two ids may differ only in characters that XML cannot hold.
         name = self.names.give(xml_text(source.id))
         for index, node in enumerate(nodes):
             self.graph.add_node(f"{name}#{index}", document=name, **node)
@@ -236,15 +238,15 @@ OUTPUTS: Dict[str, Type[Output]] = {
 
 
 def choose_output(path: Path) -> Type[Output]:
-    """Choose the format of a file, before there is anything to write.
+    """Choose the format of a file, and check that its package is installed.
 
     path (Path): The file.
-    RETURNS (Type[Output]): The format that its suffix stands for.
-    RAISES (ValueError): If there is no such format.
-    RAISES (ImportError): If it needs a package that is not installed.
+    RETURNS (Type[Output]): The class that writes files of this suffix.
+    RAISES (ValueError): If the suffix has no format.
+    RAISES (ImportError): If the format needs a package that is not installed.
     """
     if path.suffix not in OUTPUTS:
-        raise ValueError(f"Unknown format of {path}. Name the output with {', '.join(OUTPUTS)}.")
+        raise ValueError(f"Unknown format of {path}. Use one of the endings {', '.join(OUTPUTS)}.")
     output = OUTPUTS[path.suffix]
     if output.needs is not None:
         import_extra(output.needs)
@@ -252,25 +254,25 @@ def choose_output(path: Path) -> Type[Output]:
 
 
 def spreadsheet_cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula.
+    """Make a cell that no spreadsheet reads as a formula.
 
-    text (str): What it has.
-    RETURNS (str): The same, after "'" where it is needed.
+    text (str): The text of the cell.
+    RETURNS (str): The text, with "'" before it if it looks like a formula.
     """
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def xml_text(text: str) -> str:
-    """Text without the control characters that XML cannot hold, and with its line breaks.
+    """Replace the control characters that XML cannot hold. Line breaks stay line breaks.
 
     text (str): The text.
-    RETURNS (str): What XML can hold of it.
+    RETURNS (str): Text that XML can hold.
     """
     return _NOT_XML.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _entity_iri(document: str, entity: Entity) -> str:
-    """The linked id comes before those that the mentions were given."""
+    """Return the IRI of an entity. The linked id has priority over the ids of the mentions."""
     for id_ in (entity.id, *(span.id_ for span in entity.mentions)):
         if iri := wikidata_iri(id_):
             return iri

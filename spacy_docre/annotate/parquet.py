@@ -1,4 +1,4 @@
-"""Annotated documents as tables of nested columns: Parquet, and what engines pass on."""
+"""Annotated documents as tables with nested columns: in Parquet, and in batches of engines."""
 
 import json
 from functools import cache
@@ -13,15 +13,15 @@ from ..records import document_record
 from .inputs import InputDocument
 from .output_file import Output
 
-# What is held of a file until it becomes a row group, in bytes.
+# Bytes of rows that are held in memory until they are written as a row group.
 _GROUP_BYTES = 2**25
 
 
 @cache
 def column_types() -> Dict[str, Any]:
-    """The types of the columns that hold a document's annotation.
+    """Return the types of the columns that hold a document's annotation.
 
-    RETURNS (Dict[str, pyarrow.DataType]): Those of "entities" and "relations".
+    RETURNS (Dict[str, pyarrow.DataType]): The types of "entities" and "relations".
     RAISES (ImportError): If pyarrow is not installed.
     """
     pyarrow = import_extra("pyarrow")
@@ -44,16 +44,16 @@ def column_types() -> Dict[str, Any]:
 
 @cache
 def _schema() -> Any:
-    """That of a file. What else is known of a document may be of any kind, and of another in the
-    next one: it is JSON."""
+    """Return the schema of a file. Other fields of the input are stored as JSON, since their types
+    may differ from document to document."""
     pyarrow = import_extra("pyarrow")
     string = pyarrow.string()
     return pyarrow.schema({"id": string, "text": string, "fields": string, **column_types()})
 
 
 class Parquet(Output):
-    """A table with a row a document: its id, its text, what else was known of it (`fields`, an
-    object of JSON), and lists of its entities and relations. It is written in row groups."""
+    """A table with one row a document: id, text, other fields of the input (`fields`, a JSON
+    object), and lists of entities and relations. The table is written in row groups."""
 
     needs = "pyarrow"
 
@@ -68,7 +68,7 @@ class Parquet(Output):
     def write(self, doc: Doc, source: InputDocument) -> None:
         fields = json.dumps(source.fields, ensure_ascii=False, allow_nan=False)
         row = {"id": source.id, "fields": fields, **document_record(doc)}
-        # By itself, so that what it cannot hold is found now.
+        # A batch for each row, so that a value that cannot be stored is found now.
         batch = import_extra("pyarrow").RecordBatch.from_pylist([row], schema=_schema())
         self._rows.append(batch)
         self._bytes += batch.nbytes
@@ -87,13 +87,13 @@ class Parquet(Output):
 
 
 def triples_query(path: Path) -> str:
-    """The relations of all documents as a flat table, a row each, as SQL for DuckDB.
+    """Make an SQL query for DuckDB: the relations of all documents, one row each.
 
-    path (Path): A `.parquet` file that `docre annotate` has written, or a folder of them.
+    path (Path): A `.parquet` file that `docre annotate` wrote, or a folder of such files.
     RETURNS (str): The query. Its columns are document, head, head_label, head_kb_id, relation,
-        name, tail, tail_label, tail_kb_id, score, and evidence, a list of sentences.
+        name, tail, tail_label, tail_kb_id, score, and evidence (a list of sentences).
     """
-    # DuckDB takes names for patterns.
+    # DuckDB reads file names as patterns.
     name = escape(str(path)) + ("/*.parquet" if path.is_dir() else "")
     files = name.replace("'", "''")
     return f"""\

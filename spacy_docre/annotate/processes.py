@@ -1,7 +1,7 @@
-"""Documents through a pipeline in several processes, which may die.
+"""Annotate documents in several processes, which may die.
 
-Not `nlp.pipe(n_process=2)`, which waits for ever for a process that has been killed. Not
-concurrent.futures: where one process dies, it does not say of which batch, and ends the others.
+`nlp.pipe(n_process=2)` is not used: it waits for ever for a process that was killed. Nor is
+concurrent.futures: if a process dies, it does not say at which batch, and ends the other processes.
 """
 
 import multiprocessing
@@ -16,7 +16,7 @@ from spacy.tokens.underscore import Underscore
 from .batch import Item, Result
 from .workers import Batch, Workers, annotate_with, answer
 
-# How often to look whether processes live whose connections do not say so.
+# Seconds between checks for processes whose death their connections do not show.
 _SECONDS = 2.0
 
 _UnderscoreState = Tuple[dict, dict, dict]
@@ -25,14 +25,14 @@ _UnderscoreState = Tuple[dict, dict, dict]
 def annotate_in_processes(
     nlp: Language, batches: Iterable[Sequence[Item]], n_process: int
 ) -> Iterator[Result]:
-    """Annotate documents, in their order.
+    """Annotate documents in order.
 
     nlp (Language): The pipeline.
     batches (Iterable[Sequence[Item]]): The documents; failures are passed on.
-    n_process (int): Processes that work on them.
-    YIELDS (Result): What becomes of each. Those whose process dies are tried again, each alone; if
-        it dies again, they are failures.
-    RAISES (OSError): If processes die before they have a document.
+    n_process (int): The number of processes.
+    YIELDS (Result): The result of each document. If a process dies, each of its documents is tried
+        again alone. A document at which the process dies again is a failure.
+    RAISES (OSError): If processes die before they receive a document.
     """
     return annotate_with(_Processes(nlp, n_process), nlp.vocab, batches)
 
@@ -41,7 +41,7 @@ class _Processes(Workers):
     """Processes of this machine.
 
     nlp (Language): The pipeline.
-    size (int): How many.
+    size (int): The number of processes.
     """
 
     kind = "process"
@@ -72,7 +72,7 @@ class _Processes(Workers):
             worker.stop()
 
     def _start(self) -> None:
-        """Start processes, and others in the place of those that have ended."""
+        """Start missing processes, and replace processes that have ended."""
         self._workers = [worker for worker in self._workers if not worker.is_gone]
         alive = len(self._workers)
         while len(self._workers) < self.size:
@@ -82,7 +82,7 @@ class _Processes(Workers):
 
 
 class _Worker:
-    """A process that annotates a batch at a time.
+    """A process that annotates one batch at a time.
 
     nlp (Language): The pipeline.
     """
@@ -97,7 +97,7 @@ class _Worker:
             daemon=True,
         )
         self.process.start()
-        # So that the connection ends with the process.
+        # Now the connection ends when the process ends.
         theirs.close()
 
     def wait_until_ready(self) -> None:
@@ -105,20 +105,20 @@ class _Worker:
             self.connection.recv()
         except (EOFError, OSError):
             raise OSError(
-                f"A process {self._end()} before it had a document: the memory may not suffice "
-                "for so many. Lower --n-process."
+                f"A process {self._end()} before it received a document. The memory may be too "
+                "small for so many processes. Lower --n-process."
             ) from None
 
     def give(self, batch: Batch) -> None:
         self.batch = batch
         try:
             self.connection.send(batch.message())
-        # Of any kind: what is half sent leaves it of no use.
+        # Any error: after half a message, the process is of no use.
         except Exception:
             batch.end = self._end()
 
     def take(self) -> None:
-        """Take what it has made of its batch; where it has ended, how."""
+        """Take the answer of the batch. If the process has ended, note how."""
         batch = self.batch
         assert batch is not None
         try:
@@ -140,7 +140,7 @@ class _Worker:
         self._end()
 
     def _end(self) -> str:
-        """How it has ended, by now at the latest."""
+        """End the process if it still runs, and return how it ended."""
         self.is_gone = True
         self.process.join(_SECONDS)
         self.process.kill()
@@ -155,7 +155,7 @@ class _Worker:
 def _work(
     nlp: Language, state: _UnderscoreState, connection: Connection, parents_end: Connection
 ) -> None:
-    """What a process does until there is nothing more to do, or nobody to do it for."""
+    """Annotate batches until there are no more, or the parent has ended."""
     parents_end.close()
     # Ctrl+C is for the parent, which ends its processes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

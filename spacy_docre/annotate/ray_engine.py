@@ -1,10 +1,10 @@
-"""Documents through a pipeline on a Ray cluster.
+"""Annotate documents on a Ray cluster.
 
-Actors of Ray's core, not Ray Data: it has no source that reads a Python generator as it goes, and
-one data set for each few batches would load the pipeline anew each time. Not `ray.util.ActorPool`
-either: in order, it leaves an actor idle until those before it are done. An actor that has died
-is not restarted by Ray, which would keep its batch waiting for a place on a full cluster: another
-actor takes the batch, and a new one is asked for.
+The engine uses actors of Ray's core. Ray Data is not used: it has no source that reads a Python
+generator lazily, and a data set for every few batches would load the pipeline again each time.
+`ray.util.ActorPool` is not used either: with results in order, an actor is idle until the actors
+before it are done. Ray does not restart a dead actor, since the batch would wait for room on a full
+cluster. Instead, another actor takes the batch, and a new actor is requested.
 """
 
 import logging
@@ -22,9 +22,9 @@ from .annotator import Annotator
 from .batch import Item, Result
 from .workers import Batch, Workers, annotate_with, answer
 
-# How long to wait for an answer before it is looked whether there are actors at all.
+# Seconds to wait for an answer before checking whether any actor is at work.
 _SECONDS = 30.0
-# Characters of what Ray says of a death.
+# The most characters of Ray's message about a death.
 _WIDTH = 250
 
 
@@ -37,38 +37,39 @@ def annotate_on_ray(
     gpus_per_actor: float = 0.0,
     address: Optional[str] = None,
 ) -> Iterator[Result]:
-    """Annotate documents, in their order. They are read and given here, and annotated by actors,
-    each with a pipeline of its own.
+    """Annotate documents in order. This process reads and yields the documents. Actors annotate
+    them, and each actor loads the pipeline.
 
-    nlp (Language): The pipeline; only its vocabulary is of use here.
+    nlp (Language): The pipeline. Only its vocabulary is used in this process.
     batches (Iterable[Sequence[Item]]): The documents; failures are passed on. Two batches for each
         actor are read ahead.
     annotator (Annotator): The same pipeline for the actors. Its files must be on each node, under
         the same names.
-    num_actors (Optional[int]): Actors, of one processor core each; None for as many as the cluster
-        has room for. Those that find no room wait for it.
-    gpus_per_actor (float): GPUs of each; 0.5 for two actors on a GPU.
-    address (Optional[str]): Address of the cluster. None for the one that the process is connected
-        to or that `RAY_ADDRESS` names; without these, for one that is started here and ended.
-    YIELDS (Result): What becomes of each. Where an actor dies, its documents are annotated again;
-        a document that actors die of again and again is a failure.
+    num_actors (Optional[int]): The number of actors, with one CPU core each; None for as many as
+        the cluster has room for. Actors without room wait for it.
+    gpus_per_actor (float): GPUs for each actor; 0.5 for two actors on one GPU.
+    address (Optional[str]): Address of the cluster. None for the cluster that the process is
+        connected to, or that `RAY_ADDRESS` names. Without these, a local cluster is started, and
+        ended afterwards.
+    YIELDS (Result): The result of each document. If an actor dies, its documents are annotated
+        again. A document at which actors die repeatedly is a failure.
     RAISES (ImportError): If Ray is not installed.
     RAISES (ConnectionError): If there is no cluster at the address.
-    RAISES (ValueError): If the cluster has no room for an actor, and no number is given.
-    RAISES (OSError): If actors cannot load the pipeline, or die before they have a document.
+    RAISES (ValueError): If the cluster has no room for an actor, and `num_actors` is None.
+    RAISES (OSError): If actors cannot load the pipeline, or die before they receive a document.
     """
     workers = _Actors(annotator, num_actors, gpus_per_actor, address)
     return annotate_with(workers, nlp.vocab, batches)
 
 
 class _Actor:
-    """What is on a node."""
+    """An actor on a node."""
 
     def __init__(self, annotator: Annotator) -> None:
         self._annotator = annotator
 
     def load(self) -> None:
-        """Load the pipeline: not in the constructor, so that a death is told from a long wait."""
+        """Load the pipeline. Not in the constructor: a death would look like a long wait."""
         _ = self._annotator.nlp
 
     def annotate(self, message: bytes) -> bytes:
@@ -76,13 +77,13 @@ class _Actor:
 
 
 class _Actors(Workers):
-    """Actors, some of which may wait for room. Arguments as of `annotate_on_ray`.
+    """Actors, some of which may wait for room. Arguments as in `annotate_on_ray`.
 
-    What goes there and back is pickled here: Ray's own format has no halves of characters.
+    Messages and answers are pickled here: Ray's own format cannot hold half of a surrogate pair.
     """
 
     kind = "actor"
-    # A node that goes takes documents with it that have done nothing.
+    # An actor also dies when its node is lost, whatever its documents are.
     tries = 2
 
     def __init__(
@@ -100,10 +101,10 @@ class _Actors(Workers):
         self._annotator = annotator
         self._resources = {"CPU": 1.0, **({"GPU": gpus_per_actor} if gpus_per_actor else {})}
         self._class = self._ray.remote(_Actor).options(num_cpus=1, num_gpus=gpus_per_actor)
-        # Each call, its actor, and the batch; while it loads, there is none.
+        # The actor and the batch of each call. While an actor loads, its batch is None.
         self._calls: Dict[Any, Tuple[Any, Optional[Batch]]] = {}
         self._free: List[Any] = []
-        # Deaths at loading since one has loaded.
+        # Deaths during loading since an actor last loaded.
         self._deaths = 0
         try:
             self.size = num_actors or self._room()
@@ -126,8 +127,8 @@ class _Actors(Workers):
         ready, _ = self._ray.wait(calls, timeout=_SECONDS if wait else 0) if calls else ([], [])
         if wait and not ready and not any(batch for _, batch in self._calls.values()):
             warnings.warn(
-                f"No actor is at work. Each asks for {self._resources}, and the cluster has "
-                f"{self._ray.cluster_resources()}, which others may have taken.",
+                f"No actor is at work. Each actor asks for {self._resources}. The cluster has "
+                f"{self._ray.cluster_resources()}, which other jobs may have taken.",
                 stacklevel=2,
             )
         for call in ready:
@@ -140,17 +141,17 @@ class _Actors(Workers):
             self._ray.shutdown()
 
     def _take(self, call: Any, actor: Any, batch: Optional[Batch]) -> None:
-        """Take what an actor has made of its batch; where it has died, how."""
+        """Take the answer of a batch. If the actor has died, note how."""
         try:
             answered = self._ray.get(call)
         except self._ray.exceptions.RayTaskError as error:
-            # No document's: these are told in the answer.
+            # No error of a document: the answer has these.
             raise OSError(
                 f"An actor cannot annotate: {describe_error(error.cause)} The pipeline "
-                f"{self._annotator.model} and all that it needs must be on each node."
+                f"{self._annotator.model} and everything that it needs must be on each node."
             ) from None
         except self._ray.exceptions.RayError as error:
-            # It may be a node that cannot be reached, and then is not to come back.
+            # The node may only be out of reach. The actor must not come back.
             self._ray.kill(actor)
             told = str(error).splitlines()[-1].rstrip(".")
             end = f"has died: {shorten(told, _WIDTH, placeholder=' ...')}"
@@ -169,17 +170,17 @@ class _Actors(Workers):
         self._deaths += 1
         if self._deaths > 2 * self.size:
             raise OSError(
-                f"An actor {end}, before it had a document, as {self._deaths - 1} "
-                "before it: the memory may not suffice for so many. Lower --num-actors."
+                f"An actor {end}, before it received a document. So did {self._deaths - 1} actors "
+                "before it. The memory may be too small for so many actors. Lower --num-actors."
             )
 
     def _room(self) -> int:
-        """How many actors the cluster has room for."""
+        """Return how many actors the cluster has room for."""
         has = self._ray.cluster_resources()
         room = min(int(has.get(name, 0) / need) for name, need in self._resources.items())
         if not room:
             raise ValueError(
-                f"The cluster has {has}, and each actor asks for {self._resources}. If nodes are "
-                "yet to come, say with --num-actors for how many actors."
+                f"The cluster has {has}, and each actor asks for {self._resources}. If more nodes "
+                "will join, set the number of actors with --num-actors."
             )
         return room

@@ -1,8 +1,8 @@
 """Entities and relations as RDF.
 
-A relation is a triple of its own, and a statement about it (`rdf:Statement`) that has its score,
-its source and its evidence. Relations with P-ids and entities with Q-ids are those of Wikidata;
-others have names of their own (urn:spacy-docre:...). A date that can be read is a literal.
+A relation becomes a triple, and a statement about the triple (`rdf:Statement`) with score, source
+and evidence. Relations with P-ids and entities with Q-ids have the IRIs of Wikidata. All others
+have IRIs that begin with urn:spacy-docre. A date that `parse_date` can read is a literal.
 """
 
 import json
@@ -25,24 +25,24 @@ PREFIXES = {
     "wdt": "http://www.wikidata.org/prop/direct/",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
 }
-# The type of a date in ISO 8601, by its length.
+# The type of an ISO 8601 date, by its length.
 _DATE_TYPES = {4: "gYear", 7: "gYearMonth", 10: "date"}
 
 
 def own_iri(*parts: str) -> str:
-    """Make an IRI that nothing else has.
+    """Make a unique IRI.
 
-    parts (str): What it is, and what tells it from others of its kind.
+    parts (str): The kind of the thing, and what identifies the thing among its kind.
     RETURNS (str): The IRI.
     """
     return OWN + ":".join(quote(part, safe="") for part in parts)
 
 
 def wikidata_iri(id_: str) -> Optional[str]:
-    """The IRI of an entity in Wikidata.
+    """Make the IRI of an entity in Wikidata.
 
     id_ (str): A linked id.
-    RETURNS (Optional[str]): Its IRI; None where it is no Q-id.
+    RETURNS (Optional[str]): The IRI; None if the id is no Q-id.
     """
     return PREFIXES["wd"] + id_ if re.fullmatch(r"Q[0-9]+", id_) else None
 
@@ -61,8 +61,8 @@ class RdfGraph:
 
         iri (str): Its IRI.
         name (str): Its name.
-        label (str): What it is an instance of; "" where that is not known.
-        RETURNS (URIRef): What stands for it in a relation.
+        label (str): Its type; "" if unknown.
+        RETURNS (URIRef): The node of the entity.
         """
         entity = self._rdflib.URIRef(iri)
         self._add(entity, "rdfs:label", self._rdflib.Literal(name))
@@ -71,21 +71,21 @@ class RdfGraph:
         return entity
 
     def node(self, iri: str, name: str, label: str) -> Any:
-        """What stands for an entity in a relation. Arguments as in `add_entity`.
+        """Return the node of an entity without adding the entity. Arguments as in `add_entity`.
 
-        RETURNS (Node): The literal of a date that has no linked id, else the IRI.
+        RETURNS (Node): The literal of a date without a linked id; for other entities, the IRI.
         """
         date = parse_date(name) if label in DATE_LABELS and iri.startswith(OWN) else None
         if date is None:
             return self._rdflib.URIRef(iri)
-        # As it is, since rdflib would make a date of what is only a year.
+        # Not normalized: rdflib would turn a year into a full date.
         type_ = self._rdflib.URIRef(PREFIXES["xsd"] + _DATE_TYPES[len(date)])
         return self._rdflib.Literal(date, datatype=type_, normalize=False)
 
     def add_tail(self, iri: str, name: str, label: str) -> Any:
-        """Add what a relation leads to. Arguments as in `add_entity`.
+        """Add the tail of a relation. Arguments as in `add_entity`.
 
-        RETURNS (Node): The literal of a date that has no linked id, else as `add_entity`.
+        RETURNS (Node): The literal of a date without a linked id; for other entities, the IRI.
         """
         node = self.node(iri, name, label)
         is_literal = isinstance(node, self._rdflib.Literal)
@@ -95,7 +95,7 @@ class RdfGraph:
         """Add a document.
 
         id_ (str): Its id.
-        RETURNS (URIRef): What stands for it as a source.
+        RETURNS (URIRef): The node of the document.
         """
         document = self._rdflib.URIRef(own_iri("document", id_))
         self._add(document, "rdf:type", self._rdflib.URIRef(PREFIXES["prov"] + "Entity"))
@@ -115,13 +115,14 @@ class RdfGraph:
     ) -> None:
         """Add a relation.
 
-        iri (str): The IRI of the statement that it holds.
-        head (URIRef): What `add_entity` gave.
+        iri (str): The IRI of the statement about the relation.
+        head (URIRef): The node that `add_entity` returned.
         label (str): The relation.
-        tail (Node): What `add_tail` gave.
+        tail (Node): The node that `add_tail` returned.
         name (str): The readable name of the relation.
-        sources (Iterable[URIRef]): What `add_document` gave for its documents.
-        facts (Dict[str, Iterable[Any]]): What is said of it besides, by names of our own: "score".
+        sources (Iterable[URIRef]): The nodes that `add_document` returned for the documents.
+        facts (Dict[str, Iterable[Any]]): Further values of the statement, by names in the namespace
+            `docre`, e.g. "score".
         """
         is_property = re.fullmatch(r"P[0-9]+", label)
         relation = self._rdflib.URIRef(
@@ -146,10 +147,10 @@ class RdfGraph:
 
 
 class RdfFile:
-    """A file of RDF, a part after the other.
+    """A file of RDF that is written part by part.
 
-    file (TextIO): Where to write.
-    format (str): What rdflib calls it: "nt", "turtle" or "json-ld".
+    file (TextIO): The file.
+    format (str): The name of the format in rdflib: "nt", "turtle" or "json-ld".
     """
 
     def __init__(self, file: TextIO, format: str) -> None:
@@ -175,14 +176,14 @@ class RdfFile:
         self.file.write(text)
 
     def close(self) -> None:
-        """Finish the file; it stays open."""
+        """Write the end of the RDF. The file stays open."""
         if self.format == "json-ld":
             self.file.write("\n]}\n")
 
     def _nodes(self, part: RdfGraph) -> str:
         compacted = json.loads(part.graph.serialize(format="json-ld", context=PREFIXES))
         del compacted["@context"]
-        # Of one node, there is no list.
+        # For a single node, rdflib writes no list.
         nodes: List[Any] = compacted.get("@graph", [compacted] if compacted else [])
         text = ""
         for node in nodes:
@@ -195,9 +196,9 @@ _TURTLE_HEADER = [f"@prefix {prefix}: <{iri}> ." for prefix, iri in PREFIXES.ite
 
 
 def _without_header(text: str) -> str:
-    """Turtle without the prefixes that the file begins with."""
+    """Remove the prefixes with which the file begins."""
     lines = text.split("\n")
     first = next((n for n, line in enumerate(lines) if not line.startswith("@prefix ")), 0)
-    # rdflib makes prefixes of its own where a name does not fit to one of these.
+    # rdflib adds other prefixes for names that do not fit these prefixes.
     others = [line for line in lines[:first] if line not in _TURTLE_HEADER]
     return "\n".join([*others, *lines[first:]])

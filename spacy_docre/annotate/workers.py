@@ -1,7 +1,7 @@
-"""Documents through workers that may die: processes of this machine, actors of a cluster.
+"""Annotate documents with workers that may die: processes of this machine, actors of a cluster.
 
-A worker has one batch at a time, so that it is known which documents it has died of. Ids, texts and
-bytes of documents go there; bytes and problems come back.
+A worker has one batch at a time, so that the batch at which a worker died is known. Workers receive
+ids, texts and bytes of documents. They return bytes and problems.
 """
 
 import warnings
@@ -17,33 +17,34 @@ from ..errors import describe_error
 from .batch import Item, Result, annotate_batch
 from .inputs import Failure, InputDocument
 
-# Batches that have been read and not come out, for each worker.
+# Batches for each worker that have been read, and whose results have not been yielded.
 _BATCHES = 2
 
-# What goes to a worker: id, and text or bytes of a Doc. What comes back: bytes of a Doc, or a
+# A worker receives the id and the text or bytes of each Doc. It returns the bytes of each Doc, or a
 # problem.
 Message = List[Tuple[str, Union[str, bytes]]]
 Answer = List[Union[bytes, str]]
 
 
 class Batch:
-    """Documents on their way.
+    """Documents that a worker annotates together.
 
     items (Sequence[Item]): The documents; failures are passed on.
-    is_alone (bool): Whether it is a document of a batch whose workers have died.
+    is_alone (bool): Whether the batch is a single document from a batch whose workers died.
     """
 
     def __init__(self, items: Sequence[Item], is_alone: bool = False) -> None:
         self.items = list(items)
         self.is_alone = is_alone
         self.is_given = False
-        # How many workers have died of it, how the last one has, and what has come back.
+        # How many workers died at the batch, how the last one died, and the answer.
         self.deaths = 0
         self.end = ""
         self.answer: Optional[Answer] = None
 
     def message(self) -> Message:
-        """RETURNS (Message): What goes to a worker. A document that cannot go is a failure."""
+        """RETURNS (Message): The message to a worker. A document that cannot be stored as bytes
+        becomes a failure."""
         message: Message = []
         for number, item in enumerate(self.items):
             if isinstance(item, InputDocument):
@@ -57,10 +58,10 @@ class Batch:
         return message
 
     def results(self, vocab: Vocab) -> Iterator[Result]:
-        """What has become of its documents, once there is an answer.
+        """Return the results of the documents, once there is an answer.
 
-        vocab (Vocab): Their vocabulary.
-        YIELDS (Result): What has become of each.
+        vocab (Vocab): The vocabulary of the documents.
+        YIELDS (Result): The result of each document.
         """
         answers = iter(self.answer or ())
         for item in self.items:
@@ -70,47 +71,47 @@ class Batch:
 class Workers(ABC):
     """Workers of one kind."""
 
-    # What one is called.
+    # The name of a worker in messages.
     kind: str
-    # How many workers may die of a batch before its documents are tried each alone, and of a
-    # document alone before it is a failure.
+    # The number of workers that die at a batch before each of its documents is tried alone. After
+    # as many deaths at one document, the document is a failure.
     tries: int
-    # How many there are to be.
+    # The number of workers.
     size: int
 
     @abstractmethod
     def give(self, batch: Batch) -> bool:
-        """Give a batch to a worker that is free. Those that are missing are started.
+        """Start missing workers, and give a batch to a free worker.
 
         batch (Batch): The batch.
-        RETURNS (bool): Whether one was free.
-        RAISES (OSError): If workers die before they have a document.
+        RETURNS (bool): Whether a worker was free.
+        RAISES (OSError): If workers die before they receive a document.
         """
 
     @abstractmethod
     def collect(self, wait: bool) -> None:
-        """Set the `answer` of batches that are back, and the `end` of those whose worker has died.
+        """Set the `answer` of each finished batch, and the `end` of each batch whose worker died.
 
-        wait (bool): Whether to wait a while for one.
+        wait (bool): Whether to wait a while for a batch.
         """
 
     @abstractmethod
     def stop(self) -> None:
-        """End all."""
+        """End all workers."""
 
 
 def annotate_with(
     workers: Workers, vocab: Vocab, batches: Iterable[Sequence[Item]]
 ) -> Iterator[Result]:
-    """Annotate documents, in their order. Those whose worker dies are tried again, in the end each
-    alone; if its worker dies then, it is a failure.
+    """Annotate documents in order. If a worker dies, its documents are tried again, in the end each
+    alone. If the worker dies at a single document, the document is a failure.
 
-    workers (Workers): Who works on them; they are stopped in the end.
+    workers (Workers): The workers. They are stopped at the end.
     vocab (Vocab): The vocabulary of the documents.
     batches (Iterable[Sequence[Item]]): The documents; failures are passed on. A few batches are
         read ahead.
-    YIELDS (Result): What becomes of each.
-    RAISES (OSError): If workers die before they have a document.
+    YIELDS (Result): The result of each document.
+    RAISES (OSError): If workers die before they receive a document.
     """
     unread = map(Batch, batches)
     waiting: Deque[Batch] = deque()
@@ -135,7 +136,8 @@ def annotate_with(
 
 
 def _after_end(batch: Batch, workers: Workers) -> List[Batch]:
-    """What a batch becomes if its worker has died."""
+    """Return the batches to go on with. If the worker of a batch died, the batch is tried again,
+    divided into its documents, or a failure."""
     if not batch.end:
         return [batch]
     batch.deaths += 1
@@ -148,8 +150,8 @@ def _after_end(batch: Batch, workers: Workers) -> List[Batch]:
     batch.is_given = False
     whole = batch.deaths < workers.tries
     warnings.warn(
-        f"The {workers.kind} that worked on {len(batch.items)} documents {end}. They are annotated "
-        f"again{'' if whole else ', each alone'}.",
+        f"The {workers.kind} that worked on {len(batch.items)} documents {end}. The documents are "
+        f"annotated again{'' if whole else ', each alone'}.",
         stacklevel=2,
     )
     return [batch] if whole else [Batch([item], is_alone=True) for item in batch.items]
@@ -165,11 +167,11 @@ def _read_answer(vocab: Vocab, answer: Union[bytes, str], item: InputDocument) -
 
 
 def answer(nlp: Language, message: Message) -> Answer:
-    """What a worker does with a batch.
+    """Annotate a batch in a worker.
 
     nlp (Language): The pipeline.
     message (Message): The documents.
-    RETURNS (Answer): What has become of each.
+    RETURNS (Answer): The bytes or the problem of each document.
     """
     items = [_read_content(nlp, id_, content) for id_, content in message]
     answers: Answer = []

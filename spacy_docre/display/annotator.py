@@ -1,4 +1,4 @@
-"""What `docre serve` does with a text: it is checked, and annotated within bounds."""
+"""Check and annotate the texts of `docre serve`, in bounded memory."""
 
 import logging
 from threading import BoundedSemaphore
@@ -9,21 +9,21 @@ from spacy.tokens import Doc
 
 from ..pipeline.doc_relation_extractor import DocRelationExtractor
 
-# So many texts are annotated at once, and so many more may wait: the memory for them is bounded.
+# The most texts that are annotated at once, and the most texts that wait. Both bound the memory.
 AT_ONCE = 2
 WAITING = 6
-# Below it nearly every pair would have relations.
+# Below this threshold, nearly every pair would have relations.
 LOWEST_THRESHOLD = 0.05
-# The time that spaCy's tokenizer takes grows with the square of a word's length.
+# The time of spaCy's tokenizer grows with the square of a word's length.
 _LONGEST_WORD = 1000
 _LOGGER = logging.getLogger(__name__)
 
 
 class Refusal(Exception):
-    """Why there is no answer.
+    """The reason why a text is not annotated.
 
     problem (str): The problem.
-    status (int): The status of HTTP.
+    status (int): The HTTP status.
     """
 
     def __init__(self, problem: str, status: int) -> None:
@@ -32,11 +32,11 @@ class Refusal(Exception):
 
 
 class Annotator:
-    """Annotates texts, of several callers at once. A text's failure is not the server's.
+    """Annotate the texts of several callers at once. A text that fails does not stop the server.
 
     nlp (Language): The pipeline.
     max_length (int): The most characters of a text.
-    max_entities (int): The most entities of a text, whose pairs have to fit in memory.
+    max_entities (int): The most entities of a text. Their pairs must fit in memory.
     """
 
     def __init__(self, nlp: Language, max_length: int, max_entities: int) -> None:
@@ -47,14 +47,15 @@ class Annotator:
 
     @property
     def threshold(self) -> Optional[float]:
-        """RETURNS (Optional[float]): That of the pipeline; None where it finds no relations."""
+        """RETURNS (Optional[float]): The threshold of the pipeline; None if it has no relation
+        extractor."""
         for _, component in self.nlp.pipeline:
             if isinstance(component, DocRelationExtractor):
                 return float(component.cfg["threshold"])
         return None
 
     def too_long(self) -> Refusal:
-        """RETURNS (Refusal): What is said of a text that is too long."""
+        """RETURNS (Refusal): The refusal of a text that is too long."""
         return Refusal(
             f"The text is longer than {self.max_length:,} characters: give a part of it.", 413
         )
@@ -63,10 +64,10 @@ class Annotator:
         """Annotate a text.
 
         text (str): The text.
-        threshold (Optional[float]): A relation is annotated if its probability is above this;
-            None for the pipeline's own.
+        threshold (Optional[float]): A relation is annotated if its probability is above this
+            threshold; None for the threshold of the pipeline.
         RETURNS (Doc): The annotated document.
-        RAISES (Refusal): If it cannot be annotated, or not now.
+        RAISES (Refusal): If the text cannot be annotated, or the server is busy.
         """
         self._check(text)
         if not self.room.acquire(blocking=False):
@@ -79,7 +80,7 @@ class Annotator:
         except Exception as error:
             _LOGGER.exception("A text cannot be annotated")
             if isinstance(error, MemoryError) or "memory" in str(error):
-                problem = "This text needs more memory than there is: give a part of it."
+                problem = "This text needs more memory than the server has: give a part of it."
                 raise Refusal(problem, 413) from error
             raise Refusal(f"This text cannot be annotated: {error}", 500) from error
         finally:
@@ -98,7 +99,7 @@ class Annotator:
             )
 
     def _run(self, text: str, threshold: Optional[float]) -> Doc:
-        """As `nlp(text)`, with a look at the number of entities before their pairs are scored."""
+        """Annotate as `nlp(text)` does. Check the number of entities before pairs are scored."""
         doc = self.nlp.make_doc(text)
         for _, component in self.nlp.pipeline:
             if not isinstance(component, DocRelationExtractor):

@@ -1,4 +1,4 @@
-"""The JSON of `docre serve`, and its description."""
+"""The JSON interface of `docre serve`, and its description."""
 
 from typing import Any, Dict, Optional
 
@@ -12,10 +12,10 @@ PATH = "/api/relations"
 DESCRIPTION = "/openapi.json"
 
 _PROBLEMS = {
-    400: "There is no text, or the request is no JSON of this form.",
-    403: "The request is from a page elsewhere.",
+    400: "There is no text, or the request is not JSON of this form.",
+    403: "The request is from a page of another site.",
     413: "The text or a word of it is too long.",
-    415: "The request does not say that it is JSON.",
+    415: "The content type of the request is not JSON.",
     422: "The text has too many entities.",
     500: "This text cannot be annotated.",
     503: "The server is busy with other texts.",
@@ -23,7 +23,7 @@ _PROBLEMS = {
 
 
 class Request(BaseModel):
-    """A text whose relations are wanted."""
+    """A text in which to find relations."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -33,20 +33,22 @@ class Request(BaseModel):
         ge=LOWEST_THRESHOLD,
         le=1,
         allow_inf_nan=False,
-        description="Find relations of a higher probability, instead of the pipeline's threshold",
+        description=(
+            "Find relations of a higher probability. The default is the threshold of the pipeline"
+        ),
     )
 
 
 class Problem(BaseModel):
-    """Why there is no answer."""
+    """The reason why a request has no answer."""
 
     error: str
 
 
 def describe(title: str, version: str, max_length: int) -> Dict[str, Any]:
-    """Describe the JSON, in the form of OpenAPI 3.1.
+    """Describe the JSON interface, in the form of OpenAPI 3.1.
 
-    title (str): What the server is called.
+    title (str): The name of the server.
     version (str): The version of its pipeline.
     max_length (int): The most characters of a text.
     RETURNS (Dict[str, Any]): The description.

@@ -1,4 +1,4 @@
-"""How `docre serve` is reached: waitress, with a time in which a request has to arrive."""
+"""The connections of `docre serve`: waitress, with a time limit for each request."""
 
 import socket
 from contextlib import suppress
@@ -13,16 +13,16 @@ from waitress.task import ThreadedTaskDispatcher
 
 from .annotator import AT_ONCE, WAITING
 
-# A thread is left for the page itself, whatever is annotated.
+# Some threads stay free for the page itself, however many texts are annotated or wait.
 _THREADS = AT_ONCE + WAITING + 2
-# Within what a process may open on most systems.
+# Fewer than a process may open on most systems.
 _CONNECTIONS = 500
-# In which a request has to arrive, or its answer has to be taken.
+# The time in which a request must arrive, or its answer must be taken.
 _SECONDS = 30
 
 
 class Channel(HTTPChannel):
-    """A connection that knows since when its present request is awaited."""
+    """A connection that records since when it waits for a request."""
 
     def service(self) -> None:
         """Answer a request."""
@@ -31,33 +31,33 @@ class Channel(HTTPChannel):
 
 
 class Server(TcpWSGIServer):
-    """Closes connections whose request is not there in time. waitress by itself counts the time
-    since the last byte, and bytes that drip would hold a connection for ever."""
+    """A server that closes connections whose request does not arrive in time. waitress itself
+    counts the time since the last byte, so slow single bytes would hold a connection for ever."""
 
     channel_class = Channel
 
     def maintenance(self, now: float) -> None:
-        """Close what has taken too long.
+        """Close connections that have taken too long.
 
-        now (float): The time.
+        now (float): The current time.
         """
         for channel in self.active_channels.values():
             if not channel.requests and channel.creation_time < now - self.adj.channel_timeout:
                 channel.will_close = True
                 with suppress(OSError):
-                    # A caller who takes no answer is not waited for.
+                    # The server does not wait for a caller who takes no answer.
                     channel.socket.shutdown(socket.SHUT_RDWR)
 
 
 def make_server(app: Flask, host: str, port: int, **settings: Any) -> MultiSocketServer:
-    """Make a server, which answers once `run` is called.
+    """Make a server. It answers once `run` is called.
 
     app (Flask): The page.
     host (str): The name or address to serve at.
     port (int): The port.
-    **settings (Any): Settings of waitress, instead of those that are right for the page.
+    **settings (Any): Settings of waitress, which replace the settings for the page.
     RETURNS (MultiSocketServer): The server.
-    RAISES (OSError, ValueError): If it cannot be at this address.
+    RAISES (OSError, ValueError): If the server cannot use this address.
     """
     usual = {
         "threads": _THREADS,
@@ -65,14 +65,14 @@ def make_server(app: Flask, host: str, port: int, **settings: Any) -> MultiSocke
         "asyncore_use_poll": True,
         "channel_timeout": _SECONDS,
         "cleanup_interval": 5,
-        # The page itself answers what is a little too long.
+        # The page itself refuses a request that is only a little too long.
         "max_request_body_size": 2 * app.config["MAX_CONTENT_LENGTH"],
         "ident": None,
     }
     adjustments = Adjustments(host=host.strip("[]"), port=port, **{**usual, **settings})
     dispatcher = ThreadedTaskDispatcher()
     sockets: Dict[int, Any] = {}
-    # A name may be of several addresses.
+    # A name may have several addresses.
     servers = [
         Server(app, sockets, dispatcher=dispatcher, adj=adjustments, sockinfo=info)
         for info in adjustments.listen

@@ -1,4 +1,4 @@
-"""What is shown, and in which colours."""
+"""The options of `render`: what is shown, and in which colours."""
 
 from difflib import get_close_matches
 from functools import cached_property
@@ -21,22 +21,22 @@ _COLORS = {
     "NUM": "#ec4899",
     "MISC": "#64748b",
 }
-# For labels that are not above.
+# The colours of all other labels.
 _PALETTE = ["#06b6d4", "#84cc16", "#ef4444", "#8b5cf6", "#d97706", "#14b8a6", "#f472b6"]
-# Of names to choose from.
+# The most names that an error lists to choose from.
 _MOST_SHOWN = 20
 
 
 class Options(BaseModel):
     """The options of `render`.
 
-    colors (Dict[str, str]): A CSS colour for each entity label, instead of the usual ones.
-    labels (Optional[List[str]]): Entity labels to mark in the text; None for all. What a
-        relation is about is marked in any case.
+    colors (Dict[str, str]): A CSS colour for each entity label, instead of the usual colour.
+    labels (Optional[List[str]]): Entity labels to mark in the text; None for all. Heads and tails
+        of relations are always marked.
     threshold (float): Show relations of at least this score.
     relations (Optional[List[str]]): Labels or names of the relations to show; None for all.
-    short_names (Union[bool, Dict[str, str]]): The name to show for each relation label, where
-        its own is long; True for short names of Wikidata's properties.
+    short_names (Union[bool, Dict[str, str]]): A short name to show for each relation label; True
+        for short names of Wikidata's properties.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -48,8 +48,8 @@ class Options(BaseModel):
     short_names: Union[bool, Dict[str, str]] = False
 
     def color(self, label: str) -> str:
-        """The colour of an entity label: that of the options, or of a package that registers
-        colours for displaCy, or the usual one.
+        """Return the colour of an entity label: from the options, else from a package that
+        registers colours for displaCy, else the usual colour.
 
         label (str): The label.
         RETURNS (str): A CSS colour.
@@ -58,11 +58,11 @@ class Options(BaseModel):
         return self._known_colors.get(label, usual)
 
     def shown_name(self, label: str, name: str) -> str:
-        """The name by which a relation is shown.
+        """Return the name by which a relation is shown.
 
         label (str): Its label.
         name (str): Its name.
-        RETURNS (str): The short name, where one is asked for and known.
+        RETURNS (str): The short name, if the options have one; else the name.
         """
         short = self.short_names
         names = short if isinstance(short, dict) else SHORT_NAMES if short else {}
@@ -74,7 +74,7 @@ class Options(BaseModel):
 
 
 def usual_colors() -> Dict[str, str]:
-    """The colours that labels have without options.
+    """Return the colours that labels have without options.
 
     RETURNS (Dict[str, str]): A CSS colour for each label.
     """
@@ -89,7 +89,7 @@ def read_options(options: Mapping[str, Any]) -> Options:
 
     options (Mapping[str, Any]): See `Options`.
     RETURNS (Options): The options.
-    RAISES (ValueError): If there is no such option, or a value is of the wrong kind.
+    RAISES (ValueError): If an option does not exist, or a value has the wrong type.
     """
     try:
         return Options(**options)
@@ -101,9 +101,9 @@ def read_options(options: Mapping[str, Any]) -> Options:
 
 
 def tell_problems(error: ValidationError) -> str:
-    """Tell what is wrong with values, in one line.
+    """Describe in one line what is wrong with values.
 
-    error (ValidationError): What pydantic has found.
+    error (ValidationError): The error of pydantic.
     RETURNS (str): Each field and its problem.
     """
     return "; ".join(
@@ -118,13 +118,13 @@ def mistyped_names(
     kind: str,
     elsewhere: Container[str] = (),
 ) -> List[str]:
-    """Tell of names that nothing has.
+    """Describe names that do not exist.
 
-    wanted (Optional[Iterable[str]]): The names that are asked for; None for all.
+    wanted (Optional[Iterable[str]]): The names to check; None for no names.
     known (AbstractSet[str]): The names that the documents have.
-    kind (str): What has these names.
+    kind (str): The kind of the names, e.g. "relation".
     elsewhere (Container[str]): Names that other documents may have.
-    RETURNS (List[str]): What is wrong with each, and which names are nearly the same.
+    RETURNS (List[str]): The problem of each name that does not exist, with similar names.
     """
     problems = []
     by_lower = {name.lower(): name for name in sorted(known) if name}

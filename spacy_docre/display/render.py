@@ -1,4 +1,4 @@
-"""`render`: documents and their relations as HTML, in the manner of displaCy."""
+"""`render`: documents and their relations as HTML, like displaCy."""
 
 import warnings
 from functools import lru_cache
@@ -22,17 +22,18 @@ def render(
     options: Mapping[str, Any] = {},
 ) -> Optional[str]:
     """Render documents with their entities and relations as HTML: the text, a list of the
-    relations, and their graph. It needs nothing from the network.
+    relations, and their graph. The HTML needs nothing from the network.
 
     docs (Union[Doc, Iterable[Doc]]): The documents.
-    page (bool): Whether to give a whole HTML page, instead of a part of one.
-    jupyter (Optional[bool]): Whether to show it in a Jupyter notebook; None to find out.
+    page (bool): Whether to return a whole HTML page, instead of a part of a page.
+    jupyter (Optional[bool]): Whether to show the HTML in a Jupyter notebook; None to do so if the
+        code runs in a notebook.
     options (Mapping[str, Any]): `colors` of entity labels, `labels` of the entities to mark,
-        `threshold` of the relations' scores, `relations` to show, by label or name,
+        `threshold` of the relations' scores, `relations` to show (labels or names), and
         `short_names` of relations.
-    RETURNS (Optional[str]): The HTML; None where it is shown in a notebook.
-    RAISES (ValueError): If the options cannot be used, or name a relation or label that neither
-        the documents nor their vocabulary have, or if something else than Docs is given.
+    RETURNS (Optional[str]): The HTML; None if it is shown in a notebook.
+    RAISES (ValueError): If the options cannot be used, or if `docs` has anything but Docs. Also if
+        the options name a relation or label that neither the documents nor their vocabulary have.
     """
     html = to_html([docs] if isinstance(docs, Doc) else docs, page=page, options=options)
     if jupyter or (jupyter is None and is_in_jupyter()):
@@ -46,10 +47,10 @@ def render(
 def to_html(
     docs: Iterable[Doc], *, page: bool, options: Mapping[str, Any], strict: bool = False
 ) -> str:
-    """Render documents as HTML, wherever it is to be shown. Arguments as in `render`.
+    """Render documents as HTML, without showing the HTML. Arguments as in `render`.
 
-    strict (bool): Whether the relations and labels of the options have to be in the documents;
-        they may be known to the vocabulary alone otherwise.
+    strict (bool): Whether the documents must have the relations and labels of the options. If not,
+        it is enough that the vocabulary has them.
     RETURNS (str): The HTML.
     """
     choices = read_options(options)
@@ -62,7 +63,7 @@ def to_html(
             raise ValueError(f"Only Docs can be rendered, and this is a {type(doc).__name__}.")
         if not has_entities(doc):
             warnings.warn(
-                "A document without entities and relations is rendered: let a pipeline with a "
+                "A document without entities and relations is rendered. Let a pipeline with a "
                 "doc_relation_extractor annotate it first.",
                 stacklevel=3,
             )
@@ -76,7 +77,7 @@ def to_html(
     ]
     if views and problems:
         raise ValueError(" ".join(problems))
-    # One table of colours may be for documents of many kinds.
+    # One table of colours may serve documents of many kinds.
     known = labels | usual_colors().keys()
     for problem in mistyped_names(choices.colors, known, "entity label", elsewhere):
         warnings.warn(problem, stacklevel=3)
@@ -84,10 +85,10 @@ def to_html(
 
 
 def fill_template(name: str, **values: Any) -> str:
-    """Fill one of the templates. What is put in is escaped.
+    """Fill one of the templates. The values are escaped.
 
     name (str): The template's file name.
-    **values (Any): What it asks for.
+    **values (Any): The values that the template needs.
     RETURNS (str): The HTML.
     """
     return _templates().get_template(name).render(**values)
@@ -104,12 +105,12 @@ def _templates() -> Environment:
     )
     # JSON is small, and its markup characters are escaped.
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
-    # Of relations that a pipeline has found; a report shows errors.
+    # These values are for relations that a pipeline has found. A report shows errors instead.
     environment.globals.update(asset=_asset, noun="relations", has_scores=True, has_graph=True)
     return environment
 
 
 @lru_cache(maxsize=None)
 def _asset(name: str) -> str:
-    """A file of `static/`, to be put into a page as it is."""
+    """Return a file of `static/`, which goes into a page unchanged."""
     return files(__package__).joinpath("static", name).read_text("utf8")

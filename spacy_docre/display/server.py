@@ -1,4 +1,4 @@
-"""What `docre serve` answers: a page with a text box, and JSON to programs."""
+"""The answers of `docre serve`: a page with a text box, and JSON for programs."""
 
 from ipaddress import ip_address
 from typing import AbstractSet, Any, Callable, Dict, Sequence, Tuple, Union
@@ -15,10 +15,10 @@ from .options import Options, tell_problems
 from .render import fill_template
 from .view import DocumentView, view_document
 
-# More than this cannot be a text of the allowed length: UTF-8, percent-encoded, has up to
-# twelve bytes a character, and so has JSON.
+# The most bytes of a character in a request: UTF-8, percent-encoded, has up to twelve, and so has
+# JSON. A longer request cannot be a text of the allowed length.
 _BYTES_PER_CHARACTER = 12
-# Of English, as are the pipelines that it is offered for.
+# In English: the page offers the example only for English pipelines.
 _EXAMPLE = (
     "Marie Curie was born in Warsaw, the capital of Poland. She studied at the University of "
     "Paris, where she met Pierre Curie. They married in 1895, and shared the Nobel Prize in "
@@ -39,11 +39,11 @@ def make_app(
     """Make the server's page and its JSON.
 
     nlp (Language): The pipeline.
-    title (str): What the page calls it.
+    title (str): The name of the pipeline on the page.
     max_length (int): The most characters of a text.
-    max_entities (int): The most entities of a text, whose pairs have to fit in memory.
-    names (AbstractSet[str]): The names by which the server may be called, beside addresses: no
-        page from elsewhere can read it under a name of its own.
+    max_entities (int): The most entities of a text. Their pairs must fit in memory.
+    names (AbstractSet[str]): The host names that requests may use, in addition to addresses. So no
+        page of another site can read the server under a name of that site.
     RETURNS (Flask): The WSGI application.
     """
     app = Flask(__name__, static_folder=None)
@@ -70,7 +70,7 @@ def make_app(
     @app.post(api.PATH)
     def find_relations() -> Answer:
         if not request.is_json:
-            abort(415, "Send JSON, and say so: Content-Type: application/json.")
+            abort(415, "Send JSON, with the header Content-Type: application/json.")
         wanted = _read(api.Request.model_validate_json, request.get_data())
         return document_record(annotator.annotate(wanted.text, wanted.threshold)), 200
 
@@ -84,7 +84,7 @@ def make_app(
 
 
 def _tell_errors(app: Flask, page: "_Page") -> None:
-    """People are told on the page, programs in JSON."""
+    """Tell errors to people on the page, and to programs in JSON."""
 
     @app.errorhandler(Refusal)
     def refuse(refusal: Refusal) -> Answer:
@@ -106,8 +106,8 @@ def _tell_errors(app: Flask, page: "_Page") -> None:
 class _Page:
     """The page with a text box.
 
-    annotator (Annotator): Annotates its texts.
-    title (str): What the page calls the pipeline.
+    annotator (Annotator): The annotator of the texts.
+    title (str): The name of the pipeline on the page.
     """
 
     def __init__(self, annotator: Annotator, title: str) -> None:
@@ -123,7 +123,7 @@ class _Page:
         status: int = 200,
         documents: Sequence[DocumentView] = (),
     ) -> Answer:
-        """The page, with what has been entered."""
+        """Return the page, with the values that were entered."""
         html = fill_template(
             "serve.html",
             documents=documents,
@@ -140,7 +140,7 @@ class _Page:
         return html, status
 
     def answer(self) -> Answer:
-        """The page of the text that was sent."""
+        """Return the page for the text that was sent."""
         # Browsers send the line breaks of forms as two characters.
         text = request.form.get("text", "").replace("\r\n", "\n")
         threshold = request.form.get("threshold", "")
@@ -157,11 +157,11 @@ def _read(check: Callable[[Any], api.Request], values: Any) -> api.Request:
     try:
         return check(values)
     except ValidationError as error:
-        raise Refusal(f"This cannot be read: {tell_problems(error)}.", 400) from None
+        raise Refusal(f"The request cannot be read: {tell_problems(error)}.", 400) from None
 
 
 def _number(text: str) -> Union[float, str, None]:
-    """The number in a field; what is none is left for the check."""
+    """Return the number in a field. Text that is no number is left for the check."""
     try:
         return float(text) if text else None
     except ValueError:
@@ -169,14 +169,14 @@ def _number(text: str) -> Union[float, str, None]:
 
 
 def _check_host(names: AbstractSet[str]) -> None:
-    """Refuse a name that a page elsewhere could have given this machine's address (DNS
-    rebinding). An address cannot be given to another machine."""
+    """Refuse unknown host names: another site could point its own name to this machine's address
+    (DNS rebinding). An address cannot be pointed to another machine."""
     try:
         host = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
     except ValueError:
         host = ""
     if host.rstrip(".") not in names and not _is_address(host):
-        abort(400, "The server is not called by this name. See --name of 'docre serve'.")
+        abort(400, "The server does not know this host name. Allow it with 'docre serve --name'.")
 
 
 def _is_address(host: str) -> bool:
@@ -188,8 +188,8 @@ def _is_address(host: str) -> bool:
 
 
 def _check_origin() -> None:
-    """Refuse what a page of another origin sends. Programs that are no browsers say nothing of
-    origins."""
+    """Refuse requests from a page of another origin. Programs that are no browsers send no
+    origin."""
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     if site is not None:
@@ -197,7 +197,7 @@ def _check_origin() -> None:
     else:
         trusted = origin is None or _netloc(origin) == request.headers["Host"].lower()
     if not trusted:
-        abort(403, "Texts are taken from this server's own page, not from pages elsewhere.")
+        abort(403, "The server takes texts from its own page, not from pages of other sites.")
 
 
 def _netloc(origin: str) -> str:

@@ -1,4 +1,4 @@
-"""Short names of relations, for where there is little room."""
+"""Short names of relations, for places with little room."""
 
 # Wikidata's properties in DocRED whose names are long.
 SHORT_NAMES = {

@@ -1,4 +1,4 @@
-"""What a page is sent of a document: its text once, and places in it."""
+"""The data of a document on a page: its text once, and places in the text."""
 
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
@@ -16,7 +16,7 @@ class EntityView(NamedTuple):
     number (int): Its index in `doc._.entities`.
     text (str): Its best name.
     label (str): Its label.
-    kb_id (str): Its linked id; empty where nothing has linked it.
+    kb_id (str): Its linked id; empty for an unlinked entity.
     mentions (List[Tuple[int, int]]): First and end character of each mention.
     """
 
@@ -63,7 +63,7 @@ class RelationView(NamedTuple):
 class DocumentView:
     """A document. Places are counted in characters.
 
-    title (str): What it is called.
+    title (str): Its title.
     text (str): Its text.
     sentences (List[Tuple[int, int]]): First and end character of each sentence.
     colors (Dict[str, str]): The CSS colour of each entity label.
@@ -82,7 +82,7 @@ class DocumentView:
 
     @property
     def data(self) -> Dict[str, Any]:
-        """RETURNS (Dict[str, Any]): All of it, as the page's script reads it."""
+        """RETURNS (Dict[str, Any]): All values, in the form that the page's script reads."""
         return vars(self)
 
     @property
@@ -95,12 +95,12 @@ class DocumentView:
 
 
 def view_document(doc: Doc, title: str, options: Options) -> DocumentView:
-    """Gather what a page shows of a document.
+    """Gather the data of a document that a page shows.
 
     doc (Doc): The document.
-    title (str): What it is called.
-    options (Options): What is shown.
-    RETURNS (DocumentView): What is shown.
+    title (str): The title of the document.
+    options (Options): The options of `render`.
+    RETURNS (DocumentView): The data.
     """
     sentences = sentence_boundaries(doc)
     types: Dict[Tuple[str, str], int] = {}
@@ -144,7 +144,7 @@ def _view_relation(
     sentences: Sequence[Tuple[int, int]],
     types: Dict[Tuple[str, str], int],
 ) -> RelationView:
-    """Its type is added to those that are known."""
+    """Gather the data of a relation, and add its type to `types`."""
     triple = relation.triple
     evidence = [
         index

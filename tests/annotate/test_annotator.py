@@ -124,9 +124,9 @@ def test_it_loads_once_and_late(model: str, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     "batch, error, problem",
     [
-        ({"id": [1], "body": ["a"]}, ValueError, "no column 'text': it has 'body', 'id'"),
-        ({"id": [1], "text": ["a"], "error": [0]}, ValueError, "has 'error' already"),
-        ([{"id": 1, "text": "a"}], TypeError, "batch of list is not known"),
+        ({"id": [1], "body": ["a"]}, ValueError, "no column 'text'. It has: 'body', 'id'"),
+        ({"id": [1], "text": ["a"], "error": [0]}, ValueError, "already has 'error'"),
+        ([{"id": 1, "text": "a"}], TypeError, "A list is no batch"),
         ({"id": [1, 2], "text": ["a"]}, ValueError, "shorter"),
     ],
 )

@@ -234,9 +234,9 @@ def test_what_is_done_is_not_read_again(tmp_path: Path, inputs: List[Path]) -> N
         ({"threshold": 0.3}, "threshold was not given and is 0.3"),
         ({"content": "other"}, "texts.jsonl has changed"),
         ({"more": "more.txt"}, "more.txt is a new input"),
-        ({"fewer": "a text.txt"}, "a text.txt is no input any more"),
+        ({"fewer": "a text.txt"}, "a text.txt is no longer an input"),
         ({"order": True}, "another order"),
-        ({"lost": "part-000000.jsonl"}, "part-000000.jsonl is gone"),
+        ({"lost": "part-000000.jsonl"}, "part-000000.jsonl is missing"),
     ],
 )
 def test_what_differs_is_named(

@@ -216,7 +216,7 @@ def test_gephi_finds_its_names(tmp_path: Path) -> None:
 
 def test_fields_that_are_replaced_are_told(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    with pytest.warns(UserWarning, match="replaced by those of the output: entities, id. Rename"):
+    with pytest.warns(UserWarning, match="replaced by fields of the output: entities, id. To"):
         write_all(path, {"a": make_doc()}, id="mine", entities=[1], kept=2)
     record = json.loads(path.read_text("utf8"))
     assert record["id"] == "a" and record["kept"] == 2

@@ -147,7 +147,7 @@ def test_processes_that_are_spawned() -> None:
 def test_processes_that_cannot_begin(nlp: Language, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are not started for ever."""
     monkeypatch.setattr("spacy_docre.annotate.processes._work", lambda *arguments: os._exit(5))
-    with pytest.raises(OSError, match="exit code 5 before it had a document.*--n-process"):
+    with pytest.raises(OSError, match="exit code 5 before it received a document.*--n-process"):
         run(nlp, documents(["text"]))
     assert not multiprocessing.active_children()
 

@@ -121,7 +121,7 @@ def test_only_the_document_that_actors_die_of_fails(cluster: Any) -> None:
     "model, problem",
     [
         ("missing", "cannot annotate: .*it is not there.* missing .*on each node"),
-        ("too large", "before it had a document.*Lower --num-actors"),
+        ("too large", "before it received a document.*Lower --num-actors"),
     ],
 )
 def test_actors_that_cannot_begin(cluster: Any, model: str, problem: str) -> None:

@@ -192,7 +192,7 @@ def test_a_text_of_too_many_entities(nlp: Language) -> None:
 @pytest.mark.parametrize(
     "error, status, problem",
     [
-        (MemoryError(), 413, "more memory than there is"),
+        (MemoryError(), 413, "more memory than the server has"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you"), 413, "more memory"),
         (ValueError("a <problem>"), 500, "cannot be annotated: a &lt;problem&gt;"),
     ],

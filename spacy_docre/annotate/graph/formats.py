@@ -1,6 +1,6 @@
-"""The merged graph to files: one format a function, chosen by the path's suffix.
+"""Write the merged graph to files: one function a format, chosen by the path's suffix.
 
-A new format is a function of graph and path, and an entry in `FORMATS`. All of them stream.
+To add a format, write a function of graph and path, and add it to `FORMATS`. All functions stream.
 """
 
 import csv
@@ -22,17 +22,17 @@ from ..rdf import RdfFile, RdfGraph, own_iri, wikidata_iri
 from .merge import MergedEntity, MergedGraph, MergedRelation
 from .page import write_page
 
-# What rdflib is given at a time.
+# Entities or relations that rdflib serializes at a time.
 _PART = 500
 
 
 def write_rdf(graph: MergedGraph, path: Path, *, format: str) -> None:
-    """Write RDF, as `rdf.py` has it. Of a relation, the sources are the documents whose evidence is
-    kept.
+    """Write RDF, in the form that `rdf.py` describes. The sources of a relation are the documents
+    whose evidence is kept.
 
     graph (MergedGraph): The graph.
     path (Path): The file.
-    format (str): What rdflib calls it.
+    format (str): The name of the format in rdflib.
     """
     with path.open("w", encoding="utf8", newline="") as file:
         rdf = RdfFile(file, format)
@@ -50,7 +50,7 @@ def write_rdf(graph: MergedGraph, path: Path, *, format: str) -> None:
 
 
 def _add_relation(part: RdfGraph, relation: MergedRelation) -> None:
-    # A literal is no head: a date that is one is an entity, which nothing else has written.
+    # A literal cannot be a head. A date as head becomes an entity, which is written only here.
     is_date = relation.head.label in DATE_LABELS
     head = (part.add_entity if is_date else part.node)(*_described(relation.head))
     part.add_relation(
@@ -117,7 +117,7 @@ _EDGE_TYPES = {
 
 
 def _xml_id(entity: MergedEntity) -> str:
-    # XML cannot hold all that an id may have, and no two may become one.
+    # An id may hold characters that XML cannot. Quoting keeps different ids different.
     return quote(entity.id, safe=": ")
 
 
@@ -155,7 +155,7 @@ def _evidence_json(relation: MergedRelation) -> str:
 
 
 def write_csv(graph: MergedGraph, path: Path) -> None:
-    """Write a relation a line, for spreadsheets. The evidence is a JSON list.
+    """Write one relation a line, for spreadsheets. The evidence is a JSON list.
 
     graph (MergedGraph): The graph.
     path (Path): The file.
@@ -178,7 +178,7 @@ def write_csv(graph: MergedGraph, path: Path) -> None:
 
 
 def write_neo4j(graph: MergedGraph, path: Path) -> None:
-    """Write what `neo4j-admin database import full` reads: `nodes.csv` and `relationships.csv`.
+    """Write `nodes.csv` and `relationships.csv`, for `neo4j-admin database import full`.
 
     graph (MergedGraph): The graph.
     path (Path): The folder.
@@ -186,7 +186,7 @@ def write_neo4j(graph: MergedGraph, path: Path) -> None:
     nodes = (
         [
             *(entity.id, entity.name, entity.label, entity.kb_id, entity.documents),
-            # ";" stands between labels.
+            # ";" separates labels.
             ";".join(filter(None, ["Entity", entity.label.replace(";", ",")])),
         ]
         for entity in graph.entities()
@@ -211,7 +211,7 @@ RELATIONSHIPS_HEADER = (
 
 
 def _on_one_line(row: Iterable[Any]) -> List[str]:
-    # neo4j-admin takes a line for a row, unless it is told otherwise.
+    # By default, neo4j-admin reads each line as a row.
     return [" ".join(str(cell).splitlines()) for cell in row]
 
 
@@ -223,7 +223,7 @@ def _write_rows(path: Path, header: List[str], rows: Iterable[Iterable[str]]) ->
 
 
 def write_cypher(graph: MergedGraph, path: Path) -> None:
-    """Write a statement of Cypher a line, for a database that runs: `cypher-shell --file`.
+    """Write one Cypher statement a line, for a running database: `cypher-shell --file`.
 
     graph (MergedGraph): The graph.
     path (Path): The file.
@@ -249,21 +249,21 @@ def write_cypher(graph: MergedGraph, path: Path) -> None:
 
 
 def cypher_text(text: str) -> str:
-    """A text as Cypher has it. What JSON escapes, Cypher does, too.
+    """Quote a text for Cypher, which reads the escapes of JSON.
 
     text (str): The text.
-    RETURNS (str): It in quotes, on one line.
+    RETURNS (str): The text in quotes, on one line.
     """
     return json.dumps(text)
 
 
 def cypher_name(name: str) -> str:
-    """A name of a label or relationship as Cypher has it, whatever its characters.
+    """Quote the name of a label or relationship for Cypher. The name may hold any character.
 
     name (str): The name.
-    RETURNS (str): It in backticks, on one line.
+    RETURNS (str): The name in backticks, on one line.
     """
-    # "\\u0060" would be a backtick, too.
+    # Cypher reads "\\u0060" as a backtick, too.
     plain = " ".join(name.splitlines()).replace("\\u", "\\u005Cu").replace("`", "``")
     return f"`{plain}`"
 
@@ -281,15 +281,15 @@ def _cypher_map(values: Dict[str, Any], leave_out: Iterable[str]) -> str:
 class GraphFormat:
     """A format of the merged graph.
 
-    write (Callable[[MergedGraph, Path], None]): Writes it.
-    needs (Optional[str]): The package of an extra that it needs.
+    write (Callable[[MergedGraph, Path], None]): The function that writes the graph.
+    needs (Optional[str]): The package of an extra that the function needs.
     """
 
     write: Callable[[MergedGraph, Path], None]
     needs: Optional[str] = None
 
 
-# By suffix; "" is a folder.
+# The format of each suffix. "" is the suffix of a folder.
 FORMATS: Dict[str, GraphFormat] = {
     ".ttl": GraphFormat(partial(write_rdf, format="turtle"), needs="rdflib"),
     ".nt": GraphFormat(partial(write_rdf, format="nt"), needs="rdflib"),
@@ -303,17 +303,17 @@ FORMATS: Dict[str, GraphFormat] = {
 
 
 def choose_format(path: Path) -> GraphFormat:
-    """Choose the format of a file or folder, before there is anything to write.
+    """Choose the format of a file or folder, and check that its package is installed.
 
     path (Path): The file or folder.
-    RETURNS (GraphFormat): The format that its suffix stands for.
-    RAISES (ValueError): If there is no such format.
-    RAISES (ImportError): If it needs a package that is not installed.
+    RETURNS (GraphFormat): The format of the suffix.
+    RAISES (ValueError): If the suffix has no format.
+    RAISES (ImportError): If the format needs a package that is not installed.
     """
     if path.suffix not in FORMATS:
         known = ", ".join(filter(None, FORMATS))
         raise ValueError(
-            f"Unknown format of {path}. Name the output with {known}, or without an ending for a "
+            f"Unknown format of {path}. Use one of the endings {known}, or no ending for a "
             "folder that neo4j-admin imports."
         )
     if needs := FORMATS[path.suffix].needs:
@@ -322,8 +322,8 @@ def choose_format(path: Path) -> GraphFormat:
 
 
 def write_contradictions(graph: MergedGraph, path: Path) -> None:
-    """Write what the documents contradict each other in, a line of JSON for each entity and
-    relation: all values with their support, the best known first.
+    """Write the contradictions between documents, one line of JSON for each entity and relation. A
+    line has all values with their support, the best supported first.
 
     graph (MergedGraph): The graph.
     path (Path): The file.

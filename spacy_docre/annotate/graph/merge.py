@@ -1,10 +1,9 @@
-"""The entities and relations of many documents merged: the queries.
+"""The queries that merge the entities and relations of many documents.
 
-Entities are the same that share their linked id. One that nothing has linked is the one that has
-its name and type among the linked ones; where there are several, or none, it is that of all
-entities of its name and type that nothing has linked. Names are compared as by the entity
-clusterer, numbers with their signs, and dates by what they mean. Short forms ("Curie") are no names
-across documents.
+Entities with the same linked id are one entity. An unlinked entity joins the linked entity of its
+name and type, if there is exactly one. Otherwise all unlinked entities of this name and type are
+one entity. Names are compared as in the entity clusterer, numbers with their signs, and dates by
+their meaning. Short forms ("Curie") do not join entities across documents.
 """
 
 import os
@@ -22,10 +21,10 @@ from ...pipeline.names import NameRules
 from ..dates import DATE_LABELS, parse_date, same_date
 from .triples import load_triples
 
-# Relations of Wikidata that have one value by nature: place of birth and of death, father, mother,
-# date of birth and of death, and when something was founded and dissolved.
+# Relations of Wikidata that can have only one value: place of birth and of death, father, mother,
+# date of birth and of death, and the dates when something was founded and dissolved.
 FUNCTIONAL = ("P19", "P20", "P22", "P25", "P569", "P570", "P571", "P576")
-# Each has memory of its own.
+# The most threads of DuckDB. Each thread takes more memory.
 _THREADS = 4
 # Rows that are fetched at a time.
 _ROWS = 2000
@@ -35,11 +34,11 @@ _ROWS = 2000
 class MergedEntity:
     """An entity of all documents.
 
-    id (str): What tells it from all others: its linked id, or "name:", type and name.
+    id (str): The unique id: the linked id, or "name:", type and name.
     name (str): The name that most documents give it.
     label (str): The type that most documents give it.
-    kb_id (str): Its linked id; "" where nothing has linked it.
-    documents (int): How many documents have it.
+    kb_id (str): The linked id; "" for an unlinked entity.
+    documents (int): The number of documents that have the entity.
     """
 
     id: str
@@ -56,13 +55,13 @@ class MergedRelation:
     head (MergedEntity): The head (subject).
     label (str): The relation, e.g. "P19".
     tail (MergedEntity): The tail (object).
-    name (str): Its readable name; the label where none is known.
-    documents (int): How many documents state it.
-    best_score (float): The best probability that a document gives it.
-    mean_score (float): The mean of these documents; of each the best.
-    contradicted (bool): Whether it has one value by nature, and the documents say several.
+    name (str): The readable name; the label if no name is known.
+    documents (int): The number of documents that state the relation.
+    best_score (float): The best probability in these documents.
+    mean_score (float): The mean over these documents of the best probability in each.
+    contradicted (bool): Whether the relation can have only one value, and documents state several.
     evidence (List[Tuple[str, str]]): Id and evidence sentences of documents, the best score first.
-        An id that documents of several files have is followed by the file.
+        If documents of several files share an id, the file follows the id.
     """
 
     head: MergedEntity
@@ -78,12 +77,13 @@ class MergedRelation:
 
 @dataclass(frozen=True)
 class MergeOptions:
-    """What is merged, and how.
+    """The options of the merge.
 
-    threshold (float): Relations of a lower probability are left out.
-    min_documents (int): So are relations, and entities without any, of fewer documents.
-    max_evidence (int): Documents whose evidence is kept with a relation, the best scores first.
-    functional (Sequence[str]): Labels of relations that have one value by nature.
+    threshold (float): Leave out relations of a lower probability.
+    min_documents (int): Leave out relations of fewer documents. Entities of fewer documents stay
+        only if they have a relation.
+    max_evidence (int): The most documents whose evidence a relation keeps, the best scores first.
+    functional (Sequence[str]): Labels of relations that can have only one value.
     """
 
     threshold: float = 0.0
@@ -93,7 +93,7 @@ class MergeOptions:
 
 
 class MergedGraph:
-    """The merged graph. It lies in a database on disk.
+    """The merged graph, stored in a database on disk.
 
     database (DuckDBPyConnection): The database.
     """
@@ -111,8 +111,8 @@ class MergedGraph:
         return self._relations("relations")
 
     def contradictions(self) -> Iterator[List[MergedRelation]]:
-        """YIELDS (List[MergedRelation]): The relations of one entity that contradict each other, as
-        two dates of its birth: the best known first."""
+        """YIELDS (List[MergedRelation]): The relations of one entity that contradict each other,
+        e.g. two dates of birth. The best supported relation comes first."""
         group: List[MergedRelation] = []
         for relation in self._relations("contradicted"):
             if group and (group[0].head.id, group[0].label) != (relation.head.id, relation.label):
@@ -123,11 +123,11 @@ class MergedGraph:
             yield _best_first(group)
 
     def count(self, table: str) -> int:
-        """Count what there is.
+        """Count documents, or parts of the graph.
 
-        table (str): "documents", "entities", "relations", "contradictions", "loops": relations that
-            lead from an entity to itself, or "shared_ids": ids of several documents.
-        RETURNS (int): How many.
+        table (str): What to count: "documents", "entities", "relations", "contradictions", "loops"
+            (relations from an entity to itself), or "shared_ids" (ids of several documents).
+        RETURNS (int): The number.
         """
         (number,) = self._database.execute(_COUNTS[table]).fetchone()
         return int(number)
@@ -148,7 +148,7 @@ class MergedGraph:
             )
 
     def _rows(self, table: str) -> Iterator[Tuple[Any, ...]]:
-        # A cursor streams, and several may do so at once.
+        # A cursor streams its rows, and several cursors can stream at once.
         rows = self._database.cursor().execute(f"SELECT * FROM {table}")
         while part := rows.fetchmany(_ROWS):
             yield from part
@@ -164,12 +164,12 @@ def merge_triples(
 ) -> Iterator[MergedGraph]:
     """Merge the triples of many documents.
 
-    files (Sequence[Path]): The files, `.jsonl` or `.parquet`, of `docre annotate`.
+    files (Sequence[Path]): The `.jsonl` or `.parquet` files that `docre annotate` wrote.
     rules (NameRules): The rules by which names are compared.
-    options (MergeOptions): What is merged, and how.
-    memory (int): How many MB the database may have; it goes on in a temporary folder.
-    YIELDS (MergedGraph): The graph, which is gone at the end.
-    RAISES (ValueError): If a file is damaged, or has something else.
+    options (MergeOptions): The options of the merge.
+    memory (int): The most MB of memory for the database. The rest goes to a temporary folder.
+    YIELDS (MergedGraph): The graph. It is deleted at the end of the `with` block.
+    RAISES (ValueError): If a file is damaged, or is no file of `docre annotate`.
     RAISES (ImportError): If DuckDB is not installed.
     """
     duckdb = import_extra("duckdb")
@@ -194,7 +194,7 @@ def merge_triples(
 
 
 def _add_functions(database: Any, rules: NameRules) -> None:
-    """Give the database the functions of Python that its queries call, on what is distinct."""
+    """Register the Python functions that the queries call, with distinct values only."""
 
     def name_id(text: str, label: str) -> str:
         date = parse_date(text) if label in DATE_LABELS else None
@@ -202,7 +202,7 @@ def _add_functions(database: Any, rules: NameRules) -> None:
         return f"name:{quote(key.kind, safe='')}:{date or _exact_name(text, key.words)}"
 
     def contradict(names: List[str], labels: List[str]) -> bool:
-        """Whether two of these tails cannot both be. They differ, and may still be one date."""
+        """Whether two of these different tails exclude each other. Two dates may be the same."""
         dates = [
             parse_date(name) if label in DATE_LABELS else None
             for name, label in zip(names, labels, strict=True)
@@ -223,14 +223,14 @@ def _add_functions(database: Any, rules: NameRules) -> None:
 
 
 def _exact_name(text: str, words: Sequence[str]) -> str:
-    """A name as it is compared, with the signs that tell it from others: those of a number, and of
-    "C++" and "C#"."""
+    """Return a name in the form in which names are compared. Numbers keep their signs, and "C++"
+    and "C#" keep theirs."""
     if not any(character.isalpha() for character in text):
         return "".join(text.split())
     return " ".join(words) + "".join(re.findall(r"[+#]", text))
 
 
-# A linked id may look as what stands for a name, and is told from it then.
+# A linked id may look like the id of a name. The prefix "id:" keeps the two apart.
 _MERGE_ENTITIES = """
 CREATE TABLE names AS
     SELECT text, label, name_id(text, label) AS name

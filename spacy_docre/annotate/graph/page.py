@@ -1,4 +1,4 @@
-"""The merged graph on a page: its best supported relations, with their evidence as the text."""
+"""The merged graph as a page: the best supported relations, with their evidence as the text."""
 
 import heapq
 from pathlib import Path
@@ -9,14 +9,14 @@ from ...display.render import fill_template
 from ...display.view import DocumentView, EntityView, RelationView, TypeView
 from .merge import MergedEntity, MergedGraph, MergedRelation
 
-# Their page has some MB, and a browser searches it in a moment.
+# A page of so many relations has some MB, and a browser searches it in a moment.
 MOST_RELATIONS = 5000
 
 
 def write_page(graph: MergedGraph, path: Path) -> None:
-    """Write an HTML page of the relations that most documents state, of these the best scores. Its
-    title says how many are left out. The page draws the strongest pairs of entities; where
-    something is searched, those that it is found in.
+    """Write an HTML page of the relations that most documents state, the best scores among equals.
+    The title says how many relations are left out. The page draws the strongest pairs of entities.
+    After a search, the page draws only pairs that match.
 
     graph (MergedGraph): The graph.
     path (Path): The file.
@@ -29,7 +29,7 @@ def write_page(graph: MergedGraph, path: Path) -> None:
 
 
 class _Evidence:
-    """Evidence sentences, each once, as one text."""
+    """Evidence sentences, each once, joined into one text."""
 
     def __init__(self) -> None:
         self.parts: List[str] = []
@@ -48,13 +48,13 @@ class _Evidence:
         return self._numbers[part]
 
     def mentions(self, name: str, sentences: List[int]) -> Set[Tuple[int, int]]:
-        """RETURNS (Set[Tuple[int, int]]): Where some of the sentences have a name first."""
+        """RETURNS (Set[Tuple[int, int]]): The first place of a name in each of the sentences."""
         found = {(self.sentences[number][0], self.parts[number].find(name)) for number in sentences}
         return {(start + at, start + at + len(name)) for start, at in found if at >= 0}
 
 
 def _view(relations: List[MergedRelation], total: int) -> DocumentView:
-    """What the page is sent of some of all relations."""
+    """Gather what the page shows of the chosen relations, out of `total`."""
     options, evidence = Options(), _Evidence()
     entities: Dict[str, Tuple[int, MergedEntity, Set[Tuple[int, int]]]] = {}
     types: Dict[Tuple[str, str], int] = {}

@@ -1,8 +1,9 @@
-"""The triples of annotated documents, from files to the tables of a database.
+"""Load the triples of annotated documents from files into the tables of a database.
 
 The tables are `documents` (number, file, place, id, content), `found` (document, index, text,
-label, kb_id) and `stated` (document, head, tail, label, name, score, evidence). Rows of one id and
-one content are one document that was annotated twice; of two contents, documents of two runs.
+label, kb_id) and `stated` (document, head, tail, label, name, score, evidence). Rows with the same
+id and the same content are one document that was annotated twice. Rows with the same id and
+different contents are documents of different runs.
 """
 
 import os
@@ -23,25 +24,25 @@ _RELATIONS = (
     "STRUCT(head BIGINT, tail BIGINT, label VARCHAR, name VARCHAR, score DOUBLE, "
     "evidence STRUCT(text VARCHAR)[])[]"
 )
-# A line has a text and all that was found in it. DuckDB makes room for two in each thread.
+# A line has a text and its annotation. DuckDB reserves memory for two lines in each thread.
 _LONGEST_LINE = 2 * MAX_BYTES
 
-# What is wrong with a document, as a query of its file, its id and the problem.
+# Each query finds one kind of damage. It selects file and id of the document, and the problem.
 _PROBLEMS = (
     "SELECT file, id, 'it has no id' FROM documents WHERE id IS NULL",
-    "SELECT file, id, 'it is there twice, with two texts. Give the files of two runs apart, or "
-    "each document an id of its own' "
+    "SELECT file, id, 'it occurs twice, with two texts. Put each run into a separate file, or "
+    "give each document a unique id' "
     "FROM documents GROUP BY file, id HAVING count(DISTINCT content) > 1",
-    "SELECT file, id, 'it has no entities or no relations: give what docre annotate has written' "
+    "SELECT file, id, 'it has no entities or no relations. Give files that docre annotate wrote' "
     "FROM documents WHERE entities IS NULL OR relations IS NULL",
     "SELECT file, documents.id, 'an entity has no id or no text' "
     "FROM found JOIN documents ON number = document WHERE index IS NULL OR text IS NULL",
     "SELECT file, documents.id, 'two entities have the id ' || index FROM found JOIN documents "
     "ON number = document GROUP BY file, documents.id, document, index HAVING count(*) > 1",
-    "SELECT file, documents.id, 'a relation has no label, or no score of 0 to 1' "
+    "SELECT file, documents.id, 'a relation has no label, or no score from 0 to 1' "
     "FROM stated JOIN documents ON number = document "
     "WHERE coalesce(label, '') = '' OR coalesce(score, -1) NOT BETWEEN 0 AND 1",
-    "SELECT file, documents.id, 'a relation is of an entity that it has not: ' "
+    "SELECT file, documents.id, 'a relation names an entity that the document does not have: ' "
     "|| coalesce(stated.head, -1) || ' or ' || coalesce(stated.tail, -1) "
     "FROM stated JOIN documents ON number = stated.document "
     "LEFT JOIN found h ON h.document = stated.document AND h.index = stated.head "
@@ -53,33 +54,33 @@ _PROBLEMS = (
 def list_triples(paths: Sequence[Path]) -> List[Path]:
     """Find the files of triples.
 
-    paths (Sequence[Path]): Files, and folders with files. What is of another kind in a folder, such
-        as its manifest, is left aside.
+    paths (Sequence[Path]): Files, and folders with files. Files of another kind in a folder, such
+        as its manifest, are ignored.
     RETURNS (List[Path]): The files, each once.
-    RAISES (ValueError): If a path is of another kind, or there is no file.
+    RAISES (ValueError): If a path does not exist, or has no triples.
     """
     files: Dict[Path, None] = {}
     for path in paths:
         if not path.exists():
-            raise ValueError(f"{path_text(path)} is not there.")
+            raise ValueError(f"{path_text(path)} does not exist. Check the path.")
         found = find_files(path).files if path.is_dir() else [path]
         own = [file for file in found if file.suffix in SUFFIXES]
         if not own:
             raise ValueError(
-                f"{path_text(path)} has no triples: give {' or '.join(SUFFIXES)} files of docre "
-                "annotate, or folders of these."
+                f"{path_text(path)} has no triples. Give {' or '.join(SUFFIXES)} files that docre "
+                "annotate wrote, or folders with such files."
             )
         files.update(dict.fromkeys(file.resolve() for file in own))
     return list(files)
 
 
 def load_triples(database: Any, files: Sequence[Path]) -> None:
-    """Load triples.
+    """Load triples into tables.
 
-    database (DuckDBPyConnection): Where the tables are made.
+    database (DuckDBPyConnection): The database of the tables.
     files (Sequence[Path]): The files.
-    RAISES (ValueError): If a file is damaged, or has something else: it names the file, and the
-        line or document.
+    RAISES (ValueError): If a file is damaged, or is no file of `docre annotate`. The error names
+        the file, and the line or document.
     """
     duckdb = import_extra("duckdb")
     database.execute(
@@ -90,13 +91,13 @@ def load_triples(database: Any, files: Sequence[Path]) -> None:
         names = [str(file) for file in files if file.suffix == suffix]
         if names:
             try:
-                # DuckDB takes names for patterns.
+                # DuckDB reads file names as patterns.
                 database.execute(f"INSERT INTO records {read}", {"files": list(map(escape, names))})
             except duckdb.OutOfMemoryException:
                 raise
             except duckdb.Error as error:
                 raise ValueError(_problem_of(names, str(error))) from None
-    # The part of a file's path that tells it from the others.
+    # A file's `place` is its path within the folder that all files share.
     common = os.path.join(os.path.commonpath([file.parent for file in files]), "")
     database.execute(_DOCUMENTS, [len(common) + 1])
     database.execute(_TABLES)
@@ -108,7 +109,7 @@ def load_triples(database: Any, files: Sequence[Path]) -> None:
     database.execute("ALTER TABLE documents DROP entities; ALTER TABLE documents DROP relations")
 
 
-# Where a text is missing, its file tells a document from others of its id.
+# If a text is missing, the file tells apart documents of the same id.
 _CONTENT = "hash(coalesce(text, filename))"
 _READ_JSON = (
     f"SELECT filename, id, {_CONTENT}, entities, relations FROM read_json($files, "
@@ -126,7 +127,7 @@ _READ_PARQUET = (
 _DOCUMENTS = (
     "CREATE TABLE documents AS SELECT rowid AS number, substr(file, ?) AS place, * FROM records"
 )
-# Names on one line; what is missing is empty. NIL is what spaCy's linker says of no link.
+# Names are on one line. Missing values become "". For "no link", spaCy's entity linker writes NIL.
 _TABLES = r"""
 DROP TABLE records;
 CREATE TABLE found AS
@@ -143,7 +144,7 @@ CREATE TABLE stated AS
 
 
 def _problem_of(names: Sequence[str], message: str) -> str:
-    """Find the line that DuckDB has failed at: it counts lines otherwise than editors do."""
+    """Find the line at which DuckDB failed: DuckDB counts lines differently from editors."""
     for name in names if "JSON" in message else ():
         with open(name, "rb") as file:
             for number, line in enumerate(read_lines(file, _LONGEST_LINE), 1):

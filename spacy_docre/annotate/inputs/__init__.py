@@ -1,8 +1,8 @@
-"""Documents to annotate, from files.
+"""Read documents to annotate from files.
 
-`files` finds the files, `formats` says which reader each ending has, and the readers give
-`documents`: `plain` (text, JSONL, DocRED's JSON, spaCy's own), `tables` (CSV, parquet, Arrow) and
-`conversion` (HTML, Markdown, .docx, .pdf).
+`files` finds the files. `formats` chooses the reader of each ending. The readers yield `documents`.
+They are in `plain` (text, JSONL, DocRED's JSON, spaCy's `.spacy` files), `tables` (CSV, parquet,
+Arrow) and `conversion` (HTML, Markdown, .docx, .pdf).
 """
 
 from .documents import START, Failure, InputDocument, Place

@@ -1,7 +1,8 @@
-"""Readers of documents with a layout: HTML, Markdown, .docx and .pdf to prose.
+"""Readers that turn documents with a layout into prose: HTML, Markdown, .docx and .pdf.
 
-All but .pdf become HTML first. What stands alone on a page, such as a heading, an item of a list or
-a cell of a table, is a paragraph of its own, with a blank line before and after it.
+All formats but .pdf become HTML first. A heading, an item of a list, a cell of a table, and
+anything else that stands alone on a page becomes a separate paragraph, with a blank line before and
+after it.
 """
 
 import re
@@ -18,12 +19,12 @@ from ...files import path_text, read_bounded, too_long
 from .documents import InputDocument, Items, Settings
 from .pdf import read_boxes
 
-# Elements of HTML within a line; all others end the paragraph.
+# Elements of HTML that stay within a line. All others end the paragraph.
 _INLINE = set(
     "a abbr acronym b bdi bdo big br cite code data del dfn em font i img ins kbd label mark nobr "
     "q ruby s samp small span strike strong sub sup time tt u var wbr".split()
 )
-# What a browser does not show, or shows as something to choose from.
+# Elements that a browser does not show, or shows as choices.
 _NOT_SHOWN = set(
     "title script style template noscript noembed noframes svg rp rt select option optgroup "
     "datalist".split()
@@ -35,21 +36,21 @@ _DECLARED = re.compile(
     rb"""<(?:meta[^>]{0,200}charset|\?xml[^>]{0,200}encoding)\s*=\s*["']?\s*([\w.:-]+)""",
     re.IGNORECASE,
 )
-# Of a page, where its encoding is named.
+# Bytes at the start of a page in which its encoding may be named.
 _START = 2**12
-# What no text has, for the time that the text is being made.
+# Marks of the ends of blocks and lines while a text is made. The text itself has no such marks.
 _BLOCK, _LINE = "\x1d", "\x1e"
 _SOFT_HYPHEN = "\xad"
 # YAML at the start of Markdown.
 _METADATA = re.compile(r"\A---[ \t]*\n.*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-# So many bytes of XML a byte of text.
+# The most bytes of XML for each byte of text.
 _MARKUP_TIMES = 16
-# How pdfminer writes what a font has no character for.
+# What pdfminer writes for a glyph whose character the font does not give.
 _NO_CHARACTER = re.compile(r"\(cid:\d+\)")
 
 
 def read_html(file: Path, settings: Settings) -> Items:
-    """Read a page of HTML as one text. Arguments as of all readers."""
+    """Read a page of HTML as one text. Arguments as in `read_text`."""
     data = _read(file, settings)
     declared = _DECLARED.search(data[:_START])
     html = decode_any(data, path_text(file), declared and declared[1].decode("ascii"))
@@ -57,19 +58,19 @@ def read_html(file: Path, settings: Settings) -> Items:
 
 
 def read_markdown(file: Path, settings: Settings) -> Items:
-    """Read Markdown as one text, without its marks where [convert] is installed. Arguments as of
-    all readers."""
+    """Read Markdown as one text. Its marks are removed if [convert] is installed. Arguments as in
+    `read_text`."""
     name = path_text(file)
     text = decode_any(_read(file, settings), name)
     try:
         text = markdown_to_text(text)
     except ImportError as error:
-        warnings.warn(f"{name} is read with the marks of Markdown: {error}", stacklevel=2)
+        warnings.warn(f"{name} keeps the marks of Markdown: {error}", stacklevel=2)
     yield InputDocument(name, text)
 
 
 def read_docx(file: Path, settings: Settings) -> Items:
-    """Read a .docx file as one text. Arguments as of all readers."""
+    """Read a .docx file as one text. Arguments as in `read_text`."""
     mammoth = import_extra("mammoth")
     name = path_text(file)
     with _converting(name), zipfile.ZipFile(file) as parts:
@@ -83,7 +84,7 @@ def read_docx(file: Path, settings: Settings) -> Items:
 
 
 def read_pdf(file: Path, settings: Settings) -> Items:
-    """Read a .pdf file as one text. Arguments as of all readers."""
+    """Read a .pdf file as one text. Arguments as in `read_text`."""
     import_extra("pdfminer")
     name = path_text(file)
     with _converting(name):
@@ -91,7 +92,8 @@ def read_pdf(file: Path, settings: Settings) -> Items:
     text = "\n\n".join(_paragraphs(boxes))
     if 10 * sum(map(len, _NO_CHARACTER.findall(text))) > len(text):
         raise ValueError(
-            f"{name} does not say which letters its signs are. Let a program for OCR read it first."
+            f"{name} does not say which characters its glyphs are. Read it with an OCR program "
+            "first."
         )
     yield _document(file, text, settings)
 
@@ -105,7 +107,7 @@ def _document(file: Path, text: str, settings: Settings) -> InputDocument:
     name = path_text(file)
     if not text:
         raise ValueError(
-            f"{name} holds no text. Where it is a scan, let a program for OCR add the text first."
+            f"{name} holds no text. If it is a scan, add the text with an OCR program first."
         )
     if len(text.encode()) > settings.max_bytes:
         raise ValueError(too_long(name, settings.max_bytes))
@@ -114,7 +116,7 @@ def _document(file: Path, text: str, settings: Settings) -> InputDocument:
 
 @contextmanager
 def _converting(name: str) -> Iterator[None]:
-    """Converters raise anything where a file is damaged."""
+    """Turn the errors of converters into one error: for a damaged file, they may raise any."""
     try:
         yield
     except (OSError, TooLarge):
@@ -122,7 +124,7 @@ def _converting(name: str) -> Iterator[None]:
     except Exception as error:
         raise ValueError(
             f"{name} is damaged, protected by a password, or not what its ending says. Save it "
-            f"again with the program that it is of, without a password. ({error!r})"
+            f"again in the program that made it, without a password. ({error!r})"
         ) from error
 
 
@@ -130,7 +132,7 @@ def markdown_to_text(text: str) -> str:
     """Take the text out of Markdown (CommonMark, with tables).
 
     text (str): The Markdown. Metadata at its start (YAML) are left out.
-    RETURNS (str): Its text, as of `html_to_text`.
+    RETURNS (str): The text, in the form of `html_to_text`.
     RAISES (ImportError): If markdown-it-py is not installed.
     """
     parser = import_extra("markdown_it").MarkdownIt().enable(["table", "strikethrough"])
@@ -141,27 +143,27 @@ def html_to_text(html: str) -> str:
     """Take the text out of HTML.
 
     html (str): The page.
-    RETURNS (str): What the page shows, a paragraph for each element that is not within a line.
-        Links to notes ("[1]") are left out.
+    RETURNS (str): The text that the page shows. Each element that is not within a line becomes a
+        paragraph. Links to notes ("[1]") are left out.
     RAISES (ImportError): If lxml is not installed.
     """
     etree = import_extra("lxml.etree")
     parser = etree.HTMLParser(target=_ShownText(), encoding="utf-8", huge_tree=True)
-    # An empty page is none for lxml.
+    # The tag makes an empty page a page for lxml.
     parser.feed(f"<p>{html}".encode())
     blocks = parser.close().split(_BLOCK)
     return "\n\n".join(filter(None, map(_lines, blocks)))
 
 
 def _lines(block: str) -> str:
-    """The lines of a block, with white space as a browser shows it."""
+    """Return the lines of a block, with white space as a browser shows it."""
     lines = [" ".join(line.split()) for line in block.replace(_SOFT_HYPHEN, "").split(_LINE)]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).strip("\n"))
 
 
 def _is_hidden(tag: str, attributes: Mapping[str, str]) -> bool:
-    """Whether an element is not shown. That is not so of what only waits to be found or unfolded,
-    as sections on small screens do."""
+    """Whether an element is hidden. An element that only waits to be found or unfolded is not, such
+    as a section on a small screen."""
     return (
         tag in _NOT_SHOWN
         or attributes.get("hidden", "until-found").lower() != "until-found"
@@ -172,12 +174,12 @@ def _is_hidden(tag: str, attributes: Mapping[str, str]) -> bool:
 
 
 class _ShownText:
-    """Gathers the text of a page, with signs where lines and blocks end: a target of lxml's
-    parser."""
+    """A target of lxml's parser. It gathers the text of a page, with marks at the ends of lines and
+    blocks."""
 
     def __init__(self) -> None:
         self._parts: List[str] = []
-        # The element that hides what is in it, and how many of its kind are open.
+        # The element that hides its content, and how many elements of its kind are open.
         self._hiding = ""
         self._open = 0
         self._superscripts = self._preformatted = 0
@@ -216,8 +218,7 @@ class _ShownText:
 
 
 def _paragraphs(boxes: Iterable[str]) -> Iterator[str]:
-    """The texts of boxes, each on one line. A box that goes on within a sentence is part of the
-    one before."""
+    """Join the lines of each box. A box that continues a sentence joins the box before it."""
     paragraph = ""
     for box in boxes:
         text = ""
@@ -232,8 +233,8 @@ def _paragraphs(boxes: Iterable[str]) -> Iterator[str]:
 
 
 def _join(text: str, line: str) -> str:
-    """A line and the next one. A word that was divided is whole; "Austria-" and "Hungary" keep the
-    hyphen."""
+    """Join a text and its next line. A divided word loses its hyphen; "Austria-" and "Hungary" keep
+    theirs."""
     if text[-1:] == "-" and text[-2:-1].isalpha() and line:
         return (text[:-1] if line[0].islower() else text) + line
     return f"{text} {line}".strip()

@@ -1,4 +1,4 @@
-"""What readers give: documents to annotate, and what cannot be read."""
+"""The results of readers: documents to annotate, and failures."""
 
 import json
 import warnings
@@ -18,8 +18,8 @@ TEXT_FIELD, ID_FIELD = "text", "id"
 class Place(NamedTuple):
     """How far inputs have been read.
 
-    file (int): The number of the file; 0 for those that are none, and cannot be read.
-    items (int): How many documents and failures of it have been read.
+    file (int): The number of the file, from 1; 0 for inputs that are no readable files.
+    items (int): How many documents and failures of the file have been read.
     """
 
     file: int = 0
@@ -33,10 +33,10 @@ START = Place()
 class InputDocument:
     """A document to annotate.
 
-    id (str): What names it in the output.
-    content (Union[str, Doc]): Its text, or what is stored of it already.
-    fields (Dict[str, Any]): What else is known of it, to be kept.
-    place (Place): How far the inputs have been read with it.
+    id (str): The name of the document in the output.
+    content (Union[str, Doc]): The text, or a Doc that was read.
+    fields (Dict[str, Any]): Other fields of the input, which are kept.
+    place (Place): How far the inputs have been read after this document.
     """
 
     id: str
@@ -49,9 +49,9 @@ class InputDocument:
 class Failure:
     """A document that cannot be annotated.
 
-    id (str): What names it.
-    problem (str): Why.
-    place (Place): How far the inputs have been read with it.
+    id (str): The name of the document.
+    problem (str): The reason.
+    place (Place): How far the inputs have been read after this document.
     """
 
     id: str
@@ -64,10 +64,10 @@ Items = Iterator[Union[InputDocument, Failure]]
 
 @dataclass(frozen=True)
 class Settings:
-    """What readers are told.
+    """The settings of readers.
 
     vocab (Vocab): The vocabulary of documents that come with tokens.
-    text_field (str): The field of the text, where documents have fields.
+    text_field (str): The field of the text, if documents have fields.
     id_field (str): The field of the document's id.
     max_bytes (int): The most bytes of a text, of a line, or of a row.
     """
@@ -79,20 +79,21 @@ class Settings:
 
 
 def document_id(given: Any, where: str) -> str:
-    """What names a document.
+    """Choose the name of a document.
 
-    given (Any): Its id, where it has one.
-    where (str): Where it is.
-    RETURNS (str): The id, else where it is.
+    given (Any): The id, if the document has one.
+    where (str): The place of the document.
+    RETURNS (str): The id; without an id, the place.
     """
     return where if given in (None, "") else str(given)
 
 
 def read_records(records: Iterable[Tuple[str, Any]], name: str, settings: Settings) -> Items:
-    """Take documents out of their records: text, id and other fields.
+    """Make documents from records: text, id and other fields.
 
-    records (Iterable[Tuple[str, Any]]): Where each is, and the record, or the error that it gave.
-    name (str): The file.
+    records (Iterable[Tuple[str, Any]]): The place of each record, and the record, or the error that
+        it raised.
+    name (str): The name of the file.
     settings (Settings): The names of the fields.
     YIELDS (Union[InputDocument, Failure]): The documents, and those that cannot be read.
     """
@@ -107,8 +108,8 @@ def read_records(records: Iterable[Tuple[str, Any]], name: str, settings: Settin
         yield item
     if documents and not named and settings.id_field != ID_FIELD:
         warnings.warn(
-            f"No document of {name} has an id in the field {settings.id_field!r}: each is named "
-            "after its place in the file. Name another field with --id-field.",
+            f"No document of {name} has an id in the field {settings.id_field!r}. Each document "
+            "is named after its place in the file. Name another field with --id-field.",
             stacklevel=2,
         )
 
@@ -121,20 +122,23 @@ def _document(record: Any, where: str, settings: Settings) -> InputDocument:
     text = record.get(text_field) if isinstance(record, dict) else None
     if not isinstance(text, str):
         raise ValueError(
-            f"There should be text in the field {text_field!r}, and there is {shortened(text)}. "
-            "Name another field with --text-field."
+            f"The field {text_field!r} should have the text, but it has {shortened(text)}. Name "
+            "another field with --text-field."
         )
     fields = {key: value for key, value in record.items() if key not in (text_field, id_field)}
     return InputDocument(document_id(record.get(id_field), where), text, fields)
 
 
 def _check_json(record: Any) -> None:
-    """Python reads what JSON in a file cannot hold."""
+    """Refuse values that Python can read, but that JSON in a file cannot hold."""
     try:
         json.dumps(record, ensure_ascii=False, allow_nan=False).encode("utf8")
     except UnicodeEncodeError:
-        raise ValueError("It holds half of a surrogate pair, which is no character.") from None
+        raise ValueError(
+            "It holds half of a surrogate pair, which is no character. Remove it."
+        ) from None
     except ValueError:
         raise ValueError(
-            "It holds a number that JSON cannot: NaN, infinity, or one beyond 1.8e308. Write null."
+            "It holds a number that JSON cannot hold: NaN, infinity, or one beyond 1.8e308. Write "
+            "null instead."
         ) from None

@@ -1,4 +1,4 @@
-"""The files to read documents from, found and read one after the other."""
+"""Find the input files, and read their documents one file after the other."""
 
 import os
 from dataclasses import dataclass, field
@@ -20,11 +20,11 @@ STDIN = "-"
 
 @dataclass
 class Listing:
-    """What is to be read.
+    """The inputs to read.
 
     files (List[Path]): The files, folder by folder.
-    failures (List[Failure]): What cannot be read, or is no file.
-    aside (List[Failure]): What is left aside by rule, as hidden files are.
+    failures (List[Failure]): Inputs that cannot be read, or are no files.
+    aside (List[Failure]): Files that are ignored by rule, such as hidden files.
     """
 
     files: List[Path] = field(default_factory=list)
@@ -39,12 +39,12 @@ class Listing:
 
 
 def list_files(paths: Iterable[Path]) -> Listing:
-    """Find the files of folders, as they are now. Links are followed, and each folder is read
-    once. Hidden files are left aside, and those whose ending is of no kind that is read; to name
-    such a file is a failure.
+    """Find files, and the present files of folders. Links are followed, and each folder is read
+    once. In folders, hidden files and files with an unknown ending are ignored. A named file with
+    an unknown ending is a failure.
 
-    paths (Iterable[Path]): Files, folders, or "-" for standard input, which stays.
-    RETURNS (Listing): The files, and what is not read.
+    paths (Iterable[Path]): Files, folders, or "-" for standard input, which is listed as a file.
+    RETURNS (Listing): The files, and the inputs that are not read.
     """
     listing = Listing()
     for path in paths:
@@ -59,7 +59,7 @@ def list_files(paths: Iterable[Path]) -> Listing:
         elif _is_stream(path):
             listing.files.append(path)
         elif problem := no_file(path):
-            hint = "Give what it holds on standard input: -"
+            hint = "Give its content on standard input: -"
             listing.failures.append(Failure(path_text(path), f"{problem} {hint}"))
         elif problem := problem_of_format(path):
             listing.failures.append(Failure(path_text(path), problem))
@@ -69,7 +69,7 @@ def list_files(paths: Iterable[Path]) -> Listing:
 
 
 def _is_stream(path: Path) -> bool:
-    """Whether it is standard input, or what the shell has opened."""
+    """Whether a path is standard input, or a stream that the shell has opened."""
     return str(path) == STDIN or is_opened(path)
 
 
@@ -87,20 +87,21 @@ def read_inputs(
     start: Place = START,
     names: Optional[UniqueNames] = None,
 ) -> Items:
-    """Read documents, one after the other, each file as its ending says (`formats.INPUTS`).
+    """Read documents, one after the other. The ending of a file chooses its reader
+    (`formats.INPUTS`).
 
-    A document without an id is named after its file and its number there, and one whose id has been
-    there has a number after it. Those of `.json` files, which are DocRED's, have the title as id,
-    and are given their entities.
+    A document without an id is named after its file and its number in the file. If an earlier
+    document has the same id, a number follows the id. Documents of `.json` files (DocRED's format)
+    have the title as id, and keep their entities.
 
     listing (Listing): The files, and "-" for one text on standard input.
-    vocab (Vocab): The vocabulary of documents from `.spacy` and `.json` files; its language is
-        that of the latter.
-    text_field (str): The field that holds the text, where documents have fields.
+    vocab (Vocab): The vocabulary of documents from `.spacy` and `.json` files. Documents from
+        `.json` files have its language.
+    text_field (str): The field that holds the text, if documents have fields.
     id_field (str): The field that holds the document's id.
     max_bytes (int): The most bytes of a text, of a line, or of a row.
-    start (Place): Where to go on. Files before it are not opened.
-    names (Optional[UniqueNames]): The ids that have been there; None for none.
+    start (Place): The place from which to read. Files before it are not opened.
+    names (Optional[UniqueNames]): The ids of earlier documents; None if there are none.
     YIELDS (Union[InputDocument, Failure]): The documents, and those that cannot be read.
     """
     settings = Settings(vocab, text_field, id_field, max_bytes)
@@ -117,7 +118,7 @@ def read_inputs(
 def _try_file(file: Path, settings: Settings) -> Items:
     try:
         yield from _read_file(file, settings)
-    # Whatever is in one file, the others are read.
+    # Any error in one file: the other files are still read.
     except Exception as error:
         yield Failure(path_text(file), describe_error(error))
 

@@ -1,7 +1,7 @@
-"""Which reader a file has, by the ending of its name.
+"""Choose the reader of a file by the ending of its name.
 
-A new format is a reader, a function of file and settings that gives documents, and an entry in
-`INPUTS`.
+To add a format, write a reader, and add it to `INPUTS`. A reader is a function of file and settings
+that yields documents.
 """
 
 import re
@@ -17,7 +17,7 @@ from ...extras import import_extra
 from . import conversion, plain, tables
 from .documents import Items, Settings
 
-# Of an ending that holds no letter, or a space, it is part of the name: "chapter 1.2", "Mr. Smith".
+# An ending has a letter and no space. Otherwise it is part of the name: "chapter 1.2", "Mr. Smith".
 _ENDING = re.compile(r"\.(?=\d*[^\W\d])\w+")
 
 
@@ -25,9 +25,9 @@ _ENDING = re.compile(r"\.(?=\d*[^\W\d])\w+")
 class InputFormat:
     """A format of input files.
 
-    read (Callable[[Path, Settings], Items]): Reads a file.
-    needs (Tuple[str, ...]): The packages of extras that it needs.
-    packed (bool): Whether it may be packed as .gz or .zst.
+    read (Callable[[Path, Settings], Items]): The reader.
+    needs (Tuple[str, ...]): The packages of extras that the reader needs.
+    packed (bool): Whether a file may be packed as .gz or .zst.
     has_fields (bool): Whether documents have fields, one of which is the text.
     """
 
@@ -43,7 +43,7 @@ _MARKDOWN = InputFormat(conversion.read_markdown)
 _ARROW = InputFormat(tables.read_arrow, ("pyarrow",), packed=False, has_fields=True)
 
 INPUTS: Dict[str, InputFormat] = {
-    # Without an ending, too.
+    # A file without an ending is text, too.
     "": _TEXT,
     ".txt": _TEXT,
     ".md": _MARKDOWN,
@@ -61,7 +61,7 @@ INPUTS: Dict[str, InputFormat] = {
     FILE_TYPE: InputFormat(plain.read_spacy, packed=False),
     ".json": InputFormat(plain.read_docred),
 }
-# A folder that `Dataset.save_to_disk` has written; the file of its state stands for it.
+# A folder that `Dataset.save_to_disk` has written. Its state file stands for the folder.
 _DATASET = InputFormat(tables.read_dataset, ("pyarrow",), packed=False, has_fields=True)
 
 
@@ -69,8 +69,8 @@ def find_format(file: Path) -> Optional[InputFormat]:
     """Find the format of a file by its name.
 
     file (Path): The file.
-    RETURNS (Optional[InputFormat]): The format; None where there is none of that ending, of
-        whatever case.
+    RETURNS (Optional[InputFormat]): The format; None if the ending has no format. The case of the
+        ending does not matter.
     """
     if tables.is_dataset(file):
         return _DATASET
@@ -80,16 +80,16 @@ def find_format(file: Path) -> Optional[InputFormat]:
 
 
 def problem_of_format(file: Path) -> Optional[str]:
-    """Why a file is not read, as far as its name says.
+    """Say why a file is not read, as far as its name tells.
 
     file (Path): The file.
-    RETURNS (Optional[str]): The reason; None where it is read.
+    RETURNS (Optional[str]): The reason; None if the file is read.
     """
     found = find_format(file)
     if found is None:
         return (
-            f"Files ending in {''.join(file.suffixes[-2:])} are not read. These are: "
-            f"{', '.join(filter(None, INPUTS))}, and one text on standard input: -"
+            f"Files ending in {''.join(file.suffixes[-2:])} are not read. Files with these endings "
+            f"are: {', '.join(filter(None, INPUTS))}, and one text on standard input: -"
         )
     try:
         for package in (*found.needs, *(["zstandard"] if file.suffix == ZSTANDARD else [])):

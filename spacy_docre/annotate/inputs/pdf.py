@@ -1,4 +1,4 @@
-"""The texts on the pages of a PDF, by pdfminer, in bounded memory."""
+"""Read the texts on the pages of a PDF with pdfminer, in bounded memory."""
 
 import mmap
 import re
@@ -10,28 +10,28 @@ from typing import Any, Iterable, Iterator, List
 from ...data.packed_files import TooLarge, inflated
 from ...extras import import_extra
 
-# Of the operators of all pages, so many bytes a byte of text; to run a stream of them, at least
-# so many.
+# The most bytes of page operators for each byte of text. A stream of operators counts as at least
+# `_CONTENT_LEAST` bytes.
 _CONTENT_TIMES, _CONTENT_LEAST = 16, 2**10
-# Each is some 1 kB in memory.
+# The most characters of a page. Each character takes some 1 kB of memory.
 _MOST_CHARACTERS = 2**18
-# Boxes of one page whose distances are all compared, which is some 100 bytes a pair.
+# The most boxes of a page whose distances are all compared. Each pair takes some 100 bytes.
 _MOST_BOXES = 2000
 _STREAM = re.compile(rb"(?<!end)stream[ \t]*\r?\n")
-# How often a stream may be packed within itself.
+# A stream that is packed so many times within itself is refused.
 _LEVELS = 3
 _PART = 2**16
 
 
 def read_boxes(file: Path, name: str, max_bytes: int) -> List[str]:
-    """Read the boxes of text that are on the pages.
+    """Read the boxes of text on the pages.
 
     file (Path): The file.
-    name (str): What to call it in an error.
-    max_bytes (int): The most bytes of text; what goes on after it is not read to the end.
+    name (str): The name of the file in errors.
+    max_bytes (int): The most bytes of text. After more, no further page is read.
     RETURNS (List[str]): The text of each box, page after page.
-    RAISES (TooLarge): If it becomes too large when it is unpacked, or a page has no end.
-    RAISES (Exception): Whatever pdfminer raises where it is damaged.
+    RAISES (TooLarge): If the unpacked file is too large, or a page has no end.
+    RAISES (Exception): Any error of pdfminer for a damaged file.
     """
     _check_streams(file, name)
     interp = import_extra("pdfminer.pdfinterp")
@@ -53,10 +53,10 @@ def read_boxes(file: Path, name: str, max_bytes: int) -> List[str]:
 
 
 def _check_streams(file: Path, name: str) -> None:
-    """Refuse streams that become too large: pdfminer unpacks each at once."""
+    """Refuse streams that become too large: pdfminer unpacks a whole stream at once."""
     remedy = "Save it again with another program."
     if not file.stat().st_size:
-        # It could not be mapped.
+        # An empty file cannot be mapped.
         return
     with file.open("rb") as stream:
         data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
@@ -70,7 +70,7 @@ def _check_streams(file: Path, name: str) -> None:
                     for _ in parts:
                         pass
                 except (zlib.error, EOFError):
-                    # It is not packed, or not once more.
+                    # The stream is not packed, or not packed again.
                     break
             else:
                 raise TooLarge(f"{name} is packed {_LEVELS} times: it may be a trap. {remedy}")
@@ -78,7 +78,7 @@ def _check_streams(file: Path, name: str) -> None:
 
 @cache
 def _bounded_classes() -> Any:
-    """Device and interpreter of pdfminer, which end where a page does not."""
+    """Return a device and an interpreter of pdfminer that stop at a page without an end."""
     converter = import_extra("pdfminer.converter")
     interp = import_extra("pdfminer.pdfinterp")
     types = import_extra("pdfminer.pdftypes")
@@ -102,11 +102,11 @@ def _bounded_classes() -> Any:
             if self.characters > _MOST_CHARACTERS:
                 raise TooLarge(
                     f"A page of {self.name} has more than {_MOST_CHARACTERS:,} characters: it may "
-                    "be a trap. Divide it into pages."
+                    "be a trap. Divide the page into several pages."
                 )
             return super().render_char(*arguments)
 
-        # What is no text would only take memory.
+        # Paths and images are no text, and would only take memory.
         def paint_path(self, *arguments: Any) -> None:
             pass
 
@@ -120,8 +120,8 @@ def _bounded_classes() -> Any:
                 self.device.content_left -= max(size, _CONTENT_LEAST)
             if self.device.content_left < 0:
                 raise TooLarge(
-                    f"What {self.device.name} draws has no end, or is far more than a text: it may "
-                    "be a trap. Let a program for OCR read its pages."
+                    f"The pages of {self.device.name} have no end, or draw far more than a text: "
+                    "the file may be a trap. Read the pages with an OCR program."
                 )
             super().execute(streams)
 
@@ -129,14 +129,14 @@ def _bounded_classes() -> Any:
 
 
 def _group_boxes(page: Any, settings: Any, boxes: List[Any]) -> List[Any]:
-    """As pdfminer groups the boxes of a page, for their order; many are read from the top."""
+    """Order the boxes of a page as pdfminer does. Too many boxes are ordered from the top."""
     if len(boxes) > _MOST_BOXES:
         return sorted(boxes, key=lambda box: (-box.y1, box.x0))
     return list(type(page).group_textboxes(page, settings, boxes))
 
 
 def _boxes(items: Iterable[Any]) -> Iterator[str]:
-    """The texts of a page's boxes, also of those in figures, as whole pages may be."""
+    """Yield the texts of a page's boxes, also of boxes in figures. A whole page may be a figure."""
     layout = import_extra("pdfminer.layout")
     for item in items:
         if isinstance(item, layout.LTTextBox):

@@ -1,4 +1,4 @@
-"""Readers that need no package of an extra: text, JSONL, DocRED's JSON and spaCy's own."""
+"""Readers that need no extra package: text, JSONL, DocRED's JSON and spaCy's `.spacy` files."""
 
 import sys
 from pathlib import Path
@@ -15,10 +15,10 @@ from .documents import Failure, InputDocument, Items, Settings, document_id, rea
 
 
 def read_text(file: Path, settings: Settings) -> Items:
-    """Read a file as one text, in UTF-8 or what it may be instead. Arguments as of all readers.
+    """Read a file as one text, in UTF-8 or a guessed encoding.
 
     file (Path): The file.
-    settings (Settings): What readers are told.
+    settings (Settings): The settings of readers.
     YIELDS (Union[InputDocument, Failure]): The documents, and those that cannot be read.
     """
     name = path_text(file)
@@ -30,7 +30,7 @@ def read_text(file: Path, settings: Settings) -> Items:
 def read_stdin(settings: Settings) -> InputDocument:
     """Read standard input as one text.
 
-    settings (Settings): What readers are told.
+    settings (Settings): The settings of readers.
     RETURNS (InputDocument): The document.
     """
     data = read_bounded(sys.stdin.buffer, "Standard input", settings.max_bytes)
@@ -38,7 +38,7 @@ def read_stdin(settings: Settings) -> InputDocument:
 
 
 def read_json_lines(file: Path, settings: Settings) -> Items:
-    """Read a document of each line. Arguments as of all readers."""
+    """Read one document from each line. Arguments as in `read_text`."""
     return read_records(_parsed_lines(file, settings.max_bytes), path_text(file), settings)
 
 
@@ -58,7 +58,7 @@ def _parsed_lines(file: Path, max_bytes: int) -> Iterator[Tuple[str, Any]]:
 
 
 def read_docred(file: Path, settings: Settings) -> Items:
-    """Read documents of DocRED's JSON, with their entities. Arguments as of all readers."""
+    """Read documents of DocRED's JSON, with their entities. Arguments as in `read_text`."""
     for number, doc in enumerate(try_docred(file, settings.vocab, lang=settings.vocab.lang)):
         where = f"{path_text(file)}:{number}"
         if isinstance(doc, ValueError):
@@ -70,7 +70,7 @@ def read_docred(file: Path, settings: Settings) -> Items:
 
 
 def read_spacy(file: Path, settings: Settings) -> Items:
-    """Read the documents of a `.spacy` file. Arguments as of all readers."""
+    """Read the documents of a `.spacy` file. Arguments as in `read_text`."""
     for number, doc in enumerate(try_spacy_docs(file, settings.vocab)):
         where = f"{path_text(file)}:{number}"
         if isinstance(doc, ValueError):

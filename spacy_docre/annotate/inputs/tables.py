@@ -1,4 +1,4 @@
-"""Readers of tables, a document a row: CSV, parquet, Arrow, and folders of Hugging Face's
+"""Readers of tables with one document a row: CSV, parquet, Arrow, and folders of Hugging Face's
 `datasets`."""
 
 import base64
@@ -19,14 +19,15 @@ from .documents import Items, Settings, read_records
 
 # What `Dataset.save_to_disk` writes beside the tables.
 STATE, _INFO, _SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"
-# In memory at once, of parquet. Of Arrow it is what the file has as a batch, in mapped memory.
+# Rows of parquet in memory at once. Arrow files have their own batches, in mapped memory.
 _ROWS = 64
 
 
 def read_csv(file: Path, settings: Settings, *, delimiters: str) -> Items:
-    """Read a document of each row. The first row names the columns. Arguments as of all readers.
+    """Read one document from each row. The first row names the columns. Arguments as in
+    `read_text`.
 
-    delimiters (str): What may stand between cells; the first that gives a column of the text.
+    delimiters (str): The possible delimiters. The first one that yields a text column is used.
     """
     return read_records(_csv_rows(file, settings, delimiters), path_text(file), settings)
 
@@ -52,19 +53,19 @@ def _csv_rows(file: Path, settings: Settings, delimiters: str) -> Iterator[Tuple
                 continue
             if len(row) == len(columns):
                 yield where, dict(zip(columns, row, strict=True))
-            # A blank line has none.
+            # A blank line has no cells, and is ignored.
             elif row:
                 yield (
                     where,
                     ValueError(
-                        f"It has {len(row)} cells, and the first line names {len(columns)}. "
-                        f"Put cells with {delimiter!r} in quotes."
+                        f"It has {len(row)} cells, but the first line names {len(columns)} "
+                        f"columns. Put cells with {delimiter!r} in quotes."
                     ),
                 )
 
 
 class _CsvLines:
-    """Lines for `csv.reader`, in bounded memory. An error is that of one row: the next call goes
+    """Lines for `csv.reader`, in bounded memory. An error concerns one row: the next call goes
     on."""
 
     def __init__(self, stream: BinaryIO, file: Path, max_bytes: int) -> None:
@@ -82,12 +83,12 @@ class _CsvLines:
         return f"{self._name}:{self._begin}"
 
     def tell_row(self) -> str:
-        """RETURNS (str): What has been read as the row, where it is malformed, and the remedy."""
-        remedy = "A quote may have no end: add it; a quote within a cell is written twice."
+        """RETURNS (str): The remedy for a malformed row, and the lines of the row."""
+        remedy = "A closing quote may be missing: add it. Write a quote within a cell twice."
         if self._number <= self._begin:
             return remedy
         return (
-            f"{remedy} It is left out with all lines that were read as the same row: "
+            f"{remedy} The row is left out, with all lines that were read as the same row: "
             f"{self._begin} to {self._number}."
         )
 
@@ -104,7 +105,7 @@ class _CsvLines:
 
 @contextmanager
 def _fields_of(size: int) -> Iterator[None]:
-    """The longest cell is set for all of Python, and 128 kB where nothing sets it."""
+    """Set the size of the longest cell, for all of Python. The default is 128 kB."""
     before = csv.field_size_limit(size)
     try:
         yield
@@ -113,13 +114,13 @@ def _fields_of(size: int) -> Iterator[None]:
 
 
 def _header(line: str, name: str, text_field: str, delimiters: str) -> Tuple[str, List[str]]:
-    """What stands between the cells, and the names of the columns."""
+    """Return the delimiter and the names of the columns."""
     try:
         headers = {mark: next(csv.reader([line], delimiter=mark), []) for mark in delimiters}
     except csv.Error as error:
         raise ValueError(f"{name}: its first line should name the columns, but {error}.") from None
     with_text = [mark for mark, columns in headers.items() if text_field in columns]
-    # Where there is none, the error shows the most likely ones.
+    # Without a text column, the error shows the most likely columns.
     delimiter = (with_text or sorted(headers, key=lambda mark: -len(headers[mark])))[0]
     _check_columns(headers[delimiter], name, text_field)
     return delimiter, headers[delimiter]
@@ -128,7 +129,10 @@ def _header(line: str, name: str, text_field: str, delimiters: str) -> Tuple[str
 def _check_columns(columns: Sequence[str], name: str, text_field: str) -> None:
     twice = sorted({column for column in columns if columns.count(column) > 1})
     if twice:
-        raise ValueError(f"{name} has two columns of one name: {', '.join(map(repr, twice))}.")
+        raise ValueError(
+            f"{name} has several columns with the same name: {', '.join(map(repr, twice))}. Rename "
+            "them."
+        )
     if text_field not in columns:
         raise ValueError(
             f"{name} has no column {text_field!r} for the text. It has: "
@@ -137,23 +141,23 @@ def _check_columns(columns: Sequence[str], name: str, text_field: str) -> None:
 
 
 def read_parquet(file: Path, settings: Settings) -> Items:
-    """Read a document of each row. Arguments as of all readers."""
-    # What is not buffered ahead is not in memory.
+    """Read one document from each row. Arguments as in `read_text`."""
+    # A buffer would hold data in memory before it is needed.
     with import_extra("pyarrow.parquet").ParquetFile(file, pre_buffer=False) as table:
         batches = table.iter_batches(_ROWS)
         yield from _read_batches(table.schema_arrow, batches, path_text(file), settings)
 
 
 def read_arrow(file: Path, settings: Settings) -> Items:
-    """Read a document of each row of an Arrow file, also of the kind that is called a stream.
-    Arguments as of all readers."""
+    """Read one document from each row of an Arrow file, in Arrow's file or stream format. Arguments
+    as in `read_text`."""
     with ExitStack() as stack:
         schema, batches = _open_arrow(file, stack)
         yield from _read_batches(schema, batches, path_text(file), settings)
 
 
 def _open_arrow(file: Path, stack: ExitStack) -> Tuple[Any, Iterator[Any]]:
-    """Its schema, and its batches."""
+    """Return the schema and the batches of an Arrow file."""
     pyarrow = import_extra("pyarrow")
     source = stack.enter_context(pyarrow.memory_map(str(file)))
     try:
@@ -166,20 +170,20 @@ def _open_arrow(file: Path, stack: ExitStack) -> Tuple[Any, Iterator[Any]]:
 
 
 def is_dataset(file: Path) -> bool:
-    """Tell the file that stands for a folder of `datasets`.
+    """Check whether a file stands for a folder of `datasets`.
 
     file (Path): The file.
-    RETURNS (bool): Whether it is the state that `Dataset.save_to_disk` writes.
+    RETURNS (bool): Whether it is the state file that `Dataset.save_to_disk` writes.
     """
     return file.name == STATE and (file.parent / _INFO).exists()
 
 
 def dataset_parts(files: Iterable[Path]) -> List[Path]:
-    """Find what is no document by itself, since a folder of `datasets` is read as a whole.
+    """Find the files that are not read alone, since a folder of `datasets` is read as a whole.
 
-    files (Iterable[Path]): The files of a folder, however deep.
-    RETURNS (List[Path]): All files of such folders but those that stand for them, and the lists of
-        splits beside them.
+    files (Iterable[Path]): The files of a folder and its subfolders.
+    RETURNS (List[Path]): All files of folders of `datasets` except the state files, and the lists
+        of splits beside these folders.
     """
     files = list(files)
     folders = {file.parent for file in files if is_dataset(file)}
@@ -192,9 +196,10 @@ def dataset_parts(files: Iterable[Path]) -> List[Path]:
 
 
 def read_dataset(file: Path, settings: Settings) -> Items:
-    """Read a document of each row of a folder of `datasets`. Arguments as of all readers.
+    """Read one document from each row of a folder of `datasets`. Arguments as in `read_text`.
 
-    file (Path): The state, which names the tables: what `map` has stored there is none of them.
+    file (Path): The state file, which names the tables. Files that `map` has stored in the folder
+        are not among them.
     """
     folder = file.parent
     try:
@@ -223,7 +228,7 @@ def _rows(batches: Iterable[Any], name: str, settings: Settings) -> Iterator[Tup
             where = f"{name}:{number}"
             number += 1
             try:
-                # One by one, since one that cannot be read would take others with it.
+                # Row by row, since one unreadable row would make the whole batch unreadable.
                 (row,) = batch.slice(index, 1).to_pylist()
                 text = row[settings.text_field]
                 if isinstance(text, str) and len(text.encode()) > settings.max_bytes:
@@ -234,8 +239,8 @@ def _rows(batches: Iterable[Any], name: str, settings: Settings) -> Iterator[Tup
 
 
 def _as_json(value: Any) -> Any:
-    """What JSON has for a value: NaN is how a table says null, bytes are in base64, times in ISO
-    8601, and what is neither text nor number is written out."""
+    """Turn a value into one that JSON has. NaN becomes None, since tables use it for null. Bytes
+    become base64, and times ISO 8601. Other values become their text."""
     if isinstance(value, dict):
         return {str(key): _as_json(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

@@ -147,5 +147,5 @@ def test_contradictions(graph: MergedGraph, tmp_path: Path) -> None:
 
 
 def test_unknown_formats() -> None:
-    with pytest.raises(ValueError, match="Unknown format of a.docx. Name the output with .ttl"):
+    with pytest.raises(ValueError, match="Unknown format of a.docx. Use one of the endings .ttl"):
         choose_format(Path("a.docx"))

@@ -44,7 +44,7 @@ def test_files_and_folders(tmp_path: Path) -> None:
 def test_no_triples(tmp_path: Path, name: str) -> None:
     (tmp_path / "a.csv").touch()
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=f"{name} (is not there|has no triples)"):
+    with pytest.raises(ValueError, match=f"{name} (does not exist|has no triples)"):
         list_triples([tmp_path / name])
 
 
@@ -64,11 +64,14 @@ def test_no_triples(tmp_path: Path, name: str) -> None:
             json.dumps({**GOOD, "id": "bad", "entities": GOOD["entities"][:1] * 2}),
             "'bad': two entities have the id 0",
         ),
-        (json.dumps(relation(tail=7)), "'bad': a relation is of an entity that it has not: 0 or 7"),
-        (json.dumps(relation(head=None)), "'bad': a relation is of an entity"),
+        (
+            json.dumps(relation(tail=7)),
+            "'bad': a relation names an entity that the document does not have: 0 or 7",
+        ),
+        (json.dumps(relation(head=None)), "'bad': a relation names an entity"),
         (
             json.dumps({**GOOD, "text": "Other."}),
-            "document 'good': it is there twice, with two texts. Give the files of two runs apart",
+            "document 'good': it occurs twice, with two texts. Put each run into a separate file",
         ),
         (json.dumps(relation(label="")), "'bad': a relation has no label"),
         (json.dumps(relation(score=1.5)), "'bad': a relation has no label, or no score"),

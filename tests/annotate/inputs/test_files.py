@@ -105,7 +105,11 @@ def test_names_of_fields(tmp_path: Path) -> None:
     "name, content, problem",
     [
         ("a.jsonl", b'{"text": "first"}\n{"text"\n{"text": "last"}', "a.jsonl:2 is not JSON"),
-        ("a.jsonl", b'{"text": "first"}\n[1]\n{"text": "last"}', "text in the field 'text'"),
+        (
+            "a.jsonl",
+            b'{"text": "first"}\n[1]\n{"text": "last"}',
+            "The field 'text' should have the text",
+        ),
         ("a.jsonl", b'{"text": "first"}\n{"text": 1}\n{"text": "last"}', "--text-field"),
         ("a.jsonl", b'{"text": "first"}\n{"text": "\xff"}\n{"text": "last"}', "is not UTF-8"),
         ("a.jsonl", b'{"text": "first"}\n{"text": "", "id": "\\ud800"}\n{"text": "last"}', "surr"),
@@ -320,7 +324,8 @@ def test_files_of_other_kinds(tmp_path: Path) -> None:
     assert [Path(failure.id).name for failure in named.failures] == other and not named.files
     problem = named.failures[4].problem
     assert (
-        "ending in .xml.gz are not read. These are: .txt, .md" in problem and ".parquet" in problem
+        "ending in .xml.gz are not read. Files with these endings are: .txt, .md" in problem
+        and ".parquet" in problem
     )
 
 

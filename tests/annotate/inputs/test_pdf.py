@@ -83,7 +83,7 @@ def test_forms_of_forms(tmp_path: Path) -> None:
     file = write_pdf(tmp_path / "a.pdf", b"/X Do", forms=forms[:1] + [b""])
     assert read_boxes(file, "a.pdf", 2**14) == []
     file = write_pdf(tmp_path / "a.pdf", b"/X Do", forms=forms)
-    with pytest.raises(TooLarge, match="What a.pdf draws has no end"):
+    with pytest.raises(TooLarge, match="The pages of a.pdf have no end"):
         read_boxes(file, "a.pdf", 2**14)
 
 

@@ -64,8 +64,8 @@ def test_a_quote_without_an_end(
     (tmp_path / "a.csv").write_text("\n".join(["id,text", *rows, ""]))
     items = read(tmp_path, max_bytes=80)
     (failure,) = [item for item in items if isinstance(item, Failure)]
-    assert "A quote may have no end: add it" in failure.problem
-    assert failure.problem.endswith(f"same row: {lines}." if lines else "written twice.")
+    assert "A closing quote may be missing: add it" in failure.problem
+    assert failure.problem.endswith(f"same row: {lines}." if lines else "within a cell twice.")
     assert [text for text in contents(items) if text] == left
 
 
@@ -122,7 +122,7 @@ def test_values(tmp_path: Path, ending: str) -> None:
         "deep": {"a": [1, None]},
     }
     assert json.dumps(items[0].fields)
-    assert "there is None" in items[1].problem and "infinity" in items[2].problem
+    assert "it has None" in items[1].problem and "infinity" in items[2].problem
     assert "longer than 50" in items[3].problem and items[3].id.endswith(":3")
 
 
