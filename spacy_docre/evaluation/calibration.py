@@ -1,4 +1,4 @@
-"""Whether scores can be believed: how often triples of a score are right, and a correction."""
+"""Calibration of scores: how often triples with a score are right, and a correction."""
 
 from dataclasses import dataclass
 from typing import Iterable, Mapping, Set, Tuple
@@ -15,12 +15,12 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Reliability:
-    """How often triples of a score are right, in bins of equal width from 0 to 1. All of shape
-    (bins,), without bins in which no score is.
+    """How often triples with a score are right, in bins of equal width from 0 to 1. All arrays have
+    shape (bins,). Empty bins are left out.
 
     scores (NDArray): The mean score of each bin.
-    correct (NDArray): The share of its triples that are gold.
-    counts (NDArray): The number of its triples.
+    correct (NDArray): The share of gold triples in each bin.
+    counts (NDArray): The number of triples in each bin.
     """
 
     scores: NDArray
@@ -36,7 +36,7 @@ class Reliability:
 
 
 def reliability(gold: Set[ScoredTriple], scores: Mapping[ScoredTriple, float]) -> Reliability:
-    """Tell how often triples of a score are right.
+    """Compute how often triples with a score are right.
 
     gold (Set[ScoredTriple]): The gold triples.
     scores (Mapping[ScoredTriple, float]): The score of each predicted triple.
@@ -55,14 +55,16 @@ def reliability(gold: Set[ScoredTriple], scores: Mapping[ScoredTriple, float]) -
 
 
 def fit(scores: Iterable[float], correct: Iterable[bool]) -> Tuple[float, float]:
-    """Fit a calibration after Platt (1999): P(right) = sigmoid(a m + b), where m is the margin
-    l_r - l_TH that a score is the sigmoid of. It is the a and b of largest likelihood.
+    """Fit a calibration after Platt (1999): P(right) = sigmoid(a m + b).
+
+    Here m is the margin l_r - l_TH, and a score is the sigmoid of the margin. a and b have the
+    largest likelihood.
 
     scores (Iterable[float]): The score of each predicted triple.
-    correct (Iterable[bool]): Whether it is gold.
+    correct (Iterable[bool]): Whether each predicted triple is gold.
     RETURNS (Tuple[float, float]): a and b.
-    RAISES (ValueError): If not both right and wrong triples are there, or if high scores are not
-        right more often than low ones.
+    RAISES (ValueError): If there are no right or no wrong triples, or if triples with high scores
+        are not right more often than triples with low scores.
     """
     margins = torch.tensor([*scores], dtype=torch.float64).logit(eps=1e-12)
     right = torch.tensor([*correct], dtype=torch.float64)
@@ -84,7 +86,7 @@ def fit(scores: Iterable[float], correct: Iterable[bool]) -> Tuple[float, float]
     scale, shift = weights.tolist()
     if scale <= 0:
         raise ValueError(
-            "Triples of high scores are not right more often than others: there is nothing to "
+            "Triples with high scores are not right more often than others: there is nothing to "
             "calibrate."
         )
     return scale, shift
