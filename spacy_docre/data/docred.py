@@ -121,7 +121,7 @@ def try_docred(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Union[
         else:
             bare = record.model_copy(update={"labels": None})
             yield make_doc(bare, vocab, detokenize(record.sents, lang), {})
-    # Not `finish`: it could raise an error for the file, but each document has its error already.
+    # Not `finish`: it could raise an error for the file, but malformed documents have theirs.
     check.doubts.warn()
 
 
@@ -231,7 +231,10 @@ def _doubts(record: DocumentRecord) -> Iterator[Tuple[str, str]]:
             holder = holders.setdefault((mention.sent_id, start, end), i)
             if holder != i:
                 words = " ".join(record.sents[mention.sent_id][start:end])
-                yield "mentions belong to several entities", f"{words!r} to {holder} and {i}"
+                yield (
+                    "mentions belong to several entities",
+                    f"{words!r} to entities {holder} and {i}",
+                )
             first, last = starts[mention.sent_id] + start, starts[mention.sent_id] + end
             # Re-DocRED has the first token twice here.
             if mention.global_pos not in (None, [first, last], [first, first]):

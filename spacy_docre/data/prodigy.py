@@ -40,12 +40,10 @@ def read_prodigy(
     """Read the accepted examples of a Prodigy dataset.
 
     Spans that a coreference relation connects are mentions of one entity. So are spans of the same
-    text and label, in any case. If a relation connects words outside all spans, these words are a
-    mention without a label.
-
-    If an example has no "relations", or null, nobody has annotated relations. If the example has
-    no "spans" either, nobody has annotated entities. An example without tokens gets the tokens of
-    the language, cut where its spans begin and end.
+    text and label, in any case. Words outside all spans are a mention without a label if a relation
+    connects them. If an example has no "relations", or null, nobody has annotated relations. If it
+    has no "spans" either, nobody has annotated entities. An example without tokens gets the tokens
+    of the language, cut where its spans begin and end.
 
     path (Union[str, Path]): The JSONL file.
     vocab (Vocab): The vocabulary of the documents.

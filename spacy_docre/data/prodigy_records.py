@@ -348,7 +348,7 @@ def _gap_problems(
     """Find what is wrong between a token and the token before."""
     if gap.strip():
         yield ("tokens",), f"no token has the {gap.strip()!r} before token {index}"
-    # Some tools set `ws` of the last token, although no space follows.
+    # Some tools say of the last token that a space follows.
     if 0 < index < len(tokens) and tokens[index - 1].ws not in (None, bool(gap)):
         yield (
             ("tokens", index - 1, "ws"),

@@ -68,6 +68,7 @@ def sentence_distance(head: Set[int], tail: Set[int]) -> int:
 
     head (Set[int]): The sentences in which the head is mentioned.
     tail (Set[int]): The sentences in which the tail is mentioned.
-    RETURNS (int): The number of sentences between their nearest mentions; 0 in the same sentence.
+    RETURNS (int): The number of sentences from one to the other, by their nearest mentions: 0 in
+        the same sentence, 1 in the next one.
     """
     return min(abs(ours - theirs) for ours in head for theirs in tail)

@@ -68,9 +68,8 @@ class Stats(CorpusCounts):
     related_pairs (int): Ordered pairs of entities with one relation or more.
     multi_label_pairs (int): Ordered pairs of entities with two relations or more.
     labels (CounterType[str]): Triples of each relation.
-    distances (CounterType[int]): Triples by distance: the number of sentences between the nearest
-        mentions of head and tail. 0 is the same sentence, and `FAR` stands for `FAR` and more.
-        Documents without sentence boundaries are left out.
+    distances (CounterType[int]): Triples by `sentence_distance` of head and tail. `FAR` stands for
+        `FAR` and more. Documents without sentence boundaries are left out.
     two_hop (int): Triples of distance 1 or more whose head and tail each share a sentence
         with the same third entity.
     """

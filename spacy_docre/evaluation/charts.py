@@ -200,7 +200,7 @@ def _draw_errors(metrics: Metrics) -> str:
         marker_color=[_COLORS[kind] for kind in ERRORS],
         hovertemplate="%{x}: %{y}<extra></extra>",
     )
-    return _html([bar], "What becomes of triples", yaxis_title="triples")
+    return _html([bar], "Error distribution", yaxis_title="triples")
 
 
 def _draw_group(scores: Metrics, title: str) -> str:

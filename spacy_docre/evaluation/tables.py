@@ -215,7 +215,7 @@ def error_classes(metrics: Metrics) -> Table:
     counts: Dict[str, int] = metrics["errors"]
     shares: Dict[str, float] = metrics["error_shares"]
     return Table(
-        "What becomes of triples",
+        "Error distribution",
         ("Class", "triples", "%", "% of gold", "% of predicted"),
         [
             (
