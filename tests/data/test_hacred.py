@@ -88,7 +88,7 @@ def test_what_is_said_twice(tmp_path: Path) -> None:
     assert doc.text == TEXT
 
 
-@pytest.mark.filterwarnings("ignore:.*have a text that is not")
+@pytest.mark.filterwarnings("ignore:.*have a text that differs")
 @pytest.mark.parametrize("text", [None, "另一个文本。", 7])
 def test_without_a_text_of_these_tokens(tmp_path: Path, text: Any) -> None:
     document: Dict[str, Any] = {**DOCUMENT, "text": text}
