@@ -126,7 +126,7 @@ def test_names_of_fields(tmp_path: Path) -> None:
         ("a.jsonl.gz", gzip.compress(b'{"text": "first"}', mtime=0)[:-3], "cannot be unpacked"),
         ("a.txt", "Åbo".encode("utf-16")[:-1], "looks like UTF-16, but"),
         ("a.txt", b"\xff", "is not UTF-8"),
-        ("a.spacy", zlib.compress(srsly.msgpack_dumps({"a": 1})), "no .spacy file"),
+        ("a.spacy", zlib.compress(srsly.msgpack_dumps({"a": 1})), "not a .spacy file"),
         ("a.spacy", b"\xff", ""),
     ],
 )
