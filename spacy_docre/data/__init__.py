@@ -1,12 +1,13 @@
-"""Annotated corpora. Whatever comes in, Docs with entities and relations come out.
+"""Annotated corpora: every reader yields Docs with entities and relations.
 
-Formats, by their names: `formats`. In: `docred`, `hacred`, `annotated_files`, `pubtator`, and
-`corpus_files` (spaCy's own, and the way out). In and out, for annotation tools: `prodigy` with
-`prodigy_output`, `label_studio`, `doccano`, `brat`.
-Distant supervision: `facts` of a `knowledge_base`.
+Formats by name: `formats`.
+Readers: `docred`, `hacred`, `annotated_files`, `pubtator`.
+Readers and writers: `corpus_files` for `.spacy` files; `prodigy` with `prodigy_output`,
+`label_studio`, `doccano` and `brat` for annotation tools.
+Distant supervision: `knowledge_base`, and `facts` to read one.
 Statistics: `stats`.
-Below them: `gold_annotations` (what is written to a Doc), `annotated_records` (a document as `docre
-annotate` and `docre serve` have it), `text_documents` (what tools have of a document),
-`divided_text`, `sentences`, `detokenization`, and `json_files` with `validation` (what is wrong
-with a file, and with a record in it).
+Shared parts: `gold_annotations` (writes entities and relations to a Doc), `annotated_records` (the
+JSON of `docre annotate` and `docre serve`), `text_documents` (documents of annotation tools),
+`divided_text`, `sentences`, `detokenization`, `json_files` (reads files and reports errors in
+them) and `validation` (reports errors in a record).
 """

@@ -1,4 +1,4 @@
-"""What `docre annotate` has written as JSONL or Parquet, back to Docs."""
+"""Read the JSONL or Parquet of `docre annotate` back to Docs."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -20,17 +20,17 @@ from .json_files import parse_json, parse_json_items, parse_json_lines
 from .packed_files import unpacked_suffix
 
 JSON_LINES, PARQUET = ".jsonl", ".parquet"
-# Of Parquet, in memory at once.
+# Rows of Parquet that are in memory at once.
 _ROWS = 64
 
 
 def is_annotated(path: Path) -> bool:
-    """Tell what `docre annotate` has written, as JSONL or Parquet.
+    """Check whether `docre annotate` has written a file or folder, as JSONL or Parquet.
 
     path (Path): A file, or a folder of parts.
-    RETURNS (bool): Whether its ending says so, and the first document of JSONL, where there is
-        one, has a text, as those of other formats have not. Of a folder, whether it has such files,
-        and no `.spacy` files.
+    RETURNS (bool): For a file, whether it is Parquet by its ending, or JSONL that is empty or
+        begins with a document with the field `text`. For a folder, whether it has such files and
+        no `.spacy` files.
     """
     if path.is_dir():
         files = find_files(path).files
@@ -40,7 +40,7 @@ def is_annotated(path: Path) -> bool:
         return True
     if unpacked_suffix(path) != JSON_LINES:
         return False
-    # What is wrong with a file its reader says.
+    # The reader reports what is wrong with a file.
     with suppress(ValueError):
         first = next(parse_json_items(path), None)
         return first is None or (isinstance(first, dict) and "text" in first)
@@ -50,15 +50,15 @@ def is_annotated(path: Path) -> bool:
 def read_annotated(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Doc]:
     """Read documents that `docre annotate` has written, one after the other.
 
-    The file has characters and no tokens. These are those of the language's tokenizer, divided
-    where mentions and evidence begin and end. The sentences known are those of the evidence.
+    The file has characters and no tokens. The tokens are those of the language's tokenizer,
+    divided where mentions and evidence begin and end. Only evidence sentences are known.
 
     path (Path): A `.jsonl` file, which is unpacked if its name ends in ".gz" or ".zst", a
         `.parquet` file, or a folder of such files.
     vocab (Vocab): The vocabulary of the documents.
     lang (str): The language of the texts, whose tokenizer is used.
     YIELDS (Doc): The documents, with entities and relations; id and title in `doc.user_data`.
-    RAISES (ValueError): If a file is malformed, or a document of it is not annotated.
+    RAISES (ValueError): If a file is malformed, or one of its documents is not annotated.
     RAISES (OSError): If a file cannot be read.
     RAISES (ImportError): If a file is Parquet, and pyarrow is not installed.
     """
@@ -74,7 +74,7 @@ def read_annotated(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Do
 
 
 def _files(path: Path) -> List[Path]:
-    """The file, or those of a folder."""
+    """The file itself, or the annotated files of a folder."""
     if not path.is_dir():
         return [path]
     found = find_files(path)
@@ -89,11 +89,11 @@ def _has_suffix(file: Path) -> bool:
 
 
 def _rows(file: Path) -> Iterator[Tuple[str, Any]]:
-    """The documents of a Parquet file, as JSON has them: what else was known of each is there in a
-    column of its own."""
+    """The documents of a Parquet file, in the form of the JSONL. The column `fields` holds the
+    other fields of a document as JSON."""
     parquet, pyarrow = import_extra("pyarrow.parquet"), import_extra("pyarrow")
     try:
-        # What is not buffered ahead is not in memory.
+        # Buffering ahead would take memory.
         with parquet.ParquetFile(file, pre_buffer=False) as table:
             rows = (row for batch in table.iter_batches(_ROWS) for row in batch.to_pylist())
             for number, row in enumerate(rows):
@@ -103,7 +103,7 @@ def _rows(file: Path) -> Iterator[Tuple[str, Any]]:
     except (pyarrow.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise ValueError(f"{file} is damaged, or no file of Parquet: {error}.") from None
+        raise ValueError(f"{file} is damaged, or not a Parquet file: {error}.") from None
 
 
 def _make_doc(record: AnnotatedRecord, vocab: Vocab, tokenize: Callable[[str], Doc]) -> Doc:
@@ -113,7 +113,7 @@ def _make_doc(record: AnnotatedRecord, vocab: Vocab, tokenize: Callable[[str], D
         for relation in record.relations
     ]
     sentences = {border for spans in evidence for span in spans for border in span}
-    # Of other tokens it is not known.
+    # For other tokens, it is unknown whether a sentence begins there.
     sent_starts: List[Union[bool, int, None]] = [
         True if index in sentences else None for index in range(len(divided.words))
     ]
@@ -135,7 +135,7 @@ def _make_doc(record: AnnotatedRecord, vocab: Vocab, tokenize: Callable[[str], D
                 tail=index[relation.tail],
                 label=relation.label,
                 score=relation.score,
-                # Where no name is known, the label is written.
+                # `docre annotate` writes the label if no name is known.
                 name="" if relation.name == relation.label else relation.name,
                 evidence=tuple(spans),
             )

@@ -1,5 +1,5 @@
-"""A document of `docre annotate` and `docre serve` as JSON: what `records.py` makes of a Doc,
-described, and checked where it is read."""
+"""The JSON of a document from `docre annotate` and `docre serve`: its schema, and a check when it
+is read. `records.py` makes this JSON from a Doc."""
 
 from typing import Annotated, Any, Iterable, Iterator, List, Sequence, Tuple
 
@@ -7,16 +7,16 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from .validation import FieldPath, Label, Text, invalid, validate
 
-# What is said of a field that is wrong.
+# What each field should hold, for errors.
 _FIELDS = {
-    "text": "what the document has from start to end, a string",
+    "text": "the document's text from start to end, a string",
     "entities": "a list of entities, as docre annotate writes it",
     "relations": "a list of relations, as docre annotate writes it",
     "mentions": "a list of one mention or more",
     "id": "the entity's number, an integer",
-    "kb_id": "the id that the entity is linked to, a string, or left out",
-    "start": "the number of a character of the text, before end",
-    "end": "the number of the character after, at most the length of the text",
+    "kb_id": "the id that the entity is linked to, a string; it may be left out",
+    "start": "the number of a character of the text, less than end",
+    "end": "the number of the character after the last one, at most the length of the text",
     "head": "the id of an entity",
     "tail": "the id of an entity",
     "label": "a string",
@@ -27,30 +27,30 @@ _FIELDS = {
 
 
 class _Record(BaseModel):
-    # What has a default may be left out where it is read, and is always written.
+    # A field with a default may be missing in the input, and is always written.
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
 
 class SpanRecord(_Record):
     """A part of the text."""
 
-    start: StrictInt = Field(description="Its first character")
-    end: StrictInt = Field(description="The character after its last")
-    text: Text = Field(description="The part")
+    start: StrictInt = Field(description="The first character")
+    end: StrictInt = Field(description="The character after the last one")
+    text: Text = Field(description="The text of this part")
 
 
 class EntityRecord(_Record):
-    """What mentions refer to."""
+    """The entity that mentions refer to."""
 
-    id: StrictInt = Field(description="Its number in this document")
-    text: Text = Field(description="Its best name")
-    label: Text = Field(description="Its label")
-    # Earlier versions have not written it.
+    id: StrictInt = Field(description="The number of the entity in this document")
+    text: Text = Field(description="The best name of the entity")
+    label: Text = Field(description="The label of the entity")
+    # Earlier versions did not write this field.
     kb_id: Text = Field(
         default="",
-        description="Its linked id, such as Q7186; empty where nothing has linked it",
+        description="The linked id, such as Q7186; empty if the entity is not linked",
     )
-    mentions: List[SpanRecord] = Field(min_length=1, description="Where it is mentioned")
+    mentions: List[SpanRecord] = Field(min_length=1, description="The mentions of the entity")
 
 
 class RelationRecord(_Record):
@@ -58,16 +58,16 @@ class RelationRecord(_Record):
 
     head: StrictInt = Field(description="The id of the head entity")
     tail: StrictInt = Field(description="The id of the tail entity")
-    label: Label = Field(description="Its label, such as P19")
-    name: Text = Field(default="", description="Its readable name")
-    score: Annotated[float, Field(strict=True, ge=0, le=1, description="Its probability")]
+    label: Label = Field(description="The label, such as P19")
+    name: Text = Field(default="", description="The readable name")
+    score: Annotated[float, Field(strict=True, ge=0, le=1, description="The probability")]
     evidence: List[SpanRecord] = Field(
-        default=[], description="Sentences that say so, the strongest first"
+        default=[], description="Evidence sentences, the strongest first"
     )
 
 
 class DocumentRecord(_Record):
-    """A text with its entities, and its relations, the best first."""
+    """A text with its entities and relations. The best relation comes first."""
 
     text: Text
     entities: List[EntityRecord]
@@ -75,7 +75,7 @@ class DocumentRecord(_Record):
 
 
 class AnnotatedRecord(DocumentRecord):
-    """A document with what names it."""
+    """A document with its id and title."""
 
     id: Any = None
     title: Any = None
@@ -85,9 +85,9 @@ def check_annotated(data: Any, where: str) -> AnnotatedRecord:
     """Check a document that `docre annotate` has written.
 
     data (Any): The document, as parsed from JSON.
-    where (str): What to call it in an error.
+    where (str): The name of the document in errors.
     RETURNS (AnnotatedRecord): The document.
-    RAISES (ValueError): If a field is missing, or does not fit the others.
+    RAISES (ValueError): If a field is missing, or contradicts other fields.
     """
     record = validate(AnnotatedRecord, data, where, _FIELDS)
     for place, span in _spans(record):
@@ -100,7 +100,7 @@ def check_annotated(data: Any, where: str) -> AnnotatedRecord:
     ids = [entity.id for entity in record.entities]
     for number, id_ in enumerate(ids):
         if id_ in ids[:number]:
-            raise invalid(where, ("entities", number, "id"), f"{id_} is there twice", _FIELDS)
+            raise invalid(where, ("entities", number, "id"), f"{id_} occurs twice", _FIELDS)
     for number, relation in enumerate(record.relations):
         for role, id_ in (("head", relation.head), ("tail", relation.tail)):
             if id_ not in ids:
@@ -110,10 +110,10 @@ def check_annotated(data: Any, where: str) -> AnnotatedRecord:
 
 
 def spans_of(record: DocumentRecord) -> List[Tuple[int, int]]:
-    """Where mentions and evidence are.
+    """List the spans of mentions and evidence.
 
     record (DocumentRecord): The document.
-    RETURNS (List[Tuple[int, int]]): First and end character of each.
+    RETURNS (List[Tuple[int, int]]): First and end character of each span.
     """
     return [(span.start, span.end) for _, span in _spans(record)]
 

@@ -1,4 +1,4 @@
-"""The standoff format of brat: a folder in which each text, .txt, has its annotations, .ann."""
+"""The standoff format of brat: a folder where each text (.txt) has its annotations (.ann)."""
 
 import re
 from pathlib import Path
@@ -26,23 +26,23 @@ _IGNORED = {
     "M": "modifications are ignored",
     "#": "notes are ignored",
 }
-# The resource of linked ids that are written.
+# The name of the resource when linked ids are written.
 _RESOURCE = "kb"
-# What may be in a label, and in the name of a file, of brat's.
+# Characters that cannot be in a label of brat, or in the name of a file.
 _NO_LABEL_CHARACTERS = re.compile(r"[^\w-]+")
 _NO_NAME_CHARACTERS = re.compile(r"[^\w.-]+")
 
 
 def parse_brat(folder: Path, doubts: Doubts) -> Iterator[TextDocument]:
-    """Read the documents of a folder of brat's, also of folders in it.
+    """Read the documents of a brat folder and of its subfolders.
 
-    A normalisation gives its mention the linked id that follows the name of the resource. The
+    A normalisation gives its mention a linked id, which follows the name of the resource. The
     title of a document is its path in the folder.
 
     folder (Path): The folder.
-    doubts (Doubts): Is told what is doubtful and what is ignored.
-    YIELDS (TextDocument): The documents. What equivalences connect are mentions of one entity.
-    RAISES (ValueError): If a line is malformed, or one of two files is missing.
+    doubts (Doubts): Collects what is doubtful and what is ignored.
+    YIELDS (TextDocument): The documents. Mentions that an equivalence connects are one entity.
+    RAISES (ValueError): If a line is malformed, or a text or its annotations are missing.
     """
     files = find_files(folder)
     if files.failures:
@@ -50,13 +50,13 @@ def parse_brat(folder: Path, doubts: Doubts) -> Iterator[TextDocument]:
         raise ValueError(f"{path} cannot be read. {problem}")
     found = [path for path in files.files if path.suffix in (_TEXT, _ANNOTATIONS)]
     if not found:
-        raise ValueError(f"{folder} has no {_TEXT} and {_ANNOTATIONS} files of brat's.")
+        raise ValueError(f"{folder} has no {_TEXT} and {_ANNOTATIONS} files of brat.")
     for path in found:
         partner = path.with_suffix(_TEXT if path.suffix == _ANNOTATIONS else _ANNOTATIONS)
         if partner not in found:
             raise ValueError(
                 f"{path} has no {partner.name} beside it. brat has a text and its annotations in "
-                f"two files of one name; an empty {_ANNOTATIONS} says that there are none."
+                f"two files of one name. An empty {_ANNOTATIONS} means that there are none."
             )
         if path.suffix == _TEXT:
             title = str(path.relative_to(folder).with_suffix(""))
@@ -82,7 +82,7 @@ class _Reader:
                 self.doubts.add(_IGNORED[kind], where)
             elif line.strip():
                 raise ValueError(
-                    f"{where}: {line[:40]!r} is no line of brat's, which begin with one of "
+                    f"{where}: {line[:40]!r} is not a line of brat. Its lines begin with one of "
                     f"{' '.join([*_EXPECTED, *_IGNORED])}."
                 )
         # A line may name mentions of later lines.
@@ -111,7 +111,7 @@ class _Reader:
                 where, "T", f"the text has {' '.join(parts)!r} there, not {fields[2]!r}"
             )
         if fields[0] in self.index:
-            raise self._malformed(where, "T", f"{fields[0]} is there twice")
+            raise self._malformed(where, "T", f"{fields[0]} occurs twice")
         start, end = min(start for start, _ in numbers), max(end for _, end in numbers)
         if not same_text(self.text[start:end], "".join(parts)):
             self.doubts.add(
@@ -127,7 +127,7 @@ class _Reader:
             raise self._malformed(where, "R", "it is no relation")
         label, *ends = match.groups()
         if any(end.startswith("E") for end in ends):
-            self.doubts.add("relations are of events, and are ignored", where)
+            self.doubts.add("relations connect events, and are ignored", where)
             return
         head, tail = (self._mention(where, "R", end) for end in ends)
         assert self.document.links is not None
@@ -145,12 +145,12 @@ class _Reader:
         if match is None:
             raise self._malformed(where, "N", "it is no normalisation")
         if match[1].startswith("E"):
-            self.doubts.add("normalisations are of events, and are ignored", where)
+            self.doubts.add("normalisations belong to events, and are ignored", where)
             return
         index = self._mention(where, "N", match[1])
         mention = self.document.mentions[index]
         if mention.kb_id not in ("", match[2]):
-            self.doubts.add("mentions have several ids, of which the first is taken", where)
+            self.doubts.add("mentions have several ids, and the first is used", where)
             return
         self.document.mentions[index] = TextMention(
             mention.start, mention.end, mention.label, match[2]
@@ -163,8 +163,9 @@ class _Reader:
 
 
 def write_brat(folder: Path, docs: Iterable[Doc], coref_label: str) -> None:
-    """Write documents as a folder of brat's. What it cannot hold is told in a warning. Files that
-    the folder has already are kept, those of brat's excepted.
+    """Write documents as a brat folder. A warning lists what brat cannot hold.
+
+    Files that are in the folder already are kept, unless a written file has the same name.
 
     folder (Path): The folder.
     docs (Iterable[Doc]): The documents, with entities and relations.
@@ -175,10 +176,10 @@ def write_brat(folder: Path, docs: Iterable[Doc], coref_label: str) -> None:
     with folder_written_whole(folder) as written:
         for number, (doc, document) in enumerate(text_documents(docs, doubts, has_ids=True)):
             title = document_title(doc, number) if document.names else f"{number:05}"
-            # Hidden files are no documents.
+            # Hidden files are not read as documents.
             name = given.give(_NO_NAME_CHARACTERS.sub("_", title)[:100].lstrip(".") or "_")
             if document.names and name != title:
-                doubts.add("titles are no names of files, and are changed", document.where)
+                doubts.add("titles cannot be names of files, and are changed", document.where)
             files = {
                 _TEXT: document.text,
                 _ANNOTATIONS: "".join(f"{line}\n" for line in _lines(document, doubts)),
@@ -191,7 +192,9 @@ def _lines(document: TextDocument, doubts: Doubts) -> Iterator[str]:
     def label(given: str) -> str:
         made = _NO_LABEL_CHARACTERS.sub("_", given)
         if made != given:
-            doubts.add("labels have characters that brat cannot hold", f"{given!r} is {made!r}")
+            doubts.add(
+                "labels have characters that brat cannot hold", f"{given!r} becomes {made!r}"
+            )
         return made
 
     ids = 0

@@ -41,16 +41,16 @@ from .packed_files import check_unpacked_size
 from .sentences import sentences_by_number
 from .stats import CorpusCounts
 
-# Of a folder: some 100 MB of documents like DocRED's in memory at once, and what a run that is
-# broken off loses at most.
+# Documents in a file of a folder. So many are in memory at once: some 100 MB if they are like
+# DocRED's. An interrupted run loses no more than so many.
 DOCUMENTS_PER_FILE = 1000
-# What spaCy stores of a token as the key of a text.
+# The attributes of a token that spaCy stores as keys of strings.
 _TEXTS: Any = ["ORTH", "NORM", "TAG", "DEP", "LEMMA", "MORPH", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
 _FILES = f"part-*{FILE_TYPE}"
 PROGRESS = "docre-progress.json"
-# What a DocBin has of each document.
+# The parts of each document in a DocBin.
 _PARTS = ("tokens", "spaces", "flags", "cats", "span_groups", "user_data")
-# Where spaCy's transformers keep what they have computed.
+# The key under which spaCy's transformers store their output.
 _HIDDEN_STATES: Any = ("._.", "trf_data", None, None)
 
 
@@ -61,7 +61,7 @@ def read_spacy_docs(path: Path, vocab: Vocab, start: int = 0) -> Iterator[Doc]:
     vocab (Vocab): The vocabulary of the documents.
     start (int): The number of the first document to read.
     YIELDS (Doc): The documents.
-    RAISES (ValueError): If a file or a document is damaged, or a file is no `.spacy` file.
+    RAISES (ValueError): If a file or a document is damaged, or a file is not a `.spacy` file.
     """
     for file in spacy_files(path):
         docs = _open_spacy_file(file, vocab)
@@ -73,12 +73,13 @@ def read_spacy_docs(path: Path, vocab: Vocab, start: int = 0) -> Iterator[Doc]:
 
 
 def spacy_files(path: Union[str, Path]) -> List[Path]:
-    """Find `.spacy` files. spaCy's walk_corpus reads what is in a folder that links lead back to
-    forty times, and waits for what pipes bring.
+    """Find `.spacy` files.
+
+    spaCy's walk_corpus follows links back to the same folder forty times, and waits for pipes.
 
     path (Union[str, Path]): A file, or a folder with files.
     RETURNS (List[Path]): The files, sorted.
-    RAISES (OSError): If a folder in it or such a file cannot be read.
+    RAISES (OSError): If a subfolder or a `.spacy` file cannot be read.
     """
     top = Path(path)
     if not top.is_dir():
@@ -94,12 +95,12 @@ def spacy_files(path: Union[str, Path]) -> List[Path]:
 
 
 def try_spacy_docs(file: Path, vocab: Vocab) -> Iterator[Union[Doc, ValueError]]:
-    """Read the documents of a `.spacy` file, one after the other, also where some are damaged.
+    """Read the documents of a `.spacy` file, one after the other, even if some are damaged.
 
     file (Path): The file.
     vocab (Vocab): The vocabulary of the documents.
-    YIELDS (Union[Doc, ValueError]): Each document, or why it cannot be read.
-    RAISES (ValueError): If the file as a whole is damaged, or no `.spacy` file.
+    YIELDS (Union[Doc, ValueError]): Each document, or the error that it raises.
+    RAISES (ValueError): If the file as a whole is damaged, or not a `.spacy` file.
     """
     yield from _unpack(_open_spacy_file(file, vocab), file, vocab)
 
@@ -118,14 +119,14 @@ def _open_spacy_file(file: Path, vocab: Vocab) -> DocBin:
             vocab[string]
     except OSError:
         raise
-    # Of any kind: what is read may be anything.
+    # Any exception: the file may hold anything.
     except Exception as error:
-        raise ValueError(f"{file} is damaged, or no {FILE_TYPE} file. ({error!r})") from error
+        raise ValueError(f"{file} is damaged, or not a {FILE_TYPE} file. ({error!r})") from error
     return docs
 
 
 def _unpack(docs: DocBin, file: Path, vocab: Vocab) -> Iterator[Union[Doc, ValueError]]:
-    """DocBin.get_docs ends at the first document that is damaged."""
+    """Unpack each document alone: DocBin.get_docs ends at the first damaged document."""
     one = DocBin()
     one.attrs = docs.attrs
     for number in range(len(docs)):
@@ -134,7 +135,7 @@ def _unpack(docs: DocBin, file: Path, vocab: Vocab) -> Iterator[Union[Doc, Value
                 setattr(one, part, [getattr(docs, part)[number]])
             _check_messages(one)
             (doc,) = one.get_docs(vocab)
-            # What its tokens are is only looked up now.
+            # The strings of tokens are looked up only now.
             len(doc.text)
             _check(doc)
         except Exception as error:
@@ -149,7 +150,7 @@ def _check_messages(one: DocBin) -> None:
         for message in filter(None, part):
             check_message(message)
     for message in filter(None, one.span_groups):
-        # Earlier versions of spaCy have stored a list of groups, or groups by their keys.
+        # Earlier versions of spaCy stored a list of groups, or groups by their keys.
         groups = srsly.msgpack_loads(message)
         found = [*groups, *groups.values()] if isinstance(groups, dict) else groups
         for group in found:
@@ -158,7 +159,7 @@ def _check_messages(one: DocBin) -> None:
 
 
 def _check(doc: Doc) -> None:
-    """Read what may be damaged; each of these raises where it is."""
+    """Read all that may be damaged: each of these calls raises an error for damaged data."""
     keys: Set[Any] = {*doc.to_array(_TEXTS).ravel().tolist()}
     for group in doc.spans.values():
         keys.update(key for span in group for key in (span.label, span.id, span.kb_id))
@@ -173,8 +174,8 @@ def _check(doc: Doc) -> None:
 def read_docs(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Doc]:
     """Read annotated documents of any kind, one after the other.
 
-    path (Path): A JSON file as of DocRED, also packed as .gz; or a `.spacy` file, what `docre
-        annotate` has written as JSONL or Parquet, or a folder with such files.
+    path (Path): A JSON file in DocRED's format, also packed as .gz; a `.spacy` file, or a folder
+        of such files; JSONL or Parquet of `docre annotate`, or a folder of such files.
     vocab (Vocab): The vocabulary of the documents.
     lang (str): The language of JSON and Parquet.
     YIELDS (Doc): The documents.
@@ -185,8 +186,8 @@ def read_docs(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Doc]:
         return read_annotated(path, vocab, lang=lang)
     if path.is_file() and path.suffix != FILE_TYPE and not is_json(path):
         raise ValueError(
-            f"{path} is no file of annotated documents, as its ending says. Give {FILE_TYPE}, "
-            "DocRED's .json, or .jsonl or .parquet of docre annotate."
+            f"{path} does not have the ending of annotated documents. Give {FILE_TYPE}, DocRED's "
+            ".json, or .jsonl or .parquet of docre annotate."
         )
     return read_docred(path, vocab, lang=lang) if is_json(path) else read_spacy_docs(path, vocab)
 
@@ -194,13 +195,15 @@ def read_docs(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Doc]:
 def split_docs(
     docs: Sequence[Doc], sizes: Mapping[str, Optional[int]], seed: Optional[int] = None
 ) -> Dict[str, List[Doc]]:
-    """Split documents by number. Those of the same text stay together, so that none is both in
-    training and in evaluation: a part may hold some more for that, and a later one fewer.
+    """Split documents into parts of given sizes.
+
+    Documents of the same text stay in one part, so that no text is both in training and in
+    evaluation. So a part may have some documents more, and a later part fewer.
 
     docs (Sequence[Doc]): The documents.
-    sizes (Mapping[str, Optional[int]]): The number of documents in each part; None for those
-        that are in no other part.
-    seed (Optional[int]): Shuffles the documents, always in the same way; None keeps their order.
+    sizes (Mapping[str, Optional[int]]): The number of documents in each part; None for all
+        documents that are in no other part.
+    seed (Optional[int]): The seed for shuffling the documents; None keeps their order.
     RETURNS (Dict[str, List[Doc]]): The parts, by name.
     RAISES (ValueError): If there are not enough documents.
     """
@@ -226,10 +229,10 @@ def split_docs(
 
 
 def plain_text(doc: Doc) -> str:
-    """What documents are compared by.
+    """Return the text by which documents are compared.
 
     doc (Doc): The document.
-    RETURNS (str): Its text, whatever white space it has.
+    RETURNS (str): Its text, with one space for any white space.
     """
     return " ".join(doc.text.split())
 
@@ -237,17 +240,17 @@ def plain_text(doc: Doc) -> str:
 def write_corpus(
     path: Path, read: Callable[[int], Iterable[Doc]], made_from: Mapping[str, Any]
 ) -> CorpusCounts:
-    """Write documents to one `.spacy` file or, where the path has no such ending, to a folder.
+    """Write documents to one `.spacy` file or, if the path has another ending, to a folder.
 
-    A folder takes any number of documents, in flat memory. Where that is broken off, the next call
-    goes on after the last file that was finished, if documents are made from the same.
+    A folder takes any number of documents, in flat memory. After an interrupted call, the next
+    call continues after the last finished file, if `made_from` is the same.
 
     path (Path): The file or the folder.
-    read (Callable[[int], Iterable[Doc]]): Gives the documents from a number on, 0 for all.
-    made_from (Mapping[str, Any]): All that the documents depend on, down to the options; plain
+    read (Callable[[int], Iterable[Doc]]): Reads the documents from a number on; 0 for all.
+    made_from (Mapping[str, Any]): All that the documents depend on, options included, as plain
         data.
-    RETURNS (CorpusCounts): What it holds.
-    RAISES (OSError): If it cannot be written.
+    RETURNS (CorpusCounts): The counts of the file or folder.
+    RAISES (OSError): If the file or folder cannot be written.
     """
     if path.suffix == FILE_TYPE:
         return write_docs({path: read(0)})[path]
@@ -257,16 +260,16 @@ def write_corpus(
 def _write_folder(
     folder: Path, read: Callable[[int], Iterable[Doc]], made_from: Mapping[str, Any]
 ) -> CorpusCounts:
-    """An error leaves the folder as it was. Files that an earlier call has finished are replaced,
-    others stay."""
+    """Write documents to a folder. An error leaves the folder unchanged. Files of an earlier call
+    are replaced, and other files stay."""
     if folder.is_file():
         raise FileExistsError(
-            f"{folder} is a file, where a folder is to be written. Name another, or a file with "
-            f"the ending {FILE_TYPE}."
+            f"{folder} is a file, but a folder should be written there. Give another folder, or a "
+            f"file with the ending {FILE_TYPE}."
         )
     folder = real_folder(folder)
-    # Beside the folder, so that the file system can rename it, and what a kill leaves behind is
-    # outside of it.
+    # Beside the folder: the file system can rename it, and a killed run leaves nothing in the
+    # folder itself.
     unfinished = folder.with_name(f"{folder.name}.tmp")
     identity = srsly.json_dumps(made_from, sort_keys=True)
     finished, counts = _progress(unfinished, identity)
@@ -293,7 +296,7 @@ def _write_folder(
 
 
 def _progress(unfinished: Path, identity: str) -> Tuple[int, CorpusCounts]:
-    """How many files a run that was broken off has finished, and what they hold."""
+    """The number of files that an interrupted run has finished, and their counts."""
     file = unfinished / PROGRESS
     try:
         progress = srsly.read_json(file) if file.exists() else {}
@@ -306,11 +309,13 @@ def _progress(unfinished: Path, identity: str) -> Tuple[int, CorpusCounts]:
 
 
 def write_docs(parts: Mapping[Path, Iterable[Doc]]) -> Dict[Path, CorpusCounts]:
-    """Write documents to `.spacy` files, once all of them are there: an error in any document
-    leaves every file as it was. The hidden states of a transformer are dropped.
+    """Write documents to `.spacy` files.
+
+    An error in any document leaves every file unchanged: files are replaced only at the end. The
+    hidden states of a transformer are dropped.
 
     parts (Mapping[Path, Iterable[Doc]]): The documents of each file.
-    RETURNS (Dict[Path, CorpusCounts]): What each file holds.
+    RETURNS (Dict[Path, CorpusCounts]): The counts of each file.
     """
     counts = {path: CorpusCounts() for path in parts}
     with written_whole(parts) as written:
@@ -325,8 +330,9 @@ def write_docs(parts: Mapping[Path, Iterable[Doc]]) -> Dict[Path, CorpusCounts]:
 
 
 def drop_hidden_states(doc: Doc) -> None:
-    """Drop what a transformer has computed for a document: some kB a token, which nothing reads
-    any more once all components have seen it.
+    """Drop the output of a transformer for a document.
+
+    The output has some kB for each token. Nothing reads it after the last component.
 
     doc (Doc): The document.
     """

@@ -1,4 +1,4 @@
-"""From tokens back to prose: which tokens a space follows."""
+"""Detokenization: find the tokens that a space follows in prose."""
 
 import re
 from itertools import pairwise
@@ -6,30 +6,30 @@ from typing import List, Sequence
 
 # Moses pairs straight quotes only.
 _STRAIGHT_QUOTES = str.maketrans("“”„‘’", '"""\'\'')
-# Spaces that Moses leaves: around a hyphen or slash within a word, around a dash between
+# Moses keeps these spaces: around a hyphen or slash within a word, around a dash between
 # numbers, and before "n't". A hyphen between a letter and a digit is a dash between dates.
 _SPACES_LEFT = re.compile(
     r"(?<=[^\W\d_]) ([-/]) (?=[^\W\d_])|(?<=\d) ([-–/]) (?=\d)|(?<=[^\W\d_]) (?=n't\b)"
 )
 # Languages that put no space between words.
 _UNSPACED = {"zh", "ja", "th", "lo", "km", "my"}
-# Foreign words in them: several letters of an alphabet.
+# A foreign word in such a language: two or more letters of an alphabet.
 _ALPHABETIC = re.compile(r"[A-Za-zÀ-ɏͰ-ӿ]{2,}")
 
 
 def detokenize(sentences: Sequence[Sequence[str]], lang: str = "en") -> List[bool]:
-    """Tell which tokens a space follows, so that a document reads as prose.
+    """Find the tokens that a space follows, so that a document reads as prose.
 
-    The tokens themselves never change. In a sentence where the detokeniser changes more
-    than the spaces, a space follows each token.
+    The tokens themselves never change. If the detokeniser changes more than the spaces of a
+    sentence, a space follows each token of this sentence.
 
     sentences (Sequence[Sequence[str]]): The tokens of each sentence.
     lang (str): The language, as a two-letter code.
-    RETURNS (List[bool]): Whether a space follows, for each token of the document.
+    RETURNS (List[bool]): For each token of the document, whether a space follows.
     """
     if lang in _UNSPACED:
         return _space_foreign_words([token for tokens in sentences for token in tokens])
-    # Imported late: it takes half a second, and other languages do without.
+    # Imported late: the import takes half a second, and the languages above do not need it.
     from sacremoses import MosesDetokenizer
 
     detokenizer = MosesDetokenizer(lang=lang)
@@ -44,17 +44,17 @@ def detokenize(sentences: Sequence[Sequence[str]], lang: str = "en") -> List[boo
 
 
 def _space_foreign_words(tokens: Sequence[str]) -> List[bool]:
-    """Spaces between foreign words that follow each other, and no others."""
+    """Put a space between two neighbouring foreign words, and nowhere else."""
     foreign = [_ALPHABETIC.fullmatch(token) is not None for token in tokens]
     return [both == (True, True) for both in pairwise([*foreign, False])]
 
 
 def _align(tokens: Sequence[str], text: str) -> List[bool]:
-    """Whether a space follows each token in the text of their sentence."""
+    """For each token, whether a space follows in the text of the sentence."""
     words = text.split()
     if "".join(words) != "".join("".join(tokens).split()):
         words = " ".join(tokens).split()
-    # Where words end, counted in characters other than white space.
+    # The ends of words, counted in characters that are not white space.
     word_ends = set()
     end = 0
     for word in words:

@@ -1,4 +1,4 @@
-"""The tokens of a text that has been annotated by its characters."""
+"""Tokens for a text whose annotations are given in characters."""
 
 from itertools import pairwise
 from typing import Callable, Dict, Iterable, List, Tuple
@@ -7,11 +7,11 @@ from spacy.tokens import Doc
 
 
 class DividedText:
-    """The words of a text: those of a tokenizer, divided where spans begin and end.
+    """The words of a text: a tokenizer's tokens, divided where spans begin and end.
 
     text (str): The text.
-    tokenize (Callable[[str], Doc]): Gives the tokens of a text.
-    spans (Iterable[Tuple[int, int]]): First and end character of each span, which is not empty.
+    tokenize (Callable[[str], Doc]): Tokenizes a text.
+    spans (Iterable[Tuple[int, int]]): First and end character of each span. No span is empty.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class DividedText:
             self._end[end] = len(self.words)
 
     def tokens(self, start: int, end: int) -> Tuple[int, int]:
-        """The tokens of a span.
+        """Find the tokens of a span.
 
         start (int): Its first character.
         end (int): Its end character.

@@ -1,4 +1,4 @@
-"""The JSONL of doccano, with relations."""
+"""doccano's JSONL with relations: read and write it."""
 
 import json
 from pathlib import Path
@@ -17,12 +17,12 @@ _FIELDS = {
     "text": "a string",
     "entities": "a list of mentions, each with id, label, start_offset and end_offset: export the "
     "project with its relations",
-    "relations": "a list of relations, each with from_id, to_id and type; left out where they are "
-    "unknown",
+    "relations": "a list of relations, each with from_id, to_id and type; leave it out if the "
+    "relations are unknown",
     "id": "an integer that no other mention has",
     "label": "a string",
     "start_offset": "the number of the first character",
-    "end_offset": "the number of the character after",
+    "end_offset": "the number of the character after the last one",
     "from_id": "the id of a mention",
     "to_id": "the id of a mention",
     "type": "a string of one character or more",
@@ -51,11 +51,11 @@ class DocumentRecord(BaseModel):
 
 
 def parse_doccano(path: Path, doubts: Doubts) -> Iterator[TextDocument]:
-    """Read the documents of an export of doccano. Its offsets count characters.
+    """Read the documents of a doccano export. The offsets count characters.
 
     path (Path): The JSONL file.
-    doubts (Doubts): Is told what is doubtful; here nothing is.
-    YIELDS (TextDocument): The documents. Where `relations` are left out, they are unknown.
+    doubts (Doubts): Not used: this format has no doubtful cases.
+    YIELDS (TextDocument): The documents. If a document has no `relations`, they are unknown.
     RAISES (ValueError): If the file is malformed.
     """
     for where, data in parse_json_lines(path):
@@ -63,7 +63,7 @@ def parse_doccano(path: Path, doubts: Doubts) -> Iterator[TextDocument]:
         index: Dict[int, int] = {}
         for number, entity in enumerate(record.entities):
             if index.setdefault(entity.id, number) != number:
-                problem = f"{entity.id} is there twice"
+                problem = f"{entity.id} occurs twice"
                 raise invalid(where, ("entities", number, "id"), problem, _FIELDS)
         for number, relation in enumerate(record.relations or ()):
             for role in ("from_id", "to_id"):
@@ -87,7 +87,7 @@ def parse_doccano(path: Path, doubts: Doubts) -> Iterator[TextDocument]:
 
 
 def write_doccano(path: Path, docs: Iterable[Doc], coref_label: str) -> None:
-    """Write documents for doccano. What it cannot hold is told in a warning.
+    """Write documents for doccano. A warning lists what doccano cannot hold.
 
     path (Path): The JSONL file.
     docs (Iterable[Doc]): The documents, with entities and relations.
@@ -95,7 +95,7 @@ def write_doccano(path: Path, docs: Iterable[Doc], coref_label: str) -> None:
     RAISES (ValueError): If a relation of a document has this label.
     """
     with written_whole([path]) as written, written[path].open("w", encoding="utf-8") as file:
-        # doccano numbers mentions through the whole of a project.
+        # doccano numbers the mentions of a whole project.
         num_mentions = num_relations = 0
         for _, document in text_documents(docs, Doubts(path)):
             links = with_coreference(document, coref_label)
@@ -122,7 +122,7 @@ def write_doccano(path: Path, docs: Iterable[Doc], coref_label: str) -> None:
                 ],
             }
             if document.links is None and not links:
-                # Nobody has annotated them.
+                # Nobody has annotated relations.
                 del record["relations"]
             num_mentions += len(document.mentions)
             num_relations += len(links)

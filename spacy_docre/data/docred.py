@@ -35,10 +35,10 @@ _FIELDS = {
     "pos": "[first token, end token], counted within the sentence",
     "sent_id": "the index of the mention's sentence in sents",
     "type": "the mention's label, a string",
-    "name": "the mention's name, a string, as the text says it; it may be left out",
-    "labels": "a list of relations; leave it out where they are unknown",
+    "name": "the mention's name, a string, as in the text; it may be left out",
+    "labels": "a list of relations; leave it out if the relations are unknown",
     "h": "the index of the head entity in vertexSet",
-    "t": "the index of the tail entity in vertexSet, which is not the head",
+    "t": "the index of the tail entity in vertexSet; it is not the head",
     "r": "the relation's label, a string of one character or more",
     "evidence": "a list of indices of sentences in sents",
 }
@@ -52,7 +52,7 @@ class MentionRecord(BaseModel):
     sent_id: StrictInt
     type: Text
     name: Optional[Text] = None
-    # What is said twice, where a file has it.
+    # Some files repeat pos here, counted in the document.
     global_pos: Any = None
 
 
@@ -80,8 +80,8 @@ def read_docred(
 ) -> Iterator[Doc]:
     """Read documents in DocRED's format, one after the other.
 
-    Their tokens are those of the file, spaced as prose. `doc._.entities` are in the order of
-    the file's vertexSet; the title is in `doc.user_data["title"]`. Names of mentions are kept, see
+    The tokens are those of the file, with spaces as in prose. `doc._.entities` has the order of
+    the file's vertexSet. The title is in `doc.user_data["title"]`. Names of mentions are stored by
     `set_mention_names`.
 
     path (Union[str, Path]): The JSON file.
@@ -97,21 +97,22 @@ def read_docred(
 
 
 def try_docred(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Union[Doc, ValueError]]:
-    """Read documents in DocRED's format, one after the other, also where some are malformed. Their
-    relations are left out.
+    """Read documents in DocRED's format, one after the other, even if some are malformed.
+
+    The relations of the documents are left out.
 
     path (Path): The JSON file.
     vocab (Vocab): The vocabulary of the documents.
     lang (str): The language, as a two-letter code.
-    YIELDS (Union[Doc, ValueError]): Each document with its entities, or why it cannot be read.
-    RAISES (ValueError): If the file is not JSON, or of something else.
+    YIELDS (Union[Doc, ValueError]): Each document with its entities, or the error that it raises.
+    RAISES (ValueError): If the file is not JSON, or not in DocRED's format.
     """
     check = DocumentCheck(path)
     for index, data in enumerate(parse_json_items(path)):
         if index == 0 and not (isinstance(data, dict) and {"sents", "vertexSet"} <= data.keys()):
             raise ValueError(
-                f"{path} is not of DocRED's format: a list of documents with title, sents and "
-                "vertexSet. Give texts in other JSON as .jsonl, one document in each line."
+                f"{path} is not in DocRED's format, a list of documents with title, sents and "
+                "vertexSet. Give texts in other JSON as .jsonl, with one document in each line."
             )
         try:
             record = check(data, _where(path, index, data))
@@ -120,7 +121,7 @@ def try_docred(path: Path, vocab: Vocab, *, lang: str = "en") -> Iterator[Union[
         else:
             bare = record.model_copy(update={"labels": None})
             yield make_doc(bare, vocab, detokenize(record.sents, lang), {})
-    # Not finish, which would refuse the file: what is malformed has been told of each document.
+    # Not `finish`: it could raise an error for the file, but malformed documents have theirs.
     check.doubts.warn()
 
 
@@ -130,7 +131,7 @@ def read_records(path: Path, start: int = 0) -> Iterator[DocumentRecord]:
     path (Path): The JSON file.
     start (int): The number of the first document to read.
     YIELDS (DocumentRecord): The documents.
-    RAISES (ValueError): If the file is malformed, or most names are not what the text says.
+    RAISES (ValueError): If the file is malformed, or most names differ from the text.
     """
     check = DocumentCheck(path)
     for index, data in islice(enumerate(parse_json_items(path)), start, None):
@@ -139,7 +140,7 @@ def read_records(path: Path, start: int = 0) -> Iterator[DocumentRecord]:
 
 
 def record_names(record: DocumentRecord) -> List[Set[str]]:
-    """The names of each entity's mentions, as `entity_names` gives them for a Doc.
+    """Return the names of each entity's mentions, as `entity_names` does for a Doc.
 
     record (DocumentRecord): The document.
     RETURNS (List[Set[str]]): The names.
@@ -154,7 +155,7 @@ def record_names(record: DocumentRecord) -> List[Set[str]]:
 
 
 class DocumentCheck:
-    """The check of the documents of a file.
+    """Checks the documents of a file.
 
     path (Path): The file.
     """
@@ -167,9 +168,9 @@ class DocumentCheck:
         """Check a document.
 
         data (Any): The document, as parsed from JSON.
-        where (str): What to call it in an error.
+        where (str): The name of the document in errors.
         RETURNS (DocumentRecord): The document.
-        RAISES (ValueError): If it is malformed, or most of its names are not what the text says.
+        RAISES (ValueError): If it is malformed, or most of its names differ from the text.
         """
         record = validate(DocumentRecord, data, where, _FIELDS)
         for field, problem in _problems(record):
@@ -178,7 +179,7 @@ class DocumentCheck:
         named = sum(bool(mention.name) for mentions in record.vertexSet for mention in mentions)
         for field, problem in others:
             if len(others) >= _MANY and 2 * len(others) > named:
-                of = f" (as of {len(others)} of its {named} names)"
+                of = f" ({len(others)} of the document's {named} names differ)"
                 raise invalid(where, field, problem + of, _FIELDS)
             self.doubts.add(_NAMES, f"{where}: {problem}")
         self.num_names += named
@@ -187,38 +188,38 @@ class DocumentCheck:
         return record
 
     def finish(self) -> None:
-        """Warn of what is doubtful.
+        """Warn of what is doubtful in the file.
 
-        RAISES (ValueError): If most names of the file are not what the text says.
+        RAISES (ValueError): If most names of the file differ from the text.
         """
         if 2 * self.doubts.found[_NAMES] > self.num_names:
             raise ValueError(
-                f"{self.doubts.path}: of {self.num_names} names {self.doubts.tell(_NAMES)}. Mend "
-                "pos, which counts from 0 to the token after the last; or leave name out."
+                f"{self.doubts.path}: of {self.num_names} names, {self.doubts.tell(_NAMES)}. "
+                "Correct pos, which counts from 0 to the token after the last, or leave name out."
             )
         self.doubts.warn()
 
 
-_NAMES = "names are not what the text says at pos, and the text is kept"
-# So many other names in a document, if they are most of it, are no slip.
+_NAMES = "names differ from the text at pos, and the text is kept"
+# So many differing names in a document are no slip, if most of its names differ.
 _MANY = 3
 
 
 def _other_names(record: DocumentRecord) -> Iterator[Tuple[FieldPath, str]]:
-    """The mentions whose name is not what the text says."""
+    """The mentions whose name differs from the text."""
     for i, mentions in enumerate(record.vertexSet):
         for j, mention in enumerate(mentions):
             words = " ".join(record.sents[mention.sent_id][slice(*mention.pos)])
             if mention.name and not same_text(mention.name, words):
                 yield (
                     ("vertexSet", i, j, "name"),
-                    f"it is {mention.name!r}, and the text at pos {list(mention.pos)} of sentence "
+                    f"it is {mention.name!r}, but the text at pos {list(mention.pos)} of sentence "
                     f"{mention.sent_id} is {words!r}",
                 )
 
 
 def _doubts(record: DocumentRecord) -> Iterator[Tuple[str, str]]:
-    """What else may not be meant: the kind, and what is there."""
+    """Other cases that are doubtful: the kind, and the case."""
     starts = [0, *accumulate(map(len, record.sents))]
     holders: Dict[Tuple[int, int, int], int] = {}
     for i, mentions in enumerate(record.vertexSet):
@@ -230,12 +231,15 @@ def _doubts(record: DocumentRecord) -> Iterator[Tuple[str, str]]:
             holder = holders.setdefault((mention.sent_id, start, end), i)
             if holder != i:
                 words = " ".join(record.sents[mention.sent_id][start:end])
-                yield "mentions are of several entities", f"{words!r} of {holder} and {i}"
+                yield (
+                    "mentions belong to several entities",
+                    f"{words!r} to entities {holder} and {i}",
+                )
             first, last = starts[mention.sent_id] + start, starts[mention.sent_id] + end
-            # Re-DocRED's has the first token twice.
+            # Re-DocRED has the first token twice here.
             if mention.global_pos not in (None, [first, last], [first, first]):
                 yield (
-                    "mentions have a global_pos that is not pos of sent_id, which is taken",
+                    "mentions have a global_pos that differs from pos of sent_id, and pos is used",
                     f"{mention.global_pos} for {[first, last]}",
                 )
 
@@ -259,8 +263,8 @@ def read_relation_names(path: Union[str, Path]) -> Dict[str, str]:
             names[label] = _NAME.validate_python(name)
         except ValidationError:
             raise ValueError(
-                f"{path}, field {label}: it should be the relation's name, or an object whose "
-                '"name" is that.'
+                f"{path}, field {label}: it should be the relation's name, or an object with the "
+                'field "name".'
             ) from None
     return names
 
@@ -272,7 +276,7 @@ def make_doc(
 
     record (DocumentRecord): The document.
     vocab (Vocab): The vocabulary.
-    spaces (List[bool]): Whether a space follows, for each token.
+    spaces (List[bool]): For each token, whether a space follows.
     names (Mapping[str, str]): Readable names of the relations, by label.
     RETURNS (Doc): The Doc, with gold entities and relations.
     """
@@ -311,8 +315,8 @@ def make_doc(
 def _triples(
     labels: Iterable[LabelRecord], bounds: Sequence[Tuple[int, int]], names: Mapping[str, str]
 ) -> List[Triple]:
-    """The relations; `bounds` are first token and end token of each sentence. A relation that is
-    there twice has the evidence of both, without sentences of no token."""
+    """The relations; `bounds` has first token and end token of each sentence. A relation that
+    occurs twice gets the evidence of both. Evidence sentences without tokens are left out."""
     evidence: Dict[Tuple[int, int, str], List[int]] = {}
     for label in labels:
         evidence.setdefault((label.h, label.t, label.r), []).extend(label.evidence)
@@ -333,14 +337,14 @@ def _triples(
 
 
 def _where(path: Path, index: int, data: Any) -> str:
-    """What to call a document in an error."""
+    """The name of a document in errors."""
     title = data.get("title") if isinstance(data, dict) else None
     named = repr(title) if isinstance(title, str) else "without a title"
     return f"{path}, document {index} ({named})"
 
 
 def _problems(record: DocumentRecord) -> Iterator[Tuple[FieldPath, str]]:
-    """The fields that are of the right type and still cannot be right."""
+    """The fields that have the right type and still cannot be right."""
     for i, tokens in enumerate(record.sents):
         for j, token in enumerate(tokens):
             if not token:
@@ -357,7 +361,7 @@ def _problems(record: DocumentRecord) -> Iterator[Tuple[FieldPath, str]]:
             if not 0 <= start < end <= length:
                 yield (
                     ("vertexSet", i, j, "pos"),
-                    f"{[start, end]} is no part of sentence {mention.sent_id}, which has "
+                    f"{[start, end]} is not in sentence {mention.sent_id}, which has "
                     f"{length} tokens",
                 )
     for i, label in enumerate(record.labels or ()):

@@ -1,4 +1,4 @@
-"""What is doubtful in an annotated file: counted, and told in one warning at its end."""
+"""Count what is doubtful in an annotated file, and warn of it once, at the end of the file."""
 
 import unicodedata
 import warnings
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Counter as CounterType
 from typing import Dict, List
 
-# So many cases of a kind are told.
+# The number of cases of a kind that a warning shows.
 _TOLD = 3
 
 
 class Doubts:
-    """What is doubtful in a file.
+    """The doubtful cases of a file.
 
     path (Path): The file.
     """
@@ -25,8 +25,8 @@ class Doubts:
     def add(self, kind: str, case: str) -> None:
         """Add a case.
 
-        kind (str): What is doubtful, after a number: "names are not their tokens".
-        case (str): Where, and what is there.
+        kind (str): What is doubtful, as it stands after a number: "names are not their tokens".
+        case (str): The place, and what stands there.
         """
         self.found[kind] += 1
         cases = self._cases.setdefault(kind, [])
@@ -34,28 +34,28 @@ class Doubts:
             cases.append(case.removeprefix(f"{self.path}, "))
 
     def tell(self, kind: str) -> str:
-        """Tell of a kind.
+        """Describe the cases of a kind.
 
         kind (str): The kind.
-        RETURNS (str): How many cases there are, and the first of them.
+        RETURNS (str): The number of cases, and the first few cases.
         """
         cases = self._cases[kind]
         more = "; ..." if self.found[kind] > len(cases) else ""
         return f"{self.found[kind]} {kind} ({'; '.join(cases)}{more})"
 
     def warn(self) -> None:
-        """Warn of all there is, if there is anything."""
+        """Warn of all cases, if there are any."""
         if self.found:
             told = ". ".join(map(self.tell, self.found))
             warnings.warn(f"{self.path}: {told}.", stacklevel=3)
 
 
 def same_text(text: str, other: str) -> bool:
-    """Tell whether two texts say the same: white space, case and ways to write a letter aside.
+    """Check whether two texts are the same. White space, case and Unicode form (NFKC) do not count.
 
     text (str): A text.
-    other (str): Another.
-    RETURNS (bool): Whether they do.
+    other (str): Another text.
+    RETURNS (bool): Whether the texts are the same.
     """
     return text == other or _plain(text) == _plain(other)
 

@@ -1,4 +1,4 @@
-"""Text in UTF-8, or in what it may be instead."""
+"""Decode text: UTF-8, or another encoding that is declared or guessed."""
 
 import codecs
 import json
@@ -10,20 +10,21 @@ from charset_normalizer import CharsetMatch, from_bytes
 
 from .packed_files import unpacked
 
-# Those of them that files have, the most frequent first: among all that Python knows, rare ones
-# fit short texts as well ("est née à" is Dutch of DOS).
+# The encodings to guess from, the most frequent first. Among all encodings that Python knows, rare
+# ones would fit short texts as well: "est née à" would be Dutch in an encoding of DOS.
 _ENCODINGS = (
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257"),
     *("iso8859_2", "koi8_r", "gb18030", "big5", "cp932", "euc_jp", "cp949"),
 )
 _MARKS = {
-    # The mark of UTF-32 begins with that of UTF-16.
+    # UTF-32 first: its mark begins with the mark of UTF-16.
     **dict.fromkeys((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "utf-32"),
     **dict.fromkeys((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "utf-16"),
 }
-# Of a file with lines that are not UTF-8, what is looked at.
+# Bytes of a file from which the encoding of its lines is guessed.
 _SAMPLE = 2**20
-# Shares of letters that are those of a language: near each other, the more frequent encoding is it.
+# Coherence is the share of letters that fit a language. If the coherence of two encodings differs
+# by no more than this, the more frequent encoding is chosen.
 _CLOSE = 0.1
 
 
@@ -31,9 +32,9 @@ def decode(data: bytes, where: str) -> str:
     """Decode text.
 
     data (bytes): The text in UTF-8, with a byte order mark or without.
-    where (str): What to call it in an error.
+    where (str): The name of the text in errors.
     RETURNS (str): The text.
-    RAISES (ValueError): If it is not UTF-8.
+    RAISES (ValueError): If the text is not UTF-8.
     """
     refuse_wide(data[:4], where)
     try:
@@ -43,11 +44,13 @@ def decode(data: bytes, where: str) -> str:
 
 
 def refuse_wide(first: bytes, where: str) -> None:
-    """Refuse UTF-16 and UTF-32: most of it could be read as UTF-8, with null characters.
+    """Raise an error for UTF-16 and UTF-32.
+
+    Most text in these encodings could be read as UTF-8, with null characters.
 
     first (bytes): The first four bytes.
-    where (str): What to call it in an error.
-    RAISES (ValueError): If it is such text.
+    where (str): The name of the text in errors.
+    RAISES (ValueError): If the text is UTF-16 or UTF-32.
     """
     if encoding := _wide(first):
         raise not_utf8(where, f"it looks like {encoding[:6].upper()}")
@@ -59,9 +62,9 @@ def _wide(first: bytes) -> Optional[str]:
 
 
 def not_utf8(where: str, problem: str) -> ValueError:
-    """What is said of text that is not UTF-8.
+    """Make the error for text that is not UTF-8.
 
-    where (str): What it is called.
+    where (str): The name of the text.
     problem (str): What is wrong.
     RETURNS (ValueError): The error, to be raised.
     """
@@ -69,14 +72,14 @@ def not_utf8(where: str, problem: str) -> ValueError:
 
 
 def decode_any(data: bytes, where: str, declared: Optional[str] = None) -> str:
-    """Decode text that should be UTF-8 and may be something else.
+    """Decode text that should be UTF-8 and may have another encoding.
 
-    data (bytes): The text. A byte order mark says what it is.
-    where (str): What to call it in an error.
-    declared (Optional[str]): The encoding that the text itself names, as HTML does: it is that
-        where it is not UTF-8.
-    RETURNS (str): The text. A warning names the encoding where that is a guess.
-    RAISES (ValueError): If it is not UTF-8, and it is not clear what it is instead.
+    data (bytes): The text. A byte order mark decides the encoding.
+    where (str): The name of the text in errors.
+    declared (Optional[str]): The encoding that the text itself names, as in HTML. It is used if
+        the text is not UTF-8.
+    RETURNS (str): The text. A warning names the encoding if it is a guess.
+    RAISES (ValueError): If the text is not UTF-8, and its encoding is not clear.
     """
     for mark, marked in _MARKS.items():
         if data.startswith(mark):
@@ -95,10 +98,10 @@ def decode_any(data: bytes, where: str, declared: Optional[str] = None) -> str:
 
 
 def _declared(data: bytes, name: Optional[str]) -> Optional[str]:
-    """The encoding of a name, where the text may be in it."""
+    """The encoding with this name, if it can decode the text."""
     try:
         encoding = codecs.lookup(name or "").name
-        # As browsers take these names.
+        # Browsers read these names in the same way.
         encoding = "cp1252" if encoding in ("ascii", "iso8859-1") else encoding
         data.decode(encoding)
     except (LookupError, UnicodeError):
@@ -114,11 +117,11 @@ def _decoded(data: bytes, encoding: str, where: str) -> str:
 
 
 def guess_encoding(data: bytes) -> Optional[str]:
-    """Guess what text is in that is not UTF-8.
+    """Guess the encoding of text that is not UTF-8.
 
     data (bytes): The text.
-    RETURNS (Optional[str]): The encoding; None where several are as likely, or none is, and where
-        it is UTF-8 but for some bytes.
+    RETURNS (Optional[str]): The encoding. None if no encoding is likely, if several are equally
+        likely, or if the text is UTF-8 with some wrong bytes.
     """
     text = data.decode("utf8", errors="replace")
     wrong = text.count("\ufffd")
@@ -130,28 +133,30 @@ def guess_encoding(data: bytes) -> Optional[str]:
     best = found[0]
     likely = [match for match in found if _is_close(match, best)]
     if len(likely) > 1 and not best.coherence:
-        # It resembles no language, so that nothing speaks for one of them.
+        # The text resembles no language, so nothing favours one encoding.
         return None
     names = {name for match in likely for name in match.could_be_from_charset}
     return next(name for name in _ENCODINGS if name in names)
 
 
 def _is_close(match: CharsetMatch, best: CharsetMatch) -> bool:
-    """Whether one letter more or less could have made it the best."""
+    """Whether one letter more or less could have made this match the best one."""
     return match.chaos <= best.chaos + 0.01 and match.coherence >= best.coherence - _CLOSE
 
 
 def _warn_of_guess(where: str, encoding: str) -> None:
     warnings.warn(
-        f"{where} is not UTF-8: it is read as {encoding}, which is a guess. Save it as UTF-8 where "
-        "that is wrong.",
+        f"{where} is not UTF-8: it is read as {encoding}, which is a guess. If the guess is wrong, "
+        "save it as UTF-8.",
         stacklevel=3,
     )
 
 
 class LineDecoder:
-    """Decodes the lines of a file. What those are in that are not UTF-8 is guessed once, of all of
-    them that are near its start.
+    """Decodes the lines of a file.
+
+    The encoding of lines that are not UTF-8 is guessed once, from all such lines near the start of
+    the file.
 
     file (Path): The file, which may be packed.
     """
@@ -165,9 +170,9 @@ class LineDecoder:
         """Decode a line.
 
         line (bytes): The line.
-        where (str): What to call it in an error.
+        where (str): The name of the line in errors.
         RETURNS (str): The line as text.
-        RAISES (ValueError): If it is not UTF-8, and it is not clear what it is instead.
+        RAISES (ValueError): If the line is not UTF-8, and its encoding is not clear.
         """
         try:
             return decode(line, where)
@@ -183,7 +188,7 @@ class LineDecoder:
 
     def _others(self) -> Iterable[bytes]:
         with unpacked(self.file) as stream:
-            # The last one may be cut off within a character.
+            # The last line may be cut off within a character.
             lines = stream.read(_SAMPLE).splitlines(keepends=True)[:-1]
         return (line for line in lines if not _is_utf8(line))
 

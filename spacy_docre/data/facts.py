@@ -1,4 +1,4 @@
-"""Files of facts: CSV, JSON lines, and the triples of Wikidata."""
+"""Read files of facts: CSV, JSON lines, and the triples of Wikidata."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ from .packed_files import unpacked_suffix
 
 BY_NAME = ("head", "relation", "tail")
 BY_ID = ("head_id", "relation", "tail_id")
-# Characters of a line in an error.
+# Characters of a line that an error shows.
 _SHOWN = 200
 
 
@@ -34,7 +34,7 @@ class KnowledgeFact(NamedTuple):
 
     head (str): The head: a name or an id.
     relation (str): The relation.
-    tail (str): The tail, likewise.
+    tail (str): The tail: a name or an id.
     by_id (bool): Whether head and tail are ids.
     """
 
@@ -47,20 +47,21 @@ class KnowledgeFact(NamedTuple):
 def read_knowledge_base(path: Path, relations: Optional[Container[str]] = None) -> KnowledgeBase:
     """Read a knowledge base.
 
-    path (Path): A file, packed if its name ends in ".gz" or ".zst": `.csv` or `.tsv`, whose first
-        line names the columns (head, relation, tail, or head_id, relation, tail_id; others are left
-        aside); `.jsonl`, with objects of the same keys; `.tsv` or `.txt` without such a line,
-        as Wikidata5M is (Q76, P26, Q13133, in this order); or `.nt`, the triples of Wikidata.
+    path (Path): A file, packed if its name ends in ".gz" or ".zst". `.csv` or `.tsv`: the first
+        line names the columns (head, relation, tail, or head_id, relation, tail_id). Other columns
+        are ignored. `.jsonl`: objects with the same keys. `.tsv` or `.txt` without a first line of
+        names: facts as in Wikidata5M (Q76, P26, Q13133, in this order). `.nt`: the triples of
+        Wikidata.
     relations (Optional[Container[str]]): The relations whose facts are kept; None for all.
-    RETURNS (KnowledgeBase): Its facts.
+    RETURNS (KnowledgeBase): The facts.
     RAISES (ValueError): If the file is of none of these kinds, or malformed.
-    RAISES (ImportError): If it is `.nt`, and rdflib is not installed.
+    RAISES (ImportError): If the file is `.nt`, and rdflib is not installed.
     """
     kind = unpacked_suffix(path)
     if kind not in _READERS:
         raise ValueError(
-            f"{path} is of no known kind: name a file of {', '.join(_READERS)}, or for annotated "
-            ".spacy documents set --from-gold."
+            f"{path} is not of a known kind. Give a file of {', '.join(_READERS)}, or set "
+            "--from-gold for annotated .spacy documents."
         )
     knowledge = KnowledgeBase(relations)
     with unpacked_utf8(path) as stream:
@@ -75,7 +76,7 @@ def read_knowledge_base(path: Path, relations: Optional[Container[str]] = None) 
 
 
 def _bounded(lines: TextIO, name: str) -> Iterator[str]:
-    """The lines of a file, each in bounded memory. Those of CSV may end in "\\r" alone."""
+    """The lines of a file, each in bounded memory. Lines of CSV may end in "\\r" alone."""
     number = 0
     while line := lines.readline(MAX_BYTES + 1):
         number += 1
@@ -89,13 +90,13 @@ def _read_csv(lines: Iterable[str], name: str) -> Iterator[KnowledgeFact]:
 
 
 def _read_tsv(lines: Iterable[str], name: str) -> Iterator[KnowledgeFact]:
-    # Quotes are letters here, as in David Bowie's "Heroes".
+    # Quotes are ordinary characters here, as in David Bowie's "Heroes".
     rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     return _read_rows(rows, name, "\t")
 
 
 def _read_rows(rows: Any, name: str, delimiter: str) -> Iterator[KnowledgeFact]:
-    """The facts of what csv.reader gives."""
+    """The facts of rows of csv.reader."""
     try:
         header: List[str] = next(rows, [])
         if _is_wikidata(header):
@@ -114,7 +115,7 @@ def _read_rows(rows: Any, name: str, delimiter: str) -> Iterator[KnowledgeFact]:
             where = f"{name}, line {rows.line_num}"
             if len(row) > len(header):
                 raise ValueError(
-                    f"{where} has {len(row)} columns, and the first line {len(header)}. In .csv, "
+                    f"{where} has {len(row)} columns, but the first line {len(header)}. In .csv, "
                     "put values with a comma in quotes."
                 )
             if row:
@@ -136,7 +137,7 @@ def _read_json_lines(lines: Iterable[str], name: str) -> Iterator[KnowledgeFact]
 
 
 def _fact(record: Any, where: str) -> KnowledgeFact:
-    """A fact over names, or where there are ids, over these."""
+    """A fact about ids if the record has ids, else about names."""
     record = record if isinstance(record, dict) else {}
     for keys, by_id in ((BY_ID, True), (BY_NAME, False)):
         head, relation, tail = (record.get(key) for key in keys)
@@ -149,12 +150,13 @@ def _fact(record: Any, where: str) -> KnowledgeFact:
 
 
 def _read_n_triples(lines: Iterable[str], name: str) -> Iterator[KnowledgeFact]:
-    """Triples of URIs; the id is at a URI's end. Literals are not entities, and are left out."""
+    """The triples of URIs. The id is at the end of a URI. Triples with literals are left out:
+    literals are not entities."""
     rdflib = import_extra("rdflib")
     ntriples = import_extra("rdflib.plugins.parsers.ntriples")
 
     class Sink:
-        """What the parser hands its triples to."""
+        """Receives the triples of the parser."""
 
         def __init__(self) -> None:
             self.facts: List[KnowledgeFact] = []
@@ -167,11 +169,11 @@ def _read_n_triples(lines: Iterable[str], name: str) -> Iterator[KnowledgeFact]:
     sink = Sink()
     parser = ntriples.W3CNTriplesParser(sink)
     for number, line in enumerate(lines, start=1):
-        # Its own `parse` takes the square of a line's length.
+        # Not the parser's own `parse`: its time grows with the square of a line's length.
         parser.line = line.rstrip("\r\n")
         try:
             parser.parseline()
-        # Of any kind: it may be a number that is no character.
+        # Any exception: an escape, for example, may name a character that does not exist.
         except Exception:
             shown = line.strip()[:_SHOWN]
             raise ValueError(f"{name}, line {number}, is no N-triple: {shown!r}.") from None

@@ -1,4 +1,4 @@
-"""The formats of annotated documents, by name: what reads each, and what writes it."""
+"""The formats of annotated documents by name, with the reader and the writer of each."""
 
 from collections import Counter
 from contextlib import suppress
@@ -31,13 +31,13 @@ from .text_documents import COREF, TextDocument, read_text_documents
 
 @dataclass(frozen=True)
 class ReadSettings:
-    """How documents are read; each format takes what has a meaning for it.
+    """The settings of readers. Each format uses the settings that apply to it.
 
     names (Mapping[str, str]): Readable names of the relations, by label.
     lang (str): The language of the texts.
     coref_label (str): The label of the relations that are coreference.
     by_text (bool): Whether mentions of the same text and label are one entity.
-    answers (Counter[str]): Is told how many of Prodigy's examples there are of each answer.
+    answers (Counter[str]): Gets the number of Prodigy's examples with each answer.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class ReadSettings:
     answers: CounterType[str] = field(default_factory=Counter)
 
     def plain(self) -> Dict[str, Any]:
-        """RETURNS (Dict[str, Any]): All that documents depend on."""
+        """RETURNS (Dict[str, Any]): The settings that documents depend on."""
         return {
             "names": self.names,
             "lang": self.lang,
@@ -65,9 +65,9 @@ class Format:
     """A format.
 
     read (Reader): Reads the documents of a file from a number on.
-    write (Optional[Writer]): Writes documents, with the label of coreference; None where there is
-        no tool that they could be corrected in.
-    options (FrozenSet[str]): Which settings have a meaning for it that have none for others.
+    write (Optional[Writer]): Writes documents, with the label of coreference; None if no tool can
+        correct documents of this format.
+    options (FrozenSet[str]): The settings that apply to this format and not to every format.
     """
 
     read: Reader
@@ -83,8 +83,8 @@ def _read_spacy(path: Path, vocab: Vocab, settings: ReadSettings, start: int) ->
     return read_spacy_docs(path, vocab, start)
 
 
-# The others are read from the first document on: their files are small, and what is skipped or
-# doubtful is told of all of them.
+# The other formats are read from the first document on: their files are small, and warnings of
+# what is skipped or doubtful cover the whole file.
 def _read_hacred(path: Path, vocab: Vocab, settings: ReadSettings, start: int) -> Iterator[Doc]:
     return islice(read_hacred(path, vocab, names=settings.names), start, None)
 
@@ -121,16 +121,16 @@ FORMATS: Dict[str, Format] = {
     "pubtator": Format(partial(_read_tool, parse_pubtator), None, _ENTITIES),
 }
 _FOLDERS = ("brat", "spacy", "annotated")
-# Of files whose ending alone says it.
+# The format of files whose ending is enough to tell it.
 _BY_ENDING = {FILE_TYPE: "spacy", ".pubtator": "pubtator", PARQUET: "annotated"}
 
 
 def tell_format(path: Path) -> str:
-    """Tell the format of a file by its ending and its first records, of a folder by its files.
+    """Find the format of a file by its ending and first records, or of a folder by its files.
 
     path (Path): The file, or the folder.
     RETURNS (str): The name of the format.
-    RAISES (ValueError): If it is none that is known.
+    RAISES (ValueError): If the format is unknown.
     """
     if path.is_dir():
         for ending, name in ((".ann", "brat"), (FILE_TYPE, "spacy")):
@@ -140,14 +140,14 @@ def tell_format(path: Path) -> str:
             return "annotated"
         raise ValueError(
             f"{path} holds neither {FILE_TYPE} nor .ann files, nor .jsonl or .parquet of docre "
-            "annotate. Name a file of it."
+            "annotate. Give a file in it."
         )
     suffix = unpacked_suffix(path).lower()
     if suffix in _BY_ENDING:
         return _BY_ENDING[suffix]
     if suffix in (".json", ".jsonl"):
         default = "docred" if suffix == ".json" else "prodigy"
-        # What is wrong with a file its reader says.
+        # The reader reports what is wrong with a file.
         with suppress(ValueError):
             return _tell_items(parse_json_items(path), default)
         return default
@@ -157,7 +157,7 @@ def tell_format(path: Path) -> str:
 
 
 def _tell_items(items: Iterable[Any], default: str) -> str:
-    """The format of records of JSON, by fields that only those of one format have."""
+    """The format of JSON records, by fields that only one format has."""
     told = default
     for item in items:
         fields = item.keys() if isinstance(item, dict) else ()
@@ -179,13 +179,13 @@ def _tell_items(items: Iterable[Any], default: str) -> str:
 
 
 def check_kind(path: Path, name: str) -> None:
-    """See that a format is one of files, or of folders.
+    """Check that a format of files has a file, and a format of folders a folder.
 
     path (Path): The file, or the folder.
     name (str): The name of the format.
-    RAISES (ValueError): If it is not.
+    RAISES (ValueError): If the format does not fit the path.
     """
     if path.is_dir() and name not in _FOLDERS:
-        raise ValueError(f"{path} is a folder, and {name} is a format of files. Name one of them.")
+        raise ValueError(f"{path} is a folder, and {name} is a format of files. Give a file in it.")
     if path.is_file() and name == "brat":
-        raise ValueError(f"{path} is a file, and brat has folders of .txt and .ann files.")
+        raise ValueError(f"{path} is a file. Give brat's folder of .txt and .ann files.")

@@ -1,4 +1,4 @@
-"""Gold entities and relations: written to a Doc, and given to training as an Example."""
+"""Gold entities and relations: write them to a Doc, and make an Example for training."""
 
 from collections import Counter
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, Union
@@ -16,7 +16,7 @@ from ..entity_sources import (
 )
 from ..mentions import distinct_mentions
 
-# First token, end token, label and, where there is one, linked id.
+# First token, end token, label and, if there is one, linked id.
 Mention = Union[Tuple[int, int, str], Tuple[int, int, str, str]]
 _NAMES = "docre_mention_names"
 
@@ -26,15 +26,15 @@ def set_gold_annotations(
 ) -> None:
     """Write gold entities and relations to a Doc.
 
-    The mentions go to `doc.spans["entities"]` and, as far as they have a label and do not
-    overlap, to `doc.ents`; tokens of those without a label are missing there, not outside. The id
-    of each is the index of its entity in `doc._.entities`.
+    All mentions go to `doc.spans["entities"]`. Mentions that have a label and do not overlap go to
+    `doc.ents`, too. There, tokens of mentions without a label are missing, not outside. The id of
+    each mention is the index of its entity in `doc._.entities`.
 
     doc (Doc): The document.
-    entities (Optional[Sequence[Sequence[Mention]]]): First token, end token, label and, where it
-        has one, linked id of each mention of each entity; None where nobody has annotated them, nor
+    entities (Optional[Sequence[Sequence[Mention]]]): The mentions of each entity: first token, end
+        token, label and, if there is one, linked id. None if nobody has annotated entities, nor
         relations. A mention that an entity has twice counts once.
-    relations (Optional[Iterable[Triple]]): The relations; None where nobody has annotated them.
+    relations (Optional[Iterable[Triple]]): The relations; None if nobody has annotated them.
     """
     if entities is None:
         return
@@ -45,9 +45,9 @@ def set_gold_annotations(
         )
         for index, mentions in enumerate(entities)
     ]
-    # Entity by entity, so that their first appearance in the group is in order, too.
+    # Entity by entity: so the entities first appear in the group in their own order.
     set_entity_spans(doc, spans)
-    # Of a mention of several entities, the id in doc.ents would be that of each of them.
+    # No linked id for a mention of several entities: in doc.ents it would count for each of them.
     holders = Counter((span.start, span.end) for span in doc.spans[DEFAULT_KEY])
     labelled = filter_spans(
         span
@@ -73,8 +73,8 @@ def set_gold_annotations(
 def make_example(reference: Doc) -> Example:
     """Make an example whose predicted document has the gold entities.
 
-    Its words, spaces and sentences are those of the reference, too. Entities are in
-    `doc.spans["entities"]` only: in `doc.ents`, an `ner` of the same pipeline would see them.
+    The words, spaces and sentences are those of the reference, too. The entities are only in
+    `doc.spans["entities"]`: in `doc.ents`, an `ner` of the same pipeline would see them.
 
     reference (Doc): The gold document.
     RETURNS (Example): The example.
@@ -85,8 +85,10 @@ def make_example(reference: Doc) -> Example:
 
 
 def set_mention_names(doc: Doc, names: Iterable[Tuple[int, int, int, str]]) -> None:
-    """Keep the names that an annotated file gives to mentions, where they are not their tokens
-    with spaces between: facts of the training data are told by them (Ign F1).
+    """Store the names that an annotated file gives to mentions.
+
+    A name is stored if it differs from the mention's tokens with spaces between them. Ign F1 finds
+    facts of the training data by names.
 
     doc (Doc): The document.
     names (Iterable[Tuple[int, int, int, str]]): The index of the entity, first token, end token
@@ -105,11 +107,11 @@ def set_mention_names(doc: Doc, names: Iterable[Tuple[int, int, int, str]]) -> N
 
 
 def mention_names(doc: Doc) -> Mapping[str, Sequence[str]]:
-    """What `set_mention_names` has kept on a Doc.
+    """Return the names that `set_mention_names` has stored on a Doc.
 
     doc (Doc): The document.
-    RETURNS (Mapping[str, Sequence[str]]): The names of mentions.
-    RAISES (ValueError): If it is anything else.
+    RETURNS (Mapping[str, Sequence[str]]): The names of each mention.
+    RAISES (ValueError): If the stored names are damaged.
     """
     names: Any = doc.user_data.get(_NAMES, {})
     # Lists come out of a DocBin as tuples.
@@ -119,14 +121,16 @@ def mention_names(doc: Doc) -> Mapping[str, Sequence[str]]:
     ):
         raise ValueError(
             f"doc.user_data[{_NAMES!r}] of the document {doc.text[:50]!r} is damaged: it should "
-            "hold a list of names for mentions. Convert the document again."
+            "hold a list of names for each mention. Convert the document again."
         )
     return names
 
 
 def entity_names(entity: Entity) -> Set[str]:
-    """The names of an entity's mentions: those that `set_mention_names` has kept, else their
-    tokens with spaces between, the same however the document is spaced.
+    """Return the names of an entity's mentions.
+
+    A name is the one that `set_mention_names` has stored. Without a stored name, it is the
+    mention's tokens with spaces between them. So it does not depend on the document's spaces.
 
     entity (Entity): The entity.
     RETURNS (Set[str]): The names.

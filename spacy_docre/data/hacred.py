@@ -1,4 +1,4 @@
-"""The JSONL format of HacRED (Cheng et al., Findings of ACL 2021): DocRED's, in Chinese."""
+"""The JSONL format of HacRED (Cheng et al., Findings of ACL 2021): DocRED's format in Chinese."""
 
 from pathlib import Path
 from typing import Any, Iterator, List, Mapping, Optional, Sequence, Union
@@ -12,15 +12,15 @@ from .doubts import same_text
 from .json_files import parse_json_lines
 
 LANG = "zh"
-# What is called otherwise than in DocRED. Tokens are characters, as by spaCy's own tokenizer
-# for Chinese; the same documents in words are in the fields "sents_word" and so on.
+# The fields with other names than in DocRED. Tokens are characters, as in spaCy's own tokenizer
+# for Chinese. The fields "sents_word" and so on have the same documents in words.
 _FIELDS = {
     "title": "id",
     "sents": "sents_char",
     "vertexSet": "vertex_char",
     "labels": "labels_char",
 }
-_TEXTS = "documents have a text that is not that of their tokens, which are taken"
+_TEXTS = "documents have a text that differs from their tokens, and the tokens are used"
 
 
 def read_hacred(
@@ -53,12 +53,12 @@ def _as_docred(data: Any) -> Any:
     if not isinstance(data, dict):
         return data
     record = {ours: data[theirs] for ours, theirs in _FIELDS.items() if theirs in data}
-    # It is a number.
+    # HacRED's id is a number.
     return {**record, "title": str(record["title"])} if "title" in record else record
 
 
 def _spaces(tokens: Sequence[str], text: str) -> Optional[List[bool]]:
-    """Whether a space follows each token in the text; None if they are not those of the text."""
+    """Whether a space follows each token in the text; None if the tokens are not in the text."""
     spaces: List[bool] = []
     end = 0
     for token in tokens:
@@ -66,7 +66,7 @@ def _spaces(tokens: Sequence[str], text: str) -> Optional[List[bool]]:
         if start < 0 or text[end:start].strip():
             return None
         if spaces and start == end:
-            # The space before is a token of its own.
+            # The space before this token is not part of the gap: it is this token.
             spaces[-1] = False
         end = start + len(token)
         spaces.append(text[end : end + 1] == " ")

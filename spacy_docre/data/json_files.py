@@ -1,4 +1,4 @@
-"""JSON and text files: UTF-8, packed or not, large or not."""
+"""Read JSON and text files in UTF-8, packed or not, of any size."""
 
 import io
 import json
@@ -11,12 +11,12 @@ from ..files import MAX_BYTES, read_bounded, read_lines, too_long
 from .encodings import decode, not_utf8, refuse_wide
 from .packed_files import unpacked, unpacked_suffix
 
-# So many are read of a long file at once.
+# Characters of a long file that are read at once.
 _CHARACTERS = 2**16
 
 
 def is_json(path: Path) -> bool:
-    """Tell JSON files by their name.
+    """Check whether a file is JSON, by its name.
 
     path (Path): The path.
     RETURNS (bool): Whether it ends in .json or .jsonl, also packed as .gz or .zst.
@@ -28,9 +28,9 @@ def read_text(path: Path, limit: int = MAX_BYTES) -> str:
     """Read a text file.
 
     path (Path): The file; it is unpacked if its name ends in ".gz" or ".zst".
-    limit (int): The most bytes, unpacked.
+    limit (int): The largest number of bytes, unpacked.
     RETURNS (str): Its text, without the byte order mark that some editors write.
-    RAISES (ValueError): If it is not UTF-8, too long, or packed and cut off or damaged.
+    RAISES (ValueError): If the file is not UTF-8, is too long, or is packed and damaged.
     """
     with unpacked_utf8(path) as stream:
         return decode(read_bounded(stream, str(path), limit), str(path))
@@ -38,12 +38,12 @@ def read_text(path: Path, limit: int = MAX_BYTES) -> str:
 
 @contextmanager
 def unpacked_utf8(path: Path) -> Iterator[BufferedReader]:
-    """Open a file of UTF-8, which is unpacked while it is read if its name says that it is packed.
+    """Open a file of UTF-8. It is unpacked while it is read if its name says that it is packed.
 
     path (Path): The file.
     YIELDS (BufferedReader): Its bytes.
-    RAISES (ValueError): If it is UTF-16 or UTF-32, or packed, and found to be cut off or damaged
-        while it is read.
+    RAISES (ValueError): If the file is UTF-16 or UTF-32, or if it is packed and damaged. Damage
+        shows during reading.
     """
     with unpacked(path) as stream:
         refuse_wide(stream.peek(4)[:4], str(path))
@@ -54,9 +54,9 @@ def parse_json(text: str, where: str) -> Any:
     """Parse JSON.
 
     text (str): The JSON.
-    where (str): What to call it in an error.
+    where (str): The name of the text in errors.
     RETURNS (Any): The data.
-    RAISES (ValueError): If it is not JSON, or gives a key of an object two values.
+    RAISES (ValueError): If the text is not JSON, or if a key of an object has two values.
     """
     try:
         return json.loads(text, object_pairs_hook=_with_single_keys)
@@ -65,12 +65,12 @@ def parse_json(text: str, where: str) -> Any:
 
 
 def parse_json_lines(path: Path) -> Iterator[Tuple[str, Any]]:
-    """Parse a file of JSON lines; those that are blank are left out.
+    """Parse a file of JSON lines. Blank lines are left out.
 
     path (Path): The file; it is unpacked if its name ends in ".gz" or ".zst".
-    YIELDS (Tuple[str, Any]): What to call the line in an error, and its data.
-    RAISES (ValueError): If a line is not JSON, or too long, or the file not UTF-8, or packed and
-        damaged.
+    YIELDS (Tuple[str, Any]): The name of the line in errors, and the data of the line.
+    RAISES (ValueError): If a line is not JSON or too long, or if the file is not UTF-8, or is
+        packed and damaged.
     """
     for where, line in text_lines(path):
         if line.strip():
@@ -81,8 +81,9 @@ def text_lines(path: Path) -> Iterator[Tuple[str, str]]:
     """Read the lines of a text file, one after the other.
 
     path (Path): The file; it is unpacked if its name ends in ".gz" or ".zst".
-    YIELDS (Tuple[str, str]): What to call the line in an error, and the line with its end.
-    RAISES (ValueError): If a line is too long, or the file not UTF-8, or packed and damaged.
+    YIELDS (Tuple[str, str]): The name of the line in errors, and the line with its end.
+    RAISES (ValueError): If a line is too long, or if the file is not UTF-8, or is packed and
+        damaged.
     """
     with unpacked_utf8(path) as stream:
         for number, line in enumerate(read_lines(stream), start=1):
@@ -93,12 +94,13 @@ def text_lines(path: Path) -> Iterator[Tuple[str, str]]:
 
 
 def parse_json_items(path: Path) -> Iterator[Any]:
-    """Parse the items of a JSON file, one after the other: those of an array, or objects in a line
-    each. Neither the file nor the array is in memory as a whole.
+    """Parse the items of a JSON file, one after the other: the items of an array, or one object in
+    each line. The file is never in memory as a whole.
 
     path (Path): The file; it is unpacked if its name ends in ".gz" or ".zst".
     YIELDS (Any): The items.
-    RAISES (ValueError): If it is not JSON, not UTF-8, holds neither, or is packed and damaged.
+    RAISES (ValueError): If the file is not JSON or not UTF-8, if it has neither an array nor
+        objects, or if it is packed and damaged.
     """
     with unpacked_utf8(path) as stream, io.TextIOWrapper(stream, encoding="utf-8-sig") as text:
         try:
@@ -107,9 +109,9 @@ def parse_json_items(path: Path) -> Iterator[Any]:
             raise not_utf8(str(path), f"{error.reason} at byte {error.start}") from None
 
 
-# Not ijson 3.6: on DocRED's format (52 MB) it takes 2.4 s where this takes 0.9 s; a damaged file
-# of 0.6 MB with 100,000 open objects takes it 11 GB, and open arrays more; half of a surrogate
-# pair becomes "?"; a number of more than 64 bits is an error.
+# Not ijson 3.6. On DocRED's format (52 MB) ijson takes 2.4 s, this function 0.9 s. On a damaged
+# file of 0.6 MB with 100,000 open objects ijson takes 11 GB, and more on open arrays. In ijson
+# half of a surrogate pair becomes "?", and a number of more than 64 bits is an error.
 def _items(stream: TextIO, where: str) -> Iterator[Any]:
     """The items of a JSON array, or objects that follow each other."""
     decoder = json.JSONDecoder(object_pairs_hook=_with_single_keys)
@@ -120,7 +122,7 @@ def _items(stream: TextIO, where: str) -> Iterator[Any]:
         nonlocal text
         if len(text) > MAX_BYTES:
             raise ValueError(too_long(f"Item {number} of {where}", MAX_BYTES))
-        # More and more, so that an item that is longer than all before is not parsed too often.
+        # Read more each time, so that a long item is not parsed too often.
         read = stream.read(max(_CHARACTERS, len(text)))
         text += read
         return bool(read)
@@ -133,7 +135,7 @@ def _items(stream: TextIO, where: str) -> Iterator[Any]:
         return text[:1]
 
     def take(character: str) -> bool:
-        """Whether it is the next one, which is then behind us."""
+        """Skip the character if it is the next one, and tell whether it was."""
         nonlocal text
         found = next_character() == character
         text = text[found:]
@@ -156,10 +158,10 @@ def _items(stream: TextIO, where: str) -> Iterator[Any]:
                 item, end = decoder.raw_decode(text := text.lstrip())
             except (ValueError, RecursionError, _TwoValues) as error:
                 if not isinstance(error, ValueError) or not read_on():
-                    # Its position is that within what is in memory.
+                    # Without the position: the error counts only in the part that is in memory.
                     problem = getattr(error, "msg", error)
                     raise _not_json(where, f"{problem}, in item {number}") from None
-            # A number that is cut in two is a number, too: 0 of 0.5, say.
+            # A number that is cut in two still is a number, such as 0 of 0.5.
             if is_array and not text[end:].lstrip().startswith((",", "]")) and read_on():
                 end = None
         yield item
@@ -167,22 +169,22 @@ def _items(stream: TextIO, where: str) -> Iterator[Any]:
         text = text[end:]
         ended = take("]") if is_array else not next_character()
         if is_array and not ended and not take(","):
-            raise _not_json(where, "the list has no end, or misses a comma")
+            raise _not_json(where, "the list has no end, or a comma is missing")
     if next_character():
         raise _not_json(where, f"{text[:20]!r} follows the list")
 
 
 class _TwoValues(Exception):
-    """A key of an object has two values. Not a ValueError: more of the file would not help."""
+    """A key of an object has two values. Not a ValueError: reading on would not help."""
 
 
 def _with_single_keys(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
         for key, value in pairs:
-            # Equal by text: NaN is not equal to itself.
+            # Compared as text: NaN is not equal to itself.
             if repr(record[key]) != repr(value):
-                raise _TwoValues(f"{key!r} is there twice, with different values")
+                raise _TwoValues(f"{key!r} occurs twice, with different values")
     return record
 
 

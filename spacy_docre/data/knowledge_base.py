@@ -1,4 +1,4 @@
-"""Facts, and the documents they are found in (Mintz et al., 2009)."""
+"""Distant supervision (Mintz et al., 2009): facts become relations of documents."""
 
 from collections import defaultdict
 from typing import Container, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
@@ -12,17 +12,17 @@ from ..mentions import group_spans
 
 
 class KnowledgeBase:
-    """Facts over names and over ids: (head, relation, tail).
+    """Facts (head, relation, tail) about names and about ids.
 
-    A name is the same as another that differs in spaces and case only; ids are compared as
-    they are, and never with names.
+    Two names are the same if they differ only in spaces and case. Ids are compared exactly, and
+    never with names.
 
     relations (Optional[Container[str]]): The relations whose facts are kept; None for all.
     """
 
     def __init__(self, relations: Optional[Container[str]] = None) -> None:
         self._relations = relations
-        # By head: its relations with each tail.
+        # Relations by head, then by tail.
         self._of_names: Dict[str, Dict[str, Set[str]]] = defaultdict(lambda: defaultdict(set))
         self._of_ids: Dict[str, Dict[str, Set[str]]] = defaultdict(lambda: defaultdict(set))
         self._size = 0
@@ -42,7 +42,7 @@ class KnowledgeBase:
     def add_by_id(self, head: str, relation: str, tail: str) -> None:
         """Add a fact about ids.
 
-        head (str): The head's id, as of an entity linker.
+        head (str): The head's id, such as an entity linker gives.
         relation (str): The relation.
         tail (str): The tail's id.
         """
@@ -57,8 +57,8 @@ class KnowledgeBase:
             known.add(relation)
 
     def add_document(self, doc: Doc) -> None:
-        """Add the relations of an annotated document, for every name of head and tail, and
-        where they have ids for these.
+        """Add the relations of an annotated document: for every name of head and tail, and for
+        their ids.
 
         doc (Doc): The document.
         """
@@ -73,9 +73,10 @@ class KnowledgeBase:
                     self.add_by_id(head, relation.label_, tail)
 
     def align(self, doc: Doc, names: Mapping[str, str] = {}) -> None:
-        """Set the relations of a document to the facts that hold between its entities, by any
-        of their names or ids. A document whose entities nothing has set stays as it is: what holds
-        between them is not known.
+        """Set the relations of a document to the facts about its entities.
+
+        A fact fits two entities by any of their names or ids. A document whose entities are not
+        set stays unchanged: its relations are unknown.
 
         doc (Doc): The document, with entities.
         names (Mapping[str, str]): Readable names of the relations.
@@ -123,13 +124,13 @@ def _keys(mentions: Iterable[Span]) -> Set[str]:
 
 
 def _key(name: str) -> str:
-    """What a name is compared by: tokenisers differ in spaces, and writers in case."""
+    """The form in which names are compared: tokenisers differ in spaces, and writers in case."""
     return "".join(name.split()).casefold()
 
 
 def _linked_ids(doc: Doc) -> Dict[Tuple[int, int], Set[str]]:
-    """The ids that a linker or an entity ruler has given to the spans of a document, by their
-    tokens. The `id_` of a span in a group only tells the entities of its document apart."""
+    """The ids that a linker or an entity ruler gave to spans, by the tokens of each span. The
+    `id_` of a span in a group is left out: it only tells the entities of one document apart."""
     groups = [span for key in doc.spans for span in group_spans(doc, key)]
     local = {span.id_ for span in groups}
     ids: Dict[Tuple[int, int], Set[str]] = defaultdict(set)

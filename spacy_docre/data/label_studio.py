@@ -1,4 +1,4 @@
-"""The JSON of Label Studio: its tasks with predictions out, its export with annotations in."""
+"""Label Studio's JSON: write tasks with predictions, and read exports with annotations."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ from .validation import Label, Text, invalid, validate
 _LABELS, _TEXT = "label", "text"
 _IGNORED = "results are neither labels nor relations, and are ignored"
 _FIELDS = {
-    "data": "an object whose field text, or only string, is the text",
+    "data": "an object with the text in the field text, or in its only field that is a string",
     "annotations": "a list of annotations, each with result: export the project as JSON, not as "
     "JSON-MIN",
     "was_cancelled": "true or false",
@@ -26,14 +26,14 @@ _FIELDS = {
     "id": "a string that no other mention has",
     "value": "an object with start, end and labels",
     "start": "the number of the first character",
-    "end": "the number of the character after",
-    "text": "what the text has from start to end, a string",
+    "end": "the number of the character after the last one",
+    "text": "the text from start to end, a string",
     "labels": "a list of labels",
     "from_id": "the id of a mention",
     "to_id": "the id of a mention",
     "direction": '"right", "left" or "bi"',
 }
-# From head to tail, or not.
+# For each direction: whether a link is backward, from to_id to from_id.
 _DIRECTIONS = {"right": (False,), "left": (True,), "bi": (False, True)}
 
 
@@ -68,11 +68,12 @@ class TaskRecord(BaseModel):
 
 
 def parse_label_studio(path: Path, doubts: Doubts) -> Iterator[TextDocument]:
-    """Read the annotations of an export of Label Studio, each as a document. Predictions are not
-    read: nobody has accepted them.
+    """Read an export of Label Studio. Each annotation is a document.
+
+    Predictions are not read: nobody has accepted them.
 
     path (Path): The JSON file.
-    doubts (Doubts): Is told what is doubtful and what is left out.
+    doubts (Doubts): Collects what is doubtful and what is left out.
     YIELDS (TextDocument): The documents.
     RAISES (ValueError): If the file is malformed.
     """
@@ -83,11 +84,11 @@ def parse_label_studio(path: Path, doubts: Doubts) -> Iterator[TextDocument]:
         names = {"id": task.data.get("id", task.id), "title": task.data.get("title")}
         used = [item for item in enumerate(task.annotations) if not item[1].was_cancelled]
         for _ in range(len(task.annotations) - len(used)):
-            doubts.add("annotations are of tasks that were skipped, and are left out", where)
+            doubts.add("annotations belong to tasks that were skipped, and are left out", where)
         if not task.annotations:
             doubts.add("tasks have no annotation, and are left out", where)
         if len(used) > 1:
-            doubts.add("tasks have several annotations, each of which is a document", where)
+            doubts.add("tasks have several annotations, and each is read as a document", where)
         for index, annotation in used:
             within = f"{where}, annotations[{index}]"
             document = _Reader(within, text, annotation.result, doubts).read()
@@ -130,19 +131,19 @@ class _Reader:
     def _add_mention(self, where: str, record: RegionRecord) -> None:
         value = record.value
         if self.regions.setdefault(record.id, len(self.mentions)) != len(self.mentions):
-            raise invalid(where, ("id",), f"{record.id!r} is there twice", _FIELDS)
+            raise invalid(where, ("id",), f"{record.id!r} occurs twice", _FIELDS)
         if len(value.labels) > 1:
-            self.doubts.add("mentions have several labels, of which the first is taken", where)
+            self.doubts.add("mentions have several labels, and the first is used", where)
         start, end = self._characters(where, value)
         self.mentions.append(TextMention(start, end, value.labels[0] if value.labels else ""))
 
     def _characters(self, where: str, value: ValueRecord) -> Tuple[int, int]:
         start, end = value.start, value.end
-        # Line breaks are written as a backslash and n.
+        # Label Studio writes a line break as a backslash and n.
         said = None if value.text is None else value.text.replace("\\n", "\n")
         if said is None or same_text(said, self.text[start:end]):
             return start, end
-        # Earlier versions count as JavaScript does: a character beyond the BMP is two.
+        # Earlier versions of it count like JavaScript: a character beyond the BMP counts as two.
         units = self.text.encode("utf-16-le")
         before, within = units[: 2 * start], units[2 * start : 2 * end]
         if within == said.encode("utf-16-le"):
@@ -172,8 +173,10 @@ class _Reader:
 
 
 def write_label_studio(path: Path, docs: Iterable[Doc], coref_label: str) -> None:
-    """Write documents as tasks for Label Studio, with what is known of them as a prediction, whose
-    score is that of its least certain relation. What a task cannot hold is told in a warning.
+    """Write documents as tasks for Label Studio.
+
+    The entities and relations of a document are a prediction for its task. The prediction has the
+    score of its least certain relation. A warning lists what a task cannot hold.
 
     path (Path): The JSON file.
     docs (Iterable[Doc]): The documents, with entities and relations.

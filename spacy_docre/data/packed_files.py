@@ -1,5 +1,5 @@
-"""What is packed, unpacked while it is read, in bounded memory: files whose name says that they are
-packed, and zlib's format within others."""
+"""Unpack data while it is read, in bounded memory: files that are packed by their name, and zlib's
+format within other files."""
 
 import gzip
 import io
@@ -11,17 +11,17 @@ from typing import Any, BinaryIO, Iterable, Iterator, Union, cast
 from ..extras import import_extra
 
 GZIP, ZSTANDARD = ".gz", ".zst"
-# So few packed bytes at once become some 30 MB at most.
+# Packed bytes that are read at once. So few become some 30 MB at most.
 _PACKED = 2**10
-# What zlib's format may become when it is unpacked: so many bytes in any case, and beyond so many
-# times its size. Annotated documents become some 10 times as large, a bomb 1,000 times.
+# The allowed size of unpacked data in zlib's format: so many bytes in any case, or so many times
+# the packed size. Annotated documents become some 10 times as large, a bomb 1,000 times.
 _UNPACKED_BYTES = 2**27
 _UNPACKED_TIMES = 100
 _CHUNK = 2**20
 
 
 def is_packed(path: Path) -> bool:
-    """Tell packed files by their name.
+    """Check whether a file is packed, by its name.
 
     path (Path): The path.
     RETURNS (bool): Whether it ends in .gz or .zst.
@@ -30,7 +30,7 @@ def is_packed(path: Path) -> bool:
 
 
 def unpacked_suffix(path: Path) -> str:
-    """The suffix of a file's name, without that of packing.
+    """Return the suffix of a file's name, without .gz or .zst.
 
     path (Path): The path.
     RETURNS (str): ".json" for "dev.json", "dev.json.gz" and "dev.json.zst".
@@ -40,12 +40,12 @@ def unpacked_suffix(path: Path) -> str:
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[io.BufferedReader]:
-    """Open a file, which is unpacked while it is read if its name ends in ".gz" or ".zst".
+    """Open a file. It is unpacked while it is read if its name ends in ".gz" or ".zst".
 
     path (Path): The file.
     YIELDS (BufferedReader): Its bytes.
-    RAISES (ValueError): If it is packed, and found to be cut off or damaged while it is read.
-    RAISES (ImportError): If it ends in ".zst", and zstandard is not installed.
+    RAISES (ValueError): If the file is packed, and cut off or damaged. This shows during reading.
+    RAISES (ImportError): If the name ends in ".zst", and zstandard is not installed.
     """
     damage: Any = (EOFError, zlib.error, gzip.BadGzipFile)
     if path.suffix == ZSTANDARD:
@@ -65,15 +65,15 @@ def _open(path: Path) -> Union[BinaryIO, gzip.GzipFile]:
     return path.open("rb")
 
 
-# Not zstandard's own stream_reader 0.25, for which a file that is cut off ends there.
+# Not zstandard's own stream_reader 0.25: it reads a file that is cut off without an error.
 class _Zstandard(io.RawIOBase):
-    """The bytes of a file of Zstandard's frames."""
+    """The unpacked bytes of a file of Zstandard frames."""
 
     def __init__(self, path: Path) -> None:
         self._packed = path.open("rb")
         self._unpacker = import_extra("zstandard").ZstdDecompressor()
         self._frame: Any = None
-        # Packed bytes that are after a frame, and bytes that nobody has read yet.
+        # Packed bytes after a frame, and unpacked bytes that nobody has read yet.
         self._rest = self._bytes = b""
 
     def readable(self) -> bool:
@@ -101,10 +101,10 @@ class _Zstandard(io.RawIOBase):
 
 
 def check_unpacked_size(path: Path) -> None:
-    """Refuse a file in zlib's format that becomes too large when it is unpacked, before it is.
+    """Raise an error for a file in zlib's format that would be too large when it is unpacked.
 
     path (Path): The file, such as a `.spacy` file.
-    RAISES (ValueError): If it does, or if it is damaged.
+    RAISES (ValueError): If the file would be too large, or is damaged.
     """
     with path.open("rb") as stream:
         chunks = iter(lambda: stream.read(_CHUNK), b"")
@@ -118,19 +118,19 @@ def check_unpacked_size(path: Path) -> None:
 
 
 class TooLarge(ValueError):
-    """What is small in a file, and has no end when it is read."""
+    """Data that is small in a file, and has no end when it is read."""
 
 
 def inflated(chunks: Iterable[bytes], name: str, remedy: str) -> Iterator[bytes]:
     """Unpack zlib's format, part by part.
 
-    chunks (Iterable[bytes]): What is packed; what follows it is not looked at.
-    name (str): What to call it in an error.
-    remedy (str): What to do where it is too large.
-    YIELDS (bytes): What it becomes.
-    RAISES (TooLarge): If it becomes far more than it is.
-    RAISES (zlib.error): If it is damaged, or not packed.
-    RAISES (EOFError): If it is cut off.
+    chunks (Iterable[bytes]): The packed data. Bytes after its end are ignored.
+    name (str): The name of the data in errors.
+    remedy (str): The advice of the error, if the data is too large.
+    YIELDS (bytes): The unpacked parts.
+    RAISES (TooLarge): If the unpacked data is far larger than the packed data.
+    RAISES (zlib.error): If the data is damaged, or not packed.
+    RAISES (EOFError): If the data is cut off.
     """
     unpacker = zlib.decompressobj()
     packed = unpacked = 0

@@ -22,7 +22,7 @@ from .validation import invalid
 
 ACCEPT = "accept"
 _UNUSABLE = "accepted examples cannot be used, and are left out"
-_REPEATED = "texts are there again with other annotations, and all of them are kept"
+_REPEATED = "texts occur again with other annotations, and all of them are kept"
 
 Tokenize = Callable[[str], List[TokenRecord]]
 
@@ -39,24 +39,24 @@ def read_prodigy(
 ) -> Iterator[Doc]:
     """Read the accepted examples of a Prodigy dataset.
 
-    Spans that a coreference relation connects are mentions of one entity, and so are spans of the
-    same text and label, whatever their case. Words without a span that a relation connects are
-    mentions without a label. Where an example has no "relations", or null, nobody has annotated
-    them, and where it has no "spans" either, nor entities. One that has no tokens is cut into those
-    of the language, and at the ends of its spans.
+    Spans that a coreference relation connects are mentions of one entity. So are spans of the same
+    text and label, in any case. Words outside all spans are a mention without a label if a relation
+    connects them. If an example has no "relations", or null, nobody has annotated relations. If it
+    has no "spans" either, nobody has annotated entities. An example without tokens gets the tokens
+    of the language, cut where its spans begin and end.
 
     path (Union[str, Path]): The JSONL file.
     vocab (Vocab): The vocabulary of the documents.
     names (Mapping[str, str]): Readable names of the relations, by label.
-    coref_label (str): The label of the relations that are coreference; they are not
-        relations of the document.
-    by_text (bool): Whether spans of the same text and label are one entity; else only coreference
-        connects spans, as where father and son have one name.
+    coref_label (str): The label of relations that are coreference. These do not become relations
+        of the document.
+    by_text (bool): Whether spans of the same text and label are one entity. If not, only
+        coreference connects spans: a father and a son, for example, may have the same name.
     lang (str): The language of examples without tokens.
-    answers (Optional[Counter[str]]): Is told how many examples there are of each answer;
-        those that are not "accept" are skipped.
-    YIELDS (Doc): The documents, with gold entities and relations. A warning tells of accepted
-        examples that cannot be used, and of texts that are there again with other annotations.
+    answers (Optional[Counter[str]]): Gets the number of examples with each answer. Examples
+        whose answer is not "accept" are skipped.
+    YIELDS (Doc): The documents, with gold entities and relations. A warning lists accepted
+        examples that cannot be used, and texts that occur again with other annotations.
     RAISES (ValueError): If a line is not JSON, or no accepted example can be used.
     """
     path = Path(path)
@@ -92,14 +92,14 @@ def read_prodigy(
 def _warn_of_label(path: Path, coref_label: str, labels: Set[str]) -> None:
     if coref_label not in {COREF, *labels}:
         warnings.warn(
-            f"{path} has no relation with the label {coref_label!r}, which was to be coreference. "
-            f"It has: {', '.join(sorted(labels)) or 'none'}.",
+            f"{path} has no relation with the label {coref_label!r}, which is set as the label of "
+            f"coreference. It has: {', '.join(sorted(labels)) or 'none'}.",
             stacklevel=3,
         )
 
 
 def _answer(data: Any, where: str) -> str:
-    """The answer of an example; one that has none is accepted."""
+    """The answer of an example. An example without an answer is accepted."""
     answer = data.get("answer") if isinstance(data, dict) else None
     if answer is None:
         return ACCEPT
@@ -109,7 +109,7 @@ def _answer(data: Any, where: str) -> str:
 
 
 def _names(data: Mapping[str, Any]) -> Dict[str, Any]:
-    """What `write_prodigy` says of what an example is called."""
+    """The title and id of an example, where `write_prodigy` puts them."""
     meta = data.get("meta")
     fields = meta if isinstance(meta, dict) else {}
     return {key: fields[key] for key in ("title", "id") if fields.get(key)}
@@ -120,7 +120,7 @@ def _tokenizer(lang: str) -> Tokenize:
 
     def tokenize(text: str) -> List[TokenRecord]:
         nonlocal tokenizer
-        # Made where an example needs it: some languages take other packages.
+        # Made when an example needs it: some languages need further packages.
         tokenizer = tokenizer or get_lang_class(lang)().tokenizer
         return [
             TokenRecord(text=token.text, start=token.idx, end=token.idx + len(token))
@@ -169,16 +169,16 @@ def _annotate(
         triples.append(Triple(head, child, link.label, name=names.get(link.label, "")))
     set_gold_annotations(
         doc,
-        # Without spans, those of the relations are known, if there are any.
+        # Without annotated spans, only the spans of relations are known, if there are any.
         entities if example.has_spans or entities else None,
-        # Relations of the same two entities between other mentions are one.
+        # Links of one label between the same two entities are one relation.
         list(dict.fromkeys(triples)) if example.has_relations else None,
     )
 
 
 def _differs(seen: Dict[str, Dict[str, Hashable]], doc: Doc) -> bool:
-    """Whether a text was there before with other annotations; those that are missing are not
-    others."""
+    """Whether the text occurred before with other annotations. Missing annotations do not count
+    as other ones."""
     entities = [frozenset((m.start, m.end, m.label_) for m in e.mentions) for e in doc._.entities]
     found: Dict[str, Hashable] = {}
     if has_entities(doc):

@@ -1,4 +1,4 @@
-"""Documents as examples of Prodigy's rel.manual, to be corrected there."""
+"""Write documents as examples for Prodigy's rel.manual, so that they can be corrected there."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,9 @@ from .text_documents import TextDocument, text_documents, with_coreference
 
 
 def write_prodigy(path: Path, docs: Iterable[Doc], coref_label: str) -> None:
-    """Write documents as examples of Prodigy's, with their tokens. What these cannot hold is told
-    in a warning: of mentions that overlap, the longest is kept.
+    """Write documents as examples for Prodigy, with their tokens.
+
+    Of mentions that overlap, the longest is kept. A warning lists what Prodigy cannot hold.
 
     path (Path): The JSONL file.
     docs (Iterable[Doc]): The documents, with entities and relations.
@@ -65,6 +66,6 @@ def _example(doc: Doc, document: TextDocument, coref_label: str) -> Dict[str, An
         "meta": document.names,
     }
     if document.links is None and not links:
-        # Nobody has annotated them.
+        # Nobody has annotated relations.
         del example["relations"]
     return example

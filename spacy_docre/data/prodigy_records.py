@@ -1,4 +1,4 @@
-"""One example of Prodigy's, checked: its tokens, the spans in them, and what relations connect."""
+"""Read and check one example of Prodigy: its tokens, spans and relations."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,24 +10,24 @@ from .doubts import same_text
 from .validation import FieldPath, Label, Text, invalid, validate
 
 FIELDS = {
-    "text": "a string, of one character or more for a token, and what the example's text says",
+    "text": "a string that agrees with the example's text; for a token, not empty",
     "tokens": "a list of tokens, each with text, start and end, that leave out white space only; "
-    "or left out",
+    "it may be left out",
     "id": "the token's index",
     "start": "the index of the first character in the text",
-    "end": "the index behind the last character in the text",
-    "ws": "true where a space follows the token, else false",
+    "end": "the index after the last character in the text",
+    "ws": "true if a space follows the token, else false",
     "spans": "a list of mentions, each with label, and token_start and token_end, or start and end",
     "token_start": "the index of the mention's first token in tokens",
     "token_end": "the index of the mention's last token in tokens",
-    "label": "a string; of one character or more for a relation; the same wherever a span is",
+    "label": "a string; for a relation, not empty; for a span, the same in spans and relations",
     "relations": "a list of relations, each with label, and head_span and child_span, or head and "
-    "child; left out where they are unknown",
-    "head_span": "one of the example's spans, or words that none of them has",
-    "child_span": "one of the example's spans, or words that none of them has; of another entity "
-    "than the head's",
+    "child; leave it out if the relations are unknown",
+    "head_span": "one of the example's spans, or words outside all spans",
+    "child_span": "one of the example's spans, or words outside all spans; its entity is not the "
+    "head's",
     "head": "the index of the last token of head_span",
-    "child": "the index of the last token of child_span; of another entity than the head's",
+    "child": "the index of the last token of child_span; its entity is not the head's",
     "answer": '"accept", "reject" or "ignore"',
 }
 
@@ -72,7 +72,7 @@ class Link:
     """A relation of an example.
 
     head (int): The index of its head in the spans.
-    child (int): That of its tail.
+    child (int): The index of its tail in the spans.
     label (str): Its label.
     child_field (FieldPath): The field that names its tail.
     """
@@ -87,13 +87,13 @@ class Link:
 class Example:
     """An example.
 
-    where (str): What to call it in an error.
+    where (str): Its name in errors.
     text (str): Its text.
     tokens (List[TokenRecord]): Its tokens, which leave out white space only.
-    spans (List[TokenSpan]): Its spans, and words without one that relations connect.
+    spans (List[TokenSpan]): Its spans, and the words outside all spans that relations connect.
     links (List[Link]): Its relations.
     has_spans (bool): Whether spans were annotated.
-    has_relations (bool): Whether relations were.
+    has_relations (bool): Whether relations were annotated.
     """
 
     where: str
@@ -106,13 +106,13 @@ class Example:
 
 
 def read_example(data: Any, where: str, tokenize: Callable[[str], List[TokenRecord]]) -> Example:
-    """Read and check an example. What it says twice has to be the same.
+    """Read and check an example. Fields with the same meaning must agree.
 
     data (Any): The example, as parsed from JSON.
-    where (str): What to call it in an error.
-    tokenize (Callable[[str], List[TokenRecord]]): Gives the tokens of a text that has none.
+    where (str): The name of the example in errors.
+    tokenize (Callable[[str], List[TokenRecord]]): Tokenizes a text without tokens.
     RETURNS (Example): The example.
-    RAISES (ValueError): If it is malformed, or says two things of one.
+    RAISES (ValueError): If the example is malformed, or contradicts itself.
     """
     record = validate(ExampleRecord, data, where, FIELDS)
     return _Reader(record, where, tokenize).read()
@@ -181,7 +181,7 @@ class _Reader:
         ]
 
     def _locate(self, span: SpanRecord, field: FieldPath) -> TokenSpan:
-        """The tokens of a span, which may name them, its characters, or both."""
+        """Find the tokens of a span. The span names its tokens, its characters, or both."""
         by_tokens = self._by_tokens(span, field) if self.has_tokens else None
         by_characters = self._by_characters(span, field)
         found = by_characters if by_tokens is None else by_tokens
@@ -199,12 +199,12 @@ class _Reader:
             if getattr(span, name) not in (None, value):
                 raise self.invalid(
                     (*field, name),
-                    f"it is {getattr(span, name)}, and by its other fields the span is "
-                    f"{self._words(found)!r}, for which it is {value}",
+                    f"it is {getattr(span, name)}, but by the other fields the span is "
+                    f"{self._words(found)!r}, for which it should be {value}",
                 )
         if span.text is not None and not same_text(span.text, self._words(found)):
             raise self.invalid(
-                (*field, "text"), f"it is {span.text!r}, and the span is {self._words(found)!r}"
+                (*field, "text"), f"it is {span.text!r}, but the span is {self._words(found)!r}"
             )
         return (*found, span.label)
 
@@ -216,14 +216,14 @@ class _Reader:
         if first is not None and not 0 <= first < len(self.tokens):
             raise self.invalid(
                 (*field, "token_start"),
-                f"there is no token {first} in a text of {len(self.tokens)}",
+                f"there is no token {first} in a text of {len(self.tokens)} tokens",
             )
         if first is None or last is None:
             return None
         if not first <= last < len(self.tokens):
             raise self.invalid(
                 (*field, "token_end"),
-                f"{last} is no end of a mention that begins at token {first} of {len(self.tokens)}",
+                f"{last} cannot end a mention that begins at token {first} of {len(self.tokens)}",
             )
         return first, last + 1
 
@@ -233,7 +233,7 @@ class _Reader:
         if not 0 <= span.start < span.end <= len(self.text):
             raise self.invalid(
                 (*field, "end"),
-                f"{span.start} to {span.end} is no part of a text of {len(self.text)} characters",
+                f"{span.start} to {span.end} is not in a text of {len(self.text)} characters",
             )
         start, end = span.start, span.end
         if not (start in self.starts and end in self.ends):
@@ -261,12 +261,12 @@ class _Reader:
         if number is not None and self.has_tokens and not wanted[0] <= number < wanted[1]:
             raise self.invalid(
                 (*field[:-1], role),
-                f"it is {number}, and {role}_span has the tokens {wanted[0]} to {wanted[1] - 1}",
+                f"it is {number}, but {role}_span has the tokens {wanted[0]} to {wanted[1] - 1}",
             )
         same = [span for span in spans if span[:2] == wanted[:2]]
         if same and wanted[2] is not None and wanted not in same:
             raise self.invalid(
-                (*field, "label"), f"it is {wanted[2]!r}, and in spans {same[0][2]!r}"
+                (*field, "label"), f"it is {wanted[2]!r}, but in spans it is {same[0][2]!r}"
             )
         if same:
             return (wanted if wanted in same else same[0]), field
@@ -280,8 +280,8 @@ class _Reader:
         return wanted, field
 
     def _end_at(self, number: Optional[int], field: FieldPath, spans: List[TokenSpan]) -> TokenSpan:
-        """The span that a token is of: the one that ends there, else the only one that has it,
-        else the token alone."""
+        """Find the span of a token: the span that ends there, else the only span that holds the
+        token, else the token alone."""
         if number is None:
             raise self.invalid(field, "it is missing")
         if not self.has_tokens or not 0 <= number < len(self.tokens):
@@ -294,13 +294,13 @@ class _Reader:
         if len(set(found)) > 1:
             raise self.invalid(
                 field,
-                f"token {number} is of several spans, and a head_span or child_span is missing",
+                f"token {number} is in several spans, and head_span or child_span is missing",
             )
         return found[0] if found else (number, number + 1, None)
 
 
 def _trimmed(text: str, start: int, end: int) -> Tuple[int, int]:
-    """Characters without the white space at their ends; all where there is no other."""
+    """Leave out white space at the ends of a span. A span of only white space stays as it is."""
     part = text[max(start, 0) : max(end, 0)]
     words = part.strip()
     if not words:
@@ -322,18 +322,18 @@ def _cut(tokens: List[TokenRecord], offsets: List[int]) -> List[TokenRecord]:
 
 
 def _token_problems(text: str, tokens: List[TokenRecord]) -> Iterator[Tuple[FieldPath, str]]:
-    """Where tokens are not those of the text."""
+    """Find the tokens that do not agree with the text."""
     end = 0
     for i, token in enumerate(tokens):
         if not token.text:
             yield ("tokens", i, "text"), "it is empty"
         if token.id not in (None, i):
-            yield ("tokens", i, "id"), f"it is {token.id}, and the token is number {i}"
+            yield ("tokens", i, "id"), f"it is {token.id}, but the token is number {i}"
         if text[token.start : token.end] != token.text or token.start < 0:
             yield (
                 ("tokens", i, "start"),
                 f"the text holds {text[token.start : token.end]!r} from {token.start} to "
-                f"{token.end}, and the token is {token.text!r}",
+                f"{token.end}, but the token is {token.text!r}",
             )
         if token.start < end:
             yield ("tokens", i, "start"), f"the token before ends at {end}"
@@ -345,13 +345,13 @@ def _token_problems(text: str, tokens: List[TokenRecord]) -> Iterator[Tuple[Fiel
 def _gap_problems(
     gap: str, tokens: List[TokenRecord], index: int
 ) -> Iterator[Tuple[FieldPath, str]]:
-    """What is wrong between a token and the one before."""
+    """Find what is wrong between a token and the token before."""
     if gap.strip():
         yield ("tokens",), f"no token has the {gap.strip()!r} before token {index}"
-    # Of the last token some tools say that a space follows.
+    # Some tools say of the last token that a space follows.
     if 0 < index < len(tokens) and tokens[index - 1].ws not in (None, bool(gap)):
         yield (
             ("tokens", index - 1, "ws"),
-            f"it is {str(tokens[index - 1].ws).lower()}, and the text has {gap!r} before the next "
+            f"it is {str(tokens[index - 1].ws).lower()}, but the text has {gap!r} before the next "
             "token",
         )

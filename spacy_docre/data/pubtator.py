@@ -1,4 +1,4 @@
-"""The PubTator format, with relations between concepts, as BC5CDR and BioRED have it."""
+"""The PubTator format with relations between concepts, as in BC5CDR and BioRED."""
 
 import re
 from pathlib import Path
@@ -14,18 +14,18 @@ _EXPECTED = (
     "PMID<TAB>RELATION<TAB>ID<TAB>ID"
 )
 _NO_ID = ("", "-", "-1")
-# Ids of several concepts. Those of variants have lines of their own, as in "c|DEL|1314_1328|".
+# Ids of several concepts. The id of one variant has vertical bars itself: "c|DEL|1314_1328|".
 _SEVERAL = re.compile(r"(?:\w+:)?[A-Za-z_]*\d+(?:\|(?:\w+:)?[A-Za-z_]*\d+|\|-1)+")
 
 
 def parse_pubtator(path: Path, doubts: Doubts) -> Iterator[TextDocument]:
     """Read the documents of a PubTator file. Title and abstract are one text, with a space between.
 
-    Mentions with the same id are one entity, which has this linked id. One with the ids of several
-    concepts is a mention of each of them.
+    Mentions with the same id are one entity, which has this linked id. A mention with the ids of
+    several concepts is a mention of each concept.
 
     path (Path): The file; it is unpacked if its name ends in ".gz" or ".zst".
-    doubts (Doubts): Is told what is doubtful and what is left out.
+    doubts (Doubts): Collects what is doubtful and what is left out.
     YIELDS (TextDocument): The documents, with their PMID as title.
     RAISES (ValueError): If a line is malformed.
     """
@@ -76,7 +76,7 @@ class _Reader:
             elif len(fields) >= 4:
                 relations.append((where, fields))
             else:
-                raise _malformed(where, "it is neither")
+                raise _malformed(where, "the line is none of these: text, mention or relation")
         for where, fields in relations:
             self._add_link(where, fields)
         return self.document
@@ -90,7 +90,7 @@ class _Reader:
         ids = _concepts(given)
         if not ids:
             self.doubts.add(
-                "mentions have no id, and are of an entity by their text, or of their own", where
+                "mentions have no id, and are grouped by their text or stand alone", where
             )
             self.document.mentions.append(TextMention(start, end, label))
         if len(ids) > 1:
@@ -112,7 +112,7 @@ class _Reader:
         missing = [id_ for id_ in ends if id_ not in self.concepts]
         if missing:
             self.doubts.add(
-                "relations are of concepts that no mention has, and are left out",
+                "relations name concepts that no mention has, and are left out",
                 f"{where}, {missing[0]}",
             )
             return
@@ -121,7 +121,7 @@ class _Reader:
 
 
 def _concepts(given: str) -> List[str]:
-    """The ids of a mention; none where it has none."""
+    """The ids of a mention, if there are any."""
     separator = "|" if _SEVERAL.fullmatch(given) else ","
     return [part for part in dict.fromkeys(given.split(separator)) if part not in _NO_ID]
 

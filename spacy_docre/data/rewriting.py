@@ -1,4 +1,4 @@
-"""Annotated documents in other words: what is known of their tokens stays with them."""
+"""Copy annotated documents with other words. The annotations of the tokens are kept."""
 
 from dataclasses import replace
 from typing import List, Sequence, Tuple, cast
@@ -18,8 +18,8 @@ from ..annotations import (
 from ..stored import get_triples
 from .gold_annotations import mention_names, set_mention_names
 
-# What a token becomes: the text of each new token, and whether a space follows it. All but the
-# first are white space.
+# The new tokens that replace one token: the text of each, and whether a space follows. All new
+# tokens but the first are white space.
 Pieces = Sequence[Tuple[str, bool]]
 
 _OF_ENTITIES = [ENT_IOB, ENT_TYPE, ENT_KB_ID, ENT_ID]
@@ -28,13 +28,13 @@ _INSIDE, _OUTSIDE = 1, 2
 
 
 def rewrite(doc: Doc, pieces: Sequence[Pieces]) -> Doc:
-    """Copy a document in other words, or with tokens of white space.
+    """Copy a document with other words, or with tokens of white space.
 
-    Entities, relations, evidence, sentences, names, span groups, tags and lemmas are those of the
-    tokens; a parse is left out. White space within a name or a sentence is a part of it.
+    The copy keeps entities, relations, evidence, sentences, names, span groups, tags and lemmas. A
+    parse is left out. White space within a name or a sentence is a part of the name or sentence.
 
     doc (Doc): The document.
-    pieces (Sequence[Sequence[Tuple[str, bool]]]): What each of its tokens becomes.
+    pieces (Sequence[Sequence[Tuple[str, bool]]]): The new tokens for each of its tokens.
     RETURNS (Doc): The copy.
     """
     first = [0, *numpy.cumsum([len(tokens) for tokens in pieces]).tolist()]
@@ -79,12 +79,12 @@ def rewrite(doc: Doc, pieces: Sequence[Pieces]) -> Doc:
 
 
 def _rows(doc: Doc, pieces: Sequence[Pieces]) -> Ints2d:
-    """What is known of each new token."""
+    """The attributes of each new token."""
     kept = doc.to_array(_KEPT)
     entity = [_KEPT.index(attribute) for attribute in _OF_ENTITIES]
     iob, sentence = entity[0], _KEPT.index(SENT_START)
     if not doc.has_annotation("SENT_START"):
-        # The first token begins a sentence there, too.
+        # Even without sentences, the first token is stored as the start of one.
         kept[:, sentence] = 0
     rows: List[numpy.ndarray] = []
     for index, tokens in enumerate(pieces):
@@ -103,7 +103,7 @@ def _rows(doc: Doc, pieces: Sequence[Pieces]) -> Ints2d:
 
 
 def _moved_names(doc: Doc, first: Sequence[int]) -> List[Tuple[int, int, int, str]]:
-    """The names that an annotated file has given to mentions."""
+    """The names that an annotated file has given to mentions, at the new tokens."""
     found = []
     for mention, names in mention_names(doc).items():
         entity, start, end = map(int, mention.split(":"))

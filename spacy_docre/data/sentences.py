@@ -1,4 +1,4 @@
-"""Where a document's entities are, in sentences."""
+"""The sentences of a document, and the sentences in which its entities are mentioned."""
 
 from typing import Dict, List, Sequence, Set
 
@@ -8,7 +8,7 @@ _NUMBERS = "docre_sentence_numbers"
 
 
 def set_sentence_numbers(doc: Doc, numbers: Sequence[int]) -> None:
-    """Keep how an annotated file numbers sentences, where it has some without tokens.
+    """Store how an annotated file numbers sentences, if some of its sentences have no tokens.
 
     doc (Doc): The document.
     numbers (Sequence[int]): The number of each sentence that has tokens.
@@ -18,11 +18,11 @@ def set_sentence_numbers(doc: Doc, numbers: Sequence[int]) -> None:
 
 
 def sentences_by_number(doc: Doc) -> Dict[int, Span]:
-    """The sentences by their numbers.
+    """Return the sentences by their numbers.
 
     doc (Doc): The document.
-    RETURNS (Dict[int, Span]): The sentences; none where the document has no boundaries.
-    RAISES (ValueError): If what is stored are no numbers of its sentences.
+    RETURNS (Dict[int, Span]): The sentences; empty if the document has no sentence boundaries.
+    RAISES (ValueError): If the stored numbers do not fit the sentences.
     """
     if not doc.has_annotation("SENT_START"):
         return {}
@@ -41,20 +41,20 @@ def sentences_by_number(doc: Doc) -> Dict[int, Span]:
 
 
 def token_sentence_numbers(doc: Doc) -> List[int]:
-    """Number the sentences.
+    """Return the sentence number of each token.
 
     doc (Doc): The document.
-    RETURNS (List[int]): The number of each token's sentence; an empty list where the document
-        has no sentence boundaries.
+    RETURNS (List[int]): The number of each token's sentence; an empty list if the document has no
+        sentence boundaries.
     """
     return [number for number, sentence in sentences_by_number(doc).items() for _ in sentence]
 
 
 def sentences_of_entities(doc: Doc) -> List[Set[int]]:
-    """The sentences in which each entity is mentioned.
+    """Find the sentences in which each entity is mentioned.
 
     doc (Doc): The document; it has sentence boundaries.
-    RETURNS (List[Set[int]]): The numbers of the sentences, an entity each.
+    RETURNS (List[Set[int]]): For each entity, the numbers of its sentences.
     """
     numbers = token_sentence_numbers(doc)
     return [
@@ -64,11 +64,11 @@ def sentences_of_entities(doc: Doc) -> List[Set[int]]:
 
 
 def sentence_distance(head: Set[int], tail: Set[int]) -> int:
-    """The distance of two entities.
+    """Compute the distance of two entities.
 
     head (Set[int]): The sentences in which the head is mentioned.
-    tail (Set[int]): Those of the tail.
-    RETURNS (int): The number of sentences from one to the other, where they are nearest; 0 in
-        the same sentence.
+    tail (Set[int]): The sentences in which the tail is mentioned.
+    RETURNS (int): The number of sentences from one to the other, by their nearest mentions: 0 in
+        the same sentence, 1 in the next one.
     """
     return min(abs(ours - theirs) for ours in head for theirs in tail)

@@ -1,5 +1,5 @@
-"""Documents of other shapes, made of annotated ones: cuts of a few sentences, and joins of several
-documents. A model learns of them that a document may have any length."""
+"""Make documents of other lengths from annotated ones: cuts of a few sentences, and joins of
+several documents. From these a model learns that a document may have any length."""
 
 from dataclasses import replace
 from random import Random
@@ -19,19 +19,19 @@ from ..annotations import (
 from ..entity_sources import gold_entities, set_entity_spans
 from ..stored import get_triples
 
-# Sentences of a cut: of each of these kinds there are as many.
+# Numbers of sentences in a cut: one kind of cut for each range, with equally many cuts.
 CUT_LENGTHS = (range(1, 2), range(2, 5))
-# Documents of a join: of more, the passages that are scored are of two or three, too.
+# Numbers of documents in a join. In a longer join, too, a scored passage has two or three of them.
 JOINED = (2, 3)
 
 
 def choose_cuts(doc: Doc, number: int, choice: Random) -> List[Doc]:
-    """Cut passages out of a document, with two entities or more.
+    """Cut passages with two entities or more out of a document.
 
     doc (Doc): The document.
-    number (int): How many passages of one sentence, and how many of two to four; as far as there
-        are so many that are shorter than the document.
-    choice (Random): Chooses them.
+    number (int): The number of passages of one sentence, and the number of passages of two to four
+        sentences. There may be fewer, as a passage is shorter than the document.
+    choice (Random): Chooses the passages.
     RETURNS (List[Doc]): The cuts, see `cut`.
     """
     sentences = sentence_boundaries(doc)
@@ -59,9 +59,9 @@ def _count_inside(entities: Sequence[Sequence[Tuple[int, int]]], first: int, las
 def cut(doc: Doc, first: int, end: int) -> Doc:
     """Cut a passage out of a document.
 
-    It has the entities that are mentioned there, and those of their relations whose evidence is
-    there. Whether it tells of the others, too, is unknown: where there are some, its relations are
-    partial. Of span groups it has "entities" alone.
+    The passage has the entities that are mentioned there, and the relations whose evidence is
+    there. Whether it states the other relations of its entities is unknown: if there are other
+    relations, the relations of the passage are partial. Its only span group is "entities".
 
     doc (Doc): The document, with sentence boundaries.
     first (int): The number of its first sentence.
@@ -99,8 +99,8 @@ def choose_joins(docs: Sequence[Doc], number: int, choice: Random) -> Iterator[D
     """Join documents at random, two or three at a time.
 
     docs (Sequence[Doc]): The documents, of one vocabulary.
-    number (int): In how many joins each document is.
-    choice (Random): Chooses which are joined.
+    number (int): The number of joins that each document is in.
+    choice (Random): Chooses the documents of each join.
     YIELDS (Doc): The joins, see `join`.
     """
     for _ in range(number if len(docs) > 1 else 0):
@@ -108,23 +108,24 @@ def choose_joins(docs: Sequence[Doc], number: int, choice: Random) -> Iterator[D
         while left:
             size = choice.randint(*JOINED)
             if len(left) - size == 1:
-                # None stays alone.
+                # No document stays alone.
                 size += 1 if size < JOINED[1] else -1
             yield join(left[:size])
             left = left[size:]
 
 
 def join(docs: Sequence[Doc]) -> Doc:
-    """Join documents that have nothing to do with each other: one after the other as one document.
+    """Join unrelated documents, one after the other, to one document.
 
-    Their entities are kept apart, and have no relation across documents. Where the relations of
-    one are partial, or nobody has annotated them, those of the join are partial; where nobody has
-    annotated any, nobody has annotated the join. Of span groups it has "entities" alone.
+    Entities of different documents are not merged, and have no relations with each other. If the
+    relations of a document are partial or not annotated, the relations of the join are partial. If
+    no document has annotated relations, those of the join are not annotated. The only span group
+    of the join is "entities".
 
     docs (Sequence[Doc]): The documents, of one vocabulary; at least one.
     RETURNS (Doc): The join.
     """
-    # Its type lacks an argument.
+    # The type of from_docs lacks this argument.
     exclude: Dict[str, Any] = {"exclude": ["spans", "tensor", "user_data"]}
     joined = Doc.from_docs(list(docs), **exclude)
     joined.user_data["title"] = " + ".join(document_title(doc) for doc in docs)
@@ -153,12 +154,12 @@ def join(docs: Sequence[Doc]) -> Doc:
 
 
 def _moved(span: Span, doc: Doc, offset: int) -> Span:
-    """A mention at another place of another document."""
+    """A mention, moved by an offset to another document."""
     return Span(doc, span.start + offset, span.end + offset, label=span.label_, kb_id=span.kb_id_)
 
 
 def _renumbered(triples: Sequence[Triple], indices: Dict[int, int], offset: int) -> List[Triple]:
-    """The relations between entities that are there, by their indices there."""
+    """The relations between entities that have a new index, with the new indices."""
     return [
         replace(
             triple,
@@ -177,12 +178,12 @@ def _set_entities(doc: Doc, entities: Sequence[Sequence[Span]]) -> None:
 
 
 def _possible(doc: Doc) -> Optional[List[Triple]]:
-    """The relations that may hold beside those of a document; None where any may."""
+    """The relations that may hold beside those of a document; None if any relation may hold."""
     is_complete = has_relations(doc) and not has_partial_relations(doc)
     return [] if is_complete else possible_relations(doc)
 
 
 def _set_possible(doc: Doc, possible: Optional[Sequence[Triple]]) -> None:
-    """Mark a document as partial where relations may hold beside its own; None for any."""
+    """Mark a document as partial if relations may hold beside its own; None for any relation."""
     if possible is None or possible:
         mark_partial(doc, possible)

@@ -1,4 +1,4 @@
-"""What a data set holds, as in Table 1 of the paper and beyond."""
+"""Statistics of a data set: those of the paper's Table 1, and more."""
 
 from collections import Counter, defaultdict
 from dataclasses import astuple, dataclass, field
@@ -11,7 +11,7 @@ from ..annotations import has_partial_relations, has_relations
 from ..stored import get_triples
 from .sentences import sentence_distance, sentences_of_entities
 
-# Distances of this many sentences and more are counted together.
+# Distances of so many sentences or more are counted together.
 FAR = 4
 
 Figure = Union[int, float, None]
@@ -19,13 +19,13 @@ Figure = Union[int, float, None]
 
 @dataclass
 class CorpusCounts:
-    """What a file of documents holds.
+    """The numbers of documents, entities and relations in a file.
 
     documents (int): Documents.
     entities (int): Entities.
     mentions (int): Mentions of entities.
     relations (int): Relations.
-    without_relations (int): Documents that are annotated to have no relations.
+    without_relations (int): Annotated documents that have no relations.
     not_annotated (int): Documents whose relations nobody has annotated.
     partial (int): Documents whose relations are right, but incomplete.
     """
@@ -61,16 +61,14 @@ class CorpusCounts:
 
 @dataclass
 class Stats(CorpusCounts):
-    """More counts over documents; see `to_dict` for what follows from them.
+    """More counts over documents. `to_dict` computes figures from the counts.
 
-    annotated_documents (int): Those whose relations have been annotated, also where
-        there are none.
+    annotated_documents (int): Documents whose relations are annotated, even if there are none.
     tokens (int): Tokens.
     related_pairs (int): Ordered pairs of entities with one relation or more.
-    multi_label_pairs (int): Those with two or more.
+    multi_label_pairs (int): Ordered pairs of entities with two relations or more.
     labels (CounterType[str]): Triples of each relation.
-    distances (CounterType[int]): Triples by the number of sentences from a mention of the
-        head to one of the tail, where they are nearest; 0 in the same sentence, `FAR` for
+    distances (CounterType[int]): Triples by `sentence_distance` of head and tail. `FAR` stands for
         `FAR` and more. Documents without sentence boundaries are left out.
     two_hop (int): Triples of distance 1 or more whose head and tail each share a sentence
         with the same third entity.
@@ -107,10 +105,10 @@ class Stats(CorpusCounts):
                 self.two_hop += distance > 0 and _are_bridged(sentences, triple.head, triple.tail)
 
     def to_dict(self) -> Dict[str, Figure]:
-        """The figures of the paper's Table 1, and others, by their readable name.
+        """Compute the figures of the paper's Table 1, and others, by their readable name.
 
-        RETURNS (Dict[str, Figure]): The figures; shares are in 0 to 1, and None where there is
-            nothing that they are a share of.
+        RETURNS (Dict[str, Figure]): The figures. A share is between 0 and 1, or None if its whole
+            is 0.
         """
         located = sum(self.distances.values())
         figures: Dict[str, Figure] = {
@@ -139,7 +137,7 @@ class Stats(CorpusCounts):
 
 
 def _are_bridged(sentences: List[Set[int]], head: int, tail: int) -> bool:
-    """Whether a third entity shares a sentence with each of two."""
+    """Whether a third entity shares a sentence with the head, and a sentence with the tail."""
     return any(
         other & sentences[head] and other & sentences[tail]
         for entity, other in enumerate(sentences)

@@ -1,7 +1,7 @@
-"""A document as annotation tools have it: a text, mentions by characters, links between mentions.
+"""Documents of annotation tools: a text, mentions by characters, links between mentions.
 
-Tools' files are parsed to these, of which `read_text_documents` makes Docs; `text_documents` makes
-them of Docs, to be written.
+The parser of each tool yields such documents, and `read_text_documents` makes Docs of them. For
+writing, `text_documents` makes such documents of Docs.
 """
 
 from collections.abc import Hashable, Sequence
@@ -20,7 +20,7 @@ from .doubts import Doubts
 from .gold_annotations import Mention, set_gold_annotations
 
 COREF = "COREF"
-# What a mention without a label is called where a tool needs one.
+# The label of a mention without a label, for tools that need one.
 NO_LABEL = "ENTITY"
 
 
@@ -31,8 +31,8 @@ class TextMention:
     start (int): Its first character.
     end (int): Its end character.
     label (str): Its label.
-    kb_id (str): The id that it is linked to.
-    is_concept (bool): Whether the mentions of this id are one entity.
+    kb_id (str): Its linked id.
+    is_concept (bool): Whether all mentions with this id are one entity.
     """
 
     start: int
@@ -47,7 +47,7 @@ class Link:
     """A relation between two mentions.
 
     head (int): The index of its head in the mentions.
-    tail (int): That of its tail.
+    tail (int): The index of its tail in the mentions.
     label (str): The relation.
     score (float): Its probability.
     """
@@ -62,12 +62,12 @@ class Link:
 class TextDocument:
     """A document.
 
-    where (str): What to call it in an error.
+    where (str): Its name in errors.
     text (str): Its text.
     mentions (List[TextMention]): Its mentions.
-    links (Optional[List[Link]]): Its relations; None where nobody has annotated them.
-    same (List[Tuple[int, int]]): Mentions of one entity, by their indices.
-    names (Dict[str, Any]): What it is called: `title`, `id` or both.
+    links (Optional[List[Link]]): Its relations; None if nobody has annotated them.
+    same (List[Tuple[int, int]]): Pairs of mentions of one entity, by their indices.
+    names (Dict[str, Any]): Its `title`, `id` or both.
     """
 
     where: str
@@ -79,11 +79,13 @@ class TextDocument:
 
 
 def group_mentions(identities: Sequence[Hashable], same: Iterable[Tuple[int, int]]) -> List[int]:
-    """Tell which mentions are of one entity.
+    """Group mentions into entities.
 
-    identities (Sequence[Hashable]): Those of one entity have the same.
-    same (Iterable[Tuple[int, int]]): Further mentions of one entity, by their indices.
-    RETURNS (List[int]): The entity of each mention, in the order of their first mentions.
+    identities (Sequence[Hashable]): The identity of each mention. Mentions with the same identity
+        are one entity.
+    same (Iterable[Tuple[int, int]]): Further pairs of mentions of one entity, by their indices.
+    RETURNS (List[int]): The number of each mention's entity. Entities are numbered in the order of
+        their first mentions.
     """
     groups = list(identities)
     for first, second in same:
@@ -95,11 +97,11 @@ def group_mentions(identities: Sequence[Hashable], same: Iterable[Tuple[int, int
 
 
 def text_identity(text: str, label: Optional[str]) -> Hashable:
-    """What mentions of the same text and label have in common, whatever their case.
+    """Make the identity that mentions of the same text and label share. Case is ignored.
 
     text (str): The text of a mention.
     label (Optional[str]): Its label.
-    RETURNS (Hashable): The same for all such mentions.
+    RETURNS (Hashable): The identity.
     """
     return on_one_line(text).casefold(), label
 
@@ -114,23 +116,25 @@ def read_text_documents(
     coref_label: str = COREF,
     by_text: bool = True,
 ) -> Iterator[Doc]:
-    """Read Docs of a tool's file. Their tokens are those of the language's tokenizer, divided where
-    mentions begin and end. White space at the ends of a mention is left out of it. Where no
-    document of the file has a relation, they are unknown, not none.
+    """Read the Docs of a tool's file.
+
+    The tokens are those of the language's tokenizer, divided where mentions begin and end. White
+    space at the ends of a mention is left out of the mention. If no document of the file has a
+    relation, the relations of all documents are unknown, not empty.
 
     path (Path): The file, or the folder.
-    parse (Callable[[Path, Doubts], Iterable[TextDocument]]): Reads it.
+    parse (Callable[[Path, Doubts], Iterable[TextDocument]]): The parser of the tool.
     vocab (Vocab): The vocabulary of the Docs.
     names (Mapping[str, str]): Readable names of the relations, by label.
     lang (str): The language of the texts.
     coref_label (str): The label of the relations that are coreference.
-    by_text (bool): Whether mentions of the same text and label are one entity; else only
+    by_text (bool): Whether mentions of the same text and label are one entity. If not, only
         coreference and ids connect mentions.
-    YIELDS (Doc): The Docs, with gold entities and relations. A warning at the end tells what is
+    YIELDS (Doc): The Docs, with gold entities and relations. A warning at the end lists what is
         doubtful, and what is left out.
     RAISES (ValueError): If the file is malformed.
     """
-    # Up to the first relation.
+    # This pass ends at the first relation.
     has_relations = any(
         link.label != coref_label
         for document in parse(path, Doubts(path))
@@ -174,7 +178,7 @@ def _make_doc(
         head, tail = groups[link.head], groups[link.tail]
         if head == tail:
             doubts.add(
-                "relations are left out, whose head and tail are one entity: by an id, by "
+                "relations are left out because head and tail are one entity: by an id, by "
                 "coreference, or by their text and label (which --by-coref keeps apart)",
                 f"{document.where}, {link.label} of {text[slice(*ranges[link.head])]!r}",
             )
@@ -188,7 +192,7 @@ def _trimmed(document: TextDocument, mention: TextMention) -> Tuple[int, int]:
     start, end = mention.start, mention.end
     if not 0 <= start < end <= len(document.text):
         raise ValueError(
-            f"{document.where}: a mention has the characters {start} to {end}, and the text has "
+            f"{document.where}: a mention has the characters {start} to {end}, but the text has "
             f"{len(document.text)}. Export text and annotations together, from the same version."
         )
     part = document.text[start:end]
@@ -207,13 +211,13 @@ def text_documents(
     has_scores: bool = False,
     may_overlap: bool = True,
 ) -> Iterator[Tuple[Doc, TextDocument]]:
-    """Make documents of Docs, for a tool to show and correct.
+    """Make documents of Docs, so that a tool can show and correct them.
 
-    docs (Iterable[Doc]): The Docs, with entities and relations. A relation is one between the first
-        mentions of its entities.
-    doubts (Doubts): Is told of all that the tool cannot hold, and warns at the end.
+    docs (Iterable[Doc]): The Docs, with entities and relations. A relation becomes a link between
+        the first mentions of its entities.
+    doubts (Doubts): Collects what the tool cannot hold, and warns at the end.
     has_ids (bool): Whether the tool holds linked ids.
-    has_scores (bool): Whether it holds the scores of relations.
+    has_scores (bool): Whether the tool holds scores of relations.
     may_overlap (bool): Whether mentions may overlap.
     YIELDS (Tuple[Doc, TextDocument]): Each Doc, and its document.
     """
@@ -232,13 +236,14 @@ def text_documents(
 def _add_mentions(
     document: TextDocument, doc: Doc, doubts: Doubts, has_ids: bool, may_overlap: bool
 ) -> Dict[int, int]:
-    """The index of the first mention of each entity."""
+    """Add the mentions of a Doc, and return the index of each entity's first mention."""
     first: Dict[int, int] = {}
-    # Each is looked for in all of doc.ents.
+    # Once for each entity: `Entity.id` searches all of doc.ents.
     ids = {entity.index: entity.id for entity in doc._.entities}
     spans = [(entity, span) for entity in doc._.entities for span in entity.mentions]
     if not may_overlap:
-        # Of equal ones the first; a Span is another one each time.
+        # Of equal spans, the first is kept. Spans are compared by tokens: each access to a Doc
+        # makes a new Span.
         kept = {(span.start, span.end) for span in filter_spans(span for _, span in spans)}
         taken = {(span.start, span.end): entity for entity, span in reversed(spans)}
         lapping = [
@@ -254,7 +259,7 @@ def _add_mentions(
     for entity, span in spans:
         if not span.label_:
             doubts.add(
-                f"mentions have no label, and have the label {NO_LABEL} here",
+                f"mentions have no label, and get the label {NO_LABEL} here",
                 f"{document.where}, {span.text!r}",
             )
         if ids[entity.index] and not has_ids:
@@ -277,7 +282,7 @@ def _add_links(
         triple = relation.triple
         told = f"{document.where}, {triple.label}"
         if triple.head not in first or triple.tail not in first:
-            doubts.add("relations are of left out mentions, and are left out", told)
+            doubts.add("relations connect mentions that are left out, and are left out", told)
             continue
         if triple.score != 1 and not has_scores:
             doubts.add("relations have a score, which is left out", told)
@@ -294,7 +299,7 @@ def _add_links(
 
 
 def with_coreference(document: TextDocument, coref_label: str) -> List[Link]:
-    """The links of a document, and coreference as further ones.
+    """Return the links of a document, with coreference as further links.
 
     document (TextDocument): The document.
     coref_label (str): The label of links that are coreference.
@@ -304,7 +309,7 @@ def with_coreference(document: TextDocument, coref_label: str) -> List[Link]:
     links = document.links or []
     if any(link.label == coref_label for link in links):
         raise ValueError(
-            f"{document.where} has a relation with the label {coref_label!r}, which says that "
-            "mentions are of one entity. Give another --coref-label."
+            f"{document.where} has a relation with the label {coref_label!r}, which is the label "
+            "of coreference. Set another --coref-label."
         )
     return [*links, *(Link(mention, first, coref_label) for mention, first in document.same)]

@@ -1,4 +1,4 @@
-"""Records of annotated files, checked: what a field should hold, and what is wrong with it."""
+"""Check records of annotated files. An error says what is wrong, and what a field should hold."""
 
 from typing import Annotated, Any, Mapping, Sequence, Type, TypeVar, Union
 
@@ -9,7 +9,7 @@ RecordT = TypeVar("RecordT", bound=BaseModel)
 
 
 def _encodable(text: str) -> str:
-    # JSON can hold half of a surrogate pair, which no text can.
+    # JSON can hold half of a surrogate pair, but UTF-8 cannot.
     text.encode("utf-8")
     return text
 
@@ -23,7 +23,7 @@ def validate(schema: Type[RecordT], data: Any, where: str, fields: Mapping[str, 
 
     schema (Type[RecordT]): The schema.
     data (Any): The record, as parsed from JSON.
-    where (str): What to call it in an error.
+    where (str): The name of the record in errors.
     fields (Mapping[str, str]): What each field should hold.
     RETURNS (RecordT): The record.
     RAISES (ValueError): If a field is missing or of the wrong type.
@@ -38,11 +38,11 @@ def validate(schema: Type[RecordT], data: Any, where: str, fields: Mapping[str, 
 
 
 def invalid(where: str, field: FieldPath, problem: str, fields: Mapping[str, str]) -> ValueError:
-    """Say what is wrong with a record, and what should be there.
+    """Make the error for a field of a record. It says what is wrong, and what should be there.
 
-    where (str): What to call the record.
+    where (str): The name of the record.
     field (FieldPath): The path to the field, e.g. ("vertexSet", 2, 0, "pos").
-    problem (str): What is wrong with it.
+    problem (str): What is wrong with the field.
     fields (Mapping[str, str]): What each field should hold.
     RETURNS (ValueError): The error, to be raised.
     """

@@ -1,1 +1,1 @@
-"""Evaluation of pipelines and of result files: metrics of triples, and reports of them."""
+"""Evaluation of pipelines and of result files: metrics of triples, and reports."""

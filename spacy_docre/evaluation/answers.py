@@ -1,5 +1,5 @@
-"""Predicted triples, said of gold's entities and sentences, from the leaderboard's file of them
-(`result.json`) or from what `docre annotate` has written."""
+"""Predicted triples, with the entities and sentences of gold: of a predicted Doc, of a result file
+as for the leaderboard (`result.json`), or of the output of `docre annotate`."""
 
 import json
 import warnings
@@ -27,7 +27,7 @@ _FIELDS = {
     "t_idx": "the index of the tail entity in vertexSet, a whole number",
     "r": "the relation's label, a string of one character or more",
     "evidence": "a list of indices of sentences; it may be left out",
-    "score": "the probability, a number of 0 to 1; it may be left out",
+    "score": "the probability, a number from 0 to 1; it may be left out",
 }
 
 
@@ -44,10 +44,10 @@ class AnswerRecord(BaseModel):
 
 @dataclass(frozen=True)
 class Answer:
-    """What is known of a predicted triple.
+    """Evidence and score of a predicted triple.
 
     evidence (FrozenSet[int]): The numbers of its evidence sentences in gold.
-    score (Optional[float]): Its probability, where it is known.
+    score (Optional[float]): Its probability; None if it is unknown.
     """
 
     evidence: FrozenSet[int] = frozenset()
@@ -58,10 +58,10 @@ Answers = Dict[ScoredTriple, Answer]
 
 
 def answers_of(example: Example, title: str, *, all_mentions: bool = False) -> Answers:
-    """The relations of a predicted document as answers about gold.
+    """Return the relations of a predicted document as answers.
 
-    example (Example): The predicted document and the gold one.
-    title (str): What tells the document from others.
+    example (Example): The predicted document and the gold document.
+    title (str): The title of the document, unique among the documents.
     all_mentions (bool): As in `to_answers`.
     RETURNS (Answers): The relations.
     RAISES (ValueError): If the texts differ in more than white space and case.
@@ -79,15 +79,14 @@ def to_answers(
     *,
     all_mentions: bool = False,
 ) -> Answers:
-    """Say triples between predicted entities of gold's entities and sentences.
+    """Translate triples between predicted entities to gold's entities and sentences.
 
-    alignment (GoldAlignment): The predicted document and the gold one, and their entities.
-    title (str): What tells the document from others.
+    alignment (GoldAlignment): The predicted and the gold document with their entities.
+    title (str): The title of the document, unique among the documents.
     triples (Iterable[Triple]): The triples between predicted entities.
-    all_mentions (bool): Whether a predicted entity is a gold entity only if it has all of its
-        mentions and no other; else one mention is enough.
-    RETURNS (Answers): The triples. Each entity that is not in gold has a negative index of its
-        own.
+    all_mentions (bool): Whether a predicted entity must have all mentions of the gold entity and no
+        other mention. If not, one shared mention is enough.
+    RETURNS (Answers): The triples. Each entity that is not in gold has its own negative index.
     RAISES (ValueError): If the texts differ in more than white space and case.
     """
     numbers = _gold_sentence_numbers(alignment)
@@ -107,8 +106,8 @@ def to_answers(
 
 
 def _gold_sentence_numbers(alignment: GoldAlignment) -> List[Optional[int]]:
-    """The number of the gold sentence that each predicted token is in, None for white space that
-    gold does not have; a token that is in two sentences counts for the first."""
+    """The number of each predicted token's gold sentence; None for white space that gold does not
+    have. A token in two sentences counts for the first."""
     example = alignment.example
     numbers: List[Optional[int]] = [None] * len(example.predicted)
     sentences = zip(sentences_by_number(example.reference), alignment.gold_sentences, strict=True)
@@ -119,11 +118,11 @@ def _gold_sentence_numbers(alignment: GoldAlignment) -> List[Optional[int]]:
 
 
 def above(answers: Answers, threshold: float) -> Answers:
-    """Choose the probable answers.
+    """Choose the answers above a threshold.
 
     answers (Answers): Predicted triples, all with scores.
     threshold (float): A threshold on their scores.
-    RETURNS (Answers): Those above it.
+    RETURNS (Answers): The answers above the threshold.
     """
     return {
         triple: answer
@@ -133,7 +132,7 @@ def above(answers: Answers, threshold: float) -> Answers:
 
 
 def read_answers(path: Path) -> Answers:
-    """Read a result file. Of a triple that is there several times the first counts.
+    """Read a result file. If a triple occurs several times, the first one counts.
 
     path (Path): A JSON list of objects with the fields title, h_idx, t_idx, r and, if they are
         known, evidence and score.
@@ -149,15 +148,15 @@ def read_answers(path: Path) -> Answers:
 
 
 def read_annotated_answers(path: Path, gold: Mapping[str, Doc], *, lang: str = "en") -> Answers:
-    """Read what `docre annotate` has found in documents whose gold is known by their title or id.
+    """Read the output of `docre annotate`. Gold documents are found by title or id.
 
-    path (Path): What it has written as JSONL or Parquet, or a folder of parts.
+    path (Path): The output as JSONL or Parquet, or a folder of parts.
     gold (Mapping[str, Doc]): The gold documents, by title; at least one.
     lang (str): The language of the texts.
-    RETURNS (Answers): The predicted triples. Those of a document that gold does not have are about
-        entities that are not in gold.
-    RAISES (ValueError): If a file is malformed, if none of the documents is in gold, if two are the
-        same one, or if one has another text than gold.
+    RETURNS (Answers): The predicted triples. In a document that gold does not have, no entity is
+        in gold.
+    RAISES (ValueError): If a file is malformed, if none of the documents is in gold, if two
+        documents are the same, or if a document has another text than gold.
     """
     answers: Answers = {}
     found: Set[str] = set()
@@ -166,7 +165,7 @@ def read_annotated_answers(path: Path, gold: Mapping[str, Doc], *, lang: str = "
         names = [str(doc.user_data[key]) for key in ("title", "id") if key in doc.user_data]
         title = next((name for name in names if name in gold), document_title(doc, number))
         if title in found:
-            raise ValueError(f"{path} has two documents with the title or id {title!r}: leave one.")
+            raise ValueError(f"{path} has two documents with the title or id {title!r}: keep one.")
         found.add(title)
         if title in gold:
             answers.update(answers_of(Example(doc, gold[title]), title))
@@ -210,5 +209,5 @@ def write_answers(path: Path, answers: Answers) -> None:
         }
         for triple, answer in answers.items()
     ]
-    # Not srsly, which rounds.
+    # Not srsly: it rounds.
     path.write_text(json.dumps(records, indent=2), encoding="utf8")

@@ -1,4 +1,4 @@
-"""How sure F1 and Ign F1 are: bootstrap over documents, for one model or for two."""
+"""Confidence intervals of F1 and Ign F1: bootstrap over documents, for one model or for two."""
 
 from dataclasses import dataclass
 from typing import Callable, Dict, Iterable, NamedTuple, Sequence, Set
@@ -15,10 +15,10 @@ Statistic = Callable[..., NDArray]
 
 
 class TripleCounts(NamedTuple):
-    """The number of triples in each document, all of shape (documents,).
+    """The number of triples in each document. All arrays have shape (documents,).
 
     correct (NDArray): Predicted triples that are gold.
-    known (NDArray): Correct ones that are facts of the training data.
+    known (NDArray): Correct triples that are facts of the training data.
     predicted (NDArray): Predicted triples.
     gold (NDArray): Gold triples.
     """
@@ -31,12 +31,12 @@ class TripleCounts(NamedTuple):
 
 @dataclass(frozen=True)
 class Interval:
-    """A score and how sure it is.
+    """A score with its confidence interval.
 
-    value (float): The score, or the difference of two.
-    low (float): The lower end of its confidence interval.
-    high (float): The upper end.
-    share_below (float): The share of the resamples in which it is 0 or less.
+    value (float): The score, or the difference of two scores.
+    low (float): The lower end of the confidence interval.
+    high (float): The upper end of the confidence interval.
+    share_below (float): The share of the resamples in which the value is 0 or less.
     """
 
     value: float
@@ -53,7 +53,7 @@ def count_by_document(
 ) -> TripleCounts:
     """Count the triples of each document.
 
-    documents (Sequence[str]): The documents, all those that triples are of.
+    documents (Sequence[str]): The titles of the documents, with the documents of all triples.
     gold (Set[ScoredTriple]): The gold triples.
     predicted (Set[ScoredTriple]): The predicted triples.
     known (Set[ScoredTriple]): The gold triples that are facts of the training data.
@@ -70,9 +70,9 @@ def count_by_document(
 
 
 def bootstrap(counts: TripleCounts, *, seed: int = 0) -> Dict[str, Interval]:
-    """F1 and Ign F1 with their confidence interval: documents are drawn with replacement.
+    """Compute F1 and Ign F1 with confidence intervals. Documents are drawn with replacement.
 
-    counts (TripleCounts): What `count_by_document` gives.
+    counts (TripleCounts): The result of `count_by_document`.
     seed (int): The seed of the draws.
     RETURNS (Dict[str, Interval]): `rel_f` and `rel_ign_f`.
     """
@@ -85,10 +85,10 @@ def bootstrap(counts: TripleCounts, *, seed: int = 0) -> Dict[str, Interval]:
 def paired_bootstrap(
     ours: TripleCounts, theirs: TripleCounts, *, seed: int = 0
 ) -> Dict[str, Interval]:
-    """How much better one model is than another: both are scored on the same draws.
+    """Compute how much better one model is than another. Both are scored on the same draws.
 
-    ours (TripleCounts): What `count_by_document` gives for the one model.
-    theirs (TripleCounts): The same for the other, of the same documents.
+    ours (TripleCounts): The result of `count_by_document` for the one model.
+    theirs (TripleCounts): The result for the other model, on the same documents.
     seed (int): The seed of the draws.
     RETURNS (Dict[str, Interval]): The differences of `rel_f` and `rel_ign_f`.
     """
@@ -98,11 +98,11 @@ def paired_bootstrap(
 def seeds_bootstrap(
     ours: Sequence[TripleCounts], theirs: Sequence[TripleCounts], *, seed: int = 0
 ) -> Dict[str, Interval]:
-    """How much better one way to train is than another: both documents and trainings are drawn, so
-    that the interval is of other documents and other seeds.
+    """Compute how much better one way of training is than another. Both documents and trainings are
+    drawn, so that the interval holds for other documents and other seeds.
 
-    ours (Sequence[TripleCounts]): What `count_by_document` gives for each training of the one.
-    theirs (Sequence[TripleCounts]): The same for the other, of the same documents.
+    ours (Sequence[TripleCounts]): The result of `count_by_document` for each training of the one.
+    theirs (Sequence[TripleCounts]): The results for the other, on the same documents.
     seed (int): The seed of the draws.
     RETURNS (Dict[str, Interval]): The differences of the means of `rel_f` and `rel_ign_f`.
     """
@@ -111,7 +111,7 @@ def seeds_bootstrap(
     def mean_of(score: Statistic, trainings: Sequence[Sequence[NDArray]], axis: int) -> NDArray:
         scores = numpy.stack([score(*counts, axis=axis) for counts in trainings])
         if scores.ndim > 1:
-            # A draw of documents goes with a draw of trainings: (trainings, draws).
+            # Each draw of documents has its own draw of trainings: (trainings, draws).
             chosen = draws.integers(len(scores), size=scores.shape)
             scores = numpy.take_along_axis(scores, chosen, axis=0)
         return scores.mean(axis=0)
@@ -145,7 +145,7 @@ def _interval(statistic: Statistic, counts: Sequence[NDArray], seed: int) -> Int
         paired=True,
         vectorized=True,
         n_resamples=RESAMPLES,
-        # At a time: all of them, of many documents, would take a gigabyte.
+        # Not all at once: with many documents all resamples would take a gigabyte.
         batch=RESAMPLES // 10,
         confidence_level=CONFIDENCE,
         method="percentile",

@@ -1,4 +1,4 @@
-"""Whether scores can be believed: how often triples of a score are right, and a correction."""
+"""Calibration of scores: how often triples with a score are right, and a correction."""
 
 from dataclasses import dataclass
 from random import Random
@@ -20,12 +20,12 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Reliability:
-    """How often triples of a score are right, in bins of equal width from 0 to 1. All of shape
-    (bins,), without bins in which no score is.
+    """How often triples with a score are right, in bins of equal width from 0 to 1. All arrays have
+    shape (bins,). Empty bins are left out.
 
     scores (NDArray): The mean score of each bin.
-    correct (NDArray): The share of its triples that are gold.
-    counts (NDArray): The number of its triples.
+    correct (NDArray): The share of gold triples in each bin.
+    counts (NDArray): The number of triples in each bin.
     """
 
     scores: NDArray
@@ -41,7 +41,7 @@ class Reliability:
 
 
 def reliability(gold: Set[ScoredTriple], scores: Mapping[ScoredTriple, float]) -> Reliability:
-    """Tell how often triples of a score are right.
+    """Compute how often triples with a score are right.
 
     gold (Set[ScoredTriple]): The gold triples.
     scores (Mapping[ScoredTriple, float]): The score of each predicted triple.
@@ -60,10 +60,10 @@ def reliability(gold: Set[ScoredTriple], scores: Mapping[ScoredTriple, float]) -
 
 
 def with_cuts(docs: Mapping[str, Doc]) -> Dict[str, Doc]:
-    """Add short passages to documents: of each, one of a sentence and one of two to four.
+    """Add short passages to documents: from each document one sentence, and two to four sentences.
 
-    A passage has all relations between its entities that its document has, as a fit asks what is
-    right, and not what the passage tells.
+    A passage keeps all relations between its entities, also those whose evidence is elsewhere: a
+    calibration asks what is right, not what the passage tells.
 
     docs (Mapping[str, Doc]): The documents, by title, with all of their relations.
     RETURNS (Dict[str, Doc]): The documents, and the passages that have two entities or more.
@@ -80,15 +80,18 @@ def with_cuts(docs: Mapping[str, Doc]) -> Dict[str, Doc]:
 
 
 def fit(scores: Sequence[float], correct: Sequence[bool], num_words: Sequence[int]) -> Calibration:
-    """Fit a calibration after Platt (1999): P(right) = sigmoid(a m + b + c log(words)), where m is
-    the margin l_r - l_TH that a score is the sigmoid of. a, b and c have the largest likelihood.
+    """Fit a calibration after Platt (1999): P(right) = sigmoid(a m + b + c log(words)).
+
+    Here m is the margin l_r - l_TH, and a score is the sigmoid of the margin. a, b and c have the
+    largest likelihood.
 
     scores (Sequence[float]): The score of each predicted triple.
-    correct (Sequence[bool]): Whether it is gold.
-    num_words (Sequence[int]): The number of words of its document. Where all are the same, c is 0.
+    correct (Sequence[bool]): Whether each predicted triple is gold.
+    num_words (Sequence[int]): The number of words of the document of each triple. Where all numbers
+        are equal, c is 0.
     RETURNS (Calibration): The calibration.
-    RAISES (ValueError): If not both right and wrong triples are there, or if high scores are not
-        right more often than low ones.
+    RAISES (ValueError): If there are no right or no wrong triples, or if triples with high scores
+        are not right more often than triples with low scores.
     """
     margins = torch.tensor([*scores], dtype=torch.float64).logit(eps=1e-12)
     right = torch.tensor([*correct], dtype=torch.float64)
@@ -113,7 +116,7 @@ def fit(scores: Sequence[float], correct: Sequence[bool], num_words: Sequence[in
     scale, shift, slope = weights.tolist()
     if scale <= 0:
         raise ValueError(
-            "Triples of high scores are not right more often than others: there is nothing to "
+            "Triples with high scores are not right more often than others: there is nothing to "
             "calibrate."
         )
     return Calibration(scale, shift - slope * center.item(), slope)

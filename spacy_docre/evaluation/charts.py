@@ -1,4 +1,4 @@
-"""The charts of a report, by Plotly."""
+"""The charts of a report, made with Plotly."""
 
 import html
 from typing import Any, Dict, List, Mapping
@@ -15,18 +15,18 @@ _COLORS = {
     ErrorClass.missed: "#f59e0b",
     ErrorClass.spurious: "#ef4444",
 }
-# Of a bar in the chart of relations, and of what is around them, in pixels.
+# The height of a bar in the chart of relations, and of the space around the bars, in pixels.
 _BAR = 18
 _AROUND = 160
 _LEGEND: Dict[str, Any] = {"orientation": "h", "traceorder": "normal"}
-# A curve of more points looks the same.
+# The largest number of points of a curve: with more points it looks the same.
 _POINTS = 500
 # The threshold class TH has this probability (eq. 9).
 _TH = 0.5
 
 
 def script() -> str:
-    """Plotly's own script, so that the page needs nothing from the network.
+    """Return Plotly's own script, so that the page needs no network.
 
     RETURNS (str): The script.
     """
@@ -55,7 +55,7 @@ def draw(evaluation: Evaluation, names: Mapping[str, str]) -> Dict[str, str]:
 
 
 def _draw_relations(metrics: Metrics, names: Mapping[str, str]) -> str:
-    """What becomes of the triples of each relation, a bar each."""
+    """The numbers of correct, missed and spurious triples, as a bar for each relation."""
     plotly = import_extra("plotly.graph_objects")
 
     scores = metrics["rel_per_type"]
@@ -147,7 +147,7 @@ def _draw_curve(evaluation: Evaluation) -> str:
 
 
 def _draw_reliability(reliability: Reliability) -> str:
-    """How often triples of a score are right."""
+    """How often triples with a score are right."""
     plotly = import_extra("plotly.graph_objects")
 
     bars = plotly.Bar(
@@ -168,7 +168,7 @@ def _draw_reliability(reliability: Reliability) -> str:
     )
     return _html(
         [bars, line],
-        f"How often triples of a score are right (calibration error {reliability.error:.3f})",
+        f"How often triples with a score are right (calibration error {reliability.error:.3f})",
         xaxis={"title": "score", "range": [0, 1]},
         yaxis={"title": "right", "range": [0, 1.02], "tickformat": ".0%"},
         legend={**_LEGEND, "yanchor": "top", "y": -0.2},
@@ -200,7 +200,7 @@ def _draw_errors(metrics: Metrics) -> str:
         marker_color=[_COLORS[kind] for kind in ERRORS],
         hovertemplate="%{x}: %{y}<extra></extra>",
     )
-    return _html([bar], "What becomes of triples", yaxis_title="triples")
+    return _html([bar], "Error distribution", yaxis_title="triples")
 
 
 def _draw_group(scores: Metrics, title: str) -> str:
@@ -234,7 +234,7 @@ def _html(traces: List[Any], title: str, *, height: int = 380, **layout: Any) ->
         height=height,
         margin=margin,
         template="plotly_white",
-        # Seen through: the page's script sets the other colours, for light and dark.
+        # Transparent: the page's script sets the other colours, for light and dark.
         paper_bgcolor="rgba(0, 0, 0, 0)",
         plot_bgcolor="rgba(0, 0, 0, 0)",
         **layout,

@@ -26,8 +26,8 @@ Cluster = FrozenSet[Tuple[int, int]]
 class ClusterScore:
     """How much of one document's gold entities is found.
 
-    found (float): Mentions, or entities, that are found, in parts.
-    total (int): Mentions, or entities, that there are.
+    found (float): The mentions or entities that are found. Parts of them count, too.
+    total (int): The number of all mentions or entities.
     """
 
     found: float
@@ -35,7 +35,7 @@ class ClusterScore:
 
     @property
     def recall(self) -> float:
-        """RETURNS (float): The part that is found, in 0 to 1; 0 where there is nothing."""
+        """RETURNS (float): The share that is found, from 0 to 1; 0 if there is nothing to find."""
         return self.found / self.total if self.total else 0.0
 
 
@@ -43,19 +43,19 @@ ClusterMetric = Callable[[Sequence[Cluster], Sequence[Cluster]], ClusterScore]
 
 
 def score_b3(gold: Sequence[Cluster], predicted: Sequence[Cluster]) -> ClusterScore:
-    """B³ (Bagga and Baldwin 1998). Precision is the recall of gold in predicted.
+    """Compute the recall of B³ (Bagga and Baldwin 1998). For precision, swap the arguments.
 
-    gold (Sequence[Cluster]): The mentions of each entity.
+    gold (Sequence[Cluster]): The mentions of each gold entity.
     predicted (Sequence[Cluster]): The mentions of each predicted entity.
-    RETURNS (ClusterScore): What is found of gold.
+    RETURNS (ClusterScore): How much of gold is found.
     """
     found = sum(len(entity & other) ** 2 / len(entity) for entity in gold for other in predicted)
     return ClusterScore(found, _num_mentions(gold))
 
 
 def score_ceafe(gold: Sequence[Cluster], predicted: Sequence[Cluster]) -> ClusterScore:
-    """CEAF-e (Luo 2005), entities matched one to one by the part of mentions they share.
-    Arguments as in `score_b3`.
+    """Compute CEAF-e (Luo 2005). Entities are matched one to one by their share of common
+    mentions. Arguments as in `score_b3`.
     """
     # Imported late: every pipeline with a clusterer loads this module.
     from scipy.optimize import linear_sum_assignment
@@ -71,8 +71,9 @@ def score_ceafe(gold: Sequence[Cluster], predicted: Sequence[Cluster]) -> Cluste
 
 
 def score_lea(gold: Sequence[Cluster], predicted: Sequence[Cluster]) -> ClusterScore:
-    """LEA (Moosavi and Strube 2016): the share of an entity's links that are found, where an
-    entity of one mention is a link to itself, weighted by its size. Arguments as in `score_b3`.
+    """Compute LEA (Moosavi and Strube 2016): the share of an entity's links that are found,
+    weighted by the entity's size. A single mention has a link to itself. Arguments as in
+    `score_b3`.
     """
     found = 0.0
     for entity in gold:
@@ -111,12 +112,12 @@ def score_clusters(
 def make_entity_cluster_scorer(key: str = DEFAULT_KEY) -> Scorer:
     """`spacy_docre.entity_cluster_scorer.v1`: score how mentions are grouped into entities.
 
-    A mention that is not found, or found where none is, lowers the scores. Documents whose
-    reference has no entities are left out.
+    A missed mention or a spurious mention lowers the scores. Documents whose reference has no
+    entities are left out.
 
     key (str): The key of the group in `doc.spans` that holds the predicted entities.
-    RETURNS (Scorer): The scorer. It gives what `score_clusters` gives; None where no document has
-        gold entities.
+    RETURNS (Scorer): The scorer. It returns the scores of `score_clusters`; None for each if no
+        document has gold entities.
     """
     return partial(_score_entity_clusters, key=key)
 

@@ -1,4 +1,4 @@
-"""Tables of systems: what each has reached, over its seeds, beside what a paper reports."""
+"""Tables of systems: their scores over seeds, beside the scores that a paper reports."""
 
 import csv
 import io
@@ -10,19 +10,19 @@ from .bootstrap import CONFIDENCE, RESAMPLES, Interval, seeds_bootstrap
 from .evaluation import Evaluation
 from .tables import Table
 
-# Factors on metrics that are no fractions, which are shown in per cent.
+# Factors of metrics that are not fractions. Fractions are shown in per cent.
 _UNITS = {"minutes": 1, "parameters": 1e-6}
 
 
 @dataclass(frozen=True)
 class SystemScores:
-    """A row: the trainings of a system that differ in the seed alone.
+    """A row: the trainings of a system that differ only in the seed.
 
-    label (str): What it is called.
+    label (str): Its name.
     metrics (List[Dict[str, Any]]): The metrics of each training, as fractions.
     evaluations (List[Evaluation]): Their evaluations, on the same documents.
-    paper (Dict[str, float]): What a paper reports, in per cent, by the name of the metric.
-    reference (Optional[str]): The label of the row that it is compared with.
+    paper (Dict[str, float]): The scores that a paper reports, in per cent, by metric.
+    reference (Optional[str]): The label of the row to compare with.
     """
 
     label: str
@@ -33,10 +33,10 @@ class SystemScores:
 
 
 def difference(ours: SystemScores, theirs: SystemScores) -> Interval:
-    """Tell how much better one system is than another, in F1.
+    """Compute how much better one system is than another in F1.
 
-    ours (SystemScores): The one.
-    theirs (SystemScores): The other, on the same documents.
+    ours (SystemScores): The one system.
+    theirs (SystemScores): The other system, on the same documents.
     RETURNS (Interval): The difference of their mean F1.
     """
     every = [*ours.evaluations, *theirs.evaluations]
@@ -49,13 +49,13 @@ def difference(ours: SystemScores, theirs: SystemScores) -> Interval:
 
 
 def make_table(title: str, columns: Mapping[str, str], systems: Sequence[SystemScores]) -> Table:
-    """Put systems side by side, in the order that is given.
+    """Put systems into one table, in the given order.
 
-    title (str): What the table shows.
-    columns (Mapping[str, str]): What the columns are called, by the names of the metrics.
+    title (str): The title of the table.
+    columns (Mapping[str, str]): The names of the columns, by metric.
     systems (Sequence[SystemScores]): The systems.
-    RETURNS (Table): The table: means, and standard deviations over seeds, in per cent; after each
-        column that a paper reports, the paper's.
+    RETURNS (Table): The table: means and standard deviations over seeds, in per cent. The paper's
+        scores follow each column that a paper reports.
     """
     by_label = {system.label: system for system in systems}
     reported = [name for name in columns if any(name in system.paper for system in systems)]
@@ -97,7 +97,7 @@ def to_csv(table: Table) -> str:
 
 
 def _find(metrics: Mapping[str, Any], name: str) -> Optional[float]:
-    """A metric, or one in a group of metrics, e.g. "error_shares.W"."""
+    """A metric, or a metric in a group of metrics, e.g. "error_shares.W"."""
     found: Any = metrics
     for part in name.split("."):
         found = (found or {}).get(part)

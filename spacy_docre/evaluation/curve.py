@@ -11,10 +11,10 @@ from .metrics import ScoredTriple
 
 @dataclass(frozen=True)
 class Curve:
-    """Precision and recall of the triples above each threshold, from high to low. All of shape
-    (thresholds,).
+    """Precision and recall of the triples above each threshold, from the highest threshold to the
+    lowest. All arrays have shape (thresholds,).
 
-    scores (NDArray): The scores that predictions have, descending: of each point the lowest.
+    scores (NDArray): The scores of predictions, descending: for each point, the lowest score.
     precision (NDArray): Precision.
     recall (NDArray): Recall.
     """
@@ -26,7 +26,8 @@ class Curve:
     @property
     def thresholds(self) -> NDArray:
         """RETURNS (NDArray): A threshold for each point, in the middle between its score and the
-        next lower one, or 0: a triple counts if its score is above it. Shape (thresholds,)."""
+        next lower score, or 0. A triple counts if its score is above the threshold. Shape
+        (thresholds,)."""
         middle = (self.scores + numpy.append(self.scores, 0.0)[1:]) / 2
         return numpy.minimum(middle, numpy.nextafter(self.scores, -numpy.inf))
 
@@ -40,17 +41,17 @@ class Curve:
 
     @property
     def best(self) -> Optional[int]:
-        """RETURNS (Optional[int]): The point of best F1, of several that of the highest threshold;
-        None where there are no points."""
+        """RETURNS (Optional[int]): The index of the point with the best F1; at a tie, the point
+        with the highest threshold. None if there are no points."""
         return int(self.fscore.argmax()) if len(self.scores) else None
 
 
 def precision_recall_curve(gold: Set[ScoredTriple], scores: Mapping[ScoredTriple, float]) -> Curve:
-    """Precision and recall over the threshold.
+    """Compute precision and recall over the threshold.
 
     gold (Set[ScoredTriple]): The gold triples.
-    scores (Mapping[ScoredTriple, float]): The score of each predicted triple, also of those
-        below the threshold that a model decides by.
+    scores (Mapping[ScoredTriple, float]): The score of each predicted triple, also of triples
+        below the model's threshold.
     RETURNS (Curve): A point for each score that occurs.
     """
     best_first = sorted(scores, key=lambda triple: -scores[triple])

@@ -1,5 +1,5 @@
-"""What a model gets wrong: the error distribution of the paper's Table 7, and which relations are
-taken for which."""
+"""The errors of a model: the error distribution of the paper's Table 7, and which relations are
+predicted in place of others."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from .metrics import EntityPair, ScoredTriple
 
 
 class ErrorClass(str, Enum):
-    """What becomes of a triple, by the names of the paper's Table 7."""
+    """The class of a gold or predicted triple, named as in the paper's Table 7."""
 
     correct = "C"
     wrong = "W"
@@ -21,11 +21,11 @@ class ErrorClass(str, Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a triple.
+    """A gold triple, a predicted triple, or both together, with their class.
 
-    kind (ErrorClass): Its class.
-    gold (Optional[ScoredTriple]): The gold triple; None for one that is spurious.
-    predicted (Optional[ScoredTriple]): The predicted triple; None for one that is missed.
+    kind (ErrorClass): The class.
+    gold (Optional[ScoredTriple]): The gold triple; None if the predicted triple is spurious.
+    predicted (Optional[ScoredTriple]): The predicted triple; None if the gold triple is missed.
     """
 
     kind: ErrorClass
@@ -34,7 +34,7 @@ class Outcome:
 
     @property
     def triple(self) -> ScoredTriple:
-        """RETURNS (ScoredTriple): The predicted triple, or, where there is none, the gold."""
+        """RETURNS (ScoredTriple): The predicted triple, or the gold triple if there is none."""
         triple = self.predicted or self.gold
         assert triple is not None
         return triple
@@ -43,14 +43,14 @@ class Outcome:
 def classify(gold: Set[ScoredTriple], predicted: Set[ScoredTriple]) -> List[Outcome]:
     """Sort gold and predicted triples into classes, pair by pair.
 
-    A triple is correct (C) if it is in both. Of what is left between the same head and tail, a
-    gold and a predicted triple together are one wrong relation (W), in alphabetical order;
-    gold triples beyond that are missed (MR), predicted ones spurious (MS). So C + W + MR are
-    the gold triples, and C + W + MS the predicted ones.
+    A triple is correct (C) if it is gold and predicted. The other triples of a pair are matched
+    in alphabetical order: a gold and a predicted triple together are one wrong relation (W).
+    Unmatched gold triples are missed (MR), and unmatched predicted triples are spurious (MS). So
+    C + W + MR are the gold triples, and C + W + MS the predicted triples.
 
     gold (Set[ScoredTriple]): The gold triples.
     predicted (Set[ScoredTriple]): The predicted triples.
-    RETURNS (List[Outcome]): What became of each, ordered by document, head and tail.
+    RETURNS (List[Outcome]): The outcomes, ordered by document, head and tail.
     """
     by_pair: Dict[EntityPair, Tuple[List[ScoredTriple], List[ScoredTriple]]] = defaultdict(
         lambda: ([], [])
@@ -89,11 +89,11 @@ def count_classes(outcomes: Iterable[Outcome]) -> CounterType[ErrorClass]:
 
 
 def class_shares(counts: Mapping[ErrorClass, int]) -> Dict[ErrorClass, float]:
-    """The shares of the paper's Table 7: of C + W + MR + MS, that is, of all triples that are gold
-    or predicted, a wrong relation once.
+    """Compute the shares of the paper's Table 7, of the whole C + W + MR + MS. The whole is all
+    triples that are gold or predicted; a wrong relation counts once.
 
     counts (Mapping[ErrorClass, int]): The number of each class.
-    RETURNS (Dict[ErrorClass, float]): The share of each, as a fraction; 0 where there are no
+    RETURNS (Dict[ErrorClass, float]): The share of each class, as a fraction; 0 if there are no
         triples.
     """
     total = sum(counts[kind] for kind in ErrorClass)
@@ -101,10 +101,10 @@ def class_shares(counts: Mapping[ErrorClass, int]) -> Dict[ErrorClass, float]:
 
 
 def confusions(outcomes: Iterable[Outcome]) -> CounterType[Tuple[str, str]]:
-    """Count which relation is taken for which.
+    """Count which relation is predicted in place of which.
 
-    outcomes (Iterable[Outcome]): What became of the triples.
-    RETURNS (CounterType[Tuple[str, str]]): How often, by gold and predicted label.
+    outcomes (Iterable[Outcome]): The outcomes.
+    RETURNS (CounterType[Tuple[str, str]]): The counts, by gold and predicted label.
     """
     return Counter(
         (outcome.gold.label, outcome.predicted.label)

@@ -42,16 +42,18 @@ Metrics = Dict[str, Any]
 
 @dataclass
 class Evaluation:
-    """What is known of how good answers are.
+    """The evaluation of answers against gold documents.
 
     documents (Mapping[str, GoldDocument]): The gold documents, by title.
-    answers (Answers): The predicted triples. Those of other documents are wrong.
-    candidates (Optional[Answers]): They and less probable ones, where scores are known.
+    answers (Answers): The predicted triples. Triples of documents that gold does not have are
+        wrong.
+    candidates (Optional[Answers]): The predicted triples and less probable ones, if scores are
+        known.
     training (Optional[TrainingData]): The annotated training documents, for Ign F1, frequent
         relations and the long tail.
-    distant (Optional[TrainingData]): The distantly supervised ones, for Ign F1.
-    frequent (Optional[Sequence[str]]): The relations that count as frequent, the others being the
-        long tail; None for the most frequent of the training documents.
+    distant (Optional[TrainingData]): The distantly supervised documents, for Ign F1.
+    frequent (Optional[Sequence[str]]): The frequent relations. The others are the long tail. None
+        for the most frequent relations of the training documents.
     """
 
     documents: Mapping[str, GoldDocument]
@@ -73,13 +75,13 @@ class Evaluation:
 
     @cached_property
     def outcomes(self) -> List[Outcome]:
-        """RETURNS (List[Outcome]): What became of each gold and each predicted triple."""
+        """RETURNS (List[Outcome]): The outcome of each gold and each predicted triple."""
         return classify(self.gold, self.predicted)
 
     @cached_property
     def curve(self) -> Optional[Curve]:
-        """RETURNS (Optional[Curve]): Precision and recall over the threshold; None where the
-        answers have no scores."""
+        """RETURNS (Optional[Curve]): Precision and recall over the threshold; None if the answers
+        have no scores."""
         scores = {
             triple: answer.score
             for triple, answer in (self.candidates or self.answers).items()
@@ -91,7 +93,7 @@ class Evaluation:
 
     @cached_property
     def reliability(self) -> Optional[Reliability]:
-        """RETURNS (Optional[Reliability]): How often answers of a score are right; None where the
+        """RETURNS (Optional[Reliability]): How often answers with a score are right; None if the
         answers have no scores."""
         scores = {
             triple: answer.score
@@ -104,7 +106,7 @@ class Evaluation:
 
     @property
     def has_scores(self) -> bool:
-        """RETURNS (bool): Whether the answers, or some of them, have scores."""
+        """RETURNS (bool): Whether any answer has a score."""
         return any(answer.score is not None for answer in self.answers.values())
 
     @cached_property
@@ -114,8 +116,8 @@ class Evaluation:
 
     @cached_property
     def metrics(self) -> Metrics:
-        """RETURNS (Metrics): All metrics, as fractions, by name; None for what cannot be told
-        from what is given."""
+        """RETURNS (Metrics): All metrics, as fractions, by name; None for a metric whose data is
+        missing."""
         return {
             **self._overall(),
             **self._of_subsets(),
@@ -132,30 +134,30 @@ class Evaluation:
         return intervals if self.training else {"rel_f": intervals["rel_f"]}
 
     def compare(self, other: "Evaluation") -> Dict[str, Interval]:
-        """Tell how much better these answers are than others to the same documents.
+        """Compute how much better these answers are than other answers to the same documents.
 
-        other (Evaluation): The evaluation of the others.
-        RETURNS (Dict[str, Interval]): The differences of `rel_f` and, where the training
-            data is known, `rel_ign_f`.
+        other (Evaluation): The evaluation of the other answers.
+        RETURNS (Dict[str, Interval]): The differences of `rel_f` and, if the training data is
+            known, `rel_ign_f`.
         """
         titles = sorted({*self.unknown_titles, *other.unknown_titles})
         differences = paired_bootstrap(self.counts(titles), other.counts(titles))
         return differences if self.training else {"rel_f": differences["rel_f"]}
 
     def score(self, triple: ScoredTriple) -> Optional[float]:
-        """Tell how probable a triple is to the model.
+        """Return the model's score of a triple.
 
         triple (ScoredTriple): A triple, predicted or not.
-        RETURNS (Optional[float]): Its score, where it is known.
+        RETURNS (Optional[float]): The score; None if it is unknown.
         """
         answer = (self.candidates or self.answers).get(triple)
         return None if answer is None else answer.score
 
     def has_pair(self, triple: ScoredTriple) -> bool:
-        """Tell whether a triple is between two entities of a gold document.
+        """Check whether a triple is between two entities of a gold document.
 
         triple (ScoredTriple): A triple, gold or predicted.
-        RETURNS (bool): Whether it is.
+        RETURNS (bool): Whether the gold document has both entities.
         """
         document = self.documents.get(triple.document)
         indices = range(len(document.names)) if document else range(0)
@@ -164,8 +166,8 @@ class Evaluation:
     def counts(self, unknown_titles: Iterable[str]) -> TripleCounts:
         """Count the triples of each document.
 
-        unknown_titles (Iterable[str]): Titles of documents that gold does not have, for those of
-            other answers, too.
+        unknown_titles (Iterable[str]): Titles that gold does not have, from these answers and from
+            the answers to compare with.
         RETURNS (TripleCounts): The counts, gold's documents first.
         """
         known = self._known(self.training)
@@ -215,7 +217,7 @@ class Evaluation:
         return score_evidence(gold, predicted)
 
     def _of_subsets(self) -> Metrics:
-        """The scores of triples that need more than others."""
+        """The scores of parts of the triples, such as inferable or frequent ones."""
         inferable = inferable_triples(self.gold)
         two_hop = two_hop_pairs(self.gold)
         frequent = self._frequent()
@@ -236,13 +238,13 @@ class Evaluation:
         }
 
     def _frequent(self) -> Optional[List[str]]:
-        """The frequent relations, where they are known."""
+        """The frequent relations, if they are known."""
         if self.frequent is not None:
             return list(self.frequent)
         return None if self.training is None else frequent_labels(self.training.labels)
 
     def _of(self, is_wanted: Callable[[ScoredTriple], bool]) -> Optional[PRFScore]:
-        """The score of a part of the triples; None where there are none."""
+        """The score of a part of the triples; None if the part is empty."""
         gold, predicted = (set(filter(is_wanted, each)) for each in (self.gold, self.predicted))
         return score_triples(gold, predicted) if gold or predicted else None
 
@@ -251,7 +253,7 @@ class Evaluation:
         return None if document is None else document.distance(triple)
 
     def _of_pairs(self) -> Metrics:
-        """Whether related pairs are found, and what becomes of each triple between them."""
+        """The scores of related pairs, and the numbers of each class of error."""
         pairs = sum(Pairs.count(len(document.names)) for document in self.documents.values())
         related = {triple.pair for triple in self.gold | self.predicted if self.has_pair(triple)}
         counts = count_classes(self.outcomes)

@@ -1,4 +1,4 @@
-"""Gold: annotated documents as metrics see them."""
+"""Gold documents, in the form that metrics need."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +26,7 @@ from ..data.sentences import sentence_distance, sentences_of_entities, token_sen
 from ..stored import get_triples
 from .metrics import ScoredTriple
 
-# What a triple says of names: head name, tail name, label.
+# A triple between names: head name, tail name, label.
 NamedFact = Tuple[str, str, str]
 
 
@@ -38,7 +38,7 @@ class GoldDocument:
     num_words (int): The number of its tokens.
     names (List[Set[str]]): The names of each entity's mentions.
     sentences (List[Set[int]]): The sentences in which each entity is mentioned; an empty list
-        where the document has no sentence boundaries.
+        if the document has no sentence boundaries.
     triples (Dict[ScoredTriple, FrozenSet[int]]): The relations, each with the numbers of its
         evidence sentences.
     """
@@ -51,7 +51,7 @@ class GoldDocument:
 
     @classmethod
     def from_doc(cls, doc: Doc, title: str) -> "GoldDocument":
-        """Gather what metrics have to know of an annotated document.
+        """Make a GoldDocument of an annotated Doc.
 
         doc (Doc): The document, with gold entities and relations.
         title (str): Its title, unique among the documents.
@@ -73,11 +73,11 @@ class GoldDocument:
         )
 
     def distance(self, triple: ScoredTriple) -> Optional[int]:
-        """Tell how far apart head and tail are.
+        """Compute the distance of head and tail.
 
         triple (ScoredTriple): A triple of the document, gold or predicted.
-        RETURNS (Optional[int]): The number of sentences between their nearest mentions; None
-            where there are no sentence boundaries, or an entity is not in gold.
+        RETURNS (Optional[int]): The number of sentences between their nearest mentions; None if
+            there are no sentence boundaries, or an entity is not in gold.
         """
         indices = range(len(self.sentences))
         if triple.head not in indices or triple.tail not in indices:
@@ -85,17 +85,17 @@ class GoldDocument:
         return sentence_distance(self.sentences[triple.head], self.sentences[triple.tail])
 
     def facts(self, triple: ScoredTriple) -> Iterator[NamedFact]:
-        """Tell what a gold triple says of names.
+        """List the facts that a gold triple states.
 
         triple (ScoredTriple): The triple.
-        YIELDS (NamedFact): The relation, between any names of head and tail.
+        YIELDS (NamedFact): A fact for each name of the head and each name of the tail.
         """
         for head in self.names[triple.head]:
             for tail in self.names[triple.tail]:
                 yield head, tail, triple.label
 
     def known(self, facts: AbstractSet[NamedFact]) -> Set[ScoredTriple]:
-        """Find the gold triples that are facts of the training data, by any names.
+        """Find the gold triples that are facts of the training data, by any of their names.
 
         facts (AbstractSet[NamedFact]): The facts of the training data.
         RETURNS (Set[ScoredTriple]): The triples.
@@ -109,10 +109,10 @@ class GoldDocument:
 class GoldSet:
     """The gold documents of an evaluation.
 
-    docs (Dict[str, Doc]): Those whose relations are annotated, all of them, by title.
-    not_annotated (List[str]): The titles of those whose relations nobody has annotated.
-    partial (List[str]): The titles of those whose relations are partial: what is not listed there
-        may be right, and counts for nothing.
+    docs (Dict[str, Doc]): The documents with completely annotated relations, by title.
+    not_annotated (List[str]): The titles of documents whose relations nobody has annotated.
+    partial (List[str]): The titles of documents whose relations are partial. These documents do
+        not count: relations that they do not list may be right.
     """
 
     docs: Dict[str, Doc]
@@ -121,13 +121,13 @@ class GoldSet:
 
     @cached_property
     def documents(self) -> Dict[str, GoldDocument]:
-        """RETURNS (Dict[str, GoldDocument]): The annotated documents as metrics see them, by
+        """RETURNS (Dict[str, GoldDocument]): The annotated documents as GoldDocuments, by
         title."""
         return {title: GoldDocument.from_doc(doc, title) for title, doc in self.docs.items()}
 
     @cached_property
     def facts(self) -> Set[NamedFact]:
-        """RETURNS (Set[NamedFact]): What the documents say of names."""
+        """RETURNS (Set[NamedFact]): The facts that the documents state."""
         return {
             fact
             for document in self.documents.values()
@@ -137,7 +137,7 @@ class GoldSet:
 
     @property
     def label_names(self) -> Dict[str, str]:
-        """RETURNS (Dict[str, str]): Readable names of relations, where they are known."""
+        """RETURNS (Dict[str, str]): Readable names of relations, if they are known."""
         return {
             relation.label_: relation.name
             for doc in self.docs.values()
@@ -148,12 +148,12 @@ class GoldSet:
 def read_gold(path: Path, vocab: Vocab, *, lang: str = "en") -> GoldSet:
     """Read the gold documents of an evaluation.
 
-    path (Path): A JSON file as of DocRED, a `.spacy` file, or a folder of those.
+    path (Path): A JSON file in DocRED's format, a `.spacy` file, or a folder of `.spacy` files.
     vocab (Vocab): The vocabulary of the documents.
     lang (str): The language of a JSON file.
     RETURNS (GoldSet): The documents.
-    RAISES (ValueError): If there is none with annotated relations that are complete, if two have
-        the same title, or if the file is malformed.
+    RAISES (ValueError): If no document has complete relations, if two documents have the same
+        title, or if the file is malformed.
     """
     gold = GoldSet({}, [], [])
     for number, doc in enumerate(read_docs(path, vocab, lang=lang), start=1):
@@ -179,20 +179,20 @@ def add_titled(docs: Dict[str, Doc], title: str, doc: Doc, path: Path) -> None:
     docs (Dict[str, Doc]): The documents so far, by title.
     title (str): The title.
     doc (Doc): The document.
-    path (Path): Where it is from.
-    RAISES (ValueError): If another one has the same title.
+    path (Path): The file of the document.
+    RAISES (ValueError): If another document has the same title.
     """
     if title in docs:
         raise ValueError(
-            f"{path} has two documents with the title {title!r}, and answers name a document "
-            "by its title. Give each its own: 'title' in DocRED's JSON, doc.user_data['title'] "
-            "in a .spacy file."
+            f"{path} has two documents with the title {title!r}, but answers name a document "
+            "by its title. Give each its own title: 'title' in DocRED's JSON, "
+            "doc.user_data['title'] in a .spacy file."
         )
     docs[title] = doc
 
 
 def facts_of(doc: Doc) -> Iterator[NamedFact]:
-    """The facts that a training document states.
+    """List the facts that a training document states.
 
     doc (Doc): The document.
     YIELDS (NamedFact): Head name, tail name and label of each relation, for any names of head
@@ -208,10 +208,10 @@ def evidence_numbers(
 ) -> FrozenSet[int]:
     """Find the numbers that gold gives to evidence sentences.
 
-    sentences (Iterable[Tuple[int, int]]): First token and end token of each.
-    numbers (Sequence[Optional[int]]): The number of the gold sentence that each token is in; None
-        for a token that gold does not have. Empty where gold has no sentence boundaries.
-    RETURNS (FrozenSet[int]): Of each sentence the number of its first token that has one.
+    sentences (Iterable[Tuple[int, int]]): First token and end token of each sentence.
+    numbers (Sequence[Optional[int]]): The number of each token's gold sentence; None for a token
+        that gold does not have. Empty if gold has no sentence boundaries.
+    RETURNS (FrozenSet[int]): For each sentence, the number of its first token that has a number.
     """
     found = (
         next((number for number in numbers[start:end] if number is not None), None)

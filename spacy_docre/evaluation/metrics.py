@@ -13,8 +13,8 @@ class ScoredTriple(NamedTuple):
 
     document (str): The title of its document.
     head (int): The index of the head among the document's gold entities; negative for an entity
-        that is none of them.
-    tail (int): The index of the tail, likewise.
+        that is not gold.
+    tail (int): The index of the tail, in the same way.
     label (str): The relation.
     """
 
@@ -33,7 +33,7 @@ Evidence = Mapping[ScoredTriple, Collection[int]]
 
 
 def score_triples(gold: Set[ScoredTriple], predicted: Set[ScoredTriple]) -> PRFScore:
-    """Precision, recall and F1.
+    """Compute precision, recall and F1.
 
     gold (Set[ScoredTriple]): The gold triples.
     predicted (Set[ScoredTriple]): The predicted triples.
@@ -49,12 +49,12 @@ def score_groups(
     predicted: Set[ScoredTriple],
     group: Callable[[ScoredTriple], Optional[str]],
 ) -> Dict[str, PRFScore]:
-    """Precision, recall and F1 of groups of triples.
+    """Compute precision, recall and F1 of groups of triples.
 
     gold (Set[ScoredTriple]): The gold triples.
     predicted (Set[ScoredTriple]): The predicted triples.
     group (Callable[[ScoredTriple], Optional[str]]): The group of a triple, gold or predicted;
-        None where it is in none.
+        None if the triple is in no group.
     RETURNS (Dict[str, PRFScore]): The score of each group that has triples.
     """
     groups: Dict[str, Tuple[Set[ScoredTriple], Set[ScoredTriple]]] = {}
@@ -67,7 +67,7 @@ def score_groups(
 
 
 def score_per_label(gold: Set[ScoredTriple], predicted: Set[ScoredTriple]) -> Dict[str, PRFScore]:
-    """Precision, recall and F1 of each relation.
+    """Compute precision, recall and F1 of each relation.
 
     gold (Set[ScoredTriple]): The gold triples.
     predicted (Set[ScoredTriple]): The predicted triples.
@@ -89,10 +89,10 @@ def score_related_pairs(gold: Set[ScoredTriple], predicted: Set[ScoredTriple]) -
 
 
 def score_evidence(gold: Evidence, predicted: Evidence) -> PRFScore:
-    """Score the evidence sentences. Those of triples that are not gold are wrong, too.
+    """Score the evidence sentences. Evidence of triples that are not gold is wrong.
 
     gold (Evidence): The numbers of the evidence sentences of each gold triple.
-    predicted (Evidence): Those of each predicted triple.
+    predicted (Evidence): The numbers of the evidence sentences of each predicted triple.
     RETURNS (PRFScore): The score.
     """
     correct = sum(
@@ -108,8 +108,8 @@ def score_evidence(gold: Evidence, predicted: Evidence) -> PRFScore:
 def ignore_known_f(
     gold: Set[ScoredTriple], predicted: Set[ScoredTriple], known: Set[ScoredTriple]
 ) -> float:
-    """Ign F1: F1 where correct triples that are facts of the training data do not count
-    for precision; recall stays as it is.
+    """Compute Ign F1. Correct triples that are facts of the training data do not count for
+    precision. Recall is that of F1.
 
     gold (Set[ScoredTriple]): The gold triples.
     predicted (Set[ScoredTriple]): The predicted triples.

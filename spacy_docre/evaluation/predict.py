@@ -22,21 +22,21 @@ from ..stored import get_triples
 from .answers import Answers, to_answers
 from .gold import add_titled
 
-# For precision and recall over the threshold; what is less probable is not asked for.
+# The lowest score of candidates, for precision and recall over the threshold.
 LOWEST = 0.05
 
-# What a component says of itself that finds entities.
+# A component that finds entities assigns one of these.
 _ENTITY_ATTRIBUTES = ("doc.ents", "doc.spans")
 
 
 @dataclass
 class _Question:
-    """What belongs to a document on its way through the pipeline.
+    """The data that goes with a document through the pipeline.
 
     title (str): The title.
     reference (Doc): The gold document.
-    alignment (Optional[GoldAlignment]): The entities of both, as the extractor had them.
-    less_probable (Answers): What the extractor finds at its threshold or below it.
+    alignment (Optional[GoldAlignment]): The entities of both documents, as the extractor had them.
+    less_probable (Answers): The triples that the extractor scores at its threshold or below.
     """
 
     title: str
@@ -45,7 +45,7 @@ class _Question:
     less_probable: Answers = field(default_factory=dict)
 
     def answers(self, doc: Doc) -> Answers:
-        """The relations with which the document comes out of the pipeline."""
+        """The relations that the document has at the end of the pipeline."""
         entities = [entity.mentions for entity in doc._.entities]
         alignment = self.alignment
         if (
@@ -53,29 +53,29 @@ class _Question:
             or doc is not alignment.example.predicted
             or _indices(entities) != _indices(alignment.predicted)
         ):
-            # A component after the extractor has changed it.
+            # A component after the extractor has changed the document.
             alignment = GoldAlignment(Example(doc, self.reference), entities)
         triples = get_triples(doc)
         return to_answers(alignment, self.title, triples)
 
 
 def read_documents(path: Path, vocab: Vocab, *, lang: str = "en") -> Dict[str, Doc]:
-    """Read the documents that a pipeline is to answer. Relations they may have are not looked at.
+    """Read the documents that a pipeline should answer. Their relations are ignored.
 
-    path (Path): A JSON file as of DocRED, a `.spacy` file, or a folder of those.
+    path (Path): A JSON file in DocRED's format, a `.spacy` file, or a folder of `.spacy` files.
     vocab (Vocab): The vocabulary of the documents.
     lang (str): The language of a JSON file.
     RETURNS (Dict[str, Doc]): The documents, by title.
-    RAISES (ValueError): If there are none, if one has no entities, if two have the same title, or
-        if the file is malformed.
+    RAISES (ValueError): If there are no documents, if a document has no entities, if two documents
+        have the same title, or if the file is malformed.
     """
     docs: Dict[str, Doc] = {}
     for number, doc in enumerate(read_docs(path, vocab, lang=lang), start=1):
         title = document_title(doc, number)
         if gold_entities_or_none(doc) is None:
             raise ValueError(
-                f"The document {title!r} of {path} has no entities, and an answer names head and "
-                "tail by their number among them. Give documents with entities: vertexSet in "
+                f"The document {title!r} of {path} has no entities, but an answer names head and "
+                "tail by their entity numbers. Give documents with entities: vertexSet in "
                 "DocRED's JSON; doc._.entities, the span group 'entities' or doc.ents in a .spacy "
                 "file. 'docre annotate' lets the pipeline find them."
             )
@@ -92,23 +92,22 @@ def predict_answers(
     with_gold_entities: bool = True,
     batch_size: int = 32,
 ) -> Iterator[Tuple[Answers, Answers]]:
-    """Ask a pipeline for the relations of documents, one document after the other. The pipeline
-    and its settings stay as they are.
+    """Predict the relations of documents, one document after the other. The pipeline and its
+    settings stay unchanged.
 
     nlp (Language): The pipeline.
-    docs (Mapping[str, Doc]): The documents, with gold entities, by title. Gold relations are of no
-        importance.
-    with_gold_entities (bool): Whether the pipeline is given the entities, in which case components
-        that find entities are left out. Else it finds them itself.
+    docs (Mapping[str, Doc]): The documents, with gold entities, by title. Gold relations are
+        ignored.
+    with_gold_entities (bool): Whether the pipeline gets the gold entities. If so, components that
+        find entities are left out. If not, the pipeline finds the entities itself.
     batch_size (int): Documents at a time.
-    YIELDS (Tuple[Answers, Answers]): What the pipeline answers for a document, and that together
-        with what its last relation extractor finds less probable than its threshold. An entity
-        that is not in gold has a negative index. A document that an error handler has taken out
-        is left out.
-    RAISES (ValueError): If the pipeline has no relation extractor, or if tokens change after
-        entities of these tokens have been given.
+    YIELDS (Tuple[Answers, Answers]): The answers for a document, and the answers together with the
+        less probable triples of the last relation extractor. An entity that is not in gold has a
+        negative index. A document that an error handler has removed is left out.
+    RAISES (ValueError): If the pipeline has no relation extractor, or if a component changes the
+        tokens of documents with gold entities.
     """
-    # The last one's relations are those that a document ends with.
+    # A document ends with the relations of the last extractor.
     extractor = relation_extractors(nlp)[-1]
     names = [name for name, _ in nlp.pipeline]
     index = [component is extractor for _, component in nlp.pipeline].index(True)
@@ -129,7 +128,8 @@ def predict_answers(
 
 
 def _entity_finders(nlp: Language) -> List[str]:
-    """The components that find entities: others that go by these could change the document."""
+    """The components that find entities. Components that use these entities could change the
+    document."""
     return [
         name
         for name in nlp.pipe_names
@@ -141,7 +141,7 @@ def _questions(
     nlp: Language, docs: Mapping[str, Doc], with_gold_entities: bool
 ) -> Iterator[Tuple[Doc, _Question]]:
     for title, doc in docs.items():
-        # Of the pipeline's own vocabulary, which knows how words are spelled.
+        # In the pipeline's own vocabulary: in another one, words have no spelling.
         example = make_example(Doc(nlp.vocab).from_bytes(doc.to_bytes()))
         if with_gold_entities:
             give_entities(example.predicted, gold_entities(example.reference))
@@ -151,12 +151,12 @@ def _questions(
 
 
 def _with_same_tokens(item: Tuple[Doc, _Question]) -> Tuple[Doc, _Question]:
-    """Refuse tokens that are not those of the entities that were given."""
+    """Raise an error if the tokens differ from those of the gold entities."""
     doc, question = item
     if [token.text for token in doc] != [token.text for token in question.reference]:
         raise ValueError(
-            f"A component changes the tokens of {question.title!r}, so that gold's entities are no "
-            "longer where they were. Remove the component, or let the pipeline find the entities: "
+            f"A component changes the tokens of {question.title!r}, so that gold entities have no "
+            "place in the document. Remove the component, or let the pipeline find the entities: "
             "--find-entities."
         )
     return doc, question
@@ -165,8 +165,8 @@ def _with_same_tokens(item: Tuple[Doc, _Question]) -> Tuple[Doc, _Question]:
 def _extract(
     extractor: DocRelationExtractor, stream: Iterable[Tuple[Doc, _Question]], batch_size: int
 ) -> Iterator[Tuple[Doc, _Question]]:
-    """Let the extractor annotate documents, as its own `pipe` does, and keep what it finds less
-    probable."""
+    """Let the extractor annotate documents, as its own `pipe` does, and keep the less probable
+    triples."""
     handle_error = extractor.get_error_handler()
     threshold = extractor.cfg["threshold"]
     for batch in minibatch(stream, batch_size):
@@ -178,7 +178,7 @@ def _extract(
             handle_error(extractor.name, extractor, docs, error)
             continue
         for (doc, question), prediction in zip(batch, scores, strict=True):
-            # Also where the extractor keeps it for `nlp.evaluate`: it is large.
+            # Even if the extractor keeps the attention for `nlp.evaluate`: it is large.
             release_attention(doc)
             candidates = extractor.decode(prediction, threshold=min(LOWEST, threshold))
             question.alignment = GoldAlignment(

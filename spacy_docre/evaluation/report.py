@@ -1,4 +1,4 @@
-"""Reports of an evaluation, as Markdown and as a page."""
+"""Reports of an evaluation, as Markdown and as an HTML page."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ from .tables import ERRORS, Table, relation_title, summary, tables, to_annotate
 class DocumentLink:
     """A document that has errors of a class.
 
-    index (int): Its index among those of the page.
+    index (int): Its index among the documents of the page.
     title (str): Its title.
-    number (int): The number of such errors in it.
+    number (int): The number of its errors of the class.
     """
 
     index: int
@@ -43,7 +43,7 @@ def to_markdown(
     title (str): Its title.
     evaluation (Evaluation): The evaluation.
     names (Mapping[str, str]): Readable names of relations, by label.
-    comparison (Optional[Table]): How much better the model is than another.
+    comparison (Optional[Table]): The comparison with another model.
     RETURNS (str): The report.
     """
     report = MarkdownRenderer()
@@ -66,7 +66,7 @@ def table_to_markdown(table: Table) -> str:
 
 
 def table_to_page(table: Table) -> str:
-    """Write a table as a page, which needs nothing from the network.
+    """Write a table as an HTML page. The page needs no network.
 
     table (Table): The table.
     RETURNS (str): The HTML.
@@ -84,7 +84,7 @@ def _add_table(report: MarkdownRenderer, table: Table) -> None:
 
 
 def _escape(cell: str) -> str:
-    """Text in Markdown, where it may be in a table."""
+    """Escape text for Markdown, also within a table."""
     return " ".join(cell.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
@@ -96,14 +96,14 @@ def to_page(
     comparison: Optional[Table] = None,
     limit: int = 0,
 ) -> str:
-    """Write a report as a page, which needs nothing from the network.
+    """Write a report as an HTML page. The page needs no network.
 
     title (str): Its title.
     evaluation (Evaluation): The evaluation.
     docs (Mapping[str, Doc]): The gold documents, by title.
     names (Mapping[str, str]): Readable names of relations, by label.
-    comparison (Optional[Table]): How much better the model is than another.
-    limit (int): Show so many documents, those with most errors; 0 for all that have some.
+    comparison (Optional[Table]): The comparison with another model.
+    limit (int): The number of documents to show, those with most errors; 0 for all with errors.
     RETURNS (str): The HTML.
     """
     by_document: Dict[str, List[Outcome]] = defaultdict(list)
@@ -146,7 +146,7 @@ def _all_tables(
 def _advice(evaluation: Evaluation, names: Mapping[str, str]) -> str:
     labels = to_annotate(evaluation.metrics)
     if not labels:
-        return "There are no errors in relations that gold has."
+        return "There are no errors in the relations of gold."
     scores = evaluation.metrics["rel_per_type"]
     listed = "; ".join(
         f"{relation_title(label, names)}, F1 {100 * scores[label]['f']:.0f}, "
@@ -154,7 +154,7 @@ def _advice(evaluation: Evaluation, names: Mapping[str, str]) -> str:
         for label in labels
     )
     return (
-        f"Annotate more of: {listed}. Of the relations whose F1 is not above that of all together "
+        f"Annotate more of: {listed}. Of the relations whose F1 is not above the overall F1 "
         f"({100 * evaluation.metrics['rel_f']:.0f}), these have the most errors."
     )
 
@@ -174,7 +174,7 @@ def _view(
     """A document with its errors instead of its relations."""
     title = errors[0].triple.document
     shown = doc.copy()
-    # What is stored there is replaced, not changed: the document itself keeps its relations.
+    # The copy gets its own dictionary: the document itself keeps its relations.
     shown.user_data = dict(doc.user_data)
     sentences = sentences_by_number(doc)
     triples = []
@@ -197,7 +197,7 @@ def _view(
 
 
 def _describe(error: Outcome, names: Mapping[str, str]) -> str:
-    """What is said of an error; it begins with the title of its class."""
+    """Describe an error. The description begins with the title of the error's class."""
     described = f"{ERRORS[error.kind]}: {names.get(error.triple.label, error.triple.label)}"
     if error.kind is ErrorClass.wrong and error.gold:
         described += f", not {names.get(error.gold.label, error.gold.label)}"

@@ -20,20 +20,19 @@ Scorer = Callable[..., Dict[str, Any]]
 def make_relation_scorer(train_facts: Optional[str] = None, all_mentions: bool = False) -> Scorer:
     """`spacy_docre.relation_scorer.v1`: score relations as the official DocRED scorer does.
 
-    Each document, head, tail and relation counts once. Predicted entities are those gold
-    entities that share a mention with them; a triple with an entity that is none of them
-    is wrong. Documents whose relations nobody has annotated are left out, and so are those whose
-    relations are partial, with a warning.
+    Each combination of document, head, tail and relation counts once. A predicted entity stands for
+    the gold entity that shares a mention with it. A triple with an entity that shares none is
+    wrong. Documents whose relations nobody has annotated are left out. Documents whose relations
+    are partial are left out, too, with a warning.
 
-    train_facts (Optional[str]): A `.spacy` file of training documents, or a folder with
-        such files. Their relations, between any names of their mentions, are ignored for
-        Ign F1. Without it there is nothing to ignore. Where the file is missing, as on
-        another machine than the one a pipeline was trained on, a warning says so and
-        `rel_ign_f` is None.
-    all_mentions (bool): Whether a predicted entity is a gold entity only if it has all of its
-        mentions and no other; else one mention is enough.
-    RETURNS (Scorer): The scorer. It gives `rel_p`, `rel_r`, `rel_f`, `rel_ign_f` and
-        `rel_per_type`; None where no document has annotated relations.
+    train_facts (Optional[str]): A `.spacy` file of training documents, or a folder with such
+        files. Ign F1 ignores the relations of these documents, between any names of their mentions.
+        Without `train_facts` there is nothing to ignore. If the file is missing, for example on
+        another machine than that of the training, a warning says so and `rel_ign_f` is None.
+    all_mentions (bool): Whether a predicted entity must have all mentions of the gold entity and no
+        other mention. If not, one shared mention is enough.
+    RETURNS (Scorer): The scorer. It returns `rel_p`, `rel_r`, `rel_f`, `rel_ign_f` and
+        `rel_per_type`; None for each if no document has annotated relations.
     """
     return partial(_score_relations, train_facts=train_facts, all_mentions=all_mentions)
 
@@ -64,12 +63,12 @@ def _score_relations(
         predicted.update(answers_of(example, document.title, all_mentions=all_mentions))
     if partial_documents:
         warnings.warn(
-            f"{partial_documents} documents are not scored: their relations are partial, and what "
-            "is not listed may be right. Evaluate on documents with complete relations.",
+            f"{partial_documents} documents are not scored: their relations are partial, and other "
+            "relations may be right. Evaluate on documents with complete relations.",
             stacklevel=2,
         )
     if not any_annotated:
-        # As spaCy's scorers do: a model that finds nothing is something else.
+        # None, as in spaCy's scorers: 0 would say that the model finds nothing.
         return {name: None for name in ("rel_p", "rel_r", "rel_f", "rel_ign_f", "rel_per_type")}
     score = score_triples(gold, predicted)
     return {
@@ -85,7 +84,7 @@ def _score_relations(
 
 
 def _facts_or_none(path: Optional[str]) -> Optional[FrozenSet[NamedFact]]:
-    """The facts to ignore, or None where they should be known and are not."""
+    """The facts to ignore; None if their file is missing."""
     if path is None:
         return frozenset()
     if not Path(path).exists():

@@ -1,4 +1,4 @@
-"""The tables of a report, whatever it is written as."""
+"""The tables of a report, for every form of output."""
 
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
@@ -7,7 +7,7 @@ from .bootstrap import CONFIDENCE, RESAMPLES, Interval
 from .errors import ErrorClass
 from .evaluation import Evaluation, Metrics
 
-# So many relations are named as those to annotate more of.
+# The number of relations that a report suggests to annotate more of.
 TO_ANNOTATE = 3
 _CONFUSIONS = 20
 
@@ -39,7 +39,7 @@ ERRORS = {
 }
 _NOTES = {
     ErrorClass.correct: "predicted, and gold",
-    ErrorClass.wrong: "gold has another there, not predicted",
+    ErrorClass.wrong: "predicted, but gold has another there",
     ErrorClass.missed: "gold, and not predicted",
     ErrorClass.spurious: "predicted, and not gold",
 }
@@ -52,7 +52,7 @@ class Table:
     title (str): What it shows.
     header (Sequence[str]): The columns; all but the first are numbers.
     rows (Sequence[Sequence[str]]): The cells.
-    note (str): What has to be known to read it.
+    note (str): What a reader has to know.
     """
 
     title: str
@@ -62,7 +62,7 @@ class Table:
 
 
 def summary(evaluation: Evaluation) -> Table:
-    """The scores at a glance.
+    """Make the table of the main scores.
 
     evaluation (Evaluation): The evaluation.
     RETURNS (Table): The table.
@@ -88,9 +88,9 @@ def summary(evaluation: Evaluation) -> Table:
         f"{metrics['predicted']:,} predicted triples",
         ("%", "P", "R", "F1", f"{CONFIDENCE:.0%} interval"),
         rows,
-        f"Intervals by bootstrap over documents, {RESAMPLES:,} resamples. A dash: nothing to tell "
-        "it from. --train names the documents that Ign F1 and frequent relations go by, --distant "
-        f"those of the other Ign F1. {_told_frequent(metrics)}",
+        f"Intervals by bootstrap over documents, {RESAMPLES:,} resamples. A dash: the data for it "
+        "is missing. --train names the documents for Ign F1 and frequent relations, --distant the "
+        f"documents for the other Ign F1. {_told_frequent(metrics)}",
     )
 
 
@@ -100,10 +100,10 @@ def _told_frequent(metrics: Metrics) -> str:
 
 
 def comparison(differences: Mapping[str, Interval], other: str) -> Table:
-    """How much better the answers are than others.
+    """Make the table that compares the answers with others.
 
-    differences (Mapping[str, Interval]): What `Evaluation.compare` gives.
-    other (str): What the others are called.
+    differences (Mapping[str, Interval]): The result of `Evaluation.compare`.
+    other (str): The name of the other answers.
     RETURNS (Table): The table.
     """
     names = {"rel_f": "F1", "rel_ign_f": "Ign F1"}
@@ -125,8 +125,8 @@ def comparison(differences: Mapping[str, Interval], other: str) -> Table:
 
 
 def to_annotate(metrics: Metrics) -> List[str]:
-    """The relations that more annotated examples would help most: of those that gold has,
-    and whose F1 is not above that of all together, those with most errors.
+    """Find the relations that more annotated examples would help most. These have the most errors
+    of all relations that gold has and whose F1 is not above the overall F1.
 
     metrics (Metrics): The metrics.
     RETURNS (List[str]): Their labels, the most errors first.
@@ -143,7 +143,7 @@ def to_annotate(metrics: Metrics) -> List[str]:
 
 
 def tables(evaluation: Evaluation, names: Mapping[str, str]) -> List[Table]:
-    """All other tables.
+    """Make all other tables.
 
     evaluation (Evaluation): The evaluation.
     names (Mapping[str, str]): Readable names of relations, by label.
@@ -159,11 +159,11 @@ def tables(evaluation: Evaluation, names: Mapping[str, str]) -> List[Table]:
 
 
 def relation_title(label: str, names: Mapping[str, str]) -> str:
-    """What a relation is called.
+    """Return the title of a relation.
 
     label (str): Its label.
     names (Mapping[str, str]): Readable names of relations.
-    RETURNS (str): The name with the label, or the label alone where it has no other name.
+    RETURNS (str): The name with the label, or the label alone if the relation has no other name.
     """
     name = names.get(label, label)
     return label if name == label else f"{name} ({label})"
@@ -187,8 +187,8 @@ def _relations(metrics: Metrics, names: Mapping[str, str]) -> Table:
             )
             for label in most_errors_first(scores)
         ],
-        "Counts are triples; one relation taken for another is not found and not gold."
-        + (" The last column: those of the training data." * has_training),
+        "Counts are triples. One relation predicted in place of another is not found and not gold."
+        + (" The last column: triples of the training data." * has_training),
     )
 
 
@@ -207,7 +207,7 @@ def most_errors_first(scores: Mapping[str, Mapping[str, float]]) -> List[str]:
 
 
 def error_classes(metrics: Metrics) -> Table:
-    """What becomes of triples: the paper's Table 7.
+    """Make the table of error classes, the paper's Table 7.
 
     metrics (Metrics): The metrics.
     RETURNS (Table): The table.
@@ -215,7 +215,7 @@ def error_classes(metrics: Metrics) -> Table:
     counts: Dict[str, int] = metrics["errors"]
     shares: Dict[str, float] = metrics["error_shares"]
     return Table(
-        "What becomes of triples",
+        "Error distribution",
         ("Class", "triples", "%", "% of gold", "% of predicted"),
         [
             (
@@ -228,13 +228,13 @@ def error_classes(metrics: Metrics) -> Table:
             for kind, title in ERRORS.items()
         ]
         + [("NR: pairs without a relation, gold or predicted", f"{counts['NR']:,}", "", "", "")],
-        "%: of C + W + MR + MS, as in the paper's Table 7, which calls the last more (MS).",
+        "%: of C + W + MR + MS, as in the paper's Table 7. The paper calls MS 'more'.",
     )
 
 
 def _confusions(metrics: Metrics, names: Mapping[str, str]) -> Table:
     return Table(
-        "Relations that are taken for others",
+        "Relations predicted in place of others",
         ("Gold → predicted", "triples"),
         [
             (

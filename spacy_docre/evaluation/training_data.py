@@ -1,4 +1,4 @@
-"""What training documents state: relations between names, for Ign F1."""
+"""The facts that training documents state: relations between names, for Ign F1."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ from .gold import NamedFact, facts_of
 
 @dataclass
 class TrainingData:
-    """What an evaluation has to know of training data.
+    """The part of training data that an evaluation needs.
 
-    facts (Set[NamedFact]): Its facts, as far as they are asked for.
+    facts (Set[NamedFact]): The facts that were asked for and are stated.
     labels (CounterType[str]): The number of triples of each relation.
     """
 
@@ -29,11 +29,11 @@ class TrainingData:
 
 
 def read_training_data(path: Path, among: AbstractSet[NamedFact]) -> TrainingData:
-    """Read what training documents state, one document at a time.
+    """Read the facts of training documents, one document at a time.
 
-    path (Path): A JSON file as of DocRED, a `.spacy` file, or a folder of those.
-    among (AbstractSet[NamedFact]): The facts that are asked for; others are not kept.
-    RETURNS (TrainingData): Those of the facts that are stated, and how often relations occur.
+    path (Path): A JSON file in DocRED's format, a `.spacy` file, or a folder of `.spacy` files.
+    among (AbstractSet[NamedFact]): The facts that are asked for. Other facts are not kept.
+    RETURNS (TrainingData): The facts that are stated, and how often relations occur.
     RAISES (ValueError): If the documents have no relations, or the file is malformed.
     """
     training = TrainingData(set(), Counter())
@@ -47,8 +47,8 @@ def read_training_data(path: Path, among: AbstractSet[NamedFact]) -> TrainingDat
 
 
 def _relations_of_names(path: Path) -> Iterator[Tuple[Set[str], str, Set[str]]]:
-    """The relations of training documents, between the names of head and tail. Of JSON no Docs
-    are made, which would take most of the time."""
+    """The relations of training documents, between the names of head and tail. JSON is read
+    without Docs: making Docs would take most of the time."""
     if is_json(path):
         for record in read_records(path):
             names = record_names(record)
@@ -76,7 +76,7 @@ def read_training_facts(files: Tuple[Path, ...], modified: Tuple[int, ...]) -> F
         listed = ", ".join(map(str, files)) or "an empty folder"
         raise ValueError(
             f"The training facts for Ign F1, {listed}, hold no relations. Make them with "
-            "'python -m spacy docre convert', or keep what doc._.relations holds: "
+            "'python -m spacy docre convert', or store doc._.relations with "
             "DocBin(store_user_data=True)."
         )
     return facts

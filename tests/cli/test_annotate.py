@@ -143,7 +143,7 @@ def test_other_json_is_an_error(model: Path) -> None:
     Path("other.json").write_text('[{"text": "Ada Lane was born in Oslo ."}]')
     result = run(model, "other.json", "texts.jsonl", "-o", "out.csv")
     text = " ".join(result.output.split())
-    assert result.exit_code == 1 and "other.json is not of DocRED's format" in text
+    assert result.exit_code == 1 and "other.json is not in DocRED's format" in text
     assert "2 documents" in text
 
 

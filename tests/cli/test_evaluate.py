@@ -49,7 +49,7 @@ def test_pipeline(trained_folder: Path) -> None:
     answers = srsly.read_json("out/result.json")
     assert len(answers) == metrics["predicted"] and answers[0]["evidence"]
     report = Path("out/report.md").read_text("utf8")
-    assert "## What becomes of triples" in report and "born in" in report
+    assert "## Error distribution" in report and "born in" in report
     # The result file has the same scores.
     again = run("out/result.json", "gold.spacy", "--train", "others.spacy", "--output", "again")
     assert again.exit_code == 0 and not Path("again/result.json").exists()

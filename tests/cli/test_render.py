@@ -118,7 +118,7 @@ def test_what_annotate_has_written(parts: int, suffix: str) -> None:
     [
         ("ten.jsonl", '{"text": "Ada"}\n' * 10, "docre annotate MODEL ten.jsonl"),
         ("none.jsonl", "", "has no documents"),
-        ("a.csv", "text\nAda\n", "is no file of annotated documents"),
+        ("a.csv", "text\nAda\n", "does not have the ending of annotated"),
     ],
 )
 def test_nothing_to_render(name: str, content: str, problem: str) -> None:

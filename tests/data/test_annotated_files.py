@@ -142,7 +142,7 @@ def test_ids_and_titles(tmp_path: Path) -> None:
         (("entities", 0, "mentions", 0, "end"), 99, "no characters 0 to 99"),
         (("entities", 0, "mentions", 0, "start"), 3, "no characters 3 to 3"),
         (("entities", 0, "mentions", 0, "start"), -1, "no characters -1"),
-        (("entities", 1, "id"), 3, "3 is there twice"),
+        (("entities", 1, "id"), 3, "3 occurs twice"),
         (("relations", 0, "head"), 4, "no entity has the id 4"),
         (("relations", 0, "score"), 1.5, "a probability"),
         (("relations", 0, "score"), "0.5", "a probability"),
@@ -216,7 +216,7 @@ def test_parquet_that_cannot_be_read(tmp_path: Path) -> None:
     file = tmp_path / "a.parquet"
     for content in (b"", b"PAR1 and more"):
         file.write_bytes(content)
-        with pytest.raises(ValueError, match="a.parquet is damaged, or no file of Parquet"):
+        with pytest.raises(ValueError, match="a.parquet is damaged, or not a Parquet file"):
             list(read_annotated(file, Vocab()))
     parquet.write_table(pyarrow.table({"text": ["Ada"]}), file)
     with pytest.raises(ValueError, match="row 0 has no entities and relations.*docre annotate"):

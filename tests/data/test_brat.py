@@ -41,7 +41,7 @@ def test_folder(end: str, tmp_path: Path) -> None:
         (doc,) = read(tmp_path, ANNOTATIONS.replace("\n", end))
     for problem in (
         "1 events are ignored",
-        "1 relations are of events, and are ignored .*life.ann, line 9",
+        "1 relations connect events, and are ignored .*life.ann, line 9",
         "1 attributes are ignored",
         "1 notes are ignored",
         "1 mentions are discontinuous.*'North Oslo'",
@@ -64,13 +64,13 @@ def test_folder(end: str, tmp_path: Path) -> None:
         ("T9\tPER 0 3\tEve", "the text has 'Ada' there, not 'Eve'. It should be T1<TAB>LABEL"),
         ("T9\tPER 0 999", "it is no mention"),
         ("T9 PER 0 3 Ada", "it is no mention"),
-        ("T1\tPER 0 3\tAda", "T1 is there twice"),
+        ("T1\tPER 0 3\tAda", "T1 occurs twice"),
         ("R9\tSAW Arg1:T1 Arg2:T9", "there is no mention T9. It should be R1"),
         ("R9\tSAW T1 T3", "it is no relation"),
         ("*\tEquiv T1 T9", "there is no mention T9"),
         ("*\tSame T1 T2", "it is no equivalence"),
         ("N9\tReference T1 Q7259\tAda", "it is no normalisation"),
-        ("?1\tPER 0 3", "is no line of brat's, which begin with one of T R"),
+        ("?1\tPER 0 3", "is not a line of brat. Its lines begin with one of T R"),
     ],
 )
 def test_malformed(line: str, problem: str, tmp_path: Path) -> None:

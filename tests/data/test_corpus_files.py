@@ -285,7 +285,7 @@ def test_documents_of_which_a_part_is_missing(tmp_path: Path, part: str) -> None
 )
 def test_what_is_no_file_of_documents(tmp_path: Path, content: Any) -> None:
     (tmp_path / "a.spacy").write_bytes(zlib.compress(srsly.msgpack_dumps(content)))
-    with pytest.raises(ValueError, match="a.spacy is damaged, or no .spacy file"):
+    with pytest.raises(ValueError, match="a.spacy is damaged, or not a .spacy file"):
         list(read_spacy_docs(tmp_path, Vocab()))
 
 

@@ -83,12 +83,12 @@ def make_doc() -> Doc:
 LOST = {
     "prodigy": [
         "2 mentions overlap others",
-        "1 relations are of left out mentions",
+        "1 relations connect mentions that are left out",
         "1 .* a score",
     ],
     "label-studio": ["2 mentions have a linked id"],
     "doccano": ["2 mentions have a linked id", "1 relations have a score"],
-    "brat": ["1 relations have a score", "1 titles are no names of files"],
+    "brat": ["1 relations have a score", "1 titles cannot be names of files"],
 }
 
 
@@ -185,7 +185,7 @@ def test_folders(tmp_path: Path) -> None:
     assert tell_format(tmp_path) == "brat"
     with pytest.raises(ValueError, match="is a folder, and doccano is a format of files"):
         check_kind(tmp_path, "doccano")
-    with pytest.raises(ValueError, match="is a file, and brat has folders"):
+    with pytest.raises(ValueError, match="is a file. Give brat's folder"):
         check_kind(tmp_path / "a" / "b.ann", "brat")
 
 
@@ -219,7 +219,9 @@ def test_entities_of_mentions(tmp_path: Path) -> None:
     (doc,) = read(path, "doccano", settings)
     assert entities_of(doc) == [[(0, 3, "PER"), (13, 16, "PER")], [(8, 11, "PER")]]
     assert [(r.head.index, r.name, r.tail.index) for r in doc._.relations] == [(1, "knows", 0)]
-    with pytest.warns(UserWarning, match="1 relations are left out, whose.*line 1, KNOWS of 'ADA'"):
+    with pytest.warns(
+        UserWarning, match="1 relations are left out because.*line 1, KNOWS of 'ADA'"
+    ):
         (doc,) = read(path, "doccano", ReadSettings(coref_label="SAME"))
     assert [len(entity.mentions) for entity in doc._.entities] == [3] and not doc._.relations
 

@@ -70,7 +70,7 @@ def test_first_item_is_there_before_the_last_is_read(tmp_path: Path) -> None:
     [
         ("[1] [2]", "follows the list"),
         ("[1]]", "follows the list"),
-        ("[1 2]", "misses a comma"),
+        ("[1 2]", "a comma is missing"),
         ("[1", "has no end"),
         ("[1,", "is not JSON"),
         ("[1,]", "is not JSON"),
@@ -82,8 +82,8 @@ def test_first_item_is_there_before_the_last_is_read(tmp_path: Path) -> None:
         ('{"a": 1}, {"a": 2}', "is not JSON.*in item 1"),
         ('{"a": 1}\n{"a"', "is not JSON.*in item 1"),
         ('["a]', "is not JSON"),
-        ('[1, {"a": {"b": [], "c": 1, "b": [2]}}, 3]', "'b' is there twice.*in item 1"),
-        ('{"a": 1}\n{"a": null, "a": 1}', "'a' is there twice.*in item 1"),
+        ('[1, {"a": {"b": [], "c": 1, "b": [2]}}, 3]', "'b' occurs twice.*in item 1"),
+        ('{"a": 1}\n{"a": null, "a": 1}', "'a' occurs twice.*in item 1"),
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])
@@ -97,7 +97,7 @@ def test_malformed(text: str, problem: str, packed: bool, tmp_path: Path) -> Non
 @pytest.mark.parametrize("text", ['{"a": 1, "a": 1}', '{"a": NaN, "a": NaN}'])
 def test_a_key_with_equal_values(text: str) -> None:
     assert [*parse_json(text, "it")] == ["a"]
-    with pytest.raises(ValueError, match="it is not JSON.*'a' is there twice, with different"):
+    with pytest.raises(ValueError, match="it is not JSON.*'a' occurs twice, with different"):
         parse_json(text.replace("{", '{"a": 2, '), "it")
 
 

@@ -87,8 +87,8 @@ def test_tasks_that_nobody_has_annotated(tmp_path: Path) -> None:
     with pytest.warns(UserWarning) as told:
         docs = read(tmp_path, task(), skipped, task(RESULT[:3], RESULT[1:4]))
     assert "1 tasks have no annotation, and are left out (task 0)" in str(told[0].message)
-    assert "1 annotations are of tasks that were skipped" in str(told[0].message)
-    assert "1 tasks have several annotations, each of which" in str(told[0].message)
+    assert "1 annotations belong to tasks that were skipped" in str(told[0].message)
+    assert "1 tasks have several annotations, and each" in str(told[0].message)
     assert [len(doc._.entities) for doc in docs] == [2, 3]
     assert all(map(has_relations, docs))
 
@@ -118,7 +118,7 @@ def test_the_only_string_is_the_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "result, problem",
     [
-        ([region("x", 0, 3, "PER"), region("x", 8, 12, "LOC")], "'x' is there twice"),
+        ([region("x", 0, 3, "PER"), region("x", 8, 12, "LOC")], "'x' occurs twice"),
         ([region("x", 0, 3), relation("x", "y", "right", "SAW")], "no mention has the id 'y'"),
         ([region("x", 0, 3), relation("x", "x", "up", "SAW")], "direction.* it is 'up'"),
         ([{**region("x", 0, 3), "value": {"start": 0}}], r"result.0., field value.end"),

@@ -250,7 +250,7 @@ def test_token_of_two_spans(path: Path) -> None:
     example = make_example("Ann Lane runs Acme", spans, [(1, 2, "X")])
     assert texts(read(path, example)[0])[:2] == [["Ann Lane"], ["Lane"]]
     example["relations"] = [{"head": 1, "child": 3, "label": "X"}]
-    with pytest.raises(ValueError, match="token 1 is of several spans"):
+    with pytest.raises(ValueError, match="token 1 is in several spans"):
         read(path, example)
 
 
@@ -339,7 +339,7 @@ def test_text_that_is_there_again(path: Path, recwarn: pytest.WarningsRecorder) 
         },
     ]
     for other in others:
-        with pytest.warns(UserWarning, match="1 texts are there again with other annotations.*lin"):
+        with pytest.warns(UserWarning, match="1 texts occur again with other annotations.*lin"):
             assert len(read(path, first, other)) == 2
 
 
@@ -358,32 +358,32 @@ def test_text_that_is_there_again(path: Path, recwarn: pytest.WarningsRecorder) 
         (["spans", {}], "spans", "list"),
         (["spans", 2, {"token_end": 6}], "spans[2].token_start", "required"),
         (["spans", 2, {"token_start": 6, "end": 30}], "spans[2].token_end", "required"),
-        (["spans", 2, {"start": 26, "end": 99}], "spans[2].end", "no part of a text of"),
+        (["spans", 2, {"start": 26, "end": 99}], "spans[2].end", "is not in a text of"),
         (["spans", 2, {"start": 27, "end": 30}], "spans[2].start", "no token has its start at"),
         # What is said twice, in two ways.
         (["tokens", 1, "id", 2], "tokens[1].id", "it is 2"),
         (["tokens", 1, "ws", False], "tokens[1].ws", "the text has ' ' before the next"),
         (["tokens", 4, "ws", True], "tokens[4].ws", "the text has '' before the next"),
-        (["spans", 2, "token_start", 5], "spans[2].start", "by its other fields the span is '. OS"),
+        (["spans", 2, "token_start", 5], "spans[2].start", "by the other fields the span is '. OS"),
         (["spans", 2, "token_end", 7], "spans[2].end", "the span is 'OSLO pleases', for which it"),
-        (["spans", 2, "start", 22], "spans[2].start", "it is 22, and by its other fields"),
+        (["spans", 2, "start", 22], "spans[2].start", "it is 22, but by the other fields"),
         (["spans", 2, "end", 34], "spans[2].end", "no token has its end at character 34"),
-        (["spans", 2, "text", "pleases"], "spans[2].text", "it is 'pleases', and the span is 'OSL"),
+        (["spans", 2, "text", "pleases"], "spans[2].text", "it is 'pleases', but the span is 'OSL"),
         (
             ["spans", 2, {"token_start": 5, "start": 24, "end": 28}],
             "spans[2].token_start",
-            "it is 5, and by its other fields the span is 'OSLO', for which it is 6",
+            "it is 5, but by the other fields the span is 'OSLO', for which it should be 6",
         ),
         (["relations", 3, "head", 2], "relations[3].head", "head_span has the tokens 8 to 8"),
         (
             ["relations", 3, "head_span", {"token_start": 8, "token_end": 8, "label": "ORG"}],
             "relations[3].head_span.label",
-            "it is 'ORG', and in spans 'PER'",
+            "it is 'ORG', but in spans it is 'PER'",
         ),
         (["spans", 2, "label", 1], "spans[2].label", "string"),
         (["spans", 2, "token_start", 17], "spans[2].token_start", "no token 17 in a text of 17"),
         (["spans", 2, "token_start", -1], "spans[2].token_start", "no token -1"),
-        (["spans", 2, "token_end", 17], "spans[2].token_end", "17 is no end"),
+        (["spans", 2, "token_end", 17], "spans[2].token_end", "17 cannot end"),
         (["spans", 2, "token_end", 5], "spans[2].token_end", "begins at token 6"),
         (["relations", "none"], "relations", "list"),
         (["relations", 3, "label", None], "relations[3].label", "required"),

@@ -47,8 +47,8 @@ def test_document(by_text: bool, tmp_path: Path) -> None:
         "1 mentions have several ids, and are mentions of each concept .line 4, D051437.D017093",
         "2 mentions have no id",
         "1 relations have further fields, which are left out .line 11, Novel",
-        "1 relations are of concepts that no mention has, and are left out .line 12, D999999",
-        "1 relations are left out, whose head and tail are one entity",
+        "1 relations name concepts that no mention has, and are left out .line 12, D999999",
+        "1 relations are left out because head and tail are one entity",
     ):
         assert re.search(problem, str(told[0].message)), problem
     assert doc.user_data["title"] == "12"
@@ -95,7 +95,7 @@ def test_a_file_without_relations(tmp_path: Path) -> None:
         ),
         ("12\t900\t907\tAspirin\tChemical\tD1", "the text has '' from 900"),
         ("13\t0\t7\tAspirin\tChemical\tD1", "'13' is not '12', the document's PMID"),
-        ("12\tCID\tD001241", "it is neither"),
+        ("12\tCID\tD001241", "the line is none of these"),
         ("12\t\tD001241\tD001241", "the relation has no type"),
         ("12|a|Again", "document 12 has two lines .a."),
     ],

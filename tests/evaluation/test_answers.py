@@ -56,7 +56,7 @@ def test_first_of_equal_answers_counts(tmp_path: Path) -> None:
         ({**ANSWER, "r": ""}, "field r: "),
         ({**ANSWER, "evidence": [0.5]}, r"field evidence\[0\]"),
         ({**ANSWER, "score": "high"}, "field score: "),
-        ({**ANSWER, "score": -2.5}, "field score: .*a number of 0 to 1"),
+        ({**ANSWER, "score": -2.5}, "field score: .*a number from 0 to 1"),
         ({**ANSWER, "score": float("nan")}, "field score: "),
         ([], "answer 1 should be an object"),
     ],

@@ -1,4 +1,4 @@
-"""How often triples of a score are right."""
+"""How often triples with a score are right."""
 
 import numpy
 import pytest

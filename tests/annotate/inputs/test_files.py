@@ -92,7 +92,7 @@ def test_other_json(tmp_path: Path, data: Any) -> None:
     (tmp_path / "a.json").write_text(json.dumps(data))
     (failure,) = read_inputs(list_files([tmp_path]), Vocab())
     assert isinstance(failure, Failure) and failure.id == str(tmp_path / "a.json")
-    assert "is not of DocRED's format" in failure.problem or "should be a list" in failure.problem
+    assert "is not in DocRED's format" in failure.problem or "should be a list" in failure.problem
 
 
 def test_names_of_fields(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_names_of_fields(tmp_path: Path) -> None:
         ("a.jsonl.gz", gzip.compress(b'{"text": "first"}', mtime=0)[:-3], "cannot be unpacked"),
         ("a.txt", "Åbo".encode("utf-16")[:-1], "looks like UTF-16, but"),
         ("a.txt", b"\xff", "is not UTF-8"),
-        ("a.spacy", zlib.compress(srsly.msgpack_dumps({"a": 1})), "no .spacy file"),
+        ("a.spacy", zlib.compress(srsly.msgpack_dumps({"a": 1})), "not a .spacy file"),
         ("a.spacy", b"\xff", ""),
     ],
 )
