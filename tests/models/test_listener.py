@@ -204,7 +204,7 @@ class TestTwoTransformers:
             nlp = spacy.load(tmp_path, config={upstream: "transfromer"})
         assert scores(nlp(example.predicted.copy())) == pytest.approx(expected, abs=1e-5)
         add(nlp, before=NAME)
-        with pytest.raises(ValueError, match="two have left.*listens to 'transfromer'"):
+        with pytest.raises(ValueError, match="two have written.*listens to 'transfromer'"):
             nlp(example.predicted)
 
     @pytest.mark.filterwarnings("ignore:The relation extractor listens to")

@@ -54,7 +54,7 @@ class TestPlaces:
 
     @pytest.mark.parametrize("wrong", [{"stride": 0}, {"length": 100}, {"whole": 200}])
     def test_out_of_range(self, wrong: Dict[str, int]) -> None:
-        with pytest.raises(ValueError, match="should be at least 1, and no larger than the next"):
+        with pytest.raises(ValueError, match="1 <= stride <= length <= whole"):
             Passages(**wrong)
 
 
