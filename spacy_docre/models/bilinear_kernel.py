@@ -94,7 +94,7 @@ def outer_products(heads: Tensor, tails: Tensor, weight: Tensor) -> Tensor:
     The products are computed in float32 and rounded afterwards. This is also faster than bfloat16.
 
     heads (Tensor): z_s, float32, shape (pairs, columns).
-    tails (Tensor): z_o, likewise.
+    tails (Tensor): z_o, float32, shape (pairs, columns).
     weight (Tensor): W, shape (blocks, block size ** 2, pair width).
     RETURNS (Tensor): float32, shape (pairs, columns * block size).
     """

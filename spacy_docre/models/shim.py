@@ -36,14 +36,13 @@ from .serialization import (
 from .single_windows import run_single_windows
 from .windows import Windows
 
-# The argument of a transformer, besides word pieces, that holds the structure of
-# `EncoderStructure`.
+# The name of the transformer's argument for the structure of `EncoderStructure`.
 STRUCTURE = "structure"
 
 
 class EncoderStructure(ABC):
-    """Information on a document, besides its text, for the encoder's attention. `systems/ssan.py`
-    has an example."""
+    """Information on a document, in addition to its text, for the encoder's attention.
+    `systems/ssan.py` has an example."""
 
     @abstractmethod
     def extend(self, transformer: PreTrainedModel) -> None:
@@ -115,7 +114,7 @@ class TransformerShim(ThreadSafeShim, HFShim):
     frozen_embeddings (bool): Whether training leaves the word embeddings as they are.
     learn_rate_factor (float): Factor on the learning rate.
     stored_precision (StoredPrecision): Precision of the weights on disk.
-    structure (Optional[EncoderStructure]): Information for its attention, besides the text.
+    structure (Optional[EncoderStructure]): Information for its attention, in addition to the text.
     **settings (Any): Settings of HFShim.
     """
 

@@ -18,8 +18,8 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from ..words import words_of
 
-# Outputs of the encoder besides hidden states and attention: the characters of each piece, a
-# checksum of the text, and how many pieces of each window did not fit.
+# Outputs of the encoder, in addition to hidden states and attention: the characters of each piece,
+# a checksum of the text, and how many pieces of each window did not fit.
 PIECE_CHARACTERS = "piece_characters"
 TEXT_CHECKSUM = "text_checksum"
 LOST_PIECES = "lost_pieces"
