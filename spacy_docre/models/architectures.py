@@ -132,20 +132,16 @@ def make_doc_relation_model(
     block_size (int): Width of a block of the bilinear product (eq. 6); divides `width`.
     pair_width (int): Width of the pair features g and r (eq. 6 and 7).
     dropout (float): Dropout on z_s, z_o and r.
-    precision (Precision): Precision of eq. 5 to 7; "auto" as in `spacy_docre.TransformerModel.v1`.
-    stored_precision (StoredPrecision): Precision of the weights on disk; "float16" is also
-        compressed.
+    precision (Precision): Of eq. 5 to 7; "auto" as in `spacy_docre.TransformerModel.v1`.
+    stored_precision (StoredPrecision): Of the weights on disk; "float16" is also compressed.
     mention_pooling (MentionPooling): The embedding of a mention: the "mean" of its pieces, or its
         "first" piece, which is the marker if the transformer has `mention_markers`.
     special_tokens (bool): Whether the context includes the attention on special tokens, e.g. [CLS].
     smoothing (float): Added to the sum that divides q (eq. 3); 1e-5 in ATLOP's code.
     entity_pooling, context_pooling, pair_features, classifier (Union[str, Callable]): Layers of eq.
-        2, of 3 and 4, of 6 and of 8 (see `slots.py`), or their names. context_pooling = null: no
-        context.
-    max_pairs (int): The largest number of pairs of a document. A document with more pairs fails;
-        the other documents do not.
-    passages (Optional[Passages]): Where to cut long documents in prediction; None to score them
-        whole.
+        2, 3 and 4, 6, 8 (see `slots.py`), or their names. context_pooling = null: no context.
+    max_pairs (int): The largest number of pairs. A document with more fails, but no other document.
+    passages (Optional[Passages]): Where to cut long documents in prediction; None: nowhere.
     RETURNS (ExtractorModel): The model.
     RAISES (ValueError): If a width, `dropout`, `smoothing` or `max_pairs` is out of range.
     """
@@ -256,8 +252,8 @@ def make_axial_attention(
 
 
 def make_no_pair_encoder() -> None:
-    """`spacy_docre.NoPairEncoder.v1`: no pair encoder, the name in earlier configs for pair_encoder
-    = null.
+    """`spacy_docre.NoPairEncoder.v1`: no pair encoder, the name in earlier configs for
+    pair_encoder = null.
 
     RETURNS (None): No layer.
     """

@@ -254,7 +254,7 @@ def score_passages(
 
 
 def require_few_pairs(document: EntityDoc, number: int, most: int) -> None:
-    """Check that the memory is large enough for the pairs of a document.
+    """Check that a document is within the limit on pairs, which bounds the memory.
 
     document (EntityDoc): The document and its entities.
     number (int): The number of pairs to score, as far as it is known.

@@ -334,10 +334,10 @@ def test_a_file_that_is_no_part(teacher: TeacherPipeline, docs: List[Doc], tmp_p
     list(store(teacher, docs, tmp_path))
     stray = tmp_path / "x.safetensors"
     save_file({"weight": numpy.zeros(2)}, stray)
-    with pytest.raises(ValueError, match="x.safetensors is no file of teacher logits"):
+    with pytest.raises(ValueError, match="x.safetensors is not a file of teacher logits"):
         LogitsStore(tmp_path)
     for force in (False, True):
-        with pytest.raises(ValueError, match="x.safetensors is no file of teacher logits"):
+        with pytest.raises(ValueError, match="x.safetensors is not a file of teacher logits"):
             list(store(teacher, docs, tmp_path, top_k=1, force=force))
     assert stray.exists()
 

@@ -319,14 +319,14 @@ class TestNetworksFromElsewhere:
                 backbone_kwargs=self.PICKLE,
             )
 
-        with pytest.raises(ValueError, match=f"'{kind}' is no encoder of text"):
+        with pytest.raises(ValueError, match=f"'{kind}' is not a text encoder"):
             spacy.load(tamper(saved, tmp_path / "pipeline", change))
         assert asked == []
 
     def test_nor_is_one_trained(self, encoder: Callable[[str], str], tmp_path: Path) -> None:
         folder = shutil.copytree(encoder("bert"), tmp_path / "encoder")
         (folder / "config.json").write_text(json.dumps({"model_type": "vit"}))
-        with pytest.raises(ValueError, match="of the type 'vit', which is no encoder of text"):
+        with pytest.raises(ValueError, match="of the type 'vit', which is not a text encoder"):
             load_pretrained(str(folder), {}, {})
 
     @pytest.mark.parametrize(
@@ -365,7 +365,7 @@ class TestNetworksFromElsewhere:
         self, setting: Message, saved: Language, tmp_path: Path
     ) -> None:
         folder = tamper(saved, tmp_path, lambda message: message["config"].update(setting))
-        with pytest.raises(ValueError, match="transformer cannot be made of what is stored"):
+        with pytest.raises(ValueError, match="transformer cannot be made from the stored data"):
             spacy.load(folder)
 
 

@@ -61,12 +61,9 @@ def make_gain(
     dropout (float): Dropout on nodes and on the layer before the logits.
     precision (Precision): Precision of all parts except the logits, as in
         `spacy_docre.TransformerModel.v1`.
-    stored_precision (StoredPrecision): Precision of the weights on disk; "float16" is also
-        compressed.
-    max_pairs (int): The largest number of pairs of a document. A document with more pairs fails;
-        the other documents do not.
-    passages (Optional[Passages]): Where to cut long documents in prediction; None to score them
-        whole.
+    stored_precision (StoredPrecision): Of the weights on disk; "float16" is also compressed.
+    max_pairs (int): The largest number of pairs. A document with more fails, but no other document.
+    passages (Optional[Passages]): Where to cut long documents in prediction; None: nowhere.
     RETURNS (ExtractorModel): The model.
     RAISES (ValueError): If a width, `layers`, `dropout` or `max_pairs` is out of range.
     """
