@@ -325,7 +325,7 @@ def test_classes_that_are_not_there() -> None:
 def test_a_store_that_is_no_path(docs: List[Doc]) -> None:
     doc = docs[0].copy()
     doc.user_data["docre_teacher_logits"] = 7
-    with pytest.raises(ValueError, match="is 7, and should be a folder"):
+    with pytest.raises(ValueError, match="is 7, but it should be a folder"):
         store_of(doc)
 
 
