@@ -1,4 +1,4 @@
-"""What learning from a teacher adds to the training loss (eq. 12 and 13)."""
+"""The distillation term of the training loss (eq. 12 and 13)."""
 
 from typing import Collection, Dict, List, Optional, Sequence
 
@@ -18,11 +18,11 @@ class Distillation:
     """The distillation term of the loss: its form, its weight, and the teacher.
 
     loss (DistillationLoss): The difference between a student's and a teacher's logits.
-    weight (float): Factor on it, as against the relation extraction loss.
-    teacher (Optional[Teacher]): Asked for its logits in each training step; None
-        where the corpus brings them (`teacher_logits` of `spacy_docre.Corpus.v1`).
-    evidence_weight (float): Factor on the divergence of the student's attention to sentences
-        from the teacher's.
+    weight (float): Factor on this difference, relative to the relation extraction loss.
+    teacher (Optional[Teacher]): Gives its logits in each training step; None if the corpus brings
+        them (`teacher_logits` of `spacy_docre.Corpus.v1`).
+    evidence_weight (float): Factor on the divergence of the student's attention on sentences from
+        the teacher's.
     RAISES (ValueError): If a weight is negative.
     """
 
@@ -45,34 +45,34 @@ class Distillation:
         """Find the teacher of a document.
 
         reference (Doc): The gold document.
-        RETURNS (Optional[Teacher]): The teacher of all documents, else the logits that the
-            corpus brings for this one; None where there are none.
+        RETURNS (Optional[Teacher]): The teacher of all documents, or else the logits that the
+            corpus brings for this document; None if there are none.
         """
         return store_of(reference) if self.teacher is None else self.teacher
 
     def require_teacher(self, references: Collection[Doc], labels: Sequence[str]) -> None:
-        """See that there is a teacher, of the same relations.
+        """Check that there is a teacher, and that it has the student's relations.
 
-        references (Collection[Doc]): Documents that are taught.
+        references (Collection[Doc]): The documents that have a teacher.
         labels (Sequence[str]): The student's relations, in order.
-        RAISES (ValueError): If no document is taught, or as `check_labels`.
+        RAISES (ValueError): If no document has a teacher, or as in `check_labels`.
         """
         if not references:
             raise ValueError(
-                "'distillation' is set, and no document has a teacher. Name the teacher's logits "
-                "in [corpora.train], teacher_logits = ..., or the teacher itself, "
-                '[...distillation.teacher] @misc = "spacy_docre.TeacherPipeline.v1"; or set '
-                "distillation = null."
+                "'distillation' is set, but no document has a teacher. Set teacher_logits = ... "
+                "in [corpora.train], or name the teacher itself, [...distillation.teacher] @misc "
+                '= "spacy_docre.TeacherPipeline.v1". To train without a teacher, set distillation '
+                "= null."
             )
         for reference in references:
             self.check_labels(reference, labels)
 
     def check_labels(self, reference: Doc, labels: Sequence[str]) -> None:
-        """See that teacher and student mean the same by a column of logits.
+        """Check that teacher and student have the same relation in each column of logits.
 
         reference (Doc): The gold document.
         labels (Sequence[str]): The student's relations, in order.
-        RAISES (ValueError): If the teacher's are others, or in another order.
+        RAISES (ValueError): If the teacher has other relations, or has them in another order.
         """
         teacher = self.teacher_of(reference)
         if teacher is None or teacher.labels == tuple(labels):
@@ -86,9 +86,9 @@ class Distillation:
             problem = f"others: {whom} does not know {', '.join(missing)}"
         raise ValueError(
             f"The relations of the teacher of the document {document_title(reference)!r} should be "
-            f"those of the student, and are {problem}. Train the student without 'labels' in "
-            "[initialize.components], so that it takes the teacher's, or run "
-            "'python -m spacy docre logits' again."
+            f"those of the student, but they are {problem}. Train the student without 'labels' in "
+            "[initialize.components], so that it takes the teacher's labels, or run 'python -m "
+            "spacy docre logits' again."
         )
 
     def ask(
@@ -96,13 +96,13 @@ class Distillation:
     ) -> List[Optional[TeacherLogits]]:
         """Ask the teachers about a batch.
 
-        alignments (Sequence[GoldAlignment]): The student's entities of each document, and those
-            of its reference.
+        alignments (Sequence[GoldAlignment]): The entities of the student and of the reference, for
+            each document.
         labels (Sequence[str]): The student's relations, in order.
-        RETURNS (List[Optional[TeacherLogits]]): What they say of each document; None for one
-            without a teacher.
-        RAISES (ValueError): As `check_labels`; if evidence is to be learnt, and a teacher says
-            nothing of it, or a student has no sentence boundaries.
+        RETURNS (List[Optional[TeacherLogits]]): The teacher's logits for each document; None for a
+            document without a teacher.
+        RAISES (ValueError): As in `check_labels`. If evidence should be learnt: also if a teacher
+            gives no evidence, or a student has no sentence boundaries.
         """
         answers: List[Optional[TeacherLogits]] = [None] * len(alignments)
         taught: Dict[Teacher, List[int]] = {}
@@ -126,14 +126,14 @@ class Distillation:
         taught: Sequence[Optional[TeacherLogits]],
         shares: Sequence[Tensor] = (),
     ) -> Tensor:
-        """The weighted loss of a batch: the mean over the pairs that are taught, and, with
-        `evidence_weight`, over those in which the teacher finds a relation.
+        """Compute the weighted loss of a batch: the mean over the pairs that have teacher logits.
+        With `evidence_weight`, add the mean over the pairs in which the teacher finds a relation.
 
         logits (Sequence[Tensor]): The student's logits for the pairs of each document, shape
             (pairs, 1 + relations).
-        taught (Sequence[Optional[TeacherLogits]]): What the teacher says of them, see `ask`.
-        shares (Sequence[Tensor]): The shares of the student's attention on sentences, shape
-            (pairs, sentences). Not asked without `evidence_weight`.
+        taught (Sequence[Optional[TeacherLogits]]): The teacher's logits for them, see `ask`.
+        shares (Sequence[Tensor]): The shares of the student's attention on sentences, shape (pairs,
+            sentences). Ignored without `evidence_weight`.
         RETURNS (Tensor): The loss, a scalar.
         """
         loss = self._logits_loss(logits, taught)
@@ -142,7 +142,7 @@ class Distillation:
     def _logits_loss(
         self, logits: Sequence[Tensor], taught: Sequence[Optional[TeacherLogits]]
     ) -> Tensor:
-        """The weighted loss on logits, a scalar."""
+        """Compute the weighted loss on logits, a scalar."""
         losses = [
             self._losses(student, teacher)
             for student, teacher in zip(logits, taught, strict=True)
@@ -152,7 +152,7 @@ class Distillation:
         return self.weight * torch.cat(losses).mean() if number else logits[0].sum() * 0.0
 
     def _losses(self, student: Tensor, teacher: TeacherLogits) -> Tensor:
-        """The loss of each pair that is taught, shape (taught pairs,)."""
+        """Compute the loss of each pair that has teacher logits, shape (taught pairs,)."""
         if teacher.rows is not None:
             student = student[torch.as_tensor(teacher.rows, device=student.device)]
         if teacher.columns is not None:
@@ -164,7 +164,7 @@ class Distillation:
     def _evidence_loss(
         self, shares: Sequence[Tensor], taught: Sequence[Optional[TeacherLogits]]
     ) -> Tensor:
-        """The weighted loss on evidence, a scalar."""
+        """Compute the weighted loss on evidence, a scalar."""
         losses = []
         for student, teacher in zip(shares, taught, strict=True):
             if teacher is None or teacher.evidence is None:
@@ -179,15 +179,15 @@ class Distillation:
 
 
 def _require_evidence(alignment: GoldAlignment, logits: TeacherLogits) -> None:
-    """See that a teacher says where the attention of a document's pairs falls."""
+    """Check that a teacher gives evidence for a document."""
     alignment.require_sentences("distillation.evidence_weight")
     if logits.evidence is None:
         raise ValueError(
-            "'distillation.evidence_weight' is set, and the teacher says nothing of the evidence "
-            f"of the document {document_title(alignment.example.reference)!r}: its logits were "
-            "stored by an earlier version, or of a document without or with other sentence "
-            "boundaries. Store them anew, 'python -m spacy docre logits ... --force', or leave "
-            "'distillation.evidence_weight' out."
+            "'distillation.evidence_weight' is set, but the teacher gives no evidence for the "
+            f"document {document_title(alignment.example.reference)!r}. Its logits were stored by "
+            "an earlier version, or for a document without sentence boundaries or with other "
+            "boundaries. Store them again, 'python -m spacy docre logits ... --force', or remove "
+            "'distillation.evidence_weight'."
         )
 
 
@@ -197,12 +197,12 @@ def make_mse_distillation(
     """`spacy_docre.MSEDistillation.v1`: the mean squared error between logits (eq. 12), added
     to the relation extraction loss (eq. 13).
 
-    weight (float): Factor on it.
+    weight (float): Factor on this loss.
     teacher (Optional[Teacher]): Gives the logits in each step, e.g.
-        `spacy_docre.TeacherPipeline.v1`; null where the corpus brings them.
-    evidence_weight (float): Factor on the Kullback-Leibler divergence between teacher's and
-        student's attention to sentences, see `evidence_divergence`: the mean over pairs in which
-        the teacher finds a relation. It is not multiplied by `weight`.
+        `spacy_docre.TeacherPipeline.v1`; null if the corpus brings them.
+    evidence_weight (float): Factor on the Kullback-Leibler divergence between the teacher's and the
+        student's attention on sentences (see `evidence_divergence`): the mean over the pairs in
+        which the teacher finds a relation. It is not multiplied by `weight`.
     RETURNS (Distillation): The distillation.
     RAISES (ValueError): If a weight is negative.
     """
@@ -218,11 +218,10 @@ def make_kl_distillation(
     """`spacy_docre.KLDistillation.v1`: the Kullback-Leibler divergence between the classes'
     probabilities by softmax, added to the relation extraction loss.
 
-    weight (float): Factor on it.
-    temperature (float): Divides the logits of both; above 1, what the teacher thinks
-        unlikely counts for more.
-    teacher (Optional[Teacher]): Gives the logits in each step; null where the corpus
-        brings them.
+    weight (float): Factor on this loss.
+    temperature (float): Divides the logits of teacher and student. Above 1, classes that the
+        teacher finds unlikely count for more.
+    teacher (Optional[Teacher]): Gives the logits in each step; null if the corpus brings them.
     evidence_weight (float): As in `spacy_docre.MSEDistillation.v1`.
     RETURNS (Distillation): The distillation.
     RAISES (ValueError): If a weight is negative, or `temperature` is not positive.

@@ -1,8 +1,8 @@
 """Teacher logits on disk: safetensors files, read back one document at a time.
 
-A store is a folder: `index.json` says whose logits they are (the teacher's labels, in order,
-and what tells it from other teachers), and each `*.safetensors` file holds those of some
-documents, by a digest of the document's words and of its entities.
+A store is a folder. `index.json` has the teacher's labels, in order, and the data that distinguish
+it from other teachers. Each `*.safetensors` file has the logits of some documents, by a digest of
+the document's words and of its entities.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from .teacher_logits import TeacherLogits
 
 INDEX = "index.json"
 LOGITS_FILES = "*.safetensors"
-# About so many documents are in a file: what a run that is broken off loses at most.
+# The approximate number of documents in a file: an interrupted run loses at most this many.
 DOCUMENTS_PER_LOGITS_FILE = 256
 
 _USER_DATA = "docre_teacher_logits"
@@ -36,11 +36,10 @@ _DIGEST = "docre_teacher_digest"
 
 
 class LogitsStore(Teacher):
-    """The logits of a teacher for a set of documents. It knows the entities of the references,
-    and no others.
+    """The logits of a teacher for a set of documents. It knows only the entities of the references.
 
     path (Union[str, Path]): The folder.
-    RAISES (ValueError): If it is no store of logits, or a file of it is damaged.
+    RAISES (ValueError): If the folder is not a store of logits, or a file in it is damaged.
     """
 
     def __init__(self, path: Union[str, Path]) -> None:
@@ -48,7 +47,7 @@ class LogitsStore(Teacher):
         index = read_index(self.path)
         if index is None:
             raise ValueError(
-                f"{self.path} holds no teacher logits: it has no file {INDEX}. Make them with "
+                f"{self.path} holds no teacher logits: it has no file {INDEX}. Make logits with "
                 "'python -m spacy docre logits'."
             )
         self._labels = tuple(index["labels"])
@@ -65,12 +64,12 @@ class LogitsStore(Teacher):
         return self._labels
 
     def logits(self, alignments: Sequence[GoldAlignment]) -> Iterator[TeacherLogits]:
-        """The logits of the pairs of the student's entities that are in the reference, too. One
-        that was attached may have been written in other words since.
+        """Read the logits of the pairs of the student's entities that are also in the reference.
+        The words of an attached reference may have changed since.
 
         alignments (Sequence[GoldAlignment]): The documents.
         YIELDS (TeacherLogits): The logits of each.
-        RAISES (ValueError): As `attach_to`.
+        RAISES (ValueError): As in `attach_to`.
         """
         for alignment in alignments:
             reference = alignment.example.reference
@@ -85,17 +84,17 @@ class LogitsStore(Teacher):
             yield logits.on_sentences(alignment.sentence_parts)
 
     def attach_to(self, reference: Doc, entities: Sequence[Mentions]) -> None:
-        """Note on a Doc that its logits are here, for `store_of`.
+        """Note on a Doc that this store has its logits, for `store_of`.
 
         reference (Doc): The document.
         entities (Sequence[Mentions]): The mentions of each of its entities, in order.
-        RAISES (ValueError): If there are none for it, or for other entities.
+        RAISES (ValueError): If there are no logits for it, or only for other entities.
         """
         reference.user_data[_DIGEST] = self._known_digest(reference, entities)
         reference.user_data[_USER_DATA] = str(self.path)
 
     def _known_digest(self, reference: Doc, entities: Sequence[Mentions]) -> str:
-        """The digest of a document, if there are logits of it."""
+        """Compute the digest of a document, and check that there are logits for it."""
         digest = document_digest(reference, entities)
         if digest not in self._files:
             words = _words_part(digest)
@@ -105,13 +104,13 @@ class LogitsStore(Teacher):
                 problem = "the teacher has not seen it"
             raise ValueError(
                 f"There are no teacher logits of the document {document_title(reference)!r} in "
-                f"{self.path}: {problem}. Make them for these documents with "
-                "'python -m spacy docre logits'."
+                f"{self.path}: {problem}. Make logits for these documents with 'python -m spacy "
+                "docre logits'."
             )
         return digest
 
     def _read(self, digest: str, num_entities: int) -> TeacherLogits:
-        """The logits of all pairs of a document's entities."""
+        """Read the logits of all pairs of a document's entities."""
         path = self._files[digest]
         with _readable(path) as file:
             known = file.keys()
@@ -126,31 +125,31 @@ class LogitsStore(Teacher):
             )
         if not logits.fits(Pairs.count(num_entities), 1 + len(self._labels)):
             raise ValueError(
-                f"{path} is damaged, or of other relations than {self.path / INDEX}: the logits of "
-                f"a document are not those of {num_entities} entities and {len(self._labels)} "
+                f"{path} is damaged, or has other relations than {self.path / INDEX}: the logits "
+                f"of a document do not fit {num_entities} entities and {len(self._labels)} "
                 "relations. Make the teacher's logits again."
             )
         return logits
 
 
 def store_of(doc: Doc) -> Optional[LogitsStore]:
-    """The store that a Doc has been attached to.
+    """Return the store that a Doc is attached to.
 
     doc (Doc): The document.
-    RETURNS (Optional[LogitsStore]): The store; None where it has not been attached to any.
+    RETURNS (Optional[LogitsStore]): The store; None if the Doc is not attached to one.
     """
     path = doc.user_data.get(_USER_DATA)
     if path is not None and not isinstance(path, str):
-        raise ValueError(f"doc.user_data[{_USER_DATA!r}] is {path!r}, and should be a folder.")
+        raise ValueError(f"doc.user_data[{_USER_DATA!r}] is {path!r}, but it should be a folder.")
     return None if path is None else open_store(path)
 
 
 def open_store(path: str) -> LogitsStore:
-    """Open a store once, however many documents are attached to it, and again when it has grown.
+    """Open a store once for all documents that are attached to it, and again if it has grown.
 
     path (str): The folder.
     RETURNS (LogitsStore): The store.
-    RAISES (ValueError): As `LogitsStore`.
+    RAISES (ValueError): As in `LogitsStore`.
     """
     return _open_store(path, Path(path).stat().st_mtime_ns if Path(path).exists() else 0)
 
@@ -161,11 +160,11 @@ def _open_store(path: str, changed: int) -> LogitsStore:
 
 
 def document_digest(doc: Doc, entities: Iterable[Iterable[Span]]) -> str:
-    """What tells a document and its entities from others.
+    """Compute a digest that distinguishes a document and its entities from others.
 
     doc (Doc): The document.
     entities (Iterable[Iterable[Span]]): The mentions of each entity, in order.
-    RETURNS (str): Hexadecimal digits: of the words, and after a "-" of the entities.
+    RETURNS (str): Hexadecimal digits: those of the words, "-", and those of the entities.
     """
     words = [(token.text, bool(token.whitespace_)) for token in doc]
     indices = [sorted({(span.start, span.end) for span in mentions}) for mentions in entities]
@@ -173,10 +172,10 @@ def document_digest(doc: Doc, entities: Iterable[Iterable[Span]]) -> str:
 
 
 def read_index(path: Path) -> Optional[Dict[str, Any]]:
-    """Read what is said of a store's logits.
+    """Read the index of a store.
 
     path (Path): The folder.
-    RETURNS (Optional[Dict[str, Any]]): It; None where there is no store.
+    RETURNS (Optional[Dict[str, Any]]): The index; None if there is no store.
     RAISES (ValueError): If the file is damaged.
     """
     file = path / INDEX
@@ -196,8 +195,8 @@ def write_index(path: Path, index: Dict[str, Any]) -> None:
     """Begin a store.
 
     path (Path): The folder.
-    index (Dict[str, Any]): The teacher's "labels", in order, and what else tells its logits
-        from others.
+    index (Dict[str, Any]): The teacher's "labels", in order, and the data that distinguish its
+        logits from others.
     """
     with written_whole([path / INDEX]) as written:
         srsly.write_json(written[path / INDEX], index)
@@ -217,7 +216,7 @@ def write_logits(path: Path, number: int, logits: Dict[str, TeacherLogits]) -> P
         if document.columns is not None:
             tensors[digest + _COLUMNS] = numpy.ascontiguousarray(document.columns, dtype="uint16")
         if document.evidence is not None:
-            # (head, tail) and (tail, head) have the same.
+            # (head, tail) and (tail, head) have the same evidence.
             tensors[digest + _EVIDENCE] = _one_way(document.evidence).astype("float16")
     file = path / LOGITS_FILES.replace("*", f"{number:05}")
     with written_whole([file]) as written, writing_tensors(file):
@@ -226,45 +225,46 @@ def write_logits(path: Path, number: int, logits: Dict[str, TeacherLogits]) -> P
 
 
 def logits_files(path: Path) -> List[Path]:
-    """The files of a store, in their order.
+    """List the files of a store, in their order.
 
     path (Path): The folder.
     RETURNS (List[Path]): The files.
-    RAISES (ValueError): If there are others of their kind.
+    RAISES (ValueError): If the folder has other safetensors files.
     """
     files = sorted(path.glob(LOGITS_FILES))
     for file in files:
         if not re.fullmatch("[0-9]+", file.stem):
             raise ValueError(
-                f"{file} is no file of teacher logits: these have numbers for names. Move it to "
+                f"{file} is not a file of teacher logits, whose names are numbers. Move it to "
                 "another folder."
             )
     return files
 
 
 def documents_in(file: Path) -> List[str]:
-    """The documents of one file.
+    """List the documents of one file.
 
     file (Path): The file.
     RETURNS (List[str]): Their digests.
-    RAISES (ValueError): If it is damaged.
+    RAISES (ValueError): If the file is damaged.
     """
     with _readable(file) as opened:
         return [name for name in opened.keys() if not name.endswith((_COLUMNS, _EVIDENCE))]
 
 
-# What a document has besides its logits: its digest, and this.
+# The names of a document's other tensors: its digest, and one of these endings.
 _COLUMNS, _EVIDENCE = ".columns", ".evidence"
 
 
 def _one_way(evidence: numpy.ndarray) -> numpy.ndarray:
-    """The rows of unordered pairs, out of those of all pairs."""
+    """Select the rows of unordered pairs from those of all pairs."""
     pairs = Pairs.of([Pairs.num_entities_of(len(evidence))])
     return evidence[(pairs.heads < pairs.tails).numpy()]
 
 
 def _both_ways(evidence: Optional[numpy.ndarray], num_entities: int) -> Optional[numpy.ndarray]:
-    """Undo `_one_way`; what cannot come of it has no rows, and fits no pairs."""
+    """Undo `_one_way`. Evidence of another shape becomes an array without rows, which fits no
+    pairs."""
     if evidence is None:
         return None
     if evidence.ndim != 2 or len(evidence) != Pairs.count_unordered(num_entities):
@@ -285,6 +285,6 @@ def _readable(file: Path) -> Any:
         return safe_open(file, framework="numpy")
     except SafetensorError as error:
         raise ValueError(
-            f"{file} is damaged: {error}. Delete it, and run 'python -m spacy docre logits' "
-            "again: it makes what is missing."
+            f"{file} is damaged: {error}. Delete it, and run 'python -m spacy docre logits' again: "
+            "it makes the missing logits."
         ) from error

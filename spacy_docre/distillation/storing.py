@@ -22,20 +22,20 @@ from .store import (
 from .teacher import Teacher
 from .teacher_logits import TeacherLogits
 
-# Documents that the teacher sees at once; their attention is held in memory.
+# The number of documents that the teacher reads at once. Their attention is in memory.
 BATCH_SIZE = 32
 
 
 @dataclass
 class Progress:
-    """What has been stored.
+    """The progress of storing logits.
 
-    documents (int): Documents of which there are logits now.
-    known (int): Those of which there were before, from an earlier run.
-    new (int): Those of which this run has asked the teacher.
-    without_pairs (int): Those with fewer than two entities, of which there is nothing to say.
-    repeated (int): Documents that are the same as another, whose logits are stored once.
-    bytes (int): Size of what this run has written.
+    documents (int): Documents that have logits now.
+    known (int): Documents whose logits were stored by an earlier run.
+    new (int): Documents that this run has asked the teacher about.
+    without_pairs (int): Documents with fewer than two entities, which have no pairs.
+    repeated (int): Documents that are the same as another. Their logits are stored once.
+    bytes (int): Size of the files that this run has written.
     """
 
     documents: int = 0
@@ -55,18 +55,19 @@ def store_logits(
     top_k: Optional[int] = None,
     force: bool = False,
 ) -> Iterator[Progress]:
-    """Store a teacher's logits, one file after the other; those that an earlier run has stored
-    are left as they are.
+    """Store a teacher's logits, one file after the other. Logits that an earlier run has stored
+    stay as they are.
 
     teacher (Teacher): The teacher.
-    docs (Iterable[Doc]): The documents, with entities; they are read once.
+    docs (Iterable[Doc]): The documents, with entities. They are read once.
     path (Path): The folder to write to.
-    checksum (str): What tells the teacher from others.
-    top_k (Optional[int]): Store TH and so many relations of each pair, the best; None for all.
-    force (bool): Whether to start over where the folder holds logits of another teacher, with
-        another `top_k`, or without evidence, as an earlier version stored them.
-    YIELDS (Progress): What has been stored so far, again and again.
-    RAISES (ValueError): If the folder holds such logits and `force` is not set, or if a file of it
+    checksum (str): Distinguishes the teacher from others.
+    top_k (Optional[int]): Store TH and this number of relations for each pair, the best ones; None
+        for all.
+    force (bool): Whether to start over if the folder holds logits of another teacher, with another
+        `top_k`, or without evidence, as an earlier version stored them.
+    YIELDS (Progress): The progress, after each batch.
+    RAISES (ValueError): If the folder holds such logits and `force` is not set, or if a file in it
         is damaged.
     """
     _begin(path, {"labels": list(teacher.labels), "top_k": top_k, "teacher": checksum}, force)
@@ -79,7 +80,7 @@ def store_logits(
     for batch in minibatch(docs, BATCH_SIZE):
         new: Dict[str, GoldAlignment] = {}
         for doc in batch:
-            # What the teacher is asked about are the gold entities themselves.
+            # The teacher is asked about the gold entities themselves.
             alignment = GoldAlignment(Example(doc, doc), gold_entities(doc))
             digest = document_digest(doc, alignment.predicted)
             progress.documents += 1
@@ -105,8 +106,8 @@ def store_logits(
 
 
 def _begin(path: Path, index: Dict[str, Any], force: bool) -> None:
-    """Write the index of a new store, or see that the old one's is the same."""
-    # So that no store has evidence of some documents alone.
+    """Write the index of a new store, or check that the old index is the same."""
+    # A store has evidence for all its documents, or for none.
     index = {**index, "evidence": True}
     earlier = read_index(path)
     if earlier == index:

@@ -1,4 +1,4 @@
-"""What a teacher is, and several as one."""
+"""The interface of a teacher, and the mean of several teachers."""
 
 from abc import ABC, abstractmethod
 from typing import Iterable, Iterator, Sequence, Tuple
@@ -10,10 +10,10 @@ from .teacher_logits import TeacherLogits
 
 
 class Teacher(ABC):
-    """Whoever knows the logits of documents: a trained pipeline, or a store of logits.
+    """Gives the logits of documents, e.g. a trained pipeline, or a store of logits.
 
-    A base class and not a typing.Protocol: to check the latter, the registry would ask for
-    `labels`, for which a pipeline has to be loaded.
+    It is a base class, not a typing.Protocol. To check a protocol, the registry would read
+    `labels`, and a pipeline would have to be loaded for them.
     """
 
     @property
@@ -23,44 +23,46 @@ class Teacher(ABC):
 
     @abstractmethod
     def logits(self, alignments: Sequence[GoldAlignment]) -> Iterable[TeacherLogits]:
-        """The logits of the pairs of a student's entities.
+        """Compute or read the logits of the pairs of a student's entities.
 
-        alignments (Sequence[GoldAlignment]): The predicted entities of each document, which are
-            the student's, and those of its reference. They stay as they are.
-        RETURNS (Iterable[TeacherLogits]): The logits of each document, for all pairs or for
-            those that the teacher knows; evidence, if any, is on the sentences of the student.
+        alignments (Sequence[GoldAlignment]): The entities of each document: the predicted ones,
+            which are the student's, and those of the reference. They are not changed.
+        RETURNS (Iterable[TeacherLogits]): The logits of each document, for all pairs or for those
+            that the teacher knows. Evidence, if any, is on the sentences of the student.
         """
 
 
 class MeanTeacher(Teacher):
-    """`spacy_docre.MeanTeacher.v1`: several teachers as one, which says the mean of what they say,
-    of logits as of evidence.
+    """`spacy_docre.MeanTeacher.v1`: several teachers as one. Its logits and evidence are the means
+    of the teachers' logits and evidence.
 
-    *teachers (Teacher): The teachers, of the same relations; they speak of all pairs.
-    RAISES (ValueError): If there is none.
+    *teachers (Teacher): The teachers, with the same relations, and with logits for all pairs.
+    RAISES (ValueError): If there are no teachers.
     """
 
     def __init__(self, *teachers: Teacher) -> None:
         if not teachers:
-            raise ValueError("The mean of teachers needs one or more: [...teacher.*.first].")
+            raise ValueError(
+                "spacy_docre.MeanTeacher.v1 has no teacher. Add one or more: [...teacher.*.first]."
+            )
         self.teachers = teachers
 
     @property
     def labels(self) -> Tuple[str, ...]:
         """RETURNS (Tuple[str, ...]): The relations, in the order of the logits.
-        RAISES (ValueError): If the teachers have others, or another order.
+        RAISES (ValueError): If the teachers have other relations, or have them in another order.
         """
         labels = self.teachers[0].labels
         for number, teacher in enumerate(self.teachers[1:], start=2):
             if teacher.labels != labels:
                 raise ValueError(
-                    f"Teacher {number} has other relations than the first, or another order of "
-                    "them. Train both on the same labels."
+                    f"Teacher {number} has other relations than the first, or has them in another "
+                    "order. Train both on the same labels."
                 )
         return labels
 
     def logits(self, alignments: Sequence[GoldAlignment]) -> Iterator[TeacherLogits]:
-        """The mean of the logits, and of the evidence where all teachers have some.
+        """Compute the mean of the logits, and of the evidence if all teachers give some.
 
         alignments (Sequence[GoldAlignment]): The documents.
         YIELDS (TeacherLogits): The logits of each.

@@ -1,4 +1,4 @@
-"""The registered architectures and layers: what the names in a config stand for."""
+"""The registered architectures and layers that a config can name."""
 
 from functools import partial
 from typing import Any, List, Literal, Optional, Union
@@ -57,7 +57,7 @@ def make_transformer(
 ) -> Model[List[Doc], List[TransformerData]]:
     """`spacy_docre.Transformer.v1`: an encoder that the component does not share.
 
-    It stands where the listener stood after `nlp.replace_listeners`.
+    `nlp.replace_listeners` puts it in the place of the listener.
 
     transformer (Model[List[Doc], FullTransformerBatch]): The encoder, e.g.
         `spacy_docre.TransformerModel.v1`.
@@ -73,8 +73,7 @@ def make_tok2vec_transformer(
 ) -> Model[List[Doc], List[Floats2d]]:
     """`spacy_docre.Tok2VecTransformer.v1`: token vectors from an unshared encoder.
 
-    It stands where the listener of another component, e.g. `ner`, stood after
-    `nlp.replace_listeners`.
+    `nlp.replace_listeners` puts it in the place of the listener of another component, e.g. `ner`.
 
     transformer (Model[List[Doc], FullTransformerBatch]): The encoder, e.g.
         `spacy_docre.TransformerModel.v1`.
@@ -88,12 +87,12 @@ def make_tok2vec_transformer(
 def make_joined_tok2vec(first: Tok2Vec, second: Tok2Vec) -> Tok2Vec:
     """`spacy_docre.JoinedTok2Vec.v1`: the token vectors of two networks, concatenated.
 
-    With a transformer's listener, whose backward pass ends there, as one of them: thinc's own
-    `concatenate` would add up what the two give back.
+    One of the networks may be a transformer's listener, whose backward pass ends there. thinc's
+    `concatenate` cannot be used: it adds up the results of both backward passes.
 
-    first (Tok2Vec): Gives vectors of shape (tokens, first width) for each Doc.
-    second (Tok2Vec): Gives vectors of shape (tokens, second width) for each Doc.
-    RETURNS (Tok2Vec): Gives vectors of shape (tokens, first width + second width).
+    first (Tok2Vec): Returns vectors of shape (tokens, first width) for each Doc.
+    second (Tok2Vec): Returns vectors of shape (tokens, second width) for each Doc.
+    RETURNS (Tok2Vec): Returns vectors of shape (tokens, first width + second width).
     """
     return Model(
         "joined_tok2vec",
@@ -133,18 +132,18 @@ def make_doc_relation_model(
     block_size (int): Width of a block of the bilinear product (eq. 6); divides `width`.
     pair_width (int): Width of the pair features g and r (eq. 6 and 7).
     dropout (float): Dropout on z_s, z_o and r.
-    precision (Precision): Of eq. 5 to 7; "auto" is as in `spacy_docre.TransformerModel.v1`.
-    stored_precision (StoredPrecision): Of the weights on disk; "float16" is compressed, too.
-    mention_pooling (MentionPooling): What stands for a mention: the "mean" of its pieces, or the
-        "first", which is the marker where the transformer has `mention_markers`.
-    special_tokens (bool): Whether the context has the attention on special tokens, e.g. [CLS].
-    smoothing (float): Added to the sum that q (eq. 3) is divided by; 1e-5 in ATLOP's code.
+    precision (Precision): Of eq. 5 to 7; "auto" as in `spacy_docre.TransformerModel.v1`.
+    stored_precision (StoredPrecision): Of the weights on disk; "float16" is also compressed.
+    mention_pooling (MentionPooling): The embedding of a mention: the "mean" of its pieces, or its
+        "first" piece, which is the marker if the transformer has `mention_markers`.
+    special_tokens (bool): Whether the context includes the attention on special tokens, e.g. [CLS].
+    smoothing (float): Added to the sum that divides q (eq. 3); 1e-5 in ATLOP's code.
     entity_pooling, context_pooling, pair_features, classifier (Union[str, Callable]): Layers of eq.
-        2, 3 and 4, 6, 8 (see `slots.py`), or their names. None for the second: no context.
-    max_pairs (int): A document with more pairs of entities is an error, of this document alone.
-    passages (Optional[Passages]): How long documents are cut at prediction; None: not at all.
+        2, 3 and 4, 6, 8 (see `slots.py`), or their names. context_pooling = null: no context.
+    max_pairs (int): The largest number of pairs. A document with more fails, but no other document.
+    passages (Optional[Passages]): Where to cut long documents in prediction; None: nowhere.
     RETURNS (ExtractorModel): The model.
-    RAISES (ValueError): If a width, `dropout`, `smoothing` or `max_pairs` is out of its range.
+    RAISES (ValueError): If a width, `dropout`, `smoothing` or `max_pairs` is out of range.
     """
     require_positive(width=width, block_size=block_size, pair_width=pair_width, max_pairs=max_pairs)
     require_rates(dropout, smoothing)
@@ -169,7 +168,8 @@ def make_doc_relation_model(
 
 
 def _layer(slot: Any) -> Any:
-    """What is in a slot. A name stands for a registered layer: a default that a config can hold."""
+    """Return the layer of a slot. A slot may hold the name of a registered layer, since a config
+    can hold a name as a default."""
     return registry.get("layers", slot)() if isinstance(slot, str) else slot
 
 
@@ -182,12 +182,13 @@ def make_logsumexp_pooling() -> MakeEntityPooling:
 
 
 def make_localized_context_pooling(normalised: bool = True) -> MakeContextPooling:
-    """`spacy_docre.LocalizedContextPooling.v1`: the context that both entities of a pair attend
-    to, by the encoder's own attention (eq. 2 to 4).
+    """`spacy_docre.LocalizedContextPooling.v1`: the context that both entities of a pair attend to,
+    computed from the encoder's attention (eq. 2 to 4).
 
-    normalised (bool): Whether q (eq. 3) is divided by its sum over the positions, as in the
-        released code and in ATLOP; the paper of KD-DocRE does not say it.
-    RETURNS (MakeContextPooling): Makes the layer for a smoothing, which has to be 0 without a sum.
+    normalised (bool): Whether q (eq. 3) is divided by its sum over the positions. The released code
+        and ATLOP do it; the paper of KD-DocRE does not mention it.
+    RETURNS (MakeContextPooling): Makes the layer for a smoothing. Without normalisation the
+        smoothing has to be 0.
     """
     return partial(LocalizedContextPooling, normalised=normalised)
 
@@ -203,10 +204,10 @@ def make_grouped_bilinear() -> MakePairFeatures:
 def make_linear_classifier(prior: float = 0.01) -> MakeClassifier:
     """`spacy_docre.LinearClassifier.v1`: a linear map to the logits (eq. 8).
 
-    prior (float): The probability P(r) (eq. 9) that the biases start from; with 0.5 TH has no bias
-        at the start, as in the released codes of KD-DocRE and ATLOP.
+    prior (float): The probability P(r) (eq. 9) at the start of training, which sets the biases.
+        With 0.5, TH has no bias at the start, as in the released codes of KD-DocRE and ATLOP.
     RETURNS (MakeClassifier): Makes the layer for pair width and number of relations.
-    RAISES (ValueError): If `prior` is no probability between 0 and 1.
+    RAISES (ValueError): If `prior` is not between 0 and 1.
     """
     if not 0 < prior < 1:
         raise ValueError(f"prior = {prior} should be between 0 and 1, e.g. 0.01.")
@@ -222,22 +223,22 @@ def make_axial_attention(
 ) -> MakePairEncoder:
     """`spacy_docre.AxialAttention.v1`: axial attention (eq. 7).
 
-    The form "multihead" is multi-head attention in the manner of the Transformer: by default the
-    row step reads the result of the column step, each axis has maps of its own, products are
-    scaled, a linear map joins the heads, and the diagonal takes no part. The form "printed" is
-    eq. 7 to the letter: one head, maps that both axes share, no scale, no map after it, both sums
-    over g, and the diagonal included. The authors' released code has depth 6, heads 8, order
-    "parallel", and transform.
+    The form "multihead" is multi-head attention like the Transformer's. By default the row step
+    reads the result of the column step, each axis has separate maps, products are scaled, a linear
+    map joins the heads, and the diagonal takes no part. The form "printed" is eq. 7 as printed: one
+    head, the same maps for both axes, no scale, no map after the head, both sums over g, and the
+    diagonal included. The authors' released code has depth 6, heads 8, order "parallel", and
+    transform.
 
-    depth (int): Number of layers, each a column and a row.
-    heads (int): Attention heads; must divide the width of the pair table.
+    depth (int): Number of layers, each with a column step and a row step.
+    heads (int): Number of attention heads; must divide the width of the pair table.
     order (Order): "sequential" (column, then row) or "parallel" (both at once).
-    transform (bool): End each layer with a linear map and layer normalisation, and add
-        the table that came in at the very end.
-    form (Form): "multihead" or "printed". The latter has the one setting `depth`.
+    transform (bool): Whether each layer ends with a linear map and layer normalisation, and the
+        input table is added after the last layer.
+    form (Form): "multihead" or "printed". "printed" has the setting `depth` only.
     RETURNS (MakePairEncoder): Makes the layer for a width.
-    RAISES (ValueError): If `depth` or `heads` is less than 1, or if `form` is "printed" and another
-        setting than `depth` is not the default.
+    RAISES (ValueError): If `depth` or `heads` is less than 1, or if `form` is "printed" and a
+        setting other than `depth` is not the default.
     """
     require_positive(depth=depth, heads=heads)
     if form != "printed":
@@ -251,17 +252,19 @@ def make_axial_attention(
 
 
 def make_no_pair_encoder() -> None:
-    """`spacy_docre.NoPairEncoder.v1`: pair_encoder = null under the name of earlier configs.
+    """`spacy_docre.NoPairEncoder.v1`: no pair encoder, the name in earlier configs for
+    pair_encoder = null.
 
     RETURNS (None): No layer.
     """
 
 
 def make_unet_pair_encoder(channels: int = 32) -> MakePairEncoder:
-    """`spacy_docre.UNetPairEncoder.v1`: a U-Net over the pair table, a variant after DocuNet
-    (`spacy_docre.DocuNet.v1` is DocuNet itself).
+    """`spacy_docre.UNetPairEncoder.v1`: a U-Net over the pair table, a variant of DocuNet.
+    `spacy_docre.DocuNet.v1` is DocuNet itself.
 
-    channels (int): Channels at the top level; each of the two below has twice as many.
+    channels (int): Channels at the top level; each of the two levels below has twice as many as the
+        level above.
     RETURNS (MakePairEncoder): Makes the layer for a width.
     RAISES (ValueError): If `channels` is less than 1.
     """

@@ -1,9 +1,9 @@
-"""The last layer's attention: how a Hugging Face model gives it, how its gradient travels, and how
-a Doc is freed of it, and of what else the transformer left.
+"""The last layer's attention: how a Hugging Face model returns it, how its gradient travels, and
+how a Doc is freed of it and of the transformer's other outputs.
 
-It travels with the hidden states, as `model_output.last_attention` of each TransformerData, and
-its gradient travels back on the same object, whatever other components listen to the
-transformer, and in whatever order.
+The attention travels with the hidden states, as `model_output.last_attention` of each
+TransformerData. Its gradient travels back on the same object. So it does not matter which other
+components listen to the transformer, or in which order.
 """
 
 import inspect
@@ -26,34 +26,34 @@ from .windows import LOST_PIECES, PIECE_CHARACTERS, TEXT_CHECKSUM
 logger = logging.getLogger("spacy")
 
 ATTENTION = "last_attention"
-# What our transformer leaves on a Doc for the relation extractor alone.
+# The outputs of our transformer on a Doc that only the relation extractor reads.
 _ADDED = {ATTENTION, PIECE_CHARACTERS, TEXT_CHECKSUM, LOST_PIECES}
 _GRADIENT = "d_last_attention"
 
-# The attention that the running call of a transformer collects; None outside of our calls. Each
-# thread has its own, so that the hooks of a shared module need to know nothing of threads.
+# The attention that the transformer call in progress collects; None outside of our calls. Each
+# thread has a separate list, so the hooks of a shared module need no code for threads.
 _collected: ContextVar[Optional[List[Optional[Tensor]]]] = ContextVar(
     "collected_attention", default=None
 )
 
-# As many pieces as a transformer is tried with.
+# The number of pieces in the trial run of a transformer.
 _PROBE = 128
 _REMEDY = (
-    "Name another in [components.transformer.model], such as a BERT, RoBERTa, ELECTRA or DeBERTa: "
-    "windows that overlap let each of them read documents of any length."
+    "Name another encoder in [components.transformer.model], such as a BERT, RoBERTa, ELECTRA or "
+    "DeBERTa. With overlapping windows, each of them reads documents of any length."
 )
 
 
 class UnusableEncoder(ValueError):
-    """A transformer does not give the attention that the relation extractor reads."""
+    """A transformer does not return the attention that the relation extractor reads."""
 
 
 def add_attention_hooks(transformer: PreTrainedModel) -> None:
-    """Ready a transformer for `run_with_attention`. Other calls of it go on as before.
+    """Prepare a transformer for `run_with_attention`. Its other calls stay as before.
 
-    In models laid out as BERT is, the last layer alone is asked for its attention, so that the
-    others keep the attention kernel they have. Any other model is asked for the attention of
-    all its layers.
+    In models with the layout of BERT, only the last layer is asked for its attention, so the other
+    layers keep their attention kernel. Any other model is asked for the attention of all its
+    layers.
 
     transformer (PreTrainedModel): A Hugging Face transformer.
     """
@@ -68,9 +68,9 @@ def run_with_attention(transformer: PreTrainedModel, *args: Any, **kwargs: Any) 
     """Call a transformer that has the hooks of `add_attention_hooks`.
 
     transformer (PreTrainedModel): The transformer.
-    *args (Any): What it is called with.
-    **kwargs (Any): Likewise.
-    RETURNS (ModelOutput): What it gives, in float32, and `last_attention`, shape (windows, heads,
+    *args (Any): The arguments of the call.
+    **kwargs (Any): Its keyword arguments.
+    RETURNS (ModelOutput): The output in float32, with `last_attention`, shape (windows, heads,
         pieces, pieces).
     """
     collected: List[Optional[Tensor]] = []
@@ -89,8 +89,8 @@ def run_with_attention(transformer: PreTrainedModel, *args: Any, **kwargs: Any) 
     if attention is None or shape != [windows, *shape[1:2], pieces, pieces]:
         raise UnusableEncoder(
             f"{type(transformer).__name__} cannot be the encoder of relation extraction, which "
-            f"needs the attention between all word pieces: in the place of {windows} x heads x "
-            f"{pieces} x {pieces} numbers its last layer gives "
+            f"needs the attention between all word pieces. Its last layer should return {windows} "
+            f"x heads x {pieces} x {pieces} numbers, but it returns "
             f"{' x '.join(map(str, shape)) or 'none'}. {_REMEDY}"
         )
     result[ATTENTION] = attention.float()
@@ -98,13 +98,13 @@ def run_with_attention(transformer: PreTrainedModel, *args: Any, **kwargs: Any) 
 
 
 def require_attention(transformer: PreTrainedModel, limit: int) -> None:
-    """Try whether a transformer gives the attention that the relation extractor reads.
+    """Check that a transformer returns the attention that the relation extractor reads.
 
     transformer (PreTrainedModel): A transformer that has the hooks of `add_attention_hooks`.
-    limit (int): How many word pieces it takes.
-    RAISES (UnusableEncoder): If it gives none, or one of another shape.
+    limit (int): The largest number of word pieces in its input.
+    RAISES (UnusableEncoder): If it returns no attention, or attention of another shape.
     """
-    # Some are like the others as long as texts are short.
+    # Some transformers differ from the others in long texts only.
     size = (1, min(limit, _PROBE))
     inputs = torch.zeros(size, dtype=torch.long, device=transformer.device)
     was_training = transformer.training
@@ -118,23 +118,24 @@ def require_attention(transformer: PreTrainedModel, limit: int) -> None:
         raise
     except Exception as error:
         raise UnusableEncoder(
-            f"{type(transformer).__name__} cannot be the encoder of relation extraction: it cannot "
-            f"be asked for its attention as BERT can. {_REMEDY} ({type(error).__name__}: {error})"
+            f"{type(transformer).__name__} cannot be the encoder of relation extraction: it fails "
+            f"when it is asked for its attention as BERT is. {_REMEDY} ({type(error).__name__}: "
+            f"{error})"
         ) from error
     finally:
         transformer.train(was_training)
     sums = output[ATTENTION].sum(-1)
     if not torch.allclose(sums, torch.ones_like(sums), atol=0.01):
         raise UnusableEncoder(
-            f"{type(transformer).__name__} cannot be the encoder of relation extraction: what it "
-            f"gives as attention does not sum to 1. {_REMEDY}"
+            f"{type(transformer).__name__} cannot be the encoder of relation extraction: its "
+            f"attention does not sum to 1. {_REMEDY}"
         )
 
 
 def _ask(
     module: nn.Module, args: Tuple[Any, ...], kwargs: Dict[str, Any]
 ) -> Optional[Tuple[Tuple[Any, ...], Dict[str, Any]]]:
-    """Let a module give its attention."""
+    """Ask a module for its attention."""
     if _collected.get() is None:
         return None
     call = inspect.signature(module.forward).bind_partial(*args, **kwargs)
@@ -143,7 +144,7 @@ def _ask(
 
 
 def _collect(module: nn.Module, args: Tuple[Any, ...], output: Any) -> None:
-    """Keep the attention of a layer, or of the last layer of a whole model; None where it gives
+    """Keep the attention of a layer, or of the last layer of a whole model; None if there is
     none."""
     collected = _collected.get()
     if collected is not None:
@@ -153,15 +154,16 @@ def _collect(module: nn.Module, args: Tuple[Any, ...], output: Any) -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Keep out transformers' notice that a layer that we ask for its attention runs eager."""
+    """Filter out the notice of transformers that a layer runs eager because we ask for its
+    attention."""
     return _collected.get() is None or "output_attentions=True" not in record.getMessage()
 
 
 def last_layer(transformer: PreTrainedModel) -> Optional[nn.Module]:
-    """Find the layer that alone can be asked for its attention.
+    """Find the last layer, if it can be asked for its attention alone.
 
     transformer (PreTrainedModel): A Hugging Face transformer.
-    RETURNS (Optional[nn.Module]): The last layer of a model laid out as BERT is, None for any
+    RETURNS (Optional[nn.Module]): The last layer of a model with the layout of BERT; None for any
         other model.
     """
     layers = getattr(getattr(transformer, "encoder", None), "layer", None)
@@ -172,7 +174,7 @@ def last_layer(transformer: PreTrainedModel) -> Optional[nn.Module]:
 
 
 def log_attention_kernel(transformer: PreTrainedModel) -> None:
-    """Say so where a model cannot give its last attention without a slower kernel.
+    """Log if a model needs a slower kernel to return its last attention.
 
     transformer (PreTrainedModel): A Hugging Face transformer.
     """
@@ -192,22 +194,21 @@ def log_attention_kernel(transformer: PreTrainedModel) -> None:
 
 
 def attention_of(data: TransformerData) -> Optional[Floats4d]:
-    """The last layer's attention of one Doc.
+    """Return the last layer's attention for one Doc.
 
-    data (TransformerData): What the transformer says of the Doc, from our
-        `TransformerModel`.
-    RETURNS (Optional[Floats4d]): Attention, shape (windows, heads, pieces, pieces), or
-        None if the transformer gave none.
+    data (TransformerData): The output of our `TransformerModel` for the Doc.
+    RETURNS (Optional[Floats4d]): Attention, shape (windows, heads, pieces, pieces), or None if the
+        transformer returned none.
     """
     return data.model_output.get(ATTENTION)
 
 
 def leave_attention_gradient(data: TransformerData, gradient: Floats4d) -> None:
-    """Leave the attention's gradient on the object that brought the attention.
+    """Store the attention's gradient on the object that brought the attention.
 
-    The transformer collects it when the last of its listeners has spoken.
+    The transformer collects it after the backward pass of its last listener.
 
-    data (TransformerData): Where the attention came from.
+    data (TransformerData): The object that brought the attention.
     gradient (Floats4d): Its gradient, shape (windows, heads, pieces, pieces).
     """
     earlier = getattr(data, _GRADIENT, None)
@@ -215,11 +216,11 @@ def leave_attention_gradient(data: TransformerData, gradient: Floats4d) -> None:
 
 
 def take_attention_gradient(batch: FullTransformerBatch) -> Optional[Tensor]:
-    """Gather what listeners left on the TransformerData objects of a batch.
+    """Collect the gradients that listeners have stored on the TransformerData objects of a batch.
 
-    batch (FullTransformerBatch): What our `TransformerModel` gave.
-    RETURNS (Optional[Tensor]): The gradient, shape (windows, heads, pieces, pieces), or None if
-        no listener left any.
+    batch (FullTransformerBatch): The output of our `TransformerModel`.
+    RETURNS (Optional[Tensor]): The gradient, shape (windows, heads, pieces, pieces), or None if no
+        listener has stored any.
     """
     attention = batch.model_output[ATTENTION]
     total: Optional[Tensor] = None
@@ -236,14 +237,14 @@ def take_attention_gradient(batch: FullTransformerBatch) -> Optional[Tensor]:
 
 
 class FreedOutput(Dict[str, Any]):
-    """Stands where hidden states were, so that nothing that comes later reads zeros for them."""
+    """Replaces freed hidden states, so that no later component reads zeros for them."""
 
     def _refuse(self, *_: Any) -> Any:
         raise ValueError(
             "The hidden states of this document have been freed, since a relation extractor has "
-            "keep_encoding = false. Put what reads them before the relation extractor, or set "
-            "keep_encoding = true, [components.doc_relation_extractor]. To annotate the document "
-            "again, run the whole pipeline on it."
+            "keep_encoding = false. Put the component that reads them before the relation "
+            "extractor, or set keep_encoding = true in [components.doc_relation_extractor]. To "
+            "annotate the document again, run the whole pipeline on it."
         )
 
     __contains__ = __getitem__ = to_tuple = _refuse
@@ -251,12 +252,12 @@ class FreedOutput(Dict[str, Any]):
 
 
 def release_attention(doc: Doc) -> None:
-    """Free what our `TransformerModel` left on a Doc for the relation extractor alone: the
-    attention, which is large, and what goes with it.
+    """Free the outputs of our `TransformerModel` on a Doc that only the relation extractor reads:
+    the attention, which is large, and the data on pieces and windows.
 
     doc (Doc): The document.
     """
-    # Where the extractor has an encoder of its own, there may be no such extension.
+    # If the extractor has an unshared encoder, there may be no such extension.
     data = doc._.trf_data if Doc.has_extension(DOC_EXT_ATTR) else None
     if data is not None:
         kept = {key: value for key, value in data.model_output.items() if key not in _ADDED}
@@ -265,7 +266,7 @@ def release_attention(doc: Doc) -> None:
 
 
 def release_encoding(doc: Doc) -> None:
-    """Free all that the transformer left on a Doc. Whatever reads it later is refused.
+    """Free all outputs of the transformer on a Doc. Reading them later is an error.
 
     doc (Doc): The document.
     """

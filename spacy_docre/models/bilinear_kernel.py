@@ -9,9 +9,9 @@ from torch.overrides import handle_torch_function, has_torch_function
 
 
 def grouped_bilinear(heads: Tensor, tails: Tensor, weight: Tensor) -> Tensor:
-    """Sum over blocks j of z_s^j W^j z_o^j, in the precision of autocast.
+    """Compute the sum over blocks j of z_s^j W^j z_o^j, in the precision of autocast.
 
-    The outer products of all pairs and blocks are never held at once, neither in the forward nor
+    The outer products of all pairs and blocks are never in memory at once, in the forward pass or
     in the backward pass.
 
     heads (Tensor): z_s, shape (pairs, width).
@@ -30,7 +30,7 @@ def grouped_bilinear(heads: Tensor, tails: Tensor, weight: Tensor) -> Tensor:
 
 
 class _GroupedBilinear(torch.autograd.Function):
-    """The product, a chunk of the outer products at a time."""
+    """The product, computed in chunks of the outer products."""
 
     @staticmethod
     def forward(ctx: Any, heads: Tensor, tails: Tensor, weight: Tensor) -> Tensor:
@@ -60,14 +60,14 @@ class _GroupedBilinear(torch.autograd.Function):
         return d_heads, d_tails, d_weight.to(weight.dtype)
 
 
-# Values of the outer product held at once: small enough for a processor's cache.
+# The largest number of values of the outer product in memory: a processor's cache holds them.
 _CHUNK = 2**21
-# Columns of the outer product multiplied at once, if the blocks are smaller than that.
+# The number of columns of the outer product in one matrix product, if the blocks are smaller.
 _COLUMNS = 4096
 
 
 def chunks(heads: Tensor, weight: Tensor) -> Iterator[Tuple[slice, slice, slice]]:
-    """Walk over the outer products in slices that fit a processor's cache.
+    """Cut the outer products into slices that fit a processor's cache.
 
     heads (Tensor): z_s, shape (pairs, width).
     weight (Tensor): W, shape (blocks, block size ** 2, pair width).
@@ -89,12 +89,12 @@ def chunks(heads: Tensor, weight: Tensor) -> Iterator[Tuple[slice, slice, slice]
 
 
 def outer_products(heads: Tensor, tails: Tensor, weight: Tensor) -> Tensor:
-    """The outer products of some blocks of some pairs.
+    """Compute the outer products of some blocks of some pairs.
 
-    They are multiplied in float32 and rounded after: in bfloat16 that is faster, too.
+    The products are computed in float32 and rounded afterwards. This is also faster than bfloat16.
 
     heads (Tensor): z_s, float32, shape (pairs, columns).
-    tails (Tensor): z_o, likewise.
+    tails (Tensor): z_o, float32, shape (pairs, columns).
     weight (Tensor): W, shape (blocks, block size ** 2, pair width).
     RETURNS (Tensor): float32, shape (pairs, columns * block size).
     """

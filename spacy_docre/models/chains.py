@@ -5,28 +5,29 @@ from torch import Tensor
 
 
 def masked_softmax(scores: Tensor, allowed: Tensor) -> Tensor:
-    """softmax over the last dimension, of what is allowed; zeros where nothing is.
+    """Compute softmax over the allowed scores of the last dimension; zeros if no score is allowed.
 
     scores (Tensor): The scores, shape (..., length).
-    allowed (Tensor): What takes part, booleans of the same shape.
+    allowed (Tensor): Whether a score takes part, booleans of the same shape.
     RETURNS (Tensor): The shares, of the same shape.
     """
     lowest = torch.finfo(scores.dtype).min
-    # Finite, so that a row without anything has no NaN.
+    # Finite, so that a row without allowed scores has no NaN.
     return scores.masked_fill(~allowed, lowest).softmax(-1).masked_fill(~allowed, 0)
 
 
 def attend_over_chains(queries: Tensor, table: Tensor, linked: Tensor, start: int) -> Tensor:
-    """For some heads h and all tails t: sum over o of softmax_o(q(h, t) . c_o) c_o, where the chain
-    c_o = [f(h, o); f(o, t)] goes by an entity o that is linked to both; zeros without any.
+    """Compute the sum over o of softmax_o(q(h, t) . c_o) c_o, for some heads h and all tails t. The
+    chain c_o = [f(h, o); f(o, t)] goes through an entity o that is linked to both. The sum is zeros
+    if there is no such o.
 
-    No chain is ever made: what is held at once is a number for each.
+    The chains are never in memory: there is one number for each of them.
 
     queries (Tensor): q of the heads from `start` on, shape (heads, entities, 2 * width).
     table (Tensor): f, shape (entities, entities, width).
     linked (Tensor): Whether two different entities are linked, symmetric booleans of shape
         (entities, entities).
-    start (int): The first head.
+    start (int): The index of the first head.
     RETURNS (Tensor): The sums, shape (heads, entities, 2 * width).
     """
     here = slice(start, start + len(queries))

@@ -1,4 +1,4 @@
-"""What the encoder says of one document (eq. 1), and which word piece belongs where."""
+"""The encoder's output for one document (eq. 1), and the place of each word piece."""
 
 from typing import NamedTuple, Tuple
 
@@ -7,11 +7,11 @@ from torch import Tensor
 
 
 class EncodedDocument(NamedTuple):
-    """The encoder's windows of one document, and what their pieces belong to.
+    """The encoder's windows of one document, and the positions and mentions of their pieces.
 
-    A *position* is a word piece of the document. Overlapping windows hold the same position more
-    than once; pieces that belong to no token (padding, and special tokens where they are left
-    out) hold none. It is a tuple, so that thinc finds the tensors whose gradient is wanted.
+    A *position* is a word piece of the document. Overlapping windows contain the same position more
+    than once. Pieces that belong to no token have no position: padding, and special tokens if they
+    are left out. The class is a tuple, so that thinc finds the tensors that need a gradient.
 
     hidden (Tensor): Last hidden states, shape (windows, pieces, width).
     attention (Tensor): The last layer's attention probabilities, shape
@@ -21,16 +21,15 @@ class EncodedDocument(NamedTuple):
     num_positions (int): The number of positions in the document.
     mention_pieces (Tensor): The pieces of all mentions, one mention after the other, as indices
         into the flattened windows, shape (mention pieces,).
-    piece_mentions (Tensor): The mention each of `mention_pieces` belongs to, shape
-        (mention pieces,).
-    mention_entities (Tensor): The entity each mention belongs to, shape (mentions,).
+    piece_mentions (Tensor): The mention of each of `mention_pieces`, shape (mention pieces,).
+    mention_entities (Tensor): The entity of each mention, shape (mentions,).
     num_entities (int): The number of entities.
     position_sentences (Tensor): The sentence of each position, -1 for a special token, shape
         (positions,).
     num_sentences (int): The number of sentences.
-    num_words (int): The number of tokens that are no white space.
-    all_sentences (bool): Whether the share of attention on every sentence is wanted, not on the
-        best alone.
+    num_words (int): The number of tokens, without white space.
+    all_sentences (bool): Whether the shares of attention on all sentences are wanted, not only on
+        the best.
     """
 
     hidden: Tensor
@@ -48,7 +47,7 @@ class EncodedDocument(NamedTuple):
 
 
 def merge_windows(document: EncodedDocument) -> Tensor:
-    """H of eq. 1: the hidden states, averaged where windows overlap.
+    """Compute H of eq. 1: the hidden states, averaged over overlapping windows.
 
     document (EncodedDocument): The document.
     RETURNS (Tensor): One row for each position, shape (positions, width).
@@ -64,11 +63,11 @@ def merge_windows(document: EncodedDocument) -> Tensor:
 
 
 def mention_positions(document: EncodedDocument) -> Tuple[Tensor, Tensor]:
-    """The positions of every mention. One that two windows hold counts once.
+    """Find the positions of every mention. A position in two windows counts once.
 
     document (EncodedDocument): The document.
-    RETURNS (Tuple[Tensor, Tensor]): The mention and the position of each, mention by mention, the
-        positions in order, both of shape (mention positions,).
+    RETURNS (Tuple[Tensor, Tensor]): The mention and the position of each, mention by mention, with
+        the positions in order, both of shape (mention positions,).
     """
     mention, position = torch.stack(
         [document.piece_mentions, document.piece_positions[document.mention_pieces]]
@@ -77,13 +76,13 @@ def mention_positions(document: EncodedDocument) -> Tuple[Tensor, Tensor]:
 
 
 def embed_mentions(hidden: Tensor, document: EncodedDocument) -> Tuple[Tensor, Tensor]:
-    """Embed mentions: each is the mean of its positions. One of which no piece reached the encoder
-    is left out.
+    """Embed each mention as the mean of its positions. A mention is left out if none of its pieces
+    reached the encoder.
 
     hidden (Tensor): H, shape (positions, width).
     document (EncodedDocument): The document.
-    RETURNS (Tuple[Tensor, Tensor]): The mentions that are seen, shape (seen mentions, width), and
-        the index of each, shape (seen mentions,).
+    RETURNS (Tuple[Tensor, Tensor]): The embeddings of the other mentions, shape (seen mentions,
+        width), and their indices, shape (seen mentions,).
     """
     num_mentions = len(document.mention_entities)
     mention, position = mention_positions(document)
@@ -95,10 +94,10 @@ def embed_mentions(hidden: Tensor, document: EncodedDocument) -> Tuple[Tensor, T
 
 
 def mention_sentences(document: EncodedDocument) -> Tensor:
-    """The sentence that each mention begins in.
+    """Find the sentence in which each mention begins.
 
     document (EncodedDocument): The document.
-    RETURNS (Tensor): The sentence, -1 where no piece reached the encoder, shape (mentions,).
+    RETURNS (Tensor): The sentence, -1 if no piece reached the encoder, shape (mentions,).
     """
     mention, position = mention_positions(document)
     first = torch.full_like(document.mention_entities, document.num_positions)
@@ -124,10 +123,10 @@ def entity_sentences(document: EncodedDocument) -> Tensor:
 
 
 def entity_attention(document: EncodedDocument) -> Tensor:
-    """A_e of every entity (eq. 2): the sum over its mentions, windows merged.
+    """Compute A_e of every entity (eq. 2): the sum over its mentions, with windows merged.
 
-    A mention's attention is the mean over its pieces, in every window that holds them. What falls
-    on special tokens is left out.
+    A mention's attention is the mean over its pieces, in every window that contains them. Attention
+    on pieces without a position is left out.
 
     document (EncodedDocument): The document.
     RETURNS (Tensor): A, shape (positions, entities, heads).
@@ -139,8 +138,8 @@ def entity_attention(document: EncodedDocument) -> Tensor:
     window, piece = document.mention_pieces // pieces, document.mention_pieces % pieces
     positions = document.piece_positions.view(windows, pieces)
     total = document.attention.new_zeros(document.num_positions, document.num_entities, heads)
-    # One window at a time, and no padding: what is held at once is little more than the result,
-    # which does not depend on what the encoder ran on besides.
+    # One window at a time, without padding: memory holds little more than the result, and the
+    # result does not depend on the other documents of the batch.
     for index in window.unique().tolist():
         here, kept = window == index, (positions[index] >= 0).nonzero().squeeze(1)
         # Many times faster than indexing with both.
@@ -154,7 +153,7 @@ def entity_attention(document: EncodedDocument) -> Tensor:
 
 
 def segment_logsumexp(rows: Tensor, segments: Tensor, num_segments: int) -> Tensor:
-    """log sum exp over the rows of each segment; zeros for a segment without rows.
+    """Compute log sum exp over the rows of each segment; zeros for a segment without rows.
 
     rows (Tensor): The values, shape (rows, width).
     segments (Tensor): The segment of each row, shape (rows,).

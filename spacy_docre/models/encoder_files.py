@@ -1,5 +1,5 @@
-"""Transformers and tokenizers, from the hub, a folder or a stored pipeline: what is read there is
-data, and none of it becomes code, a path, or an argument that loads code."""
+"""Load transformers and tokenizers from the hub, a folder or a stored pipeline. Their files are
+read as data: nothing in them becomes code, a path, or an argument that loads code."""
 
 import json
 import re
@@ -26,33 +26,34 @@ from transformers.models.auto.modeling_auto import (
 )
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-# What tokenizers' files are called: nothing that could be imported, unpickled, or elsewhere.
+# The allowed names of tokenizer files. Such a file cannot be imported or unpickled, and it is in
+# the folder itself.
 _TOKENIZER_FILE = re.compile(
     r"\w[\w.-]*\.(json|txt|model|codes|spm|bpe|vocab|tiktoken|tokenizer)", re.ASCII
 )
 _TOKENIZER_CLASS = re.compile(r"\w+Tokenizer(Fast)?", re.ASCII)
-# For chats, and a program in itself: an encoder has no use for it.
+# A template for chats is a program, and an encoder has no use for it.
 _CHAT_TEMPLATE = ".jinja"
-# Of a tokenizer of Rust.
+# The file of a tokenizer that is written in Rust.
 _FAST_TOKENIZER = "tokenizer.json"
-# Files of settings, which become arguments of the tokenizer.
+# Files of settings. The settings become arguments of the tokenizer.
 _SETTINGS_FILES = ("tokenizer_config.json", "special_tokens_map.json")
-# Settings that name code (also the attention's: it may be that of a kernel on the hub), files or
-# folders. `init_inputs` are positional arguments, the first of which is a path.
+# Settings that name code, files or folders. An attention implementation is one of them: it may be a
+# kernel on the hub. `init_inputs` are positional arguments, and the first is a path.
 _UNSAFE = {
     *("auto_map", "trust_remote_code", "custom_pipelines", "chat_template"),
     *("attn_implementation", "_attn_implementation", "_attn_implementation_internal"),
     *("_name_or_path", "name_or_path", "_commit_hash", "_configuration_file", "init_inputs"),
 }
 _UNSAFE_ENDINGS = ("_file", "_files")
-# Others load networks of images or sound, from wherever their config says.
+# Other models load networks for images or sound, from any place that their config names.
 _ENCODERS_OF_TEXT = {
     *MODEL_FOR_MASKED_LM_MAPPING_NAMES,
     *MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES,
 } - {"layoutlmv2", "layoutlmv3", "wav2vec2"}
-# Settings of that name, which the class has, too.
+# Settings that are kept, although the config class has attributes of these names.
 _OF_THE_CLASS = ("model_type", "output_attentions")
-# Numbers of parts that no transformer has are some hours' work to build.
+# It would take hours to build a transformer with more parts than any real one has.
 _PARTS = re.compile("layer|block|depth|group|stage|expert|num_hidden")
 _MOST_PARTS = 1000
 
@@ -66,13 +67,12 @@ def load_pretrained(
     tokenizer_settings (Mapping[str, Any]): Settings of the tokenizer.
     transformer_settings (Mapping[str, Any]): Settings of the transformer.
     RETURNS (HFObjects): Both.
-    RAISES (ValueError): If it needs code of its own.
+    RAISES (ValueError): If the encoder is not for text, or needs its own code.
     """
     safe = {"trust_remote_code": False}
     if any(given.get("trust_remote_code") for given in (tokenizer_settings, transformer_settings)):
         warnings.warn(
-            f"trust_remote_code is not followed: no code that comes with {name} is run. Leave the "
-            "setting out.",
+            f"trust_remote_code is ignored: code from {name} is never run. Remove the setting.",
             stacklevel=2,
         )
     try:
@@ -82,8 +82,8 @@ def load_pretrained(
         )
         if config.model_type not in _ENCODERS_OF_TEXT:
             raise ValueError(
-                f"The encoder {name} is of the type {config.model_type!r}, which is no encoder of "
-                "text in transformers. Choose one for text, e.g. of the type 'bert'."
+                f"The encoder {name} is of the type {config.model_type!r}, which is not a text "
+                "encoder in transformers. Choose an encoder for text, e.g. of the type 'bert'."
             )
         if "/" in str(config._attn_implementation):
             raise ValueError(f"Its attention is {config._attn_implementation!r}.")
@@ -92,9 +92,9 @@ def load_pretrained(
         if not re.search("trust_remote_code|Its attention", str(error)):
             raise
         raise ValueError(
-            f"The encoder {name} needs code of its own, which is not run: a pipeline that brings "
-            "code can do anything to those who load it. Choose an encoder, and an attention "
-            f"(attn_implementation), that transformers has itself. ({error})"
+            f"The encoder {name} needs its own code, which is never run: such code could do "
+            "anything on the machine that loads the pipeline. Choose an encoder, and an attention "
+            f"(attn_implementation), that are part of transformers. ({error})"
         ) from error
     vocab_file = getattr(tokenizer, "vocab_file", None)
     return HFObjects(
@@ -111,16 +111,16 @@ def read_stored(
     config_cls: Any = AutoConfig,
     tokenizer_cls: Any = AutoTokenizer,
 ) -> Tuple[PretrainedConfig, PreTrainedTokenizerBase]:
-    """Read what a pipeline has stored of a transformer, besides its weights. The network is not
-    asked.
+    """Read the config and the tokenizer of a stored transformer, without its weights. Nothing is
+    downloaded.
 
     config (Mapping[str, Any]): The transformer's config.
-    files (Mapping[str, Any]): The content of the tokenizer's files, by name; and as "kwargs" the
-        argument `use_fast`.
-    config_cls (Any): What reads the config.
-    tokenizer_cls (Any): What reads the tokenizer.
+    files (Mapping[str, Any]): The content of the tokenizer's files, by name. The name "kwargs"
+        holds the argument `use_fast`.
+    config_cls (Any): The class that reads the config.
+    tokenizer_cls (Any): The class that reads the tokenizer.
     RETURNS (Tuple[PretrainedConfig, PreTrainedTokenizerBase]): The config and the tokenizer.
-    RAISES (ValueError): If they are damaged, or need code of their own.
+    RAISES (ValueError): If they are damaged, or need their own code.
     """
     safe = {"trust_remote_code": False, "local_files_only": True}
     use_fast = bool(files.get("kwargs", {}).get("use_fast", True))
@@ -134,8 +134,8 @@ def read_stored(
         try:
             tokenizer = tokenizer_cls.from_pretrained(folder, use_fast=use_fast, **safe)
         except Exception as error:
-            # What transformers says of one that is damaged depends on what is installed: it may be
-            # that a package is missing.
+            # The error of transformers for a damaged tokenizer depends on the installed packages:
+            # it may say that a package is missing.
             if use_fast and (problem := _problem_of(files.get(_FAST_TOKENIZER))):
                 raise ValueError(f"{_FAST_TOKENIZER} cannot be read: {problem}") from error
             raise
@@ -145,7 +145,7 @@ def read_stored(
 
 
 def _problem_of(content: Optional[bytes]) -> str:
-    """Why a fast tokenizer cannot be read; "" where it can, or where there is none."""
+    """Return why a fast tokenizer cannot be read; "" if it can be read, or if there is none."""
     try:
         if content is not None:
             Tokenizer.from_buffer(content)
@@ -155,18 +155,18 @@ def _problem_of(content: Optional[bytes]) -> str:
 
 
 def safe_files(files: Mapping[str, Any]) -> Dict[str, bytes]:
-    """Choose the files of a tokenizer that are read, and the settings in them.
+    """Select the tokenizer files, and the settings in them, that are safe to read.
 
     files (Mapping[str, Any]): The content of files, by name, and "kwargs".
-    RETURNS (Dict[str, bytes]): The content of those that are files of a tokenizer.
-    RAISES (ValueError): If there are others, or a class that is no tokenizer.
+    RETURNS (Dict[str, bytes]): The content of the tokenizer files, by name.
+    RAISES (ValueError): If there is another file, or a class that is not a tokenizer class.
     """
     chosen = {}
     for name, content in files.items():
         if name == "kwargs" or name.endswith(_CHAT_TEMPLATE):
             continue
         if not _TOKENIZER_FILE.fullmatch(name):
-            raise ValueError(f"{name!r} is no file of a tokenizer")
+            raise ValueError(f"{name!r} is not a tokenizer file")
         if name in _SETTINGS_FILES:
             settings = json.loads(content)
             safe = _without_unsafe(settings)
@@ -177,11 +177,11 @@ def safe_files(files: Mapping[str, Any]) -> Dict[str, bytes]:
 
 
 def _encoder_settings(config: Mapping[str, Any]) -> Dict[str, Any]:
-    """The settings of a transformer, if it is an encoder of text. What would take the place of a
-    method or a table of its config is left out."""
+    """Select the settings of a text encoder. A setting that would replace a method or a table of
+    the config class is left out."""
     kind = config.get("model_type")
     if kind not in _ENCODERS_OF_TEXT:
-        raise ValueError(f"model_type = {shortened(kind)} is no encoder of text in transformers")
+        raise ValueError(f"model_type = {shortened(kind)} is not a text encoder in transformers")
     config_cls = CONFIG_MAPPING[kind]
     settings = {
         key: value
@@ -190,9 +190,9 @@ def _encoder_settings(config: Mapping[str, Any]) -> Dict[str, Any]:
     }
     for key, value in settings.items():
         if "backbone" in key or isinstance(value, dict) and "model_type" in value:
-            raise ValueError(f"{key} is a network of its own")
+            raise ValueError(f"{key} is a separate network")
         if _PARTS.search(key) and _is_large(value):
-            raise ValueError(f"{key} = {shortened(value)}")
+            raise ValueError(f"{key} = {shortened(value)} is too large")
     return settings
 
 
@@ -203,11 +203,11 @@ def _is_large(value: Any) -> bool:
 
 
 def _without_unsafe(settings: Any) -> Dict[str, Any]:
-    """Settings without those that could load code, from wherever they are."""
+    """Remove settings that could load code, nested settings included."""
     class_name = settings.get("tokenizer_class")
     if class_name is not None and not _TOKENIZER_CLASS.fullmatch(class_name):
-        # transformers would take anything of its own that has this name.
-        raise ValueError(f"{class_name!r} is no class of tokenizers")
+        # transformers would use any of its objects with this name.
+        raise ValueError(f"{class_name!r} is not a tokenizer class")
     return {
         key: _without_unsafe(value) if isinstance(value, dict) else value
         for key, value in settings.items()
@@ -217,21 +217,21 @@ def _without_unsafe(settings: Any) -> Dict[str, Any]:
 
 @contextmanager
 def made_of_data(owner: str, needs_code: bool) -> Iterator[None]:
-    """Turn whatever transformers and tokenizers raise for damaged data into one error.
+    """Turn all errors of transformers and tokenizers for damaged data into one error.
 
-    owner (str): What is being made, to begin the message with.
-    needs_code (bool): Whether the data names code of its own.
-    RAISES (ValueError): If it cannot be made.
+    owner (str): The object that is made, to begin the message with.
+    needs_code (bool): Whether the data names its own code.
+    RAISES (ValueError): If the object cannot be made.
     """
     try:
         yield
     except ImportError:
-        # A package is missing, which it names.
+        # The error names the missing package.
         raise
     except Exception as error:
-        code = " It names code of its own, which is never run." if needs_code else ""
+        code = " The data names its own code, which is never run." if needs_code else ""
         raise ValueError(
-            f"{owner} cannot be made of what is stored: the data is damaged, or of another version "
-            f"of transformers.{code} Copy or train the pipeline again. "
+            f"{owner} cannot be made from the stored data: the data is damaged, or from another "
+            f"version of transformers.{code} Copy or train the pipeline again. "
             f"({type(error).__name__}: {error})"
         ) from error

@@ -1,4 +1,4 @@
-"""The model of the component: Docs and their entities in, scores of all pairs out."""
+"""The model of the component: from Docs and their entities to the scores of all pairs."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -35,7 +35,8 @@ from .slots import DocumentScores, Evidence
 
 EncodeDocument = Callable[..., EncodedDocument]
 ExtractorModel = Model[List[EntityDoc], List["PairScores"]]
-# Of a document's logits and of the shares of its evidence; None where nothing is learnt of these.
+# The gradients of a document's logits and of the shares of its evidence; None if evidence is not
+# learnt.
 Gradients = Tuple[Floats2d, Optional[Floats2d]]
 # Logits and evidence of each document.
 PairScorer = Model[List[EncodedDocument], List[Tuple[Floats2d, Evidence]]]
@@ -43,15 +44,15 @@ PairScorer = Model[List[EncodedDocument], List[Tuple[Floats2d, Evidence]]]
 
 @dataclass
 class PairScores:
-    """What the model says of the pairs of one document.
+    """The scores of the pairs of one document.
 
     document (EntityDoc): The Doc and its entities.
-    pairs (ScoredPairs): The pairs: all in the order of `Pairs`, or, of a document that is scored
-        passage by passage, those that a passage brings together.
+    pairs (ScoredPairs): All pairs, in the order of `Pairs`. If the document is scored passage by
+        passage: only the pairs that share a passage.
     logits (Floats2d): TH in column 0, the relations after it, shape (pairs, 1 + relations).
     evidence (Evidence): The sentences on which most of the attention of a pair falls, as arrays;
-        all sentences in training, and where they are asked for. `pairs.unordered` tells which row
-        is a pair's.
+        all sentences in training, or if they are asked for. `pairs.unordered` gives the row of each
+        pair.
     """
 
     document: EntityDoc
@@ -69,26 +70,26 @@ def make_extractor(
     max_pairs: int,
     passages: Optional[Passages] = None,
 ) -> ExtractorModel:
-    """Put a network over an encoder.
+    """Put a network on top of an encoder.
 
     tok2vec (Model[List[Doc], List[TransformerData]]): The encoder.
     network (Type[Network]): The class of the network.
-    settings (Dict[str, Any]): Its arguments beside `hidden_width` and `num_relations`.
+    settings (Dict[str, Any]): Its arguments, without `hidden_width` and `num_relations`.
     encode (EncodeDocument): `encode_document`, with its settings.
     stored_precision (StoredPrecision): Precision of the weights on disk.
     max_pairs (int): The largest number of pairs of a document.
-    passages (Optional[Passages]): How long documents are cut at prediction; None to score them
+    passages (Optional[Passages]): Where to cut long documents in prediction; None to score them
         whole.
     RETURNS (ExtractorModel): The model.
     """
     build_network = partial(network, **settings)
     shim = ThreadSafeShim(
-        # Built when the widths are known: at initialisation, or with the weights.
+        # The network is built when the widths are known: at initialisation, or from the weights.
         None,
         serialize_model=partial(_serialize, precision=stored_precision),
         deserialize_model=partial(_deserialize, build_network, network.first_weight),
     )
-    # thinc's PyTorchWrapper has a shim of its own.
+    # Not thinc's PyTorchWrapper, which sets another shim.
     pair_scorer: PairScorer = Model(
         "pytorch",
         pytorchwrapper.forward,
@@ -118,7 +119,7 @@ def initialize(
     *,
     build_network: Callable[..., Network],
 ) -> None:
-    """Build the network. `nO`, the number of relations, has been set by the component."""
+    """Build the network. The component has set `nO`, the number of relations."""
     tok2vec = model.get_ref("tok2vec")
     shim = model.get_ref("pair_scorer").shims[0]
     tok2vec.initialize(X=None if X is None else [document.doc for document in X])
@@ -130,28 +131,28 @@ def initialize(
 
 
 def _hidden_width(tok2vec: Model[List[Doc], List[TransformerData]]) -> int:
-    """The width of the encoder: a listener knows it, an unshared encoder's model does."""
+    """Find the width of the encoder: a listener or the model of an unshared encoder has it."""
     for node in tok2vec.walk():
         if node.has_dim("nO"):
             return node.get_dim("nO")
     upstream = getattr(tok2vec, "upstream_name", "*")
     name = "transformer" if upstream == "*" else upstream
     raise ValueError(
-        "The width of the encoder is not known: the relation extractor has found no "
-        f"{name!r} component to listen to. Add one before it, "
-        f'nlp.add_pipe("transformer", name={name!r}), or in a config {name!r} in [nlp] pipeline '
-        f'and [components.{name}] factory = "transformer"; or listen to another: '
-        '[components.doc_relation_extractor.model.tok2vec] upstream = "...".'
+        "The width of the encoder is not known: the relation extractor finds no component "
+        f'{name!r} to listen to. Add one before it, nlp.add_pipe("transformer", name={name!r}), or '
+        f'in a config {name!r} in [nlp] pipeline and [components.{name}] factory = "transformer". '
+        "To listen to another component, set [components.doc_relation_extractor.model.tok2vec] "
+        'upstream = "...".'
     )
 
 
 def set_num_relations(model: ExtractorModel, number: int) -> None:
-    """Set the number of relations. A network that is built already keeps what it knows of those
-    it has.
+    """Set the number of relations. A network that is already built keeps the weights of its
+    relations.
 
     model (ExtractorModel): The model.
     number (int): The new number of relations.
-    RAISES (ValueError): If it is smaller than the number of those the network knows.
+    RAISES (ValueError): If the network already has more relations.
     """
     network = model.get_ref("pair_scorer").shims[0]._model
     if network is not None:
@@ -173,11 +174,11 @@ def forward(
     documents (List[EntityDoc]): The Docs and their entities.
     is_train (bool): Whether it is a training step.
     encode, max_pairs, passages: As in `make_extractor`.
-    RETURNS (Tuple[List[PairScores], Callable]): The scores, and the backward pass from the
-        gradients of each document's logits, and, where there are some, of `evidence.shares`.
+    RETURNS (Tuple[List[PairScores], Callable]): The scores, and the backward pass. It takes the
+        gradients of each document's logits, and optionally those of `evidence.shares`.
     RAISES (ValueError): If a document has more than `max_pairs` pairs.
     """
-    # `spacy debug model` asks for a prediction of Docs alone.
+    # `spacy debug model` predicts Docs without entities.
     documents = [EntityDoc(each, []) if isinstance(each, Doc) else each for each in documents]
     pair_scorer = model.get_ref("pair_scorer")
     encodings, backprop_tok2vec = model.get_ref("tok2vec")(
@@ -190,7 +191,7 @@ def forward(
         if len(document.entities) < 2:
             continue
         found = encode(document, encodings[index], device=device, is_train=is_train)
-        # In training, and where a teacher is asked, documents are whole.
+        # Documents stay whole in training, and if the logits of a teacher are asked for.
         if passages is not None and not found.all_sentences and passages.are_needed(found):
             parts, num_relations = passages.cut(found), model.get_dim("nO")
             scores[index] = score_passages(pair_scorer, document, parts, num_relations, max_pairs)
@@ -219,7 +220,7 @@ def forward(
 
 
 def _without_pairs(model: ExtractorModel, document: EntityDoc) -> PairScores:
-    """The scores of a document that has no pairs."""
+    """Make the scores of a document without pairs."""
     ops = model.ops
     no_evidence = Evidence(ops.alloc2i(0, 1), ops.alloc2f(0, 1))
     no_logits = ops.alloc2f(0, 1 + model.get_dim("nO"))
@@ -239,9 +240,9 @@ def score_passages(
     document (EntityDoc): The Doc and its entities.
     parts (Iterable[Passage]): Its passages.
     num_relations (int): The number of relations.
-    max_pairs (int): The largest number of pairs of all passages together.
-    RETURNS (PairScores): The scores of the pairs that meet in a passage.
-    RAISES (ValueError): If there are more pairs.
+    max_pairs (int): The largest number of pairs in all passages together.
+    RETURNS (PairScores): The scores of the pairs that share a passage.
+    RAISES (ValueError): If there are more than `max_pairs` pairs.
     """
     found: List[PassageScores] = []
     number = 0
@@ -258,19 +259,20 @@ def score_passages(
 
 
 def require_few_pairs(document: EntityDoc, number: int, most: int) -> None:
-    """Refuse a document that would need more memory than there may be.
+    """Check that a document is within the limit on pairs, which bounds the memory.
 
     document (EntityDoc): The document and its entities.
-    number (int): The number of pairs that are scored, as far as it is known.
+    number (int): The number of pairs to score, as far as it is known.
     most (int): The largest number of pairs.
-    RAISES (ValueError): If it has more.
+    RAISES (ValueError): If the document has more pairs.
     """
     if number > most:
         raise ValueError(
             f"The document that begins {document.doc[:8].text!r} has {len(document.entities)} "
-            f"entities, which are {number} pairs, and max_pairs = {most}: it is not scored. Cut it "
-            "into parts, or raise max_pairs in [components.doc_relation_extractor.model]. "
-            "docs/how-to/save-memory.md says what a pair needs, in training and in prediction."
+            f"entities, which are {number} pairs. This is more than max_pairs = {most}, so the "
+            "document is not scored. Cut it into parts, or raise max_pairs in "
+            "[components.doc_relation_extractor.model]. docs/how-to/save-memory.md says how much "
+            "memory a pair needs in training and in prediction."
         )
 
 
@@ -279,11 +281,11 @@ def _hidden_gradients(
     encodings: Sequence[TransformerData],
     gradients: Sequence[Optional[Floats3d]],
 ) -> List[TransformerData]:
-    """The gradients of hidden states; zeros for a Doc without pairs."""
+    """Make the gradients of hidden states; zeros for a Doc without pairs."""
     d_encodings = []
     for data, gradient in zip(encodings, gradients, strict=True):
         hidden = data.model_output.get("last_hidden_state")
-        # The transformer has seen no document without tokens.
+        # The transformer does not see documents without tokens.
         if hidden is not None:
             if gradient is None:
                 gradient = model.ops.alloc(hidden.shape, dtype=hidden.dtype)
@@ -296,7 +298,7 @@ def _convert_inputs(
     model: PairScorer, documents: List[EncodedDocument], is_train: bool
 ) -> Tuple[ArgsKwargs, Callable[[ArgsKwargs], List[Tuple[Floats3d, Floats4d]]]]:
     def backprop(d_inputs: ArgsKwargs) -> List[Tuple[Floats3d, Floats4d]]:
-        """The gradients of each document's hidden states and attention."""
+        """Return the gradients of each document's hidden states and attention."""
         return [
             (
                 cast(Floats3d, _gradient(document.hidden, d_document[0])),
@@ -309,7 +311,7 @@ def _convert_inputs(
 
 
 def _gradient(tensor: torch.Tensor, gradient: Optional[torch.Tensor]) -> object:
-    """A gradient for thinc; zeros if none has reached the tensor."""
+    """Convert a gradient for thinc; zeros if none has reached the tensor."""
     return torch2xp(torch.zeros_like(tensor) if gradient is None else gradient)
 
 
@@ -343,18 +345,18 @@ def _convert_outputs(
 
 
 def _require_gradient(shares: torch.Tensor) -> None:
-    """Refuse to learn evidence with a network that has none."""
+    """Check that evidence can be learnt: its shares need a gradient."""
     if not shares.requires_grad:
         raise ValueError(
-            "Evidence cannot be learnt: this network gives no shares of attention, or shares "
-            "without a gradient. spacy_docre.DocRelationModel.v1 gives them with context_pooling = "
+            "Evidence cannot be learnt: this network has no shares of attention, or its shares "
+            "have no gradient. In spacy_docre.DocRelationModel.v1, set context_pooling = "
             '{"@layers": "spacy_docre.LocalizedContextPooling.v1"}. With another network, set '
             "evidence = null, and evidence_weight = 0.0 in 'distillation'."
         )
 
 
 def _serialize(network: Optional[Network], precision: StoredPrecision) -> bytes:
-    """The weights of the network; nothing where it has not been built."""
+    """Serialise the weights of the network; empty if the network is not built."""
     return b"" if network is None else pack(save_weights(network, precision), precision)
 
 
@@ -365,7 +367,7 @@ def _deserialize(
     data: bytes,
     device: torch.device,
 ) -> Optional[Network]:
-    """Build the network that weights belong to, and load them."""
+    """Build the network of serialised weights, and load the weights."""
     if not data:
         return None
     owner = "relation extractor"

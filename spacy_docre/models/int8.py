@@ -1,8 +1,7 @@
 """Matrix products of prediction in int8.
 
-Each row of what comes in, and each column of the weights, has a scale: what 127 stands for, its
-largest value. Integers add up without rounding, so that what becomes of a row does not depend on
-the rows beside it.
+Each row of the input, and each column of the weights, has a scale: 127 stands for its largest
+value. Integers add up without rounding, so the result of a row does not depend on the other rows.
 """
 
 from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional, Sequence, Tuple, cast
@@ -19,8 +18,8 @@ _SMALLEST = 1e-30  # The smallest divisor: a row of zeros stays one.
 
 
 class Int8Products(TorchFunctionMode):
-    """A context for predictions, in which linear maps and the grouped bilinear product are taken in
-    int8. Weights stay as they are, and what comes out is float32."""
+    """A context for predictions. Linear maps and the grouped bilinear product are computed in int8.
+    Weights stay as they are, and the output is float32."""
 
     def __torch_function__(
         self,
@@ -29,7 +28,7 @@ class Int8Products(TorchFunctionMode):
         args: Tuple[Any, ...] = (),
         kwargs: Optional[Dict[str, Any]] = None,
     ) -> Any:
-        """What torch calls instead of each of its functions."""
+        """Torch calls this method instead of each of its functions."""
         return _IN_INT8.get(func, func)(*args, **(kwargs or {}))
 
 
@@ -37,28 +36,28 @@ class _Rounded(NamedTuple):
     """A matrix in int8.
 
     values (Tensor): int8, shape (rows, columns).
-    scales (Tensor): What a value of 1 stands for, shape (rows, 1) or (1, columns).
+    scales (Tensor): The number that a value of 1 stands for, shape (rows, 1) or (1, columns).
     """
 
     values: Tensor
     scales: Tensor
 
 
-# Of each weight that has been used: it in int8, and which of its states that was made of.
+# Each weight that has been used, in int8, and the state of the weight at that time.
 _weights = WeakTensorKeyDictionary()
 
 
 def _int8_weight(weight: Tensor, as_matrix: Callable[[Tensor], Tensor]) -> _Rounded:
-    """Round a weight, unless that has been done since it was changed.
+    """Round a weight, unless its rounded values are known and it has not changed since.
 
     weight (Tensor): The weight.
     as_matrix (Callable[[Tensor], Tensor]): Gives it the shape (width in, width out).
     RETURNS (_Rounded): The weight, with scales of shape (1, width out).
     """
     if weight.is_inference():
-        # Torch does not tell whether it has changed.
+        # Torch does not tell whether the weight has changed.
         return _round(as_matrix(weight), dim=0)
-    # `weight.data = ...` changes the second alone.
+    # `weight.data = ...` changes only the second.
     state = weight._version, weight.data_ptr()
     known_state, rounded = _weights.get(weight, (None, None))
     if known_state != state:
@@ -68,7 +67,8 @@ def _int8_weight(weight: Tensor, as_matrix: Callable[[Tensor], Tensor]) -> _Roun
 
 
 def forget(weights: Iterable[Tensor]) -> None:
-    """Round weights again when they are used next.
+    """Forget the rounded values of weights, so that the weights are rounded again at their next
+    use.
 
     weights (Iterable[Tensor]): Weights that have changed, unnoticed by torch.
     """
@@ -77,15 +77,15 @@ def forget(weights: Iterable[Tensor]) -> None:
 
 
 def _round(matrix: Tensor, dim: int) -> _Rounded:
-    """Round a matrix, with a scale for all that lies along a dimension."""
+    """Round a matrix, with one scale for all values along a dimension."""
     scales = matrix.abs().amax(dim, keepdim=True).clamp_min_(_SMALLEST).div_(_LARGEST)
     return _Rounded((matrix / scales).round_().to(torch.int8).contiguous(), scales)
 
 
 def _linear(input: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
-    """`torch.nn.functional.linear`."""
+    """Compute `torch.nn.functional.linear`."""
     if weight.dim() != 2 or torch.is_grad_enabled():
-        # Weights of one output, and what somebody wants the gradient of.
+        # A weight with a single output, or a product that needs a gradient.
         return nn.functional.linear(input, weight, bias)
     known = _int8_weight(weight, torch.t)
     values, scales = _round(input.float().reshape(-1, weight.shape[1]), dim=1)
@@ -97,7 +97,8 @@ def _linear(input: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Ten
 
 
 def _grouped_bilinear(heads: Tensor, tails: Tensor, weight: Tensor) -> Tensor:
-    """`grouped_bilinear`. The largest outer product of a block is that of its largest values."""
+    """Compute `grouped_bilinear`. The largest outer product of a block is that of its largest
+    values."""
     known = _int8_weight(weight, lambda blocks: blocks.flatten(0, 1))
     num_blocks, squared, pair_width = weight.shape
     head_blocks, tail_blocks = (z.float().unflatten(1, (num_blocks, -1)) for z in (heads, tails))

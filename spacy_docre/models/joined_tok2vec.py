@@ -1,4 +1,4 @@
-"""Token vectors of two networks side by side."""
+"""The token vectors of two networks, concatenated."""
 
 from typing import Callable, List, Optional, Tuple
 
@@ -18,7 +18,7 @@ def initialize(model: Tok2Vec, X: Optional[List[Doc]] = None, Y: Optional[object
 def forward(
     model: Tok2Vec, docs: List[Doc], is_train: bool
 ) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
-    """Concatenate; the backward pass gives each network its part of the gradient."""
+    """Concatenate the vectors; the backward pass gives each network its part of the gradient."""
     (first, backprop_first), (second, backprop_second) = (
         layer(docs, is_train) for layer in model.layers
     )
@@ -41,12 +41,13 @@ def forward(
 
 
 def _require_all_tokens(doc: Doc, lengths: List[int]) -> None:
-    """See that each network has spoken of the tokens that the Doc has now."""
+    """Check that each network has a vector for each token of the Doc."""
     for length in lengths:
         if length != len(doc):
             raise ValueError(
-                f"The document that begins {doc[:5].text!r} has {len(doc)} tokens, and a network "
-                f"that is read here speaks of {length}. If a component merges or splits tokens, "
-                "put it before the 'transformer' or behind what listens to it, e.g. 'ner'; if the "
-                "get_spans of the transformer leaves tokens out, set windows that do not."
+                f"The document that begins {doc[:5].text!r} has {len(doc)} tokens, but a network "
+                f"of spacy_docre.JoinedTok2Vec.v1 has {length} vectors for it. A component may "
+                "merge or split tokens: put it before the 'transformer', or after all components "
+                "that listen to it, e.g. 'ner'. The get_spans of the transformer may leave out "
+                "tokens: set windows that cover all of them."
             )

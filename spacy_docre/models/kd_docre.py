@@ -35,8 +35,8 @@ _SMALLEST = 1e-10  # The smallest divisor: where two entities share no attention
 class LogSumExpPooling(nn.Module):
     """Eq. 2, entities: h_e = log sum over mentions j of exp(h_mj).
 
-    A mention is the mean of its positions. An entity of which no piece reached the encoder is
-    embedded as zeros.
+    A mention is the mean of its positions. The embedding of an entity is zeros if none of its
+    pieces reached the encoder.
     """
 
     def forward(self, hidden: Tensor, document: EncodedDocument) -> Tensor:
@@ -57,19 +57,21 @@ class LocalizedContextPooling(nn.Module):
 
     A_e is the sum of the attention of the entity's mentions (eq. 2). q(s, o) = sum over heads of
     A_s * A_o (eq. 3), divided by its sum over the positions. c(s, o) = H^T q(s, o) (eq. 4). q is
-    symmetric, and computed once for (s, o) and (o, s).
+    symmetric, so it is computed once for (s, o) and (o, s).
 
-    smoothing (float): Added to the sum that q is divided by, where A_e is the mean over mentions
-        and q the mean over heads. ATLOP's code has 1e-5.
-    normalised (bool): Whether q is divided, as in the released code and in ATLOP; the paper does
-        not say it. Shares of q on sentences are always of the whole.
-    RAISES (ValueError): If there is a smoothing of a sum that nothing is divided by.
+    smoothing (float): Added to the sum that divides q. With a smoothing, A_e is the mean over
+        mentions and q the mean over heads. ATLOP's code has 1e-5.
+    normalised (bool): Whether q is divided by its sum, as in the released code and in ATLOP; the
+        paper does not mention it. The shares of q on sentences are always divided.
+    RAISES (ValueError): If `smoothing` is set and `normalised` is not.
     """
 
     def __init__(self, smoothing: float = 0.0, *, normalised: bool = True) -> None:
         super().__init__()
         if smoothing and not normalised:
-            raise ValueError(f"smoothing = {smoothing} needs normalised = true, or set it to 0.0.")
+            raise ValueError(
+                f"smoothing = {smoothing} needs normalised = true. Else set it to 0.0."
+            )
         self.smoothing = smoothing
         self.normalised = normalised
 
@@ -80,10 +82,10 @@ class LocalizedContextPooling(nn.Module):
 
         hidden (Tensor): H, shape (positions, hidden width).
         document (EncodedDocument): The document, with at least two entities.
-        diagonal (bool): Whether each entity has a context with itself, too.
-        RETURNS (Tuple[Tensor, Tensor]): c of the unordered pairs, shape
-            (unordered pairs, hidden width), and the share of q on each sentence, of pairs of two
-            different entities, shape (unordered pairs, sentences).
+        diagonal (bool): Whether each entity also has a context with itself.
+        RETURNS (Tuple[Tensor, Tensor]): c of the unordered pairs, shape (unordered pairs, hidden
+            width); and the share of q on each sentence, for pairs of two different entities, shape
+            (unordered pairs, sentences).
         """
         contexts, shares = zip(*self.blocks(hidden, document, diagonal), strict=True)
         return torch.cat(contexts), torch.cat(shares)
@@ -91,8 +93,8 @@ class LocalizedContextPooling(nn.Module):
     def blocks(
         self, hidden: Tensor, document: EncodedDocument, diagonal: bool = False
     ) -> Iterator[Tuple[Tensor, Tensor]]:
-        """The same for few pairs at a time, in their order: neither the contexts nor the
-        (heads x pairs x positions) table are ever held whole."""
+        """Yield the same for a few pairs at a time, in their order. The contexts and the (heads x
+        pairs x positions) table are never whole in memory."""
         n, added = document.num_entities, 0.0
         attention = entity_attention(document)  # A: (positions, entities, heads)
         if self.smoothing:
@@ -112,12 +114,12 @@ class LocalizedContextPooling(nn.Module):
 
 
 def pair_attention(attention: Tensor, start: int, end: int, diagonal: bool = False) -> Tensor:
-    """q(s, o) of the unordered pairs with start <= s < end (eq. 3).
+    """Compute q(s, o) of the unordered pairs with start <= s < end (eq. 3).
 
     attention (Tensor): A, shape (positions, entities, heads).
     start (int): The first s.
     end (int): The s to stop before.
-    diagonal (bool): Whether the pairs (s, s) are among them.
+    diagonal (bool): Whether the pairs (s, s) are included.
     RETURNS (Tensor): q, shape (unordered pairs, positions).
     """
     heads = attention[:, start:end]  # (positions, step, heads)
@@ -133,8 +135,7 @@ def pair_attention(attention: Tensor, start: int, end: int, diagonal: bool = Fal
 class GroupedBilinear(nn.Module):
     """Eq. 6: g_i = sum over blocks j of z_s^j W_i^j z_o^j + b_i.
 
-    Head and tail are split into `width / block_size` blocks, and only values of the same block
-    meet.
+    Head and tail are split into `width / block_size` blocks. Values are multiplied within a block.
 
     width (int): Width of z_s and z_o.
     pair_width (int): Width of g.
@@ -166,20 +167,20 @@ class GroupedBilinear(nn.Module):
 
 
 class AxialAttention(slots.PairEncoder):
-    """Eq. 7 as multi-head attention: each pair (s, o) attends to those with its tail or its head.
+    """Eq. 7 as multi-head attention: a pair (s, o) attends to the pairs with its tail or its head.
 
     First along the column, r' = g + sum over p of softmax_p(q_(s,o) . k_(p,o)) v_(p,o), then along
     the row, r = r' + sum over p of softmax_p(q'_(s,o) . k'_(s,p)) v'_(s,p), with q', k', v' of r'.
-    Five things are not as printed (see `PrintedAxialAttention`): this sequence, maps for each axis,
-    the root of a head's width that divides q . k, a linear map that joins the heads, and the
-    diagonal (s, s), which is no pair and takes no part.
+    Five things differ from the paper (see `PrintedAxialAttention`): this sequence, separate maps
+    for each axis, the root of a head's width that divides q . k, a linear map that joins the heads,
+    and the diagonal (s, s), which is not a pair and takes no part.
 
     width (int): Width of g.
-    depth (int): Number of layers, each a column and a row.
-    heads (int): Attention heads; must divide `width`.
-    order (Order): "sequential", or "parallel" where both axes attend to g, as in released code.
-    transform (bool): End each layer with a linear map and layer normalisation, and add g at the
-        very end, as in the released code.
+    depth (int): Number of layers, each with a column step and a row step.
+    heads (int): Number of attention heads; must divide `width`.
+    order (Order): "sequential", or "parallel": both axes attend to g, as in released code.
+    transform (bool): Whether each layer ends with a linear map and layer normalisation, and g is
+        added after the last layer, as in the released code.
     RAISES (ValueError): If `heads` does not divide `width`.
     """
 
@@ -214,7 +215,7 @@ class AxialLayer(nn.Module):
     def forward(self, table: Tensor, pairs: Pairs) -> Tensor:
         """Attend along both axes. Arguments and result as in `PairEncoder`."""
         output = table.clone()
-        # In sequence the columns are done, r', when the rows read them.
+        # In sequence, the rows read r', the result of the columns.
         source = output if self.order == "sequential" else table
         for attention, columns in ((self.column, True), (self.row, False)):
             add_along_lines(output, source, pairs, columns, attention)
@@ -238,13 +239,13 @@ class LineAttention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def forward(self, lines: Tensor) -> Tensor:
-        """Attend. What comes and goes has the shape (lines, length, pair width)."""
+        """Attend. Input and output have the shape (lines, length, pair width)."""
         return self.output(attend_in_lines(self.query_key_value(lines), self.heads))
 
 
 class PrintedAxialAttention(slots.PairEncoder):
-    """Eq. 7 to the letter: r(s, o) = g(s, o) + sum over p of softmax_p(q_(s,o) . k_(p,o)) v_(p,o)
-    + sum over p of softmax_p(q_(s,o) . k_(s,p)) v_(s,p).
+    """Eq. 7 as printed: r(s, o) = g(s, o) + sum over p of softmax_p(q_(s,o) . k_(p,o)) v_(p,o) +
+    sum over p of softmax_p(q_(s,o) . k_(s,p)) v_(s,p).
 
     q, k and v are W_Q g, W_K g and W_V g, for both axes; p runs over 1 ... n, the diagonal
     included.
@@ -274,10 +275,10 @@ class PrintedAxialAttention(slots.PairEncoder):
 
 
 def attend_in_lines(projected: Tensor, heads: int, scale: Optional[float] = None) -> Tensor:
-    """What each pair gathers from the pairs of its line.
+    """Compute the attention of each pair over the pairs of its line.
 
     projected (Tensor): Queries, keys and values, shape (lines, length, 3 * pair width).
-    heads (int): Attention heads.
+    heads (int): Number of attention heads.
     scale (Optional[float]): Factor on q . k; None for 1 / root of a head's width.
     RETURNS (Tensor): The sums over the lines, shape (lines, length, pair width).
     """
@@ -292,9 +293,10 @@ class LinearClassifier(nn.Linear):
 
     pair_width (int): Width of r.
     num_relations (int): Number of relations, without TH.
-    prior (float): P(r) that the biases start from, about as rare as relations are: else the first
-        steps go into lifting TH above the rest (Lin et al., *Focal Loss for Dense Object
-        Detection*, 2017). The bias of TH is log((1 - prior) / prior); with 0.5 it is 0.
+    prior (float): P(r) at the start of training, which sets the biases. It should be about as small
+        as the share of relations: else the first steps only lift TH above the rest (Lin et al.,
+        *Focal Loss for Dense Object Detection*, 2017). The bias of TH is log((1 - prior) / prior);
+        with 0.5 it is 0.
     """
 
     def __init__(self, pair_width: int, num_relations: int, *, prior: float = 0.01) -> None:
@@ -310,8 +312,8 @@ class KDDocRE(Network):
     num_relations (int): Number of relations, without TH.
     block_size (int): Width of a block of the bilinear product.
     entity_pooling, context_pooling, pair_features, pair_encoder, classifier (Callable): Make the
-        layers of eq. 2, of 3 and 4, of 6, 7 and 8 (see `slots.py`). None for the second: z without
-        a context; for the fourth: r = g, the paper's "w/o Axial".
+        layers of eq. 2, of 3 and 4, of 6, 7 and 8 (see `slots.py`). context_pooling = None: z
+        without a context. pair_encoder = None: r = g, the paper's "w/o Axial".
     dropout (float): Dropout on z_s, z_o and r.
     precision (Precision): Precision of the matrix products of eq. 5 to 7.
     smoothing (float): As in `LocalizedContextPooling`.
@@ -354,7 +356,7 @@ class KDDocRE(Network):
         self.dropout = nn.Dropout(dropout)
 
     def score(self, document: EncodedDocument) -> slots.DocumentScores:
-        """Score the pairs of one document. Only g, r and the result are held for all pairs."""
+        """Score the pairs of one document. Only g, r and the result are in memory for all pairs."""
         n, device = document.num_entities, document.hidden.device
         pairs = Pairs.of([n], diagonal=self.diagonal, device=device)
         hidden = merge_windows(document)  # eq. 1: (positions, hidden width)
@@ -364,7 +366,7 @@ class KDDocRE(Network):
             maps = self.head_entity(entities), self.tail_entity(entities)
         table = hidden.new_empty(len(pairs.heads), self.classifier.in_features)
         evidence = []
-        # Eq. 3 and 4, few pairs at a time.
+        # Eq. 3 and 4, a few pairs at a time.
         for block in walk(self.context_pooling, hidden, document, self.diagonal):
             with autocast(self.precision, device):
                 g = self.bilinear(*self.embed_pairs(*maps, block))  # eq. 5, 6
@@ -374,7 +376,7 @@ class KDDocRE(Network):
             table = self.encode_pairs(table, pairs)  # eq. 7, r: (pairs, pair width)
         if self.diagonal:
             table = table[pairs.off_diagonal]
-        # Not in bfloat16: rounded logits move scores by a hundredth.
+        # Not in bfloat16: rounded logits change scores by a hundredth.
         logits = self.classifier(self.dropout(table.to(hidden.dtype)))  # eq. 8
         return slots.DocumentScores(logits, slots.join(evidence))
 

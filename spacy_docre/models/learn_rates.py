@@ -1,4 +1,4 @@
-"""Learning rates that differ from component to component, and from part to part."""
+"""Learning rates that differ between components, and between parts of a network."""
 
 from functools import partial
 from typing import Any, Dict, Union, cast
@@ -7,7 +7,8 @@ from thinc.api import Optimizer
 from thinc.optimizers import KeyT
 from torch import nn
 
-# For all weights; or for each part of a network by its name, and "*" for the others.
+# One factor for all weights; or one for each part of a network by its name, with "*" for the other
+# parts.
 LearnRateFactor = Union[float, Dict[str, float]]
 OTHERS = "*"
 
@@ -15,8 +16,8 @@ OTHERS = "*"
 def check_learn_rate_factor(factor: LearnRateFactor) -> None:
     """Check a factor on the learning rate.
 
-    factor (LearnRateFactor): The factor, or those of parts.
-    RAISES (ValueError): If one is negative.
+    factor (LearnRateFactor): The factor, or the factors of parts.
+    RAISES (ValueError): If a factor is negative.
     """
     for part, number in factor.items() if isinstance(factor, dict) else [("", factor)]:
         if number < 0:
@@ -25,23 +26,23 @@ def check_learn_rate_factor(factor: LearnRateFactor) -> None:
 
 
 def scale_learn_rate(optimizer: Optimizer, factor: float) -> Optimizer:
-    """Make an optimizer's learning rate another for some weights.
+    """Scale an optimizer's learning rate for some weights.
 
     optimizer (Optimizer): The optimizer.
     factor (float): Factor on its learning rate.
-    RETURNS (Optimizer): What updates those weights.
+    RETURNS (Optimizer): The optimizer of these weights.
     """
     return cast(Optimizer, partial(optimizer, lr_scale=factor))
 
 
 def scale_by_part(optimizer: Optimizer, factor: LearnRateFactor, network: nn.Module) -> Optimizer:
-    """Make an optimizer's learning rate another for the weights of a network.
+    """Scale an optimizer's learning rate for the weights of a network.
 
     optimizer (Optimizer): The optimizer.
-    factor (LearnRateFactor): Factor on its learning rate, or those of parts.
-    network (nn.Module): The network, whose children are the parts.
-    RETURNS (Optimizer): What updates its weights.
-    RAISES (ValueError): If there is no such part.
+    factor (LearnRateFactor): Factor on its learning rate, or the factors of parts.
+    network (nn.Module): The network. Its children are the parts.
+    RETURNS (Optimizer): The optimizer of its weights.
+    RAISES (ValueError): If the network has no part of a given name.
     """
     if not isinstance(factor, dict):
         return scale_learn_rate(optimizer, factor)
@@ -50,12 +51,12 @@ def scale_by_part(optimizer: Optimizer, factor: LearnRateFactor, network: nn.Mod
     for part in factors:
         if part not in (OTHERS, *parts):
             raise ValueError(
-                f"learn_rate_factor names {part!r}, and the network has no such part. Its parts "
-                f"are {', '.join(parts)}; {OTHERS!r} stands for those that are not named."
+                f"learn_rate_factor names {part!r}, but the network has no such part. Its parts "
+                f"are {', '.join(parts)}; {OTHERS!r} stands for all other parts."
             )
 
     def update(key: KeyT, *arrays: Any) -> Any:
-        # Of a shim: its number, and the name of the weight.
+        # The key of a shim's weight is the number of the shim and the name of the weight.
         part = str(key[1]).partition(".")[0]
         return optimizer(key, *arrays, lr_scale=factors.get(part, factors.get(OTHERS, 1.0)))
 

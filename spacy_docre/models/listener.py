@@ -1,6 +1,7 @@
-"""The layer that hears what the pipeline's transformer says, and notices when it is another one's.
+"""The layer that reads the output of the pipeline's transformer, and notices the output of another
+one.
 
-Transformers write to one place, `doc._.trf_data`: the later overwrites the earlier.
+All transformers write to `doc._.trf_data`: a later one overwrites the output of an earlier one.
 """
 
 import warnings
@@ -27,17 +28,17 @@ _numbers = count()
 
 
 def name_source() -> str:
-    """RETURNS (str): What tells a transformer from all others of this process."""
+    """RETURNS (str): A name that no other transformer of this process has."""
     return f"{getpid()}.{next(_numbers)}"
 
 
 def leave_sources(docs: Sequence[Doc], outputs: Sequence[TransformerData], source: str) -> None:
-    """Note on what a transformer says of Docs that it comes from it, and from whom there was
-    something on them that no relation extractor has read.
+    """Note in a transformer's outputs which transformer they come from. Also note the transformers
+    whose outputs they overwrite before a relation extractor has read them.
 
     docs (Sequence[Doc]): The documents.
-    outputs (Sequence[TransformerData]): What it says of each.
-    source (str): The transformer.
+    outputs (Sequence[TransformerData]): The output for each document.
+    source (str): The name of the transformer.
     """
     install_extensions()
     for doc, data in zip(docs, outputs, strict=True):
@@ -48,15 +49,16 @@ def leave_sources(docs: Sequence[Doc], outputs: Sequence[TransformerData], sourc
 
 
 def _sources(data: TransformerData) -> Tuple[str, ...]:
-    """The transformer that something comes from, the last, and those before it that nobody has
-    read; none where that is not known, as of a Doc that was stored."""
+    """Return the transformers whose output was overwritten unread, and last the transformer that
+    the output comes from; nothing if this is not known, e.g. for a stored Doc."""
     return getattr(data, _SOURCES, ())
 
 
 class AttentionListener(TransformerListener):
-    """Hears what a transformer says of Docs.
+    """Reads the output of a transformer for Docs.
 
-    upstream_name (str): The name of the transformer component, or "*" for the one before it.
+    upstream_name (str): The name of the transformer component, or "*" for the transformer before
+        it.
     """
 
     def __init__(self, upstream_name: str) -> None:
@@ -64,8 +66,8 @@ class AttentionListener(TransformerListener):
         self._func = forward
 
     def connect(self, nlp: Language) -> None:
-        """Get to know the pipeline, which has the transformer to listen to. A warning says where
-        it has others only: then they are heard, but nothing goes back to them in training.
+        """Note the pipeline, which has the transformer to listen to. A warning is given if its
+        transformers have other names: their output is read, but they get no gradient in training.
 
         nlp (Language): The pipeline.
         """
@@ -73,18 +75,18 @@ class AttentionListener(TransformerListener):
         names = [name for name, _ in self._transformers()]
         if names and self.upstream_name not in ("*", *names):
             warnings.warn(
-                f"The relation extractor listens to {self.upstream_name!r}, and the pipeline has "
-                f"no transformer of that name before it, but {_listed(names)}. {self._remedy()}",
+                f"The relation extractor listens to {self.upstream_name!r}, but the pipeline has "
+                f"no transformer of that name before it. It has {_listed(names)}. {self._remedy()}",
                 stacklevel=2,
             )
 
     def receive(self, batch_id: int, outputs: List[TransformerData], backprop: Backprop) -> None:
-        """Hear a transformer in training.
+        """Receive the output of a transformer in training.
 
-        batch_id (int): Tells its batch from others.
-        outputs (List[TransformerData]): What it says of each document.
-        backprop (Callable[[List[TransformerData]], List[Doc]]): Takes its gradient.
-        RAISES (ValueError): If another transformer has spoken of the same documents.
+        batch_id (int): The id of the batch.
+        outputs (List[TransformerData]): The output for each document.
+        backprop (Callable[[List[TransformerData]], List[Doc]]): Takes the gradient of the output.
+        RAISES (ValueError): If another transformer has read the same documents.
         """
         if self._batch_id == batch_id and self._outputs is not None:
             sources = {_sources(data)[-1:] for data in (*self._outputs, *outputs)} - {()}
@@ -93,12 +95,12 @@ class AttentionListener(TransformerListener):
         super().receive(batch_id, outputs, backprop)
 
     def verify_inputs(self, inputs: List[Doc]) -> bool:
-        """See that documents are those that the transformer spoke of. Their tokens may have
+        """Check that documents are those that the transformer has read. Their tokens may have
         changed since.
 
         inputs (List[Doc]): The documents.
         RETURNS (bool): True.
-        RAISES (ValueError): If they are others.
+        RAISES (ValueError): If they are other documents.
         """
         outputs = self._outputs or []
         if len(outputs) != len(inputs) or not all(map(is_of_text, outputs, inputs)):
@@ -109,10 +111,10 @@ class AttentionListener(TransformerListener):
         return True
 
     def require_source(self, data: TransformerData) -> None:
-        """See that something comes from the transformer to listen to.
+        """Check that the output on a Doc comes from the transformer to listen to.
 
-        data (TransformerData): What is on a Doc.
-        RAISES (ValueError): If it comes from another one.
+        data (TransformerData): The output on a Doc.
+        RAISES (ValueError): If the output comes from another transformer.
         """
         *unread, source = _sources(data) or (None,)
         if source is None:
@@ -120,14 +122,15 @@ class AttentionListener(TransformerListener):
             if attention_of(data) is None and len(names) > 1:
                 raise ValueError(
                     "The relation extractor finds no attention on the document. The pipeline has "
-                    f"the transformers {_listed(names)}, and the later overwrites what the earlier "
-                    f"has left. {self._remedy()}"
+                    f"the transformers {_listed(names)}, and a later one overwrites the output of "
+                    f"an earlier one. {self._remedy()}"
                 )
         elif self.upstream_name != "*":
-            # One that the pipeline does not have may be a copy of the one it has.
+            # A transformer that is not in the pipeline may be a copy of one that is: no error.
             names = self._names_of(source)
             known = dict(self._transformers())
-            # Nor is one of the pipeline that it was taken from, where it has another name.
+            # In the pipeline that the extractor comes from, the transformer may have another name:
+            # no error either.
             other = names and self.upstream_name not in names
             if other and (unread or self.upstream_name in known):
                 raise ValueError(self._two([self.upstream_name, *names]))
@@ -145,16 +148,16 @@ class AttentionListener(TransformerListener):
         if len(names) < 2:
             names = [*names, "one of another pipeline"]
         return (
-            "The relation extractor listens to one transformer, and two have left something on the "
+            "The relation extractor listens to one transformer, but two have written to the "
             f"document: {_listed(names)}. {self._remedy()}"
         )
 
     def _remedy(self) -> str:
         to = "any" if self.upstream_name == "*" else repr(self.upstream_name)
         return (
-            f"It listens to {to}: name the one that it was trained with, "
-            '[components.doc_relation_extractor.model.tok2vec] upstream = "...", and let no other '
-            "stand between the two."
+            f"It listens to {to}. Name the transformer that it was trained with, "
+            '[components.doc_relation_extractor.model.tok2vec] upstream = "...", and put no other '
+            "transformer between the two."
         )
 
     def _transformers(self) -> Iterator[Tuple[str, Transformer]]:
@@ -164,21 +167,22 @@ class AttentionListener(TransformerListener):
                 yield name, component
 
 
-# The pipeline of each listener. Not an attribute: a listener goes to other processes, where it has
-# another pipeline.
+# The pipeline of each listener. It is not an attribute: listeners are sent to other processes,
+# where they have another pipeline.
 _pipelines: "WeakKeyDictionary[AttentionListener, ReferenceType[Language]]" = WeakKeyDictionary()
 
 
 def forward(
     model: AttentionListener, docs: List[Doc], is_train: bool
 ) -> Tuple[List[TransformerData], Backprop]:
-    """Hear what the transformer says of Docs.
+    """Read the transformer's output for Docs.
 
     model (AttentionListener): The layer.
     docs (List[Doc]): The documents.
     is_train (bool): Whether it is a training step.
-    RETURNS (Tuple[List[TransformerData], Callable]): What it says of each, and the backward pass.
-    RAISES (ValueError): If another transformer has overwritten it.
+    RETURNS (Tuple[List[TransformerData], Callable]): The output for each document, and the backward
+        pass.
+    RAISES (ValueError): If another transformer has overwritten the output.
     """
     install_extensions()
     heard = is_train and model._batch_id is not None
@@ -190,11 +194,11 @@ def forward(
 
 
 def is_of_text(data: TransformerData, doc: Doc) -> bool:
-    """Tell whether something was said of the text of a Doc.
+    """Tell whether a transformer's output is for the text of a Doc.
 
-    data (TransformerData): What a transformer has said.
+    data (TransformerData): The transformer's output.
     doc (Doc): The document.
-    RETURNS (bool): Whether it was, as far as that is known.
+    RETURNS (bool): Whether it is, as far as this is known.
     """
     checksum = data.model_output.get(TEXT_CHECKSUM)
     return checksum is None or bool((to_numpy(checksum) == text_checksum(doc)).all())

@@ -1,5 +1,5 @@
-"""Markers around mentions, e.g. "*", as ATLOP and the released code of KD-DocRE put them into
-what the encoder reads."""
+"""Markers around mentions, e.g. "*", in the input of the encoder, as in ATLOP and the released code
+of KD-DocRE."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ Boundaries = Tuple[Set[int], Set[int]]
 
 @dataclass
 class MentionMarkers:
-    """Which markers, around which mentions.
+    """The marker, and the source of the mentions.
 
     marker (str): The marker.
-    entities (EntityGetter): Where the mentions come from. They are there before the transformer
+    entities (EntityGetter): The source of the mentions. They have to be set before the transformer
         runs.
     """
 
@@ -33,14 +33,14 @@ def make_mention_markers(
     """`spacy_docre.MentionMarkers.v1`: markers around mentions, for the setting
     `mention_markers` of `spacy_docre.TransformerModel.v1`.
 
-    A marker comes before the first and after the last token of a mention, and belongs to that
-    token. Tokens are cut into word pieces one by one, as in the released code, so what the
-    tokenizer would do at a space it does not do.
+    A marker comes before the first token and after the last token of a mention, and belongs to that
+    token. Tokens are cut into word pieces one by one, as in the released code. So the tokenizer
+    does not see the spaces between tokens.
 
     marker (str): The marker.
-    entities (Optional[EntityGetter]): Where the mentions come from, by default
-        `spacy_docre.entities.v1`. Whatever sets them stands before the transformer in the
-        pipeline.
+    entities (Optional[EntityGetter]): The source of the mentions, by default
+        `spacy_docre.entities.v1`. The component that sets them has to be before the transformer in
+        the pipeline.
     RETURNS (MentionMarkers): The markers.
     RAISES (ValueError): If the marker is empty.
     """
@@ -52,13 +52,13 @@ def make_mention_markers(
 def mark_mentions(
     tokenizer: PreTrainedTokenizerBase, windows: Sequence[Sequence[Span]], markers: MentionMarkers
 ) -> Pieces:
-    """Cut windows into word pieces, with markers, however many they become.
+    """Cut windows into word pieces, with markers. The number of pieces has no limit.
 
     tokenizer (PreTrainedTokenizerBase): The tokenizer of the transformer.
     windows (Sequence[Sequence[Span]]): The windows of each document.
     markers (MentionMarkers): The markers.
-    RETURNS (Pieces): The word pieces, a row for each window. The characters of a piece are those
-        of its token, to which a marker belongs, too.
+    RETURNS (Pieces): The word pieces, one row for each window. Each piece has the characters of its
+        token, and so has each marker.
     """
     prefix, suffix = special_tokens(tokenizer)
     rows: List[List[int]] = []
@@ -78,7 +78,7 @@ def mark_mentions(
 def _marked_pieces(
     tokenizer: PreTrainedTokenizerBase, doc: Doc, markers: MentionMarkers
 ) -> List[List[int]]:
-    """The word pieces of each token, with the markers around mentions that begin or end there."""
+    """Make the word pieces of each token, with the markers of mentions that begin or end there."""
     starts, ends = _mention_boundaries(doc, markers)
     marker, *pieces = _ids(tokenizer, [markers.marker, *(token.text for token in doc)])
     return [
@@ -88,8 +88,8 @@ def _marked_pieces(
 
 
 def _mention_boundaries(doc: Doc, markers: MentionMarkers) -> Boundaries:
-    """The first tokens and the last tokens of mentions; none where nothing has set entities,
-    which the relation extractor warns of."""
+    """Find the first tokens and the last tokens of mentions; none if no component has set entities.
+    The relation extractor warns of missing entities."""
     entities: List[List[Span]] = []
     with suppress(MissingEntities):
         entities = find_entities(doc, markers.entities)
@@ -98,5 +98,5 @@ def _mention_boundaries(doc: Doc, markers: MentionMarkers) -> Boundaries:
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, texts: List[str]) -> List[List[int]]:
-    """The word pieces of texts, each on its own."""
+    """Cut each text separately into word pieces."""
     return tokenizer(texts, add_special_tokens=False)["input_ids"]

@@ -1,4 +1,4 @@
-"""What a network has to be that scores the pairs of a document: KD-DocRE and the other systems."""
+"""The base class of networks that score the pairs of a document: KD-DocRE and the other systems."""
 
 from typing import ClassVar, List
 
@@ -11,20 +11,21 @@ from .slots import DocumentScores
 class Network(nn.Module):
     """Scores every ordered pair of entities of a document in every relation.
 
-    It is made with `hidden_width`, the width of the encoder, `num_relations`, without TH, and
-    settings of its own.
+    Its arguments are `hidden_width`, the width of the encoder, `num_relations`, without TH, and the
+    settings of the subclass.
 
-    classifier (nn.Linear): The last layer, with a row of weights and a bias for TH, and after it
-        for each relation: it grows where relations are added.
-    first_weight (str): The name of a weight whose last dimension is the width of the encoder: it
-        tells of stored weights how wide a network they belong to.
+    classifier (nn.Linear): The last layer. It has a row of weights and a bias for TH, and after it
+        for each relation. It grows if relations are added.
+    first_weight (str): The name of a weight whose last dimension is the width of the encoder. The
+        width of a stored network is read from it.
     """
 
     classifier: nn.Linear
     first_weight: ClassVar[str]
 
     def forward(self, documents: List[EncodedDocument]) -> List[DocumentScores]:
-        """Score the pairs of documents, each as if it were alone, to the last digit.
+        """Score the pairs of documents. The scores of each are those of the document alone, to the
+        last digit.
 
         documents (List[EncodedDocument]): The documents, each with at least two entities.
         RETURNS (List[DocumentScores]): Logits and evidence of each.

@@ -1,4 +1,4 @@
-"""Few pairs of a document at a time, so that a document with many is scored in little memory."""
+"""A few pairs of a document at a time: documents with many pairs need little memory."""
 
 from typing import Callable, Iterator, NamedTuple, Optional, Tuple
 
@@ -17,12 +17,13 @@ VALUES_AT_ONCE = 2**21
 class PairBlock(NamedTuple):
     """Some pairs of one document: (s, o) and (o, s) are in the same block.
 
-    heads, tails (Tensor): Index of the head and of the tail of each, both of shape (pairs,).
-    rows (Tensor): Its row in the table of all pairs, shape (pairs,).
-    unordered (Tensor): Its row in `contexts`, shape (pairs,).
+    heads, tails (Tensor): The index of the head and of the tail of each pair, both of shape
+        (pairs,).
+    rows (Tensor): The row of each pair in the table of all pairs, shape (pairs,).
+    unordered (Tensor): The row of each pair in `contexts`, shape (pairs,).
     contexts (Tensor): c, shape (unordered pairs, hidden width), or (unordered pairs, 0) without
         context pooling.
-    evidence (Evidence): Of the unordered pairs of two different entities.
+    evidence (Evidence): The evidence of the unordered pairs of two different entities.
     """
 
     heads: Tensor
@@ -39,13 +40,13 @@ def walk(
     document: EncodedDocument,
     diagonal: bool,
 ) -> Iterator[PairBlock]:
-    """Walk over the pairs of a document.
+    """Yield the pairs of a document in blocks.
 
-    context_pooling (Optional[nn.Module]): The layer of eq. 3 and 4. One without a method `blocks`
-        gives all pairs at once.
+    context_pooling (Optional[nn.Module]): The layer of eq. 3 and 4; None for no context. A layer
+        without a method `blocks` computes all pairs at once.
     hidden (Tensor): H, shape (positions, hidden width).
     document (EncodedDocument): The document.
-    diagonal (bool): Whether each entity is paired with itself, too.
+    diagonal (bool): Whether each entity is also paired with itself.
     YIELDS (PairBlock): The blocks.
     """
     n, done = document.num_entities, 0
@@ -74,7 +75,7 @@ def walk(
 def _without_context(
     hidden: Tensor, document: EncodedDocument, diagonal: bool
 ) -> Iterator[Tuple[Tensor, Tensor]]:
-    """Contexts of no width, and evidence that falls on no sentence."""
+    """Yield contexts of width 0, and shares that are zero for all sentences."""
     n = document.num_entities
     for start, end in steps(n):
         s, o = Pairs.unordered_between(n, start, end, diagonal, hidden.device)
@@ -83,20 +84,20 @@ def _without_context(
 
 
 def kept_sentences(document: EncodedDocument) -> int:
-    """The number of sentences that the evidence of each pair has.
+    """Count the sentences that the evidence of each pair has.
 
     document (EncodedDocument): The document.
-    RETURNS (int): The number: all of them where they are wanted.
+    RETURNS (int): The number; all sentences if they are asked for.
     """
     number = document.num_sentences
     return number if document.all_sentences else min(number, KEPT_SENTENCES)
 
 
 def no_evidence(document: EncodedDocument) -> Evidence:
-    """The evidence of a network that has no attention on sentences: it falls on none.
+    """Make the evidence of a network that has no attention on sentences: all shares are zero.
 
     document (EncodedDocument): The document.
-    RETURNS (Evidence): Zeros for each unordered pair.
+    RETURNS (Evidence): Zero shares for each unordered pair.
     """
     shape = Pairs.count_unordered(document.num_entities), kept_sentences(document)
     shares = document.hidden.new_zeros(shape)
@@ -105,10 +106,11 @@ def no_evidence(document: EncodedDocument) -> Evidence:
 
 
 def steps(num_entities: int, positions: int = 1) -> Iterator[Tuple[int, int]]:
-    """Cut the entities of a document, so that those of a step have few pairs with all others.
+    """Cut the entities of a document into steps. The entities of a step have few pairs with all
+    entities.
 
     num_entities (int): The number of entities.
-    positions (int): The number of values that are held for each pair.
+    positions (int): The number of values in memory for each pair.
     YIELDS (Tuple[int, int]): The first entity of each step, and the entity to stop before.
     """
     step = max(1, min(PAIRS_AT_ONCE, VALUES_AT_ONCE // max(1, positions)) // num_entities)
@@ -117,10 +119,10 @@ def steps(num_entities: int, positions: int = 1) -> Iterator[Tuple[int, int]]:
 
 
 def lines_of(pairs: Pairs, columns: bool = False) -> Iterator[Tensor]:
-    """Walk over the lines of the table, few at a time.
+    """Yield the lines of the table, a few at a time.
 
-    pairs (Pairs): Which row is which pair.
-    columns (bool): Whether a line has the pairs of one tail, not of one head.
+    pairs (Pairs): The pair of each row.
+    columns (bool): Whether a line has the pairs of one tail; else those of one head.
     RETURNS (Iterator[Tensor]): The rows of each block, shape (lines, length).
     """
     return pairs.line_blocks(PAIRS_AT_ONCE, columns)
@@ -133,12 +135,12 @@ def add_along_lines(
     columns: bool,
     attend: Callable[[Tensor], Tensor],
 ) -> None:
-    """Add to each pair what it gathers in its line, few lines at a time.
+    """Add to each pair the result of `attend` on its line, a few lines at a time.
 
-    output (Tensor): What is added to, shape (pairs, pair width).
-    source (Tensor): What is read. It may be `output`, since no line reads another.
-    pairs (Pairs): Which row is which pair.
-    columns (bool): Whether the lines are columns, of one tail, or rows, of one head.
+    output (Tensor): The table that is changed, shape (pairs, pair width).
+    source (Tensor): The table that is read. It may be `output`, since no line reads another line.
+    pairs (Pairs): The pair of each row.
+    columns (bool): Whether the lines are columns (of one tail) or rows (of one head).
     attend (Callable[[Tensor], Tensor]): Keeps the shape (lines, length, pair width).
     """
     for rows in lines_of(pairs, columns):

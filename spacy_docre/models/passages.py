@@ -1,8 +1,8 @@
-"""Long documents, passage by passage: the pairs that a passage brings together are scored as if it
-were a document of its own, and a pair has the best score of all its passages.
+"""Long documents, scored passage by passage. Each passage is scored like a separate document. Two
+entities are a pair if they share a passage. A pair gets its best score in all its passages.
 
-A document of any length is then scored as the short ones that the network was trained on, and in
-time that grows with its length, where the number of all pairs grows with its square.
+The network was trained on short documents, and a passage is as short as they are. The time grows
+with the length of the document. With all pairs it would grow with the square of the length.
 """
 
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ from .slots import Evidence
 
 @dataclass(frozen=True)
 class Passages:
-    """How long documents are cut.
+    """Where to cut long documents.
 
-    length (int): The longest passage, in word pieces. It has whole sentences, but where a single
-        sentence is longer than `stride`.
-    stride (int): The next passage begins at most so many word pieces further on. Two entities meet
-        in a passage where they have mentions no further apart than `length` less `stride`, less a
-        sentence.
-    whole (int): Documents of up to so many word pieces are not cut.
-    RAISES (ValueError): If one is out of its range.
+    length (int): The largest length of a passage, in word pieces. A passage has whole sentences,
+        unless a sentence is longer than `stride`.
+    stride (int): The largest distance between the starts of consecutive passages, in word pieces.
+        Two entities share a passage if they have mentions at most `length` - `stride` word pieces
+        apart, less a sentence.
+    whole (int): The largest length of a document that is not cut, in word pieces.
+    RAISES (ValueError): If a number is out of range.
     """
 
     length: int = 320
@@ -39,23 +39,23 @@ class Passages:
     def __post_init__(self) -> None:
         if not 1 <= self.stride <= self.length <= self.whole:
             raise ValueError(
-                f"stride = {self.stride}, length = {self.length} and whole = {self.whole} are "
-                "numbers of word pieces: each should be at least 1, and no larger than the next."
+                f"stride = {self.stride}, length = {self.length} and whole = {self.whole} do not "
+                "fit together. Set numbers of word pieces with 1 <= stride <= length <= whole."
             )
 
     def are_needed(self, document: EncodedDocument) -> bool:
         """Tell whether a document is too long to be scored whole.
 
         document (EncodedDocument): The document.
-        RETURNS (bool): Whether it is.
+        RETURNS (bool): Whether the document is longer than `whole`.
         """
         return int((document.position_sentences >= 0).sum()) > self.whole
 
     def cut(self, document: EncodedDocument) -> Iterator["Passage"]:
-        """Cut a document into passages, which overlap.
+        """Cut a document into overlapping passages.
 
         document (EncodedDocument): The document.
-        YIELDS (Passage): Those in which two entities or more have mentions.
+        YIELDS (Passage): The passages in which at least two entities have mentions.
         """
         sentences = document.position_sentences[document.position_sentences >= 0]
         for start, end in self._places(sentences.cpu().numpy()):
@@ -64,7 +64,7 @@ class Passages:
                 yield passage
 
     def _places(self, sentences: numpy.ndarray) -> Iterator[Tuple[int, int]]:
-        """First and end position of each passage."""
+        """Yield the first position and the end position of each passage."""
         begins = numpy.flatnonzero(numpy.r_[True, sentences[1:] != sentences[:-1]])
         ends = numpy.r_[begins[1:], len(sentences)]
         # Where a passage may begin or end.
@@ -84,17 +84,16 @@ class Passages:
 
 
 def _last(breaks: numpy.ndarray, start: int, most: int) -> int:
-    """The last break that is not too far from a start, which is a break itself."""
+    """Return the last break at most `most` positions after a start. The start is a break, too."""
     return int(breaks[numpy.searchsorted(breaks, start + most, side="right") - 1])
 
 
 class Passage(NamedTuple):
     """A part of a document.
 
-    document (EncodedDocument): The part, as a document of its own.
-    entities (Tensor): The index that each of its entities has in the whole document, shape
-        (entities,).
-    first_sentence (int): The number that its first sentence has in the whole document.
+    document (EncodedDocument): The part, as a separate document.
+    entities (Tensor): The index of each of its entities in the whole document, shape (entities,).
+    first_sentence (int): The number of its first sentence in the whole document.
     """
 
     document: EncodedDocument
@@ -103,7 +102,7 @@ class Passage(NamedTuple):
 
 
 def cut_out(document: EncodedDocument, start: int, end: int) -> Passage:
-    """Make a document of a part of a document. What the encoder says of it stays as it is.
+    """Make a document of a part of a document. The encoder's output stays as it is.
 
     document (EncodedDocument): The document.
     start (int): The first position of the part.
@@ -114,13 +113,13 @@ def cut_out(document: EncodedDocument, start: int, end: int) -> Passage:
     places = document.piece_positions.view(windows, pieces)
     inside = (places >= start) & (places < end)
     kept = inside.any(1).nonzero().squeeze(1)  # (kept windows,)
-    # Special tokens have the last positions, and those of a window stay with it.
+    # Special tokens have the last positions. They stay with their window.
     special = (document.position_sentences < 0).nonzero().squeeze(1)
     used = (inside | torch.isin(places, special))[kept].flatten()
     positions, new = places[kept].flatten()[used].unique(return_inverse=True)
     piece_positions = places.new_full((len(kept) * pieces,), -1)
     piece_positions[used] = new
-    # Mentions, by the pieces that are inside.
+    # Keep the mentions that have pieces inside.
     chosen = inside.flatten()[document.mention_pieces].nonzero().squeeze(1)
     mentions, piece_mentions = document.piece_mentions[chosen].unique(return_inverse=True)
     entities, mention_entities = document.mention_entities[mentions].unique(return_inverse=True)
@@ -146,13 +145,13 @@ def cut_out(document: EncodedDocument, start: int, end: int) -> Passage:
 
 
 class PassageScores(NamedTuple):
-    """What the network says of the pairs of a passage.
+    """The scores of the pairs of a passage.
 
-    pairs (ScoredPairs): The pairs, by the entities of the whole document.
+    pairs (ScoredPairs): The pairs. Entities are numbered as in the whole document.
     logits (numpy.ndarray): Their logits, shape (pairs, 1 + relations).
-    sentences (numpy.ndarray): The sentences that are kept as evidence, of the whole document, shape
-        (unordered pairs, kept sentences).
-    shares (numpy.ndarray): Their shares of the attention, of the same shape.
+    sentences (numpy.ndarray): The sentences that are kept as evidence, numbered as in the whole
+        document, shape (unordered pairs, kept sentences).
+    shares (numpy.ndarray): The shares of attention on these sentences, of the same shape.
     """
 
     pairs: ScoredPairs
@@ -167,10 +166,11 @@ class PassageScores(NamedTuple):
         """Number entities and sentences as in the whole document.
 
         passage (Passage): The passage.
-        pairs (ScoredPairs): Its pairs, by its own entities.
-        logits (ArrayXd): Their logits.
-        evidence (Evidence): Their evidence, by its own sentences, as arrays.
-        RETURNS (PassageScores): The same for the whole document.
+        pairs (ScoredPairs): The pairs of the passage. Entities are numbered as in the passage.
+        logits (ArrayXd): The logits of the pairs.
+        evidence (Evidence): The evidence of the pairs, as arrays. Sentences are numbered as in the
+            passage.
+        RETURNS (PassageScores): The scores, numbered as in the whole document.
         """
         entities = passage.entities.cpu().numpy()
         return cls(
@@ -182,13 +182,14 @@ class PassageScores(NamedTuple):
 
 
 def merge(passages: List[PassageScores], num_entities: int, num_classes: int) -> PassageScores:
-    """Bring together what is said of a pair in several passages: of each relation the largest
-    margin l_r - l_TH, and the evidence of the passage that is surest of any.
+    """Merge the scores that a pair has in several passages. Each relation gets its largest margin
+    l_r - l_TH. The evidence comes from the passage with the largest margin of any relation.
 
     passages (List[PassageScores]): The scores of each passage.
     num_entities (int): The number of entities of the document.
-    num_classes (int): The number of relations, with TH.
-    RETURNS (PassageScores): Each pair once, each with evidence of its own.
+    num_classes (int): The number of relations, plus one for TH.
+    RETURNS (PassageScores): The scores. Each ordered pair is there once, and has its own row of
+        evidence.
     """
     if not passages:
         none = numpy.zeros((0, 1))
@@ -201,7 +202,7 @@ def merge(passages: List[PassageScores], num_entities: int, num_classes: int) ->
     shares = _stack([scores.shares for scores in passages], rows)  # (all rows, kept sentences)
     margins = logits[:, 1:] - logits[:, :1]  # (all rows, relations)
     keys = heads * num_entities + tails
-    # The surest passage of a pair comes first.
+    # The passage with the largest margin of a pair comes first.
     order = numpy.lexsort((-margins.max(1, initial=-numpy.inf), keys))
     _, starts = numpy.unique(keys[order], return_index=True)
     surest = order[starts]  # (pairs,)
@@ -217,7 +218,7 @@ def merge(passages: List[PassageScores], num_entities: int, num_classes: int) ->
 
 
 def _stack(arrays: List[numpy.ndarray], rows: List[numpy.ndarray]) -> numpy.ndarray:
-    """Rows of arrays, below each other; zeros where one is less wide than another."""
+    """Stack the chosen rows of several arrays. Narrow arrays are padded with zeros."""
     width = max(array.shape[1] for array in arrays)
     return numpy.concatenate(
         [

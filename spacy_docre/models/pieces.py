@@ -1,4 +1,5 @@
-"""From Docs and TransformerData to `EncodedDocument`: which piece belongs where."""
+"""From Docs and TransformerData to `EncodedDocument`: the position, mention and sentence of each
+piece."""
 
 import warnings
 from typing import List, Literal, Optional, Sequence, Tuple
@@ -29,24 +30,25 @@ def encode_document(
     mention_pooling: MentionPooling = "mean",
     special_tokens: bool = False,
 ) -> EncodedDocument:
-    """Bring together what the encoder says of a Doc and where its mentions are.
+    """Combine the encoder's output for a Doc with the places of its mentions.
 
     document (EntityDoc): The Doc, with at least one token, and its entities.
     data (TransformerData): The transformer's output for it.
-    device (torch.device): Where the tensors are wanted.
-    is_train (bool): Whether gradients of hidden states and attention are wanted, and with them
-        the evidence of all sentences.
-    mention_pooling (MentionPooling): Whether a mention has all its pieces, or the first.
+    device (torch.device): The device of the tensors.
+    is_train (bool): Whether hidden states and attention need gradients, and the evidence has all
+        sentences.
+    mention_pooling (MentionPooling): Whether a mention has all its pieces ("mean") or the first.
     special_tokens (bool): Whether special tokens are positions, too.
     RETURNS (EncodedDocument): The document.
-    RAISES (ValueError): If the transformer gave no attention or read another text, or the Doc was
+    RAISES (ValueError): If the transformer gave no attention or read another text, or if the Doc is
         twice in its batch.
     """
     attention = _require_attention(data)
     hidden = data.model_output["last_hidden_state"]
     windows, length = hidden.shape[:2]
     characters = _characters(document.doc, data)
-    # Of the tokens that the encoder saw; then of those they have been merged or split into since.
+    # Positions follow the tokens that the encoder saw. `pieces` follow the tokens of the Doc now,
+    # which may have been merged or split since.
     piece_positions, first_pieces = _positions(*_ragged(data.align), windows, length)
     pieces, lengths = align_tokens(document.doc, characters)
     sentences = token_sentences(document.doc)[_tokens_at(document.doc, characters[first_pieces, 0])]
@@ -89,15 +91,15 @@ def _warn_of_lost_pieces(
     mention_pieces: numpy.ndarray,
     piece_entities: numpy.ndarray,
 ) -> None:
-    """Say which tokens are longer than a window, and how many entities lose pieces by that, or have
-    none at all."""
+    """Warn of entities without word pieces, and of tokens that are longer than a window, which cost
+    entities word pieces."""
     beginning = f"of the document that begins {document.doc[:5].text[:50]!r}"
     without = len(document.entities) - len(numpy.unique(piece_entities))
     if without:
         warnings.warn(
-            f"{without} of {len(document.entities)} entities {beginning} have no word pieces, and "
-            "nothing can be said of them: the tokenizer, or get_spans of the transformer, leaves "
-            "their characters out.",
+            f"{without} of {len(document.entities)} entities {beginning} have no word pieces, so "
+            "the model knows nothing of them: the tokenizer, or the get_spans of the transformer, "
+            "leaves out their characters.",
             stacklevel=2,
         )
     lost = data.model_output.get(LOST_PIECES)
@@ -105,13 +107,13 @@ def _warn_of_lost_pieces(
         return
     cut = numpy.asarray(to_numpy(lost)) > 0
     places = characters.reshape(len(cut), -1, 2)[cut]
-    # A token that is cut has its window for itself.
+    # A token that is cut is alone in its window.
     tokens = numpy.unique(_tokens_at(document.doc, places.max(axis=1)[:, 1] - 1))
     losing = piece_entities[cut[mention_pieces // places.shape[1]]]
     warnings.warn(
         f"{len(numpy.unique(losing))} of {len(document.entities)} entities {beginning} lose word "
-        "pieces: a single token has more of them than a window of the transformer has room for. It "
-        "is read as far as there is room: "
+        "pieces: a single token has more word pieces than fit into a window of the transformer. "
+        "Only its beginning is read: "
         + ", ".join(f"{document.doc[token].text[:20]!r} ..." for token in tokens.tolist()),
         stacklevel=2,
     )
@@ -128,42 +130,42 @@ def _require_one_doc(doc: Doc, pieces: numpy.ndarray) -> None:
 def _require_attention(data: TransformerData) -> Floats4d:
     if not isinstance(data, TransformerData):
         raise ValueError(
-            "The relation extractor needs word pieces and their attention, and was given token "
+            "The relation extractor needs word pieces and their attention, but it was given token "
             "vectors. Set [components.doc_relation_extractor.model.tok2vec] to @architectures = "
             '"spacy_docre.TransformerListener.v1".'
         )
     attention = attention_of(data)
     if attention is None:
         raise ValueError(
-            "The relation extractor needs the attention of the transformer's last layer, "
-            "and the transformer gave none. Put a 'transformer' component before the "
-            "relation extractor, and set [components.transformer.model] to @architectures = "
-            '"spacy_docre.TransformerModel.v1", and what deletes doc._.trf_data, e.g. doc_cleaner, '
-            "behind it. In training, a transformer whose annotations "
-            "are used is among the annotating_components. A Doc that has been annotated "
-            "already has lost its attention: run the whole pipeline on it again. A second "
-            "relation extractor needs a transformer of its own: nlp.replace_listeners()."
+            "The relation extractor needs the attention of the transformer's last layer, but the "
+            "transformer gave none. Put a 'transformer' component before the relation extractor, "
+            "and set [components.transformer.model] to @architectures = "
+            '"spacy_docre.TransformerModel.v1". A component that deletes doc._.trf_data, e.g. '
+            "doc_cleaner, has to be after the relation extractor. In training, name the "
+            "transformer in annotating_components if its annotations are used. A Doc that is "
+            "already annotated has lost its attention: run the whole pipeline on it again. A "
+            "second relation extractor needs a separate transformer: nlp.replace_listeners()."
         )
     return attention
 
 
 def _characters(doc: Doc, data: TransformerData) -> numpy.ndarray:
-    """The characters of each piece of the flattened windows, shape (windows * pieces, 2)."""
+    """Find the characters of each piece of the flattened windows, shape (windows * pieces, 2)."""
     _require_one_doc(doc, _ragged(data.align)[0])
     if not is_of_text(data, doc):
         raise ValueError(
             f"The document that begins {doc[:5].text!r} has another text than the transformer has "
             "read: doc._.trf_data was copied from another Doc, e.g. by copy_user_data. Run the "
-            "transformer on this one."
+            "transformer on this document."
         )
     stored = data.model_output.get(PIECE_CHARACTERS)
     if stored is not None:
         return numpy.asarray(to_numpy(stored)).reshape(-1, 2)
-    # What an earlier version has left on a stored Doc is of tokens.
+    # An earlier version stored no characters of pieces on a Doc: take those of the tokens.
     pieces, lengths = _ragged(data.align)
     if len(lengths) != len(doc):
         raise ValueError(
-            f"The document that begins {doc[:5].text!r} has {len(doc)} tokens, and had "
+            f"The document that begins {doc[:5].text!r} has {len(doc)} tokens, but it had "
             f"{len(lengths)} when the transformer read it. Put the component that merges or splits "
             "tokens, e.g. merge_entities, before the transformer."
         )
@@ -178,13 +180,13 @@ def _characters(doc: Doc, data: TransformerData) -> numpy.ndarray:
 
 
 def align_tokens(doc: Doc, characters: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """The word pieces of each token, as spacy-transformers aligns them.
+    """Find the word pieces of each token, as spacy-transformers aligns them.
 
-    doc (Doc): The document, whatever has become of its tokens since the encoder read it.
-    characters (numpy.ndarray): The first character of each piece and the one to stop before, shape
-        (pieces, 2).
-    RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): The pieces, token by token, shape
-        (aligned pieces,), and the number of those of each token, shape (tokens,).
+    doc (Doc): The document. Its tokens may have changed since the encoder read it.
+    characters (numpy.ndarray): The first character of each piece and the character to stop before,
+        shape (pieces, 2).
+    RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): The pieces, token by token, shape (aligned
+        pieces,), and the number of pieces of each token, shape (tokens,).
     """
     pieces = numpy.flatnonzero(characters[:, 0] < characters[:, 1])
     first = _tokens_at(doc, characters[pieces, 0])
@@ -196,7 +198,7 @@ def align_tokens(doc: Doc, characters: numpy.ndarray) -> Tuple[numpy.ndarray, nu
 
 
 def _tokens_at(doc: Doc, characters: numpy.ndarray) -> numpy.ndarray:
-    """The tokens that characters lie in. A space belongs to the token before it."""
+    """Find the tokens that contain characters. A space belongs to the token before it."""
     return numpy.searchsorted(_token_starts(doc), characters, side="right") - 1
 
 
@@ -220,13 +222,13 @@ def _positions(
     lengths (numpy.ndarray): The number of `pieces` of each token, shape (tokens,).
     windows (int): Number of windows.
     length (int): Pieces in a window.
-    RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): The position of each piece of the
-        flattened windows, -1 for none, shape (windows * pieces,), and a piece of each
-        position, shape (positions,).
+    RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): The position of each piece of the flattened
+        windows, -1 for none, shape (windows * pieces,), and one piece of each position, shape
+        (positions,).
     """
     tokens = numpy.repeat(numpy.arange(len(lengths)), lengths)
-    # Pieces of one token in one window follow each other: their rank is the distance from
-    # the first of them.
+    # Pieces of one token in one window follow each other. The rank of a piece is its distance from
+    # the first one.
     runs = tokens * windows + pieces // length
     starts = numpy.flatnonzero(numpy.r_[True, runs[1:] != runs[:-1]])
     counts = numpy.diff(numpy.r_[starts, len(runs)])
@@ -242,7 +244,7 @@ def _positions(
 
 
 def _number_special(data: TransformerData, piece_positions: numpy.ndarray, start: int) -> int:
-    """Give special tokens positions, from a number on, and tell how many there are."""
+    """Give special tokens positions, from `start` on, and return their number."""
     attended = numpy.asarray(to_numpy(data.wordpieces.attention_mask)).reshape(-1) > 0
     special = numpy.flatnonzero(attended & (piece_positions < 0))
     piece_positions[special] = start + numpy.arange(len(special))
@@ -255,8 +257,9 @@ def _mention_pieces(
     lengths: numpy.ndarray,
     window: Optional[int],
 ) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """The pieces of every mention, in all windows, and the mention each belongs to. Given the
-    length of a window, only the first piece in each window that the mention begins in."""
+    """Find the pieces of every mention in all windows, and the mention of each piece. If `window`,
+    the length of a window, is given: only the first piece in each window in which the mention
+    begins."""
     ends = numpy.r_[0, numpy.cumsum(lengths)]
     found: List[numpy.ndarray] = []
     for span in (span for mentions in entities for span in mentions):

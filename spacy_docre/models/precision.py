@@ -29,18 +29,19 @@ def has_native_int8(device: torch.device) -> bool:
     """Tell whether a device multiplies int8 matrices in hardware, and adds up in int32.
 
     device (torch.device): The device to ask about.
-    RETURNS (bool): True for AVX512-VNNI processors. Others go wrong where sums exceed 16 bits.
+    RETURNS (bool): True for AVX512-VNNI processors. On other processors, sums of more than 16 bits
+        are wrong.
     """
     return device.type == "cpu" and torch.cpu._is_vnni_supported()
 
 
 def autocast(precision: Precision, device: torch.device) -> ContextManager[object]:
-    """The context in which matrix products run in the given precision.
+    """Make a context in which matrix products run in a given precision.
 
-    precision (Precision): "float32", "bfloat16", or "auto": where the device has it in hardware,
-        int8 for predictions and bfloat16 in training, else float32.
+    precision (Precision): "float32", "bfloat16", or "auto". "auto" takes int8 for predictions and
+        bfloat16 for training if the device has them in hardware, else float32.
     device (torch.device): The device the products run on.
-    RETURNS (ContextManager[object]): A context manager.
+    RETURNS (ContextManager[object]): The context.
     """
     automatic = precision == "auto"
     if automatic and not torch.is_grad_enabled() and has_native_int8(device):

@@ -1,4 +1,4 @@
-"""Weights as safetensors: nothing that is loaded runs code."""
+"""Weights as safetensors: loading them runs no code."""
 
 import gzip
 import io
@@ -16,17 +16,18 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 StoredPrecision = Literal["float32", "float16"]
 
-# How the files of `torch.save` begin.
+# The first bytes of a file of `torch.save`.
 STOCK_FORMAT = b"PK\x03\x04"
-# How gzip begins. Safetensors begin with the length of their header, which is shorter, and
-# msgpack with the kind of its first item.
+# The first bytes of gzip data. Safetensors begin with the length of their header, which is a
+# smaller number. msgpack begins with the kind of its first item.
 _GZIP = b"\x1f\x8b\x08"
-# Weights in half precision hardly shrink, and a tokenizer's files to a tenth. What becomes larger
-# than this, and larger than so many times its size, was made to fill the memory.
+# Weights in half precision hardly shrink, and a tokenizer's files shrink to a tenth. Data that
+# unpacks to more bytes than this, and to more than this multiple of its size, was made to fill the
+# memory.
 _MOST_UNPACKED = 2**26
 _MOST_GROWTH = 20
-# Items of a list in a message: those of a model are some hundreds. msgpack makes room for as many
-# as are announced.
+# The largest number of items of a list in a message; a model has some hundreds. msgpack allocates
+# memory for as many items as the message announces.
 _MOST_ITEMS = 2**16
 
 
@@ -34,8 +35,8 @@ def save_weights(module: nn.Module, precision: StoredPrecision = "float32") -> b
     """Serialise the weights of a module.
 
     module (nn.Module): The module.
-    precision (StoredPrecision): What the weights are rounded to; those that are no floats stay
-        as they are.
+    precision (StoredPrecision): The precision that weights are rounded to; weights that are not
+        floats stay as they are.
     RETURNS (bytes): Its state dict, as safetensors.
     """
     dtype = getattr(torch, precision)
@@ -47,28 +48,28 @@ def save_weights(module: nn.Module, precision: StoredPrecision = "float32") -> b
 
 
 def read_stock_weights(data: bytes, owner: str) -> Dict[str, Tensor]:
-    """Read weights as spacy-transformers serialises them.
+    """Read weights that spacy-transformers has serialised.
 
-    data (bytes): What `torch.save` gave for a state dict.
-    owner (str): Whose weights these are, for the error message.
+    data (bytes): The output of `torch.save` for a state dict.
+    owner (str): The owner of the weights, for the error message.
     RETURNS (Dict[str, Tensor]): The weights by name.
-    RAISES (ValueError): If they are damaged, or anything else than weights.
+    RAISES (ValueError): If the data is damaged, or is not weights.
     """
     with readable(f"The weights of the {owner}"):
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         if not all(isinstance(weight, Tensor) for weight in state.values()):
-            raise ValueError("they are no weights")
-    # A buffer that earlier versions of transformers stored.
+            raise ValueError("they are not weights")
+    # Earlier versions of transformers stored this buffer.
     return {name: weight for name, weight in state.items() if not name.endswith("position_ids")}
 
 
 def read_weights(data: bytes, owner: str) -> Dict[str, Tensor]:
     """Read serialised weights.
 
-    data (bytes): What `save_weights` gave.
-    owner (str): Whose weights these are, for the error message.
+    data (bytes): The output of `save_weights`.
+    owner (str): The owner of the weights, for the error message.
     RETURNS (Dict[str, Tensor]): The weights by name.
-    RAISES (ValueError): If they are damaged.
+    RAISES (ValueError): If the data is damaged.
     """
     with readable(f"The weights of the {owner}"):
         weights = safetensors.torch.load(data)
@@ -79,11 +80,11 @@ def read_weights(data: bytes, owner: str) -> Dict[str, Tensor]:
 
 
 def pack(data: bytes, precision: StoredPrecision) -> bytes:
-    """Compress what is stored, where it is to be small.
+    """Compress data that should be small on disk.
 
     data (bytes): Safetensors, or a message of msgpack.
-    precision (StoredPrecision): Precision of the weights in it.
-    RETURNS (bytes): The data; in half precision, compressed by gzip.
+    precision (StoredPrecision): The precision of the weights in the data.
+    RETURNS (bytes): The data; in half precision it is compressed by gzip.
     """
     # Without the time, so that the same weights give the same file.
     return gzip.compress(data, compresslevel=6, mtime=0) if precision == "float16" else data
@@ -92,10 +93,10 @@ def pack(data: bytes, precision: StoredPrecision) -> bytes:
 def unpack(data: bytes, owner: str) -> bytes:
     """Undo `pack`.
 
-    data (bytes): What `pack` gave.
-    owner (str): Whose weights are in it, for the error message.
+    data (bytes): The output of `pack`.
+    owner (str): The owner of the weights in the data, for the error message.
     RETURNS (bytes): The data.
-    RAISES (ValueError): If it is damaged.
+    RAISES (ValueError): If the data is damaged.
     """
     if not data.startswith(_GZIP):
         return data
@@ -103,7 +104,9 @@ def unpack(data: bytes, owner: str) -> bytes:
     with readable(f"The weights of the {owner}"), gzip.open(io.BytesIO(data)) as stream:
         unpacked = stream.read(most + 1)
         if len(unpacked) > most:
-            raise ValueError(f"{len(data):,} bytes unpack to more than {most:,}, as no weights do")
+            raise ValueError(
+                f"{len(data):,} bytes unpack to more than {most:,}: too many for weights"
+            )
     return unpacked
 
 
@@ -111,10 +114,10 @@ def read_message(data: bytes, what: str, **kinds: Type[Any]) -> Dict[str, Any]:
     """Read a message of msgpack.
 
     data (bytes): The message.
-    what (str): What is being read, to begin an error with.
-    **kinds (Type[Any]): What it has to hold, and of which type.
-    RETURNS (Dict[str, Any]): What it holds.
-    RAISES (ValueError): If it is damaged.
+    what (str): The name of the data, to begin an error with.
+    **kinds (Type[Any]): The fields that the message has to hold, and their types.
+    RETURNS (Dict[str, Any]): The fields.
+    RAISES (ValueError): If the data is damaged.
     """
     with readable(what):
         message = msgpack.loads(data, raw=False, max_array_len=_MOST_ITEMS, max_map_len=_MOST_ITEMS)
@@ -123,36 +126,36 @@ def read_message(data: bytes, what: str, **kinds: Type[Any]) -> Dict[str, Any]:
 
 
 def require_kinds(data: Any, kinds: Mapping[str, Any]) -> None:
-    """Check what should be in a dict.
+    """Check the fields of a dict.
 
-    data (Any): What should be one.
+    data (Any): The value that should be a dict.
     kinds (Mapping[str, Any]): The types of its fields, as `isinstance` takes them.
-    RAISES (ValueError): If it is none, or a field is missing or of another type.
+    RAISES (ValueError): If it is not a dict, or a field is missing or of another type.
     """
     if not isinstance(data, dict):
-        raise ValueError("it is no object with fields")
+        raise ValueError("it is not an object with fields")
     for name, kind in kinds.items():
         if not isinstance(data.get(name), kind):
             raise ValueError(f"{name!r} is {'not as it should be' if name in data else 'missing'}")
 
 
 def fill_model(model: Model[Any, Any], message: Mapping[str, Any], what: str) -> None:
-    """Put what was read into a model of thinc.
+    """Put stored data into a thinc model.
 
     model (Model[Any, Any]): The model.
-    message (Mapping[str, Any]): What its `to_bytes` gave, unpacked.
-    what (str): What has been read, to begin an error with.
-    RAISES (ValueError): If it is of another model, or damaged.
+    message (Mapping[str, Any]): The output of the model's `to_bytes`, unpacked.
+    what (str): The name of the data, to begin an error with.
+    RAISES (ValueError): If the data is of another model, or damaged.
     """
     try:
         nodes = list(model.walk())
         sizes = {len(message[part]) for part in ("nodes", "attrs", "params", "shims")}
         if sizes != {len(nodes)}:
             raise ValueError(
-                f"{what} is of a model with {min(sizes)} layers, and the config describes one with "
-                f"{len(nodes)}. Load it with the config it was saved with."
+                f"{what} is from a model with {min(sizes)} layers, but the config describes a "
+                f"model with {len(nodes)}. Load it with the config it was saved with."
             )
-        # What is stored are numbers and names; it must not stand where a function is.
+        # Stored attributes are numbers and names. They must not replace a function.
         attrs = [
             {name: value for name, value in stored.items() if not callable(node.attrs.get(name))}
             for node, stored in zip(nodes, message["attrs"], strict=True)
@@ -160,26 +163,25 @@ def fill_model(model: Model[Any, Any], message: Mapping[str, Any], what: str) ->
         content = {**message, "attrs": attrs}
         model.from_dict(convert_recursive(is_xp_array, model.ops.asarray, content))
     except (ImportError, ValueError):
-        # It says what it is about.
+        # The error names its cause.
         raise
     except Exception as error:
         raise ValueError(
-            f"{what} does not hold what belongs into the model that the config describes: it is of "
-            "another model, or damaged. Copy or train the pipeline again. "
-            f"({type(error).__name__}: {error})"
+            f"{what} does not fit the model that the config describes: it is from another model, "
+            f"or damaged. Copy or train the pipeline again. ({type(error).__name__}: {error})"
         ) from error
 
 
 def build(make: Callable[[], ModuleT], weights: Mapping[str, Tensor], owner: str) -> ModuleT:
-    """Build the module that weights belong to.
+    """Build a module and load its weights.
 
-    make (Callable[[], ModuleT]): Makes the module, in the sizes that were read with the weights.
+    make (Callable[[], ModuleT]): Makes the module, in the sizes that were stored with the weights.
     weights (Mapping[str, Tensor]): The weights by name.
-    owner (str): Whose weights these are, for the error message.
+    owner (str): The owner of the weights, for the error message.
     RETURNS (ModuleT): The module, with the weights.
-    RAISES (ValueError): If they belong to a module of another shape.
+    RAISES (ValueError): If the weights belong to a module of another shape.
     """
-    # First without memory: sizes that do not belong to the weights may be any.
+    # First build without memory: if the stored sizes do not fit the weights, they may be huge.
     with torch.device("meta"):
         load_weights(make(), weights, owner, assign=True)
     module = make()
@@ -194,9 +196,10 @@ def load_weights(
 
     module (nn.Module): The module.
     weights (Mapping[str, Tensor]): The weights by name.
-    owner (str): Whose weights these are, for the error message.
-    assign (bool): Whether they take the place of the module's own, instead of being copied there.
-    RAISES (ValueError): If they belong to a module of another shape.
+    owner (str): The owner of the weights, for the error message.
+    assign (bool): Whether the weights replace the module's parameters, instead of being copied into
+        them.
+    RAISES (ValueError): If the weights belong to a module of another shape.
     """
     try:
         module.load_state_dict(weights, assign=assign)
@@ -209,15 +212,15 @@ def load_weights(
 
 @contextmanager
 def readable(what: str) -> Iterator[None]:
-    """Turn the errors of unreadable serialised data into one that says what to do.
+    """Turn all errors of unreadable data into one that says what to do.
 
-    what (str): What is being read, to begin the message with.
-    RAISES (ValueError): If it cannot be read.
+    what (str): The name of the data, to begin the message with.
+    RAISES (ValueError): If the data cannot be read.
     """
     try:
         yield
     except Exception as error:
-        # What libraries raise for damaged data is anything, from EOFError to struct.error.
+        # Libraries raise many kinds of errors for damaged data, from EOFError to struct.error.
         raise ValueError(
             f"{what} cannot be read: the data is cut off or damaged. Copy or train the "
             f"pipeline again. ({error})"

@@ -1,4 +1,4 @@
-"""The shims by which thinc runs, updates, stores and loads PyTorch modules."""
+"""The shims that thinc uses to run, update, store and load PyTorch modules."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -36,20 +36,20 @@ from .serialization import (
 from .single_windows import run_single_windows
 from .windows import Windows
 
-# What a transformer is called with, beside word pieces: the structure of `EncoderStructure`.
+# The name of the transformer's argument for the structure of `EncoderStructure`.
 STRUCTURE = "structure"
 
 
 class EncoderStructure(ABC):
-    """What the encoder's attention is told of a document beside its text. `systems/ssan.py` is
-    one."""
+    """Information on a document, in addition to its text, for the encoder's attention.
+    `systems/ssan.py` has an example."""
 
     @abstractmethod
     def extend(self, transformer: PreTrainedModel) -> None:
-        """Give a transformer the parameters for it, and the hooks.
+        """Add the parameters and the hooks for the structure to a transformer.
 
         transformer (PreTrainedModel): The transformer.
-        RAISES (ValueError): If it cannot have them.
+        RAISES (ValueError): If the transformer does not support them.
         """
 
     @abstractmethod
@@ -57,40 +57,40 @@ class EncoderStructure(ABC):
         """Find the structure of a batch.
 
         windows (Windows): The windows of its documents.
-        RETURNS (Tensor): What there is to know of each piece, shape (windows, pieces, any).
+        RETURNS (Tensor): The structure of each piece, shape (windows, pieces, any).
         """
 
     @abstractmethod
     def given(self, pieces: Tensor) -> ContextManager[None]:
-        """Let the calls of a transformer know the structure of their batch.
+        """Give the structure of a batch to the calls of a transformer.
 
-        pieces (Tensor): What `of_pieces` gave for it, shape (windows, pieces, any).
-        RETURNS (ContextManager[None]): Where the calls are made.
+        pieces (Tensor): The output of `of_pieces` for the batch, shape (windows, pieces, any).
+        RETURNS (ContextManager[None]): The context of the calls.
         """
 
 
 class ThreadSafeShim(PyTorchShim):
     """Lets several threads predict with one module.
 
-    The stock shim puts the module back into training mode after each prediction, in the midst
-    of another thread's. Here it stays in evaluation mode until the next training step.
+    The stock shim puts the module back into training mode after each prediction, even while another
+    thread predicts. Here the module stays in evaluation mode until the next training step.
     """
 
     def predict(self, inputs: ArgsKwargs) -> Any:
         """Run the module in evaluation mode, without gradients.
 
-        inputs (ArgsKwargs): What it is called with.
-        RETURNS (Any): What it gives.
+        inputs (ArgsKwargs): The arguments of the call.
+        RETURNS (Any): The output.
         """
         self._model.eval()
         with torch.no_grad():
             return self.run(inputs)
 
     def run(self, inputs: ArgsKwargs) -> Any:
-        """Run the module, in whatever mode it is.
+        """Run the module in its current mode.
 
-        inputs (ArgsKwargs): What it is called with.
-        RETURNS (Any): What it gives.
+        inputs (ArgsKwargs): The arguments of the call.
+        RETURNS (Any): The output.
         """
         return self._model(*inputs.args, **inputs.kwargs)
 
@@ -100,7 +100,7 @@ class ThreadSafeShim(PyTorchShim):
         optimizer (Optimizer): The optimizer.
         """
         super().finish_update(optimizer)
-        # thinc's optimizers write where weights are stored, and torch does not notice.
+        # thinc's optimizers change weights in memory, and torch does not notice it.
         forget(self._model.parameters())
 
 
@@ -114,7 +114,7 @@ class TransformerShim(ThreadSafeShim, HFShim):
     frozen_embeddings (bool): Whether training leaves the word embeddings as they are.
     learn_rate_factor (float): Factor on the learning rate.
     stored_precision (StoredPrecision): Precision of the weights on disk.
-    structure (Optional[EncoderStructure]): What its attention is told beside the text.
+    structure (Optional[EncoderStructure]): Information for its attention, in addition to the text.
     **settings (Any): Settings of HFShim.
     """
 
@@ -137,26 +137,27 @@ class TransformerShim(ThreadSafeShim, HFShim):
         self.structure = structure
 
     def extend(self, transformer: PreTrainedModel) -> None:
-        """Give a transformer what its attention needs for the structure, if there is any.
+        """Add the parameters and the hooks for the structure to a transformer, if there is a
+        structure.
 
-        transformer (PreTrainedModel): The transformer, with weights or before they are loaded.
-        RAISES (ValueError): If it cannot have them.
+        transformer (PreTrainedModel): The transformer. Its weights may be loaded later.
+        RAISES (ValueError): If the transformer does not support them.
         """
         if self.structure is not None:
             self.structure.extend(transformer)
 
     def prepare_transformer(self) -> None:
-        """Ready the transformer that has just been set: it can be asked for its last attention,
-        and training leaves its word embeddings as they are, if they are to be frozen."""
+        """Prepare a new transformer: it can be asked for its last attention, and frozen word
+        embeddings stay as they are in training."""
         add_attention_hooks(self._model)
         if self.frozen_embeddings:
             self._model.get_input_embeddings().requires_grad_(False)
 
     def run(self, inputs: ArgsKwargs) -> ModelOutput:
-        """Run the transformer in its precision, in whatever mode it is.
+        """Run the transformer in its precision and its current mode.
 
-        inputs (ArgsKwargs): What it is called with.
-        RETURNS (ModelOutput): What it gives, and the attention of its last layer.
+        inputs (ArgsKwargs): The arguments of the call.
+        RETURNS (ModelOutput): The output, with the attention of the last layer.
         """
         kwargs = dict(inputs.kwargs)
         pieces = kwargs.pop(STRUCTURE, None)
@@ -165,11 +166,11 @@ class TransformerShim(ThreadSafeShim, HFShim):
             return run_with_attention(self._model, *inputs.args, **kwargs)
 
     def predict(self, inputs: ArgsKwargs) -> Any:
-        """Run the transformer in evaluation mode. On a processor each window is alone: without
-        padding that is the faster for documents, and a document gets the same in any batch.
+        """Run the transformer in evaluation mode. On a processor each window runs alone: without
+        padding this is faster for documents, and a document's output does not depend on its batch.
 
-        inputs (ArgsKwargs): What it is called with.
-        RETURNS (Any): What it gives.
+        inputs (ArgsKwargs): The arguments of the call.
+        RETURNS (Any): The output.
         """
         if self.device.type != "cpu":
             return super().predict(inputs)
@@ -178,7 +179,8 @@ class TransformerShim(ThreadSafeShim, HFShim):
             return run_single_windows(self.run, inputs)
 
     def _autocast(self) -> ContextManager[object]:
-        """The setting `mixed_precision` is for CUDA devices, and gives way to a `precision`."""
+        """Choose the autocast. `mixed_precision` applies to CUDA devices, if `precision` is
+        float32."""
         device = self.device
         if self._mixed_precision and self.precision == "float32" and device.type == "cuda":
             return torch.autocast("cuda", dtype=torch.float16)
@@ -189,11 +191,11 @@ class TransformerShim(ThreadSafeShim, HFShim):
     ) -> Tuple[ModelOutput, Callable[[ArgsKwargs], ArgsKwargs]]:
         """Run the transformer in training mode, with gradients.
 
-        Not the stock method, whose own autocast undoes ours on CUDA devices.
+        The stock method is not used: its autocast would undo ours on CUDA devices.
 
-        inputs (ArgsKwargs): What it is called with.
-        RETURNS (Tuple[ModelOutput, Callable[[ArgsKwargs], ArgsKwargs]]): What it gives, and the
-            backward pass, from what torch.autograd.backward is called with.
+        inputs (ArgsKwargs): The arguments of the call.
+        RETURNS (Tuple[ModelOutput, Callable[[ArgsKwargs], ArgsKwargs]]): The output, and the
+            backward pass. It takes the arguments of torch.autograd.backward.
         """
         self._model.train()
         output = self.run(inputs)
@@ -205,7 +207,7 @@ class TransformerShim(ThreadSafeShim, HFShim):
             torch.autograd.backward(*gradients.args, **gradients.kwargs)
             found = [weight.grad for weight in self._model.parameters()]
             self._grad_scaler.unscale([gradient for gradient in found if gradient is not None])
-            # Of word pieces, which have no gradients.
+            # Word pieces have no gradients.
             return inputs
 
         return output, backprop
@@ -225,11 +227,11 @@ class TransformerShim(ThreadSafeShim, HFShim):
         model = self._model
         if model is None:
             return super().to_bytes()
-        # The stock method pickles the weights it finds: let it find none.
+        # The stock method pickles the weights of the module: give it one without weights.
         bare = copy.copy(self)
         bare._model = nn.Module()
         message = srsly.msgpack_loads(HFShim.to_bytes(bare))
-        # The folder that it was loaded from, which is of no use elsewhere.
+        # The folder of the original transformer, which is of no use elsewhere.
         message["config"]["_name_or_path"] = ""
         settings = {"kwargs": message["tokenizer"]["kwargs"]}
         message["tokenizer"] = {**settings, **safe_files(message["tokenizer"])}
@@ -237,7 +239,7 @@ class TransformerShim(ThreadSafeShim, HFShim):
         return pack(srsly.msgpack_dumps(message), self.stored_precision)
 
     def from_bytes(self, bytes_data: bytes) -> "TransformerShim":
-        """Load what `to_bytes` gave.
+        """Load the output of `to_bytes`.
 
         bytes_data (bytes): The data.
         RETURNS (TransformerShim): The shim.
@@ -246,7 +248,7 @@ class TransformerShim(ThreadSafeShim, HFShim):
         what = "The weights of the transformer"
         message = read_message(unpack(bytes_data, "transformer"), what, config=dict)
         if not message["config"]:
-            # It has not been trained, and what it is to be made from is in the pipeline's config.
+            # The transformer is not trained yet: the pipeline's config says how to make it.
             return self
         with readable(what):
             require_kinds(message, {"tokenizer": dict, "state": bytes})

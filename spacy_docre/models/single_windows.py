@@ -1,4 +1,4 @@
-"""Windows through an encoder one by one, without padding."""
+"""Run an encoder on windows one by one, without padding."""
 
 from typing import Any, Callable, List
 
@@ -9,22 +9,21 @@ from transformers.utils.generic import ModelOutput
 
 from .attention import ATTENTION
 
-# Not, for instance, a cache of keys and values.
+# Outputs of windows; a cache of keys and values, for instance, is not one of them.
 _OF_WINDOWS = ("last_hidden_state", "pooler_output", "hidden_states", "attentions", ATTENTION)
 
 
 def run_single_windows(run: Callable[[ArgsKwargs], ModelOutput], inputs: ArgsKwargs) -> ModelOutput:
-    """Run an encoder on each window of a batch as if it were alone.
+    """Run an encoder on each window of a batch separately.
 
-    A processor chooses how to add up a matrix product by its shape, so what comes of a window
-    differs in the last digit with the windows, and the padding, beside it. In bfloat16 these
-    differences grow until scores differ by hundredths.
+    A processor adds up a matrix product in an order that depends on its shape. So the last digit of
+    a window's output depends on the padding and on the other windows. In bfloat16 these differences
+    grow until scores differ by hundredths.
 
     run (Callable[[ArgsKwargs], ModelOutput]): The encoder.
-    inputs (ArgsKwargs): The batch: tensors of shape (windows, pieces), among them
-        `attention_mask`.
-    RETURNS (ModelOutput): Of what `run` would give for the batch all that belongs to windows or
-        their pieces, and zeros for padding.
+    inputs (ArgsKwargs): The batch: tensors of shape (windows, pieces), including `attention_mask`.
+    RETURNS (ModelOutput): The outputs of `run` that belong to windows or pieces, for the whole
+        batch; zeros for padding.
     """
     mask = inputs.kwargs["attention_mask"].bool()
     # A window without pieces stays as it is.
@@ -46,11 +45,12 @@ def run_single_windows(run: Callable[[ArgsKwargs], ModelOutput], inputs: ArgsKwa
 
 
 def _together(values: List[Any], mask: Tensor) -> Any:
-    """One tensor of what the windows have given, or a tuple of tensors of as many layers."""
+    """Join the outputs of windows to one tensor, or to a tuple with a tensor for each layer."""
     if not isinstance(values[0], Tensor):
         return tuple(_together(list(layer), mask) for layer in zip(*values, strict=True))
     number, length = mask.shape
-    # (1, width) of a whole window, (1, pieces, width), or (1, heads, pieces, pieces)
+    # The shape of a value: (1, width) for a whole window, (1, pieces, width), or (1, heads, pieces,
+    # pieces).
     dims = values[0].dim()
     if dims == 2:
         return torch.cat(values)
@@ -60,7 +60,7 @@ def _together(values: List[Any], mask: Tensor) -> Any:
     for row, value, kept in zip(result, values, mask, strict=True):
         pieces = kept.nonzero().squeeze(1)
         first, end = int(pieces[0]), int(pieces[-1]) + 1
-        # Padding is at one end, as a rule: a slice is copied many times faster.
+        # Padding is usually at one end, and a slice is copied many times faster.
         chosen: Any = slice(first, end) if end - first == len(pieces) else pieces
         if dims == 3:
             row[chosen] = value[0]

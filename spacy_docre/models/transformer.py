@@ -1,4 +1,4 @@
-"""The encoder (eq. 1): spacy-transformers' model, plus the last layer's attention."""
+"""The encoder (eq. 1): the model of spacy-transformers, plus the last layer's attention."""
 
 import copy
 import os
@@ -44,13 +44,15 @@ from .windows import (
     window_limit,
 )
 
-# A tokenizer holds the padding of the running call, so it has one at a time. The lock is for all
-# of them: one tokenizer may serve several models, and a lock of their own could not be copied.
+# A tokenizer stores the padding of its current call, so only one call may run at a time. One lock
+# serves all tokenizers: a tokenizer may belong to several models, and a model with a lock could not
+# be copied.
 _TOKENIZING = Lock()
 
 
 def _renew_lock() -> None:
-    """A forked process inherits the lock as it is: held, if another thread tokenised just then."""
+    """Replace the lock in a forked process. The inherited lock stays held if another thread was
+    tokenising at the fork."""
     global _TOKENIZING
     _TOKENIZING = Lock()
 
@@ -62,30 +64,29 @@ if hasattr(os, "register_at_fork"):
 class TransformerModel(StockTransformerModel):
     """`spacy_docre.TransformerModel.v1`: the encoder of the `transformer` component.
 
-    It does what `spacy-transformers.TransformerModel.v3` does, and hands over the last
-    layer's attention as well. Layers before the last keep the attention kernel they
-    have (SDPA where the model supports it).
+    It does the same as `spacy-transformers.TransformerModel.v3`, and also returns the last layer's
+    attention. Layers before the last keep their attention kernel (SDPA if the model supports it).
 
     name (str): A model on the Hugging Face hub, or a folder.
     get_spans (GetSpans): Cuts Docs into windows, which may overlap.
     tokenizer_config (Dict[str, Any]): Settings of the tokenizer.
-    transformer_config (Dict[str, Any]): Settings of the transformer. These and the two above count
-        where it is loaded to be trained; a transformer that is stored has its own.
+    transformer_config (Dict[str, Any]): Settings of the transformer. `name` and both configs are
+        used to load a transformer for training; a stored transformer has its own settings.
     mixed_precision (bool): Float16 autocast on CUDA devices, with a gradient scaler.
     grad_scaler_config (Dict[str, Any]): Settings of the gradient scaler.
-    precision (Precision): Precision of the matrix products: "float32", "bfloat16", or "auto" for
-        what the processor has in hardware: int8 in predictions, bfloat16 in training. On a GPU,
-        where "auto" is bfloat16, its scores depend on the batch, by up to some hundredths.
-    frozen_embeddings (bool): Whether training leaves the word embeddings as they are. They
-        are half of a small encoder's weights: steps are faster and need less memory.
+    precision (Precision): Precision of the matrix products: "float32", "bfloat16", or "auto".
+        "auto" takes what the processor has in hardware: int8 in predictions, bfloat16 in training.
+        On a GPU "auto" is bfloat16, and scores depend on the batch, by up to some hundredths.
+    frozen_embeddings (bool): Whether training leaves the word embeddings as they are. They are half
+        of a small encoder's weights: without them, steps are faster and need less memory.
     learn_rate_factor (float): Factor on the optimizer's learning rate for the transformer's
-        weights: those of other components, which start from nothing, learn at higher rates.
-    stored_precision (StoredPrecision): Precision of the weights on disk, "float32" or
-        "float16", compressed, for less than half the size; in memory they are float32.
+        weights. Other components start from nothing and learn at higher rates.
+    stored_precision (StoredPrecision): Precision of the weights on disk: "float32" or "float16".
+        "float16" is also compressed, to less than half the size. In memory the weights are float32.
     mention_markers (Optional[MentionMarkers]): Put markers around mentions, e.g.
         `spacy_docre.MentionMarkers.v1`; None for the text as it is.
-    structure (Optional[EncoderStructure]): Tell the attention of all layers of the document's
-        entities, e.g. `spacy_docre.EntityStructure.v1`; None for the encoder as it is.
+    structure (Optional[EncoderStructure]): Give the document's entities to the attention of all
+        layers, e.g. `spacy_docre.EntityStructure.v1`; None for the encoder as it is.
     RAISES (ValueError): If `learn_rate_factor` is negative.
     """
 
@@ -114,7 +115,7 @@ class TransformerModel(StockTransformerModel):
             dict(grad_scaler_config),
         )
         self._func = forward
-        # Not `attrs`, which what is loaded may change.
+        # Not in `attrs`, which loaded data may change.
         self.init = partial(
             initialize,
             name=name,
@@ -124,7 +125,7 @@ class TransformerModel(StockTransformerModel):
         self.attrs["replace_listener"] = unshared
         self.attrs["replace_listener_cfg"] = replace_listener_cfg
         self.attrs["set_transformer"] = set_transformer
-        # Not in attrs, which are stored with the weights: the config has it.
+        # Not in `attrs`, which are stored with the weights: the config has these settings.
         self.mention_markers = mention_markers
         self.structure = structure
         self.source = name_source()
@@ -147,7 +148,7 @@ class TransformerModel(StockTransformerModel):
     def from_bytes(self, bytes_data: bytes) -> "TransformerModel":
         """Load the model.
 
-        bytes_data (bytes): What `to_bytes` gave.
+        bytes_data (bytes): The output of `to_bytes`.
         RETURNS (TransformerModel): The model.
         RAISES (ValueError): If the data is cut off or damaged.
         """
@@ -160,8 +161,8 @@ class TransformerModel(StockTransformerModel):
 
     @property
     def _init_tokenizer_config(self) -> Dict[str, Any]:
-        """Asked for by spacy-transformers where the file 'model' is a folder, as in its version
-        1.0, whose files would be loaded as they are."""
+        """Raise an error. spacy-transformers asks for this if 'model' is a folder, as in its
+        version 1.0, whose files would be loaded as they are."""
         raise ValueError(
             "The 'model' of the transformer component is a folder, and should be a file. Copy or "
             "train the pipeline again."
@@ -170,7 +171,7 @@ class TransformerModel(StockTransformerModel):
     def copy(self) -> "TransformerModel":
         """Copy the model, its settings and its weights.
 
-        RETURNS (TransformerModel): The copy, with an id of its own.
+        RETURNS (TransformerModel): The copy, with a new id.
         """
         copied = TransformerModel(
             self.attrs["name"],
@@ -179,7 +180,7 @@ class TransformerModel(StockTransformerModel):
             structure=self.structure,
         )
         shim = copy.deepcopy(self.layers[0].shims[0])
-        # An optimizer knows a parameter by the id of its shim.
+        # An optimizer identifies a parameter by the id of its shim.
         shim.id = copied.layers[0].shims[0].id
         copied.layers[0].shims[0] = shim
         copied.init = self.init
@@ -197,7 +198,7 @@ def initialize(
     tokenizer_config: Dict[str, Any],
     transformer_config: Dict[str, Any],
 ) -> None:
-    """Load the transformer to be trained, if the model has none yet.
+    """Load the transformer for training, if the model has none yet.
 
     model (TransformerModel): The model.
     name (str): As in `TransformerModel`.
@@ -214,7 +215,7 @@ def set_transformer(model: TransformerModel, objects: HFObjects) -> None:
 
     model (TransformerModel): The model, which has none yet.
     objects (HFObjects): Transformer and tokenizer.
-    RAISES (ValueError): If the transformer's attention cannot be used, or cannot be told of
+    RAISES (ValueError): If the transformer's attention cannot be used, or does not support
         `structure`.
     """
     set_pytorch_transformer(model, objects)
@@ -228,7 +229,7 @@ def set_transformer(model: TransformerModel, objects: HFObjects) -> None:
 def unshared(
     transformer: Model[List[Doc], FullTransformerBatch],
 ) -> Model[List[Doc], List[TransformerData]]:
-    """Make the layer that stands where a listener stood after `nlp.replace_listeners`.
+    """Make the layer that `nlp.replace_listeners` puts in the place of a listener.
 
     transformer (Model[List[Doc], FullTransformerBatch]): The encoder.
     RETURNS (Model[List[Doc], List[TransformerData]]): The layer.
@@ -239,12 +240,12 @@ def unshared(
 def replace_listener_cfg(
     transformer_config: Dict[str, Any], listener_config: Dict[str, Any]
 ) -> Dict[str, Any]:
-    """The config of the layer that stands where a listener stood.
+    """Make the config of the layer that replaces a listener.
 
-    transformer_config (Dict[str, Any]): The transformer's model.
-    listener_config (Dict[str, Any]): The listener.
-    RETURNS (Dict[str, Any]): The config of `spacy_docre.Transformer.v1` for our own listener, of
-        `spacy_docre.Tok2VecTransformer.v1` for the others, which pool word pieces.
+    transformer_config (Dict[str, Any]): The config of the transformer's model.
+    listener_config (Dict[str, Any]): The config of the listener.
+    RETURNS (Dict[str, Any]): The config: `spacy_docre.Transformer.v1` replaces our listener, and
+        `spacy_docre.Tok2VecTransformer.v1` the others, which pool word pieces.
     """
     if listener_config["@architectures"] == "spacy_docre.TransformerListener.v1":
         replaced: Dict[str, Any] = {"@architectures": "spacy_docre.Transformer.v1"}
@@ -261,16 +262,16 @@ def replace_listener_cfg(
 def forward(
     model: TransformerModel, docs: List[Doc], is_train: bool
 ) -> Tuple[FullTransformerBatch, Callable[[FullTransformerBatch], List[Doc]]]:
-    """Encode Docs; the backward pass adds the attention's gradient to the hidden states'.
+    """Encode Docs. The backward pass adds the attention's gradient to the hidden states' gradient.
 
     model (TransformerModel): The model.
     docs (List[Doc]): The documents.
     is_train (bool): Whether it is a training step.
-    RETURNS (Tuple[FullTransformerBatch, Callable]): What the transformer says of the documents,
-        and the backward pass from the gradients of the hidden states.
+    RETURNS (Tuple[FullTransformerBatch, Callable]): The transformer's output for the documents, and
+        the backward pass from the gradients of the hidden states.
     """
     if not any(len(doc) for doc in docs):
-        # The component asks no such thing, but a layer that replaced a listener may.
+        # The component never calls this, but a layer that replaced a listener may.
         return FullTransformerBatch.empty(len(docs)), lambda d_output: docs
     found = cut_windows(model.attrs["get_spans"], docs)
     if not any(found):

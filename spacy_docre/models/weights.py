@@ -1,4 +1,4 @@
-"""The weights of any thinc model: taken out, and put into another model of the same sizes."""
+"""Read the weights of any thinc model, and set them in another model of the same sizes."""
 
 from typing import Any, Dict, Iterator, Mapping, Tuple, cast
 
@@ -11,10 +11,10 @@ from .serialization import load_weights
 
 
 def get_weights(model: Model[Any, Any]) -> Dict[str, Tensor]:
-    """Take the weights of a model as they are, whatever precision it would be stored in.
+    """Read the weights of a model. They are not rounded to its precision on disk.
 
     model (Model[Any, Any]): The model, initialised.
-    RETURNS (Dict[str, Tensor]): Its weights, by the index of their layer and their name.
+    RETURNS (Dict[str, Tensor]): Its weights, by the index of the layer and the name of the weight.
     """
     weights = {
         f"{layer}.{name}": xp2torch(node.get_param(name))
@@ -29,13 +29,12 @@ def get_weights(model: Model[Any, Any]) -> Dict[str, Tensor]:
 
 
 def set_weights(model: Model[Any, Any], weights: Mapping[str, Tensor], owner: str) -> None:
-    """Put weights into a model, which keeps all else that it is made of: dropout, precision,
-    attention kernel.
+    """Set the weights of a model. Its dropout, precision and attention kernel stay as they are.
 
     model (Model[Any, Any]): The model, initialised.
-    weights (Mapping[str, Tensor]): What `get_weights` gave.
-    owner (str): Whose weights these are, for the error message.
-    RAISES (ValueError): If they belong to a model of other layers or sizes.
+    weights (Mapping[str, Tensor]): The output of `get_weights`.
+    owner (str): The owner of the weights, for the error message.
+    RAISES (ValueError): If the weights are of other layers or sizes.
     """
     shapes = {name: weight.shape for name, weight in get_weights(model).items()}
     others = {name: weight.shape for name, weight in weights.items()}
@@ -44,8 +43,8 @@ def set_weights(model: Model[Any, Any], weights: Mapping[str, Tensor], owner: st
         ours, theirs = (_shape(sizes, names[0]) for sizes in (shapes, others))
         raise ValueError(
             f"The weights of the {owner} do not fit the model that the config describes: "
-            f"{names[0]} is {ours} there, and {theirs} in the weights ({len(names)} differ). Give "
-            "both the same sizes, layers and labels."
+            f"{names[0]} is {ours} in the model, and {theirs} in the weights ({len(names)} weights "
+            "differ). Give both the same sizes, layers and labels."
         )
     for layer, node in enumerate(model.walk()):
         for name in node.param_names:

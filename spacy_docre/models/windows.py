@@ -1,4 +1,4 @@
-"""The word pieces of documents, in windows that the encoder has room for."""
+"""The word pieces of documents, in windows that fit into the encoder."""
 
 from itertools import accumulate, pairwise
 from os.path import commonprefix
@@ -18,13 +18,13 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from ..words import words_of
 
-# What the encoder says of its windows, beside hidden states and attention: the characters of each
-# piece, the text that they are counted in, and how many pieces of a window had no room.
+# Outputs of the encoder, in addition to hidden states and attention: the characters of each piece,
+# a checksum of the text, and how many pieces of each window did not fit.
 PIECE_CHARACTERS = "piece_characters"
 TEXT_CHECKSUM = "text_checksum"
 LOST_PIECES = "lost_pieces"
 
-# A token of so many word pieces is no word.
+# A token of at least this many word pieces is not a word.
 _NO_WORD = 8
 
 Spans = Sequence[Sequence[Span]]
@@ -32,14 +32,14 @@ GetSpans = Callable[[Sequence[Doc]], List[List[Span]]]
 
 
 class Pieces(NamedTuple):
-    """The word pieces of windows, a padded row each.
+    """The word pieces of windows, one padded row for each window.
 
     input_ids (numpy.ndarray): The pieces, shape (windows, pieces).
     attention_mask (numpy.ndarray): 1 for a piece, 0 for padding, shape (windows, pieces).
-    token_type_ids (Optional[numpy.ndarray]): Where the tokenizer gives any, shape
+    token_type_ids (Optional[numpy.ndarray]): The token types, if the tokenizer gives any, shape
         (windows, pieces).
-    characters (numpy.ndarray): The first character of each piece in its Doc and the one to stop
-        before, shape (windows, pieces, 2). They are equal for what stands for no text.
+    characters (numpy.ndarray): The first character of each piece in its Doc and the character to
+        stop before, shape (windows, pieces, 2). They are equal for a piece without text.
     """
 
     input_ids: numpy.ndarray
@@ -49,11 +49,12 @@ class Pieces(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """Windows that the encoder has room for.
+    """Windows that fit into the encoder.
 
     spans (List[List[Span]]): The windows of each document.
-    pieces (Pieces): Their word pieces, a row for each window.
-    lost (numpy.ndarray): How many word pieces of each window had no room, shape (windows,).
+    pieces (Pieces): Their word pieces, one row for each window.
+    lost (numpy.ndarray): The number of word pieces of each window that did not fit, shape
+        (windows,).
     """
 
     spans: List[List[Span]]
@@ -62,11 +63,12 @@ class Windows(NamedTuple):
 
 
 def window_limit(tokenizer: PreTrainedTokenizerBase, transformer: PreTrainedModel) -> int:
-    """How many word pieces a window has room for.
+    """Compute the largest number of word pieces in a window.
 
-    tokenizer (PreTrainedTokenizerBase): The tokenizer. Some say a huge number.
-    transformer (PreTrainedModel): The transformer. Some leave their first positions unused.
-    RETURNS (int): The number, special tokens among them.
+    tokenizer (PreTrainedTokenizerBase): The tokenizer. Some tokenizers give a huge number.
+    transformer (PreTrainedModel): The transformer. Some transformers do not use their first
+        positions.
+    RETURNS (int): The number, special tokens included.
     """
     limits = [tokenizer.model_max_length]
     positions = getattr(transformer.config, "max_position_embeddings", None)
@@ -74,18 +76,18 @@ def window_limit(tokenizer: PreTrainedTokenizerBase, transformer: PreTrainedMode
         limits.append(positions)
     for name, module in transformer.named_modules():
         if name.rpartition(".")[2] == "position_embeddings" and isinstance(module, nn.Embedding):
-            # RoBERTa counts from behind the padding.
+            # RoBERTa counts positions from the one after the padding.
             unused = 0 if module.padding_idx is None else module.padding_idx + 1
             limits.append(module.num_embeddings - unused)
     return min(limits)
 
 
 def cut_windows(get_spans: GetSpans, docs: Sequence[Doc]) -> List[List[Span]]:
-    """Cut Docs into windows. Strided windows have a number of words, whatever white space there is.
+    """Cut Docs into windows. The length of strided windows counts words, and no white space.
 
     get_spans (GetSpans): As in `TransformerModel`.
     docs (Sequence[Doc]): The documents.
-    RETURNS (List[List[Span]]): The windows of each.
+    RETURNS (List[List[Span]]): The windows of each document.
     """
     if getattr(get_spans, "func", None) is not get_strided_spans:
         return get_spans(docs)
@@ -98,7 +100,7 @@ def cut_windows(get_spans: GetSpans, docs: Sequence[Doc]) -> List[List[Span]]:
 
 
 def tokenize(tokenizer: PreTrainedTokenizerBase, windows: Spans) -> Pieces:
-    """Cut windows into word pieces, however many they become.
+    """Cut windows into word pieces. The number of pieces has no limit.
 
     tokenizer (PreTrainedTokenizerBase): The tokenizer of the transformer.
     windows (Spans): The windows of each document, at least one.
@@ -111,7 +113,7 @@ def tokenize(tokenizer: PreTrainedTokenizerBase, windows: Spans) -> Pieces:
         return_attention_mask=True,
         return_offsets_mapping=tokenizer.is_fast,
         return_tensors="np",
-        # It would warn of what is cut here.
+        # Else it warns of long windows; `fit` cuts them.
         verbose=False,
     )
     if tokenizer.is_fast:
@@ -130,8 +132,8 @@ def tokenize(tokenizer: PreTrainedTokenizerBase, windows: Spans) -> Pieces:
 def _token_characters(
     tokenizer: PreTrainedTokenizerBase, spans: Sequence[Span], input_ids: numpy.ndarray
 ) -> numpy.ndarray:
-    """The characters of the tokens of each piece, where a tokenizer does not say those of the
-    piece."""
+    """Return the characters of the tokens of each piece, for a tokenizer that does not give those
+    of the piece."""
     strings = _strings(tokenizer, input_ids)
     align = get_alignment(list(spans), strings, tokenizer.all_special_tokens)
     docs = {id(span.doc): span.doc for span in spans}
@@ -156,14 +158,14 @@ def pad(
     rows: Sequence[Sequence[int]],
     characters: Sequence[Sequence[Tuple[int, int]]],
 ) -> Pieces:
-    """Put rows of word pieces side by side.
+    """Pad rows of word pieces to one length.
 
     tokenizer (PreTrainedTokenizerBase): The tokenizer of the transformer.
     rows (Sequence[Sequence[int]]): The word pieces of each window.
     characters (Sequence[Sequence[Tuple[int, int]]]): The characters of each piece.
     RETURNS (Pieces): The word pieces.
     """
-    # Not tokenizer.pad, which warns of what is meant here.
+    # Not tokenizer.pad, which warns that separate padding is slower.
     shape = (len(rows), max(map(len, rows), default=0))
     input_ids = numpy.full(shape, tokenizer.pad_token_id)
     attention_mask = numpy.zeros(shape, dtype="int64")
@@ -179,7 +181,7 @@ def special_tokens(tokenizer: PreTrainedTokenizerBase) -> Tuple[List[int], List[
     """The special tokens around a text.
 
     tokenizer (PreTrainedTokenizerBase): The tokenizer.
-    RETURNS (Tuple[List[int], List[int]]): Those before it, and those after it.
+    RETURNS (Tuple[List[int], List[int]]): The special tokens before the text, and those after it.
     """
     empty, text = tokenizer("")["input_ids"], tokenizer("a")["input_ids"]
     before = len(commonprefix([empty, text]))
@@ -187,15 +189,15 @@ def special_tokens(tokenizer: PreTrainedTokenizerBase) -> Tuple[List[int], List[
 
 
 def fit(tokenizer: PreTrainedTokenizerBase, windows: Spans, pieces: Pieces, limit: int) -> Windows:
-    """Cut what is too long for the encoder into windows that it has room for. No piece is lost,
-    save where a single token has more of them than a window.
+    """Cut windows that are too long for the encoder. No piece is lost, unless a single token has
+    more pieces than fit into a window.
 
     tokenizer (PreTrainedTokenizerBase): The tokenizer.
     windows (Spans): The windows of each document.
     pieces (Pieces): Their word pieces.
-    limit (int): How many pieces a window has room for, special tokens among them.
+    limit (int): The largest number of pieces in a window, special tokens included.
     RETURNS (Windows): The windows that fit (see `split_tokens`).
-    RAISES (ValueError): If there is room for special tokens only.
+    RAISES (ValueError): If only special tokens fit into a window.
     """
     lengths = pieces.attention_mask.sum(1)
     if lengths.max(initial=0) <= limit:
@@ -205,7 +207,8 @@ def fit(tokenizer: PreTrainedTokenizerBase, windows: Spans, pieces: Pieces, limi
     if room < 1:
         raise ValueError(
             f"The transformer takes {limit} word pieces at a time, and {before + after} are "
-            "special tokens. Set model_max_length in its tokenizer_config."
+            "special tokens: there is no room for text. Set a larger model_max_length in its "
+            "tokenizer_config."
         )
     fitting: List[List[Span]] = []
     rows: List[Tuple[int, numpy.ndarray]] = []
@@ -232,12 +235,12 @@ def fit(tokenizer: PreTrainedTokenizerBase, windows: Spans, pieces: Pieces, limi
 def _cut(
     span: Span, columns: numpy.ndarray, characters: numpy.ndarray, room: int
 ) -> Iterator[Tuple[Span, numpy.ndarray, int]]:
-    """The parts of a window: their tokens, the columns of their pieces, and how many pieces had no
-    room."""
+    """Cut a window into parts. Yields the tokens of each part, the columns of its pieces, and the
+    number of pieces that did not fit."""
     starts = numpy.array([token.idx for token in span])
     owners = numpy.searchsorted(starts, characters[:, 0], side="right") - 1
-    # What stands for no text goes with what comes before it, and a piece of two tokens with the
-    # first of them.
+    # A piece without text belongs to the token of the piece before it. A piece of two tokens
+    # belongs to the first token.
     owners[characters[:, 0] == characters[:, 1]] = 0
     owners = numpy.maximum.accumulate(owners)
     sizes = numpy.bincount(owners, minlength=len(span))
@@ -254,16 +257,16 @@ def _cut(
 
 
 def split_tokens(sizes: Sequence[int], room: int) -> List[Tuple[int, int]]:
-    """Choose the parts of a window. Addresses, keys and the like are apart from the text around
-    them, which would be lost among their pieces: with twenty of them in its window, half of the
-    relations of a text were not found.
+    """Choose the parts of a window. Addresses, keys and the like get parts separate from the text
+    around them. Otherwise the text would be lost among their pieces: with twenty of them in a
+    window, half of the relations of the text were not found.
 
-    sizes (Sequence[int]): How many pieces each token has, at most `room`.
-    room (int): How many pieces a part has room for.
-    RETURNS (List[Tuple[int, int]]): First token and end token of each part.
+    sizes (Sequence[int]): The number of pieces of each token, at most `room`.
+    room (int): The largest number of pieces in a part.
+    RETURNS (List[Tuple[int, int]]): The first token and the end token of each part.
     """
     ends = [0, *accumulate(sizes)]
-    # Runs of tokens that are no words, and of what little stands between them.
+    # Runs of tokens that are not words, with the short text between them.
     runs: List[Tuple[int, int]] = []
     for index, size in enumerate(sizes):
         if size >= _NO_WORD:
@@ -279,8 +282,8 @@ def split_tokens(sizes: Sequence[int], room: int) -> List[Tuple[int, int]]:
 
 
 def fill_parts(sizes: Sequence[int], room: int) -> List[Tuple[int, int]]:
-    """As much as there is room for of the beginning, of what follows, and so on, and of the end.
-    Arguments and result as in `split_tokens`."""
+    """Fill each part with as many tokens as fit, one part after the other. The last part starts
+    earlier if there is room. Arguments and result as in `split_tokens`."""
     parts = []
     start = 0
     while start < len(sizes):
@@ -290,7 +293,7 @@ def fill_parts(sizes: Sequence[int], room: int) -> List[Tuple[int, int]]:
             end += 1
         following = end
         if end == len(sizes):
-            # The last one has as much context as the others.
+            # The last part gets as much context as the others.
             while start > 0 and length + sizes[start - 1] <= room:
                 start -= 1
                 length += sizes[start]
@@ -304,7 +307,7 @@ def _gather(
     pieces: Pieces,
     rows: Sequence[Tuple[int, numpy.ndarray]],
 ) -> Pieces:
-    """New rows of pieces: of each the old row and its columns."""
+    """Make new rows of pieces. `rows` names the old row and the columns of each new row."""
     shape = (len(rows), max(len(columns) for _, columns in rows))
     padding = (tokenizer.pad_token_id, 0, tokenizer.pad_token_type_id, 0)
     gathered: List[Optional[numpy.ndarray]] = []
@@ -322,11 +325,11 @@ def _gather(
 def to_wordpieces(
     tokenizer: PreTrainedTokenizerBase, windows: Windows
 ) -> Tuple[WordpieceBatch, Ragged]:
-    """Windows as spacy-transformers has them.
+    """Convert windows to the data structures of spacy-transformers.
 
     tokenizer (PreTrainedTokenizerBase): The tokenizer.
     windows (Windows): The windows.
-    RETURNS (Tuple[WordpieceBatch, Ragged]): Their word pieces, and those of each token.
+    RETURNS (Tuple[WordpieceBatch, Ragged]): The word pieces, and the word pieces of each token.
     """
     pieces = windows.pieces
     spans = [span for document in windows.spans for span in document]
@@ -349,12 +352,12 @@ def _strings(tokenizer: PreTrainedTokenizerBase, input_ids: numpy.ndarray) -> Li
 
 
 def about_windows(windows: Windows) -> Dict[str, Tensor]:
-    """What the relation extractor has to know of windows, whatever happens to the tokens before it
-    reads them.
+    """Describe windows for the relation extractor. The description stays right if tokens are merged
+    or split later.
 
     windows (Windows): The windows.
-    RETURNS (Dict[str, Tensor]): `piece_characters`, as in `Pieces`, `text_checksum`, of the Doc of
-        each window, and `lost_pieces`, both of shape (windows,).
+    RETURNS (Dict[str, Tensor]): `piece_characters`, as in `Pieces`; and, both of shape (windows,),
+        `text_checksum` of the Doc of each window, and `lost_pieces`.
     """
     checksums: List[int] = []
     for spans in windows.spans:
@@ -368,5 +371,5 @@ def about_windows(windows: Windows) -> Dict[str, Tensor]:
 
 
 def text_checksum(doc: Doc) -> int:
-    """RETURNS (int): What tells the text of a Doc from others."""
+    """RETURNS (int): A checksum of the text of a Doc."""
     return crc32(doc.text.encode("utf8", "surrogatepass"))

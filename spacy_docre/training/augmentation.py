@@ -1,8 +1,9 @@
-"""Augmentation: texts as they come, with white space of all kinds, in small or capital letters.
+"""Augmentation by real kinds of text: with all kinds of white space, in small or capital letters.
 
-An augmenter of spaCy's convention is called with the pipeline and an Example, and gives Examples.
-These write both of its documents anew, in the same words: what spaCy aligns by itself leaves out
-names that a line breaks. The logits of a teacher stay those of the document as it was.
+An augmenter follows spaCy's convention: it takes the pipeline and an Example, and yields Examples.
+The augmenters here rewrite both documents of the Example, in the same words. spaCy's own alignment
+would leave out names that are broken by a line end. The teacher's logits stay those of the original
+document.
 """
 
 import random
@@ -15,40 +16,41 @@ from spacy.training import Example
 from ..data.rewriting import Pieces, rewrite
 from .corpus import Augmenter
 
-# What is found in the place of a space: lines that are wrapped or indented, by any system, with
-# spaces left at their ends; empty lines; columns; text out of a typesetter or a web page.
+# Runs of white space that replace a space: wrapped or indented lines of any system, with spaces
+# left at their ends; empty lines; columns; text from a typesetter or a web page.
 RUNS = ("\n", "\r\n", "\r", " \n", "\n\n", "\n    ", "  ", "   ", "\t", "\u00a0", "\u00a0 ")
 CASES: Sequence[Callable[[str], str]] = (str.lower, str.upper)
 Change = Callable[[Language, Example], Example]
 
 
 def make_white_space(level: float) -> Augmenter:
-    """`spacy_docre.white_space.v1`: put other runs of white space in the place of spaces, within
-    names, too: line breaks, double spaces, tabs, non-breaking spaces.
+    """`spacy_docre.white_space.v1`: replace spaces by other runs of white space, also within names:
+    line breaks, double spaces, tabs, non-breaking spaces.
 
-    Of a document that is changed, a random share of its spaces is, to one or more kinds of runs.
-    They are tokens as spaCy's tokenizer makes them of such a text.
+    In a changed document, a random share of the spaces is replaced by one or more kinds of runs.
+    The runs become the tokens that spaCy's tokenizer makes of such a text.
 
     level (float): The share of documents that are changed.
     RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
-    RAISES (ValueError): If `level` is no share; for an example, if its documents have other words.
+    RAISES (ValueError): If `level` is not between 0 and 1; for an example, if its documents have
+        different words.
     """
     return change_share(level, _rewriting(_with_other_white_space))
 
 
 def make_letter_case(level: float) -> Augmenter:
-    """`spacy_docre.letter_case.v1`: write all of a document in small letters, or in capitals.
-    Unlike `spacy.lower_case.v1` it keeps relations, and the teacher's logits.
+    """`spacy_docre.letter_case.v1`: write a whole document in small letters, or in capitals. Unlike
+    `spacy.lower_case.v1` it keeps relations and the teacher's logits.
 
-    level (float): The share of documents that are changed, half of them to capitals.
+    level (float): The share of documents that are changed. Half of them are changed to capitals.
     RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
-    RAISES (ValueError): As `make_white_space`.
+    RAISES (ValueError): As in `make_white_space`.
     """
     return change_share(level, _rewriting(_in_other_case))
 
 
 def make_in_turn(*augmenters: Augmenter) -> Augmenter:
-    """`spacy_docre.in_turn.v1`: several augmenters, each on what the one before it gives.
+    """`spacy_docre.in_turn.v1`: apply several augmenters, each to the examples of the one before.
 
     *augmenters (Callable[[Language, Example], Iterator[Example]]): The augmenters, in a config
         [corpora.train.augmenter.*.NAME].
@@ -65,15 +67,15 @@ def make_in_turn(*augmenters: Augmenter) -> Augmenter:
 
 
 def change_share(level: float, change: Change) -> Augmenter:
-    """Make an augmenter that changes some examples and gives the others as they are.
+    """Make an augmenter that changes some examples and leaves the others as they are.
 
     level (float): The share of examples that are changed, at random.
     change (Callable[[Language, Example], Example]): Changes an example.
     RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
-    RAISES (ValueError): If `level` is no share.
+    RAISES (ValueError): If `level` is not between 0 and 1.
     """
     if not 0 <= level <= 1:
-        raise ValueError(f"level = {level} is no share of the documents: set 0 to 1.")
+        raise ValueError(f"level = {level} is not a share of the documents: set 0 to 1.")
 
     def augment(nlp: Language, example: Example) -> Iterator[Example]:
         yield change(nlp, example) if random.random() < level else example
@@ -82,7 +84,7 @@ def change_share(level: float, change: Change) -> Augmenter:
 
 
 def _rewriting(pieces_of: Callable[[Doc], List[Pieces]]) -> Change:
-    """Write both documents of an example in the same other words."""
+    """Make a change that rewrites both documents of an example in the same words."""
 
     def change(nlp: Language, example: Example) -> Example:
         predicted, reference = example.predicted, example.reference
@@ -91,8 +93,8 @@ def _rewriting(pieces_of: Callable[[Doc], List[Pieces]]) -> Change:
         ]:
             raise ValueError(
                 f"The words of the predicted document that begins {predicted[:8].text!r} are not "
-                "those of its reference: set this augmenter in spacy_docre.Corpus.v1, or before "
-                "any other that changes one of them alone."
+                "those of its reference. Set this augmenter in spacy_docre.Corpus.v1, or before "
+                "an augmenter that changes only one of the two documents."
             )
         pieces = pieces_of(reference)
         return Example(rewrite(predicted, pieces), rewrite(reference, pieces))

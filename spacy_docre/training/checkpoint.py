@@ -1,4 +1,4 @@
-"""Checkpoints: all that a training needs to go on as if it had not been broken off."""
+"""Checkpoints: all that an interrupted training needs to continue as if it had not stopped."""
 
 import json
 import random
@@ -23,7 +23,7 @@ from .optimizer import AdamW
 
 _NAME = "checkpoint-"
 _UNFINISHED = ".tmp"
-# Of the first step, which has no folder.
+# This file marks a training that has begun, even before its first checkpoint.
 _BEGUN = f"{_NAME}begun{_UNFINISHED}"
 _WEIGHTS = "weights.safetensors"
 _MOMENTS = "optimizer.safetensors"
@@ -32,7 +32,7 @@ _STATE = "state.json"
 
 @dataclass
 class EvaluatedStep:
-    """What the evaluation after a step of training gave.
+    """The result of the evaluation after a training step.
 
     step (int): The step, counted from 0.
     score (float): The weighted score.
@@ -46,13 +46,14 @@ class EvaluatedStep:
 
 @dataclass
 class Checkpoint:
-    """Where a training stands.
+    """The state of a training.
 
-    evaluations (List[EvaluatedStep]): Those made so far; the training stands behind the last.
+    evaluations (List[EvaluatedStep]): The evaluations so far. The training continues after the
+        last.
     config (str): The config of the training.
-    inputs (Dict[str, str]): Checksums of what it reads, by name.
+    inputs (Dict[str, str]): Checksums of the files that the training reads, by name.
     epochs (List[Any]): Python's random state before the documents of each epoch were shuffled.
-    random_states (Dict[str, Any]): The states of the generators of random numbers.
+    random_states (Dict[str, Any]): The states of the random number generators.
     """
 
     evaluations: List[EvaluatedStep]
@@ -67,16 +68,16 @@ class Checkpoint:
         return self.evaluations[-1].step + 1
 
     def check(self) -> None:
-        """Check what has been read.
+        """Check the values that were read.
 
-        RAISES (ValueError): If something is out of its range.
-        RAISES (TypeError): If something is of another type.
+        RAISES (ValueError): If a value is out of range.
+        RAISES (TypeError): If a value is of another type.
         """
         scores = [evaluation.score for evaluation in self.evaluations]
         if self.steps < 1 or not all(isinstance(score, (int, float)) for score in scores):
-            raise ValueError("steps and scores are not as they should be")
+            raise ValueError("steps or scores are not valid")
         if not isinstance(self.config, str) or not isinstance(self.inputs, dict):
-            raise TypeError("config and inputs are not as they should be")
+            raise TypeError("config or inputs are of another type")
         for version, keys, gauss in [*self.epochs, self.random_states["python"]]:
             random.Random().setstate((version, tuple(keys), gauss))
         numpy.random.RandomState().set_state(self.random_states["numpy"])
@@ -91,13 +92,13 @@ def save_checkpoint(
     inputs: Dict[str, str],
     epochs: List[Any],
 ) -> None:
-    """Write a checkpoint, and then delete the one before.
+    """Write a checkpoint, and then delete the earlier one.
 
     output (Path): The output folder of the training.
     nlp (Language): The pipeline.
     optimizer (AdamW): The optimizer.
     evaluations (List[EvaluatedStep]): The evaluations so far.
-    inputs (Dict[str, str]): Checksums of what the training reads, by name.
+    inputs (Dict[str, str]): Checksums of the files that the training reads, by name.
     epochs (List[Any]): Python's random state before the documents of each epoch were shuffled.
     """
     earlier = _folders(output)
@@ -109,7 +110,7 @@ def save_checkpoint(
         _write(unfinished, nlp, optimizer, evaluations, inputs, epochs)
         unfinished.rename(folder)
     finally:
-        # Of a disk that is full.
+        # If the disk is full, it is still there.
         shutil.rmtree(unfinished, ignore_errors=True)
     _delete(earlier)
 
@@ -142,11 +143,11 @@ def _write(
 
 
 def read_checkpoint(output: Path) -> Optional[Checkpoint]:
-    """Read where a training stands.
+    """Read the last checkpoint of a training.
 
     output (Path): The output folder of the training.
-    RETURNS (Optional[Checkpoint]): The last checkpoint; None where there is none.
-    RAISES (ValueError): If it is damaged.
+    RETURNS (Optional[Checkpoint]): The checkpoint; None if there is none.
+    RAISES (ValueError): If the checkpoint is damaged.
     """
     folders = _folders(output)
     if not folders:
@@ -161,7 +162,7 @@ def read_checkpoint(output: Path) -> Optional[Checkpoint]:
 
 @contextmanager
 def _readable(folder: Path) -> Iterator[None]:
-    """What is raised for damaged data is anything, from KeyError to SafetensorError."""
+    """Turn all errors for damaged data, from KeyError to SafetensorError, into one."""
     try:
         yield
     except Exception as error:
@@ -172,12 +173,12 @@ def _readable(folder: Path) -> Iterator[None]:
 
 
 def restore(output: Path, nlp: Language, optimizer: AdamW) -> None:
-    """Load weights and moments of the last checkpoint.
+    """Load the weights and moments of the last checkpoint.
 
     output (Path): The output folder of the training.
     nlp (Language): The pipeline, initialised.
     optimizer (AdamW): The new optimizer.
-    RAISES (ValueError): If it is damaged.
+    RAISES (ValueError): If the checkpoint is damaged.
     """
     folder = _folders(output)[-1]
     with _readable(folder):
@@ -194,16 +195,16 @@ def restore(output: Path, nlp: Language, optimizer: AdamW) -> None:
 
 
 def begin(output: Path) -> None:
-    """Note that a training has begun, before there is a checkpoint of it.
+    """Mark a training as begun, before it has a checkpoint.
 
-    output (Path): Its output folder, which is made.
+    output (Path): Its output folder. It is created.
     """
     output.mkdir(parents=True, exist_ok=True)
     (output / _BEGUN).touch()
 
 
 def has_begun(output: Path) -> bool:
-    """Tell a training that was broken off from one that has finished.
+    """Tell whether a training was interrupted.
 
     output (Path): Its output folder.
     RETURNS (bool): Whether it was broken off.
@@ -212,10 +213,10 @@ def has_begun(output: Path) -> bool:
 
 
 def has_finished(output: Path) -> bool:
-    """Tell a training that is done from one that has yet to begin or was broken off.
+    """Tell whether a training has finished. It has not if it was interrupted, or has not begun.
 
     output (Path): Its output folder.
-    RETURNS (bool): Whether it is done, and its last pipeline there.
+    RETURNS (bool): Whether it has finished and its last pipeline is there.
     """
     return (output / DIR_MODEL_LAST).exists() and not has_begun(output)
 
@@ -225,27 +226,27 @@ def delete_checkpoints(output: Path) -> None:
 
     output (Path): Its output folder.
     """
-    # First, so that a kill leaves no training that seems to be at its beginning.
+    # Deleted first: a kill after it does not make the training look as if it were at its beginning.
     (output / _BEGUN).unlink(missing_ok=True)
     _delete(_folders(output))
 
 
 def _folders(output: Path) -> List[Path]:
-    """The checkpoints that have been written whole, the last one last."""
+    """List the complete checkpoints, the last one last."""
     return sorted(path for path in output.glob(f"{_NAME}*") if path.suffix != _UNFINISHED)
 
 
 def _delete(folders: List[Path]) -> None:
     for folder in folders:
-        # Half deleted, it should not look like a checkpoint.
+        # A half-deleted folder should not look like a checkpoint.
         unfinished = folder.with_suffix(_UNFINISHED)
         shutil.rmtree(unfinished, ignore_errors=True)
         shutil.rmtree(folder.rename(unfinished))
 
 
 def _parameter_names(nlp: Language) -> Dict[KeyT, str]:
-    """Names for the parameters: the ids by which optimizers know their models differ in the
-    next process."""
+    """Name the parameters. Optimizers know their models by ids, which differ in the next
+    process."""
     names: Dict[KeyT, str] = {}
     for pipe_name, component in trainable_components(nlp).items():
         for index, node in enumerate(component.model.walk()):
@@ -271,18 +272,18 @@ def _random_states() -> Dict[str, Any]:
 
 
 def restore_python_state(state: Sequence[Any]) -> None:
-    """Set Python's generator of random numbers to where it stood.
+    """Restore the state of Python's random number generator.
 
-    state (Sequence[Any]): Its state, also as JSON gives it.
+    state (Sequence[Any]): The state, also as read from JSON.
     """
     version, keys, gauss = state
     random.setstate((version, tuple(keys), gauss))
 
 
 def restore_random_states(states: Dict[str, Any]) -> None:
-    """Set the generators of random numbers to where they stood.
+    """Restore the states of the random number generators.
 
-    states (Dict[str, Any]): Their states, as a checkpoint holds them.
+    states (Dict[str, Any]): The states, as in a checkpoint.
     """
     restore_python_state(states["python"])
     numpy.random.set_state(states["numpy"])

@@ -1,4 +1,4 @@
-"""Tables of trained systems: a config says which trainings a table has, and they are made."""
+"""Tables of trained systems: a config lists the trainings of a table, and this module runs them."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ from .checkpoint import has_finished
 
 EXTRACTOR = "components.doc_relation_extractor"
 CONFIG, COSTS, SCORES, METRICS = "config.cfg", "costs.json", "scores", "metrics.json"
-# Settings by their whole names, as on the command line of `train`.
+# Settings by their full names, as on the command line of `train`.
 Settings = Dict[str, Any]
 
 
@@ -30,11 +30,12 @@ class _Part(BaseModel):
 
 
 class Stage(_Part):
-    """A training that rows are made of. Behind another stage it begins with what that has learnt.
+    """A training in a row. A later stage starts from the weights of the stage before it.
 
-    label (str): What it is called in the table, beside its row; nothing for one that is not shown.
-    taught (bool): Whether it learns from the row's teacher, where the row has one.
-    settings (Dict[str, Any]): What differs from the base config.
+    label (str): The label in the table, after the row's label. Without a label, a stage is shown
+        only if it is the last.
+    taught (bool): Whether it learns from the row's teacher, if the row has one.
+    settings (Dict[str, Any]): Settings that differ from the base config.
     """
 
     label: str = ""
@@ -45,13 +46,13 @@ class Stage(_Part):
 class Row(_Part):
     """A system, or a variant of one.
 
-    label (str): What it is called in the table.
-    overlays (List[Path]): Files of what differs from the base config.
-    settings (Dict[str, Any]): What else differs.
-    stages (List[str]): Its stages, in their order.
-    teacher (Optional[str]): The row whose pipeline is the teacher in stages that are taught.
-    distillation (Optional[Dict[str, Any]]): What those learn from it: the block `distillation`.
-    paper (Dict[str, float]): What a paper reports, in per cent, by the name of the column.
+    label (str): The label in the table.
+    overlays (List[Path]): Files of settings that differ from the base config.
+    settings (Dict[str, Any]): Other settings that differ.
+    stages (List[str]): The names of its stages, in order.
+    teacher (Optional[str]): The row whose pipeline is the teacher in the stages that are taught.
+    distillation (Optional[Dict[str, Any]]): The block `distillation` of the config in these stages.
+    paper (Dict[str, float]): The scores in a paper, in per cent, by the name of the column.
     """
 
     label: str
@@ -66,14 +67,14 @@ class Row(_Part):
 class Comparison(_Part):
     """A table.
 
-    title (str): What it shows.
-    base (Path): The config that all trainings start from.
-    seeds (int): How often each is made, with seeds 0, 1 ...
-    threshold (Optional[float]): The threshold on scores; None for that of each pipeline.
-    reference (Optional[str]): The row that others are compared with, in the same stage.
-    columns (Dict[str, str]): What the columns are called, by the names of `metrics.json`, also
-        those in groups, e.g. "error_shares.W".
-    settings (Dict[str, Any]): What differs from the base config in all rows.
+    title (str): Its title.
+    base (Path): The base config of all trainings.
+    seeds (int): The number of runs of each training, with seeds 0, 1 ...
+    threshold (Optional[float]): The threshold on scores; None for each pipeline's own threshold.
+    reference (Optional[str]): The row that the others are compared with, in the same stage.
+    columns (Dict[str, str]): The labels of the columns, by the names in `metrics.json`. A name may
+        be in a group, e.g. "error_shares.W".
+    settings (Dict[str, Any]): Settings that differ from the base config in all rows.
     stages (Dict[str, Stage]): The stages.
     rows (Dict[str, Row]): The rows.
     """
@@ -89,29 +90,31 @@ class Comparison(_Part):
     rows: Dict[str, Row]
 
     def is_shown(self, row: str, stage: str) -> bool:
-        """Tell whether a stage of a row stands in the table: the last does, and those with a label.
+        """Tell whether the table shows a stage of a row. It shows the last stage, and those with a
+        label.
 
         row (str): The name of the row.
         stage (str): The name of the stage.
-        RETURNS (bool): Whether it does.
+        RETURNS (bool): Whether the stage is shown.
         """
         return bool(self.stages[stage].label) or stage == self.rows[row].stages[-1]
 
     def label(self, row: str, stage: str) -> str:
-        """What a stage of a row is called.
+        """Return the label of a stage of a row.
 
         row (str): The name of the row.
         stage (str): The name of the stage.
-        RETURNS (str): The labels of both, or of the row alone.
+        RETURNS (str): The labels of row and stage, or of the row alone.
         """
         return ", ".join(filter(None, (self.rows[row].label, self.stages[stage].label)))
 
     def reference_of(self, row: str, stage: str) -> Optional[str]:
-        """What a stage of a row is compared with: the reference in the same stage, or its last.
+        """Find what a stage of a row is compared with: the same stage of the reference, or its
+        last.
 
         row (str): The name of the row.
         stage (str): The name of the stage.
-        RETURNS (Optional[str]): The label; None for the reference itself, or where there is none.
+        RETURNS (Optional[str]): The label; None for the reference itself, or if there is none.
         """
         if self.reference is None or self.reference == row:
             return None
@@ -119,10 +122,11 @@ class Comparison(_Part):
         return self.label(self.reference, stage if stage in stages else stages[-1])
 
     def check(self) -> None:
-        """See that what is named is there.
+        """Check that everything that is named exists.
 
-        RAISES (ValueError): If a row names a stage, a teacher or a file that there is not, or
-            another the table's reference.
+        RAISES (ValueError): If a row names an unknown stage or teacher or a missing file, or if the
+            table's reference is unknown. Also if a row has only one of `teacher` and
+            `distillation`, or if a teacher has a teacher.
         """
         teachers = {row.teacher for row in self.rows.values()}
         for name in {self.reference, *teachers} - {None, *self.rows}:
@@ -131,31 +135,31 @@ class Comparison(_Part):
             for stage in row.stages:
                 if stage not in self.stages:
                     raise ValueError(
-                        f"The row {name!r} has a stage {stage!r} that is not there: the stages are "
+                        f"The row {name!r} has an unknown stage {stage!r}: the stages are "
                         f"{', '.join(self.stages)}."
                     )
             if (row.teacher is None) != (row.distillation is None):
                 raise ValueError(
-                    f"The row {name!r} has a teacher or 'distillation' alone: it takes both to "
-                    "learn from a teacher."
+                    f"The row {name!r} has only one of 'teacher' and 'distillation'. Learning from "
+                    "a teacher needs both: set both or none."
                 )
             if row.teacher is not None and self.rows[row.teacher].teacher is not None:
                 raise ValueError(
-                    f"The teacher of the row {name!r} has a teacher of its own. Only rows without "
-                    "one can be teachers."
+                    f"The teacher of the row {name!r} has a teacher, too. Only rows without a "
+                    "teacher can be teachers."
                 )
             for path in [self.base, *row.overlays]:
                 if not path.is_file():
-                    raise ValueError(f"The row {name!r} needs {path}, which is no file.")
+                    raise ValueError(f"The row {name!r} needs {path}, which is not a file.")
 
 
 def read_comparison(path: Path) -> Comparison:
-    """Read the config of a table: its sections are [table], [table.columns], [table.settings],
+    """Read the config of a table. Its sections are [table], [table.columns], [table.settings],
     [table.stages.NAME] and [table.rows.NAME].
 
     path (Path): The file. The paths in it are relative to the working directory.
     RETURNS (Comparison): The table.
-    RAISES (ValueError): If it is not one.
+    RAISES (ValueError): If the file is not the config of a table.
     """
     config = load_config(path)
     try:
@@ -176,8 +180,8 @@ class Run:
     row (str): The name of the row.
     stage (str): The name of the stage.
     seed (int): The seed.
-    folder (Path): What it writes to.
-    config (Config): The whole config.
+    folder (Path): The folder that it writes to.
+    config (Config): The full config.
     teacher (Optional[Path]): The folder of the run that is its teacher.
     """
 
@@ -195,7 +199,7 @@ class Run:
 
     @property
     def scores(self) -> Path:
-        """RETURNS (Path): The folder of what `evaluate` wrote."""
+        """RETURNS (Path): The folder that `evaluate` writes to."""
         return self.folder / SCORES
 
     @property
@@ -205,26 +209,26 @@ class Run:
 
     @property
     def metrics(self) -> Dict[str, Any]:
-        """RETURNS (Dict[str, Any]): What `evaluate` says; and `minutes`, which the
-        training took, all its parts together, and `parameters`, the number of weights."""
+        """RETURNS (Dict[str, Any]): The results of `evaluate`, the `minutes` of the training, all
+        its parts together, and the number of weights as `parameters`."""
         return {**srsly.read_json(self.scores / METRICS), **srsly.read_json(self.folder / COSTS)}
 
     def path(self, name: str) -> Optional[str]:
-        """What the config has in [paths].
+        """Look up a path in [paths] of the config.
 
         name (str): The name.
-        RETURNS (Optional[str]): The path.
+        RETURNS (Optional[str]): The path; None if it is not set.
         """
         found = self.config.interpolate()["paths"].get(name)
         return None if found is None else str(found)
 
 
 def plan(comparison: Comparison, output: Path, settings: Settings) -> Iterator[Run]:
-    """The trainings of a table, those before others that need them: teachers come first.
+    """List the trainings of a table. Those that others need come first, e.g. teachers.
 
     comparison (Comparison): The table.
-    output (Path): The folder of all of them.
-    settings (Dict[str, Any]): Settings of all of them, beside the table's.
+    output (Path): The folder for all of them.
+    settings (Dict[str, Any]): Settings of all of them, in addition to the table's.
     YIELDS (Run): The trainings.
     """
     teachers = {row.teacher for row in comparison.rows.values()}
@@ -266,7 +270,7 @@ def _run(
 
 
 def _logits_folder(teacher: Path, stage: str) -> Path:
-    """Where a teacher's logits for the documents of a stage are."""
+    """Return the folder of a teacher's logits for the documents of a stage."""
     return teacher / f"logits-{stage}"
 
 
@@ -277,20 +281,21 @@ def execute(
     threshold: Optional[float] = None,
     code: Optional[Path] = None,
 ) -> None:
-    """Make a training, and evaluate what it gives. What is finished is left as it is, what was
-    broken off goes on.
+    """Run a training, and evaluate its pipeline. A finished run is left as it is, and an
+    interrupted one continues.
 
     run (Run): The training.
     gpu_id (int): The GPU; -1 for the processor.
     threshold (Optional[float]): The threshold of the evaluation; None for the pipeline's own.
     code (Optional[Path]): A Python file with registered functions.
-    RAISES (ValueError): If its folder is of a training with another config.
-    RAISES (CalledProcessError): If a command fails, which has said why.
+    RAISES (ValueError): If its folder belongs to a training with another config.
+    RAISES (CalledProcessError): If a command fails. The command has printed the reason.
     """
     known = run.folder / CONFIG
     if known.exists() and Config().from_disk(known, interpolate=False) != run.config:
         raise ValueError(
-            f"{run.folder} is of a training with another config. Delete it, or name another folder."
+            f"{run.folder} belongs to a training with another config. Delete it, or name another "
+            "folder."
         )
     if run.is_finished:
         return
@@ -315,7 +320,7 @@ def execute(
 
 @contextmanager
 def _costs_noted(run: Run) -> Iterator[None]:
-    """Note how long a training takes, and how large what it has trained is."""
+    """Record how long a training takes, and how many weights it has trained."""
     path = run.folder / COSTS
     minutes = srsly.read_json(path)["minutes"] if path.exists() else 0.0
     start = time.monotonic()

@@ -29,20 +29,20 @@ def make_corpus(
 ) -> Corpus:
     """Read `.spacy` files, for training and evaluation with gold entities.
 
-    Unlike spaCy's own corpus it gives the predicted documents the gold entities, keeps empty
-    documents, and never splits a document, since relations cross sentences.
+    Unlike spaCy's own corpus, it sets the gold entities on the predicted documents and keeps empty
+    documents. It never splits a document, since relations cross sentences.
 
     path (Optional[Union[str, Path]]): A file, or a folder with files.
     limit (int): The number of documents to read; 0 for all.
-    shuffle (bool): Whether to shuffle the files of a folder, and the documents within each file,
-        again in each epoch: with [training] max_epochs = -1, one file at a time is in memory.
-    teacher_logits (Optional[Union[str, Path]]): What `python -m spacy docre logits` wrote for
+    shuffle (bool): Whether to shuffle the files of a folder, and the documents within each file, in
+        each epoch. With [training] max_epochs = -1, only one file at a time is in memory.
+    teacher_logits (Optional[Union[str, Path]]): The output of `python -m spacy docre logits` for
         these documents, for a component with the setting `distillation`.
     augmenter (Optional[Callable[[Language, Example], Iterator[Example]]]): Changes the examples as
         they are read, e.g. `spacy_docre.white_space.v1`.
-    RETURNS (Callable[[Language], Iterable[Example]]): Gives the examples.
-    RAISES (ValueError): If there is no path; while it reads, if a document's teacher logits
-        are missing, or are of other entities.
+    RETURNS (Callable[[Language], Iterable[Example]]): Yields the examples.
+    RAISES (ValueError): If there is no path; while it reads, if a document's teacher logits are
+        missing, or are for other entities.
     """
     if path is None:
         raise ValueError(Errors.E913)
@@ -64,19 +64,19 @@ def make_corpus(
 def make_joined_corpora(*corpora: Corpus) -> Corpus:
     """`spacy_docre.JoinedCorpora.v1`: read several corpora as one, one after the other.
 
-    Each has its own settings, so that some documents have a teacher, or are augmented, and others
-    not. With [training] max_epochs = -1 they are learnt from one after the other, too: only where
-    spaCy holds all documents in memory it shuffles them.
+    Each corpus has separate settings: some documents may have a teacher, or be augmented, and
+    others not. With [training] max_epochs = -1, training also goes through the corpora one after
+    the other: spaCy shuffles the documents only if it has all of them in memory.
 
     *corpora (Callable[[Language], Iterable[Example]]): The corpora, in a config
         [corpora.train.*.NAME].
-    RETURNS (Callable[[Language], Iterable[Example]]): Gives the examples of all.
-    RAISES (ValueError): If there are none.
+    RETURNS (Callable[[Language], Iterable[Example]]): Yields the examples of all corpora.
+    RAISES (ValueError): If there are no corpora.
     """
     if not corpora:
         raise ValueError(
-            "There are no corpora to be joined: give each a name, and a section of the config, "
-            "e.g. [corpora.train.*.complete]."
+            "There are no corpora to join: give each a name, and a section of the config, e.g. "
+            "[corpora.train.*.complete]."
         )
     return lambda nlp: chain.from_iterable(corpus(nlp) for corpus in corpora)
 
@@ -86,7 +86,7 @@ def _read_in_order(path: Path, vocab: Vocab, limit: Optional[int]) -> Iterator[D
 
 
 def _read_shuffled(path: Path, vocab: Vocab, limit: Optional[int]) -> Iterator[Doc]:
-    """With a limit it is the first documents that are shuffled."""
+    """Shuffle the documents. With a limit, these are the first documents."""
     files = [path] if limit else spacy_files(path)
     random.shuffle(files)
     for file in files:

@@ -1,4 +1,5 @@
-"""Documents with the entities that a pipeline finds in their texts, to learn with its faults."""
+"""Documents with the entities that a pipeline finds in their texts: the model learns with the
+pipeline's errors."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -18,16 +19,18 @@ from .corpus import Augmenter
 def make_found_entities(
     pipeline: Optional[Union[str, Path]] = None, level: float = 1.0
 ) -> Augmenter:
-    """`spacy_docre.found_entities.v1`: let a trained pipeline find tokens, sentences and entities
-    in the bare text, in the place of gold. The reference stays, so `ner` still learns gold, and
-    the relation extractor what holds between the entities that it will be given.
+    """`spacy_docre.found_entities.v1`: replace the gold tokens, sentences and entities by those
+    that a trained pipeline finds in the bare text. The reference stays gold. So `ner` still learns
+    gold entities, and the relation extractor learns the relations between the entities that it will
+    get.
 
-    pipeline (Optional[Union[str, Path]]): A folder or a package, with all that stands before its
-        relation extractor. It is loaded when the first document is read. Null where there is none
-        yet: documents stay as they are.
+    pipeline (Optional[Union[str, Path]]): A folder or a package, with all components before its
+        relation extractor. It is loaded when the first document is read. Null if there is no
+        pipeline yet: documents stay as they are.
     level (float): The share of documents whose entities are found.
     RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
-    RAISES (ValueError): If `level` is no share; for an example, if the pipeline cannot be loaded.
+    RAISES (ValueError): If `level` is not between 0 and 1; for an example, if the pipeline cannot
+        be loaded.
     """
 
     def change(nlp: Language, example: Example) -> Example:
@@ -41,7 +44,7 @@ def make_found_entities(
 
 
 def _join_sentences(example: Example) -> None:
-    """Let no sentence begin inside a gold mention, where `ner` has nothing to learn (E024)."""
+    """Let no sentence begin inside a gold mention: `ner` could not learn the mention (E024)."""
     for mention in example.reference.ents:
         tokens = example.alignment.y2x[mention.start : mention.end]
         if len(tokens):
@@ -50,7 +53,7 @@ def _join_sentences(example: Example) -> None:
 
 
 class _Finder:
-    """A pipeline up to its relation extractor, and what it has found."""
+    """A pipeline up to its relation extractor, and the entities it has found."""
 
     def __init__(self, path: str) -> None:
         try:
@@ -61,7 +64,8 @@ class _Finder:
         self.found: Dict[str, bytes] = {}
 
     def find(self, text: str) -> bytes:
-        """Words, sentences and, as the span group "entities", the entities of a text, as bytes."""
+        """Find words, sentences and entities of a text, as the bytes of a Doc. The entities are in
+        the span group "entities"."""
         if text not in self.found:
             doc = self.nlp.make_doc(text)
             for _, component in self.nlp.pipeline:
@@ -76,5 +80,5 @@ class _Finder:
 
 @lru_cache(maxsize=1)
 def _load_finder(path: str) -> _Finder:
-    """One for all reads: spaCy asks a corpus several times, the first ones for its labels."""
+    """Load a pipeline once: spaCy reads a corpus several times, at first for its labels."""
     return _Finder(path)

@@ -1,9 +1,9 @@
 """spaCy's training, with checkpoints.
 
-It is made of the parts that `spacy train` is made of, so that the same config trains the same
-pipeline. To go on after a checkpoint, spaCy's loop runs again from its beginning, with empty
-batches and with the evaluations that are known, up to where the training stood: order of the
-documents, schedules, patience and the best score are then what they were.
+The loop uses the parts of `spacy train`, so the same config trains the same pipeline. To continue
+from a checkpoint, spaCy's loop runs again from its beginning, with empty batches and the known
+evaluations, up to the checkpoint's step. Then the order of the documents, schedules, patience and
+the best score are as they were.
 """
 
 import random
@@ -51,18 +51,18 @@ Evaluate = Callable[[], Tuple[float, Dict[str, Any]]]
 
 
 def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False) -> None:
-    """Train a pipeline, or go on where a training with the same output folder stopped.
+    """Train a pipeline, or continue an interrupted training in the same output folder.
 
-    A checkpoint is written after each evaluation, and the last is deleted at the end.
+    A checkpoint is written after each evaluation, and the last one is deleted at the end.
 
     nlp (Language): The initialised pipeline, with the full config.
     output (Path): The folder for model-best, model-last and the checkpoint.
     use_gpu (int): The GPU; -1 for the processor.
-    force (bool): Whether to start over where the folder holds a pipeline that has been trained,
-        or the checkpoint of another training.
-    RAISES (ValueError): If the folder holds a pipeline that has been trained, or the checkpoint of
-        a training with another config, or of other data; if nothing would be evaluated after its
-        first step; or if the optimizer is not `spacy_docre.AdamW.v1`.
+    force (bool): Whether to start over if the folder holds a trained pipeline, or the checkpoint of
+        another training.
+    RAISES (ValueError): If the folder holds a trained pipeline, or the checkpoint of a training
+        with another config or other data; if nothing would be evaluated after the first step; or if
+        the optimizer is not `spacy_docre.AdamW.v1`.
     """
     config = nlp.config.interpolate()
     inputs = _checksums(config)
@@ -108,12 +108,13 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False
 def _usable_checkpoint(
     output: Path, nlp: Language, inputs: Dict[str, str], force: bool
 ) -> Optional[Checkpoint]:
-    """The checkpoint of this very training; one of another is deleted with force."""
+    """Read the checkpoint of this training. The checkpoint of another training is deleted with
+    `force`."""
     finished = [name for name in (DIR_MODEL_BEST, DIR_MODEL_LAST) if (output / name).exists()]
     if finished and not has_begun(output) and not force:
         raise ValueError(
-            f"{output} holds a pipeline that has been trained, {' and '.join(finished)}. Train "
-            "another in its place with --force, or name another folder."
+            f"{output} holds a trained pipeline, {' and '.join(finished)}. Train another in its "
+            "place with --force, or name another folder."
         )
     try:
         checkpoint = read_checkpoint(output)
@@ -126,15 +127,15 @@ def _usable_checkpoint(
             return checkpoint
         if not force:
             raise ValueError(
-                f"{output} holds a training that is not finished, {difference}. Start over with "
-                "--force, or name another folder."
+                f"{output} holds an unfinished training {difference}. Start over with --force, or "
+                "name another folder."
             )
     delete_checkpoints(output)
     return None
 
 
 def _resolve_settings(config: Config, use_gpu: int) -> Dict[str, Any]:
-    """What the section [training] says, made and checked."""
+    """Make and check the settings of the section [training]."""
     if config["training"]["seed"] is not None:
         fix_random_seed(config["training"]["seed"])
     if use_gpu >= 0 and config["training"]["gpu_allocator"]:
@@ -148,7 +149,7 @@ def _resolve_settings(config: Config, use_gpu: int) -> Dict[str, Any]:
     if 0 < settings["max_steps"] < settings["eval_frequency"]:
         raise ValueError(
             f"[training] eval_frequency = {settings['eval_frequency']} is more than max_steps = "
-            f"{settings['max_steps']}: model-best would be what the training starts from. Lower "
+            f"{settings['max_steps']}: model-best would be the pipeline before training. Lower "
             "eval_frequency."
         )
     return settings
@@ -161,7 +162,7 @@ def _training_steps(
     checkpoint: Optional[Checkpoint],
     epochs: List[Any],
 ) -> Iterator[Tuple[Batch, Dict[str, Any], Optional[bool]]]:
-    """spaCy's loop. Its steps are taken one after the other, as they are asked for."""
+    """Run spaCy's loop. Each step is taken when it is asked for."""
     train_corpus, dev_corpus = resolve_dot_names(
         config, [settings["train_corpus"], settings["dev_corpus"]]
     )
@@ -184,19 +185,19 @@ def _training_steps(
 
 
 def _checksums(config: Config) -> Dict[str, str]:
-    """Of the files and folders that [paths] names."""
+    """Compute checksums of the files and folders in [paths]."""
     paths = {name: Path(str(path)) for name, path in config.get("paths", {}).items() if path}
     return {name: get_checksum(path) for name, path in paths.items() if path.exists()}
 
 
 def _difference(checkpoint: Checkpoint, nlp: Language, inputs: Dict[str, str]) -> Optional[str]:
-    """How the training of a checkpoint differs from this one."""
+    """Tell how the training of a checkpoint differs from this one."""
     if nlp.config.to_str() != checkpoint.config:
         try:
-            # In any order: a setting that has come since stands last.
+            # In any order: settings that were added since are last.
             same = dict(nlp.config) == dict(_with_defaults(checkpoint.config))
         except Exception:
-            # One that cannot be read, or asks for what is not there, is not this one.
+            # A config that cannot be read, or names something that is missing, is not the same.
             same = False
         if not same:
             return "with another config"
@@ -209,13 +210,13 @@ def _difference(checkpoint: Checkpoint, nlp: Language, inputs: Dict[str, str]) -
 
 
 def _with_defaults(config: str) -> Config:
-    """A stored config with the settings that have come since, which stand at their defaults."""
+    """Read a stored config, and add the defaults of settings that were added since."""
     stored = Config().from_str(config, interpolate=False)
     return load_model_from_config(stored, auto_fill=True).config
 
 
 def _replace_best(output: Path) -> None:
-    """Let model-best be a copy of model-last."""
+    """Replace model-best by a copy of model-last."""
     with folder_written_whole(output / DIR_MODEL_BEST, stale="*") as folder:
         shutil.copytree(output / DIR_MODEL_LAST, folder, dirs_exist_ok=True)
 
@@ -228,13 +229,13 @@ def _write_last(nlp: Language, output: Path) -> None:
 def _replay_batches(
     batches: Iterable[Batch], checkpoint: Optional[Checkpoint], epochs: List[Any]
 ) -> Iterator[Batch]:
-    """The batches, those that have been learnt from empty. What is random in an epoch's order
-    is noted in `epochs`, since others draw random numbers, too."""
+    """Yield the batches; those that were already learnt from are empty. Python's random state at
+    the start of each epoch is stored in `epochs`: other code draws random numbers, too."""
     remaining = iter(batches)
     known = 0 if checkpoint is None else checkpoint.steps
     for step in count():
         if checkpoint is not None and step < known and len(epochs) < len(checkpoint.epochs):
-            # Used if this step begins an epoch.
+            # This state is used if the step begins an epoch.
             restore_python_state(checkpoint.epochs[len(epochs)])
         if checkpoint is not None and step == known:
             restore_random_states(checkpoint.random_states)
@@ -249,7 +250,7 @@ def _replay_batches(
 
 
 def _replay_evaluations(evaluate: Evaluate, checkpoint: Checkpoint) -> Evaluate:
-    """Evaluate, but where the scores are known, give these."""
+    """Return the known scores first, and evaluate after them."""
     known = iter(checkpoint.evaluations)
 
     def evaluate_or_recall() -> Tuple[float, Dict[str, Any]]:

@@ -10,13 +10,13 @@ from thinc.util import is_numpy_array
 
 
 class AdamW(Optimizer):
-    """AdamW (Loshchilov and Hutter, 2019), all cores at work in one fused kernel.
+    """AdamW (Loshchilov and Hutter, 2019), in one fused kernel on all cores.
 
-    thinc's own Adam does the same on one core, which takes a good part of a training
-    step on a small encoder. Arguments as in thinc's `Optimizer`.
+    thinc's own Adam runs on one core, which takes a large part of a training step of a small
+    encoder. Arguments as in thinc's `Optimizer`.
 
-    clip_together (bool): Whether `grad_clip` is the largest norm of all gradients as one, and not
-        of each parameter's. See `watch`.
+    clip_together (bool): Whether `grad_clip` limits the norm of all gradients together, and not
+        that of each parameter. See `watch`.
     """
 
     def __init__(
@@ -25,18 +25,18 @@ class AdamW(Optimizer):
         super().__init__(learn_rate, **settings)
         self.clip_together = clip_together
         self._watched: List[Model[Any, Any]] = []
-        # Of the step that is being made: the factor on its gradients, and whose were updated.
+        # For the current step: the factor on its gradients, and the parameters that were updated.
         self._factor = 1.0
         self._updated: Optional[Set[KeyT]] = None
         self._steppers: Dict[KeyT, torch.optim.AdamW] = {}
-        # Those of a checkpoint, until the parameter is seen.
+        # The moments of a checkpoint, until their parameter is updated.
         self._restored: Dict[KeyT, Dict[str, torch.Tensor]] = {}
 
     def watch(self, models: Iterable[Model[Any, Any]]) -> None:
-        """Tell whose gradients are clipped together. Training by config does it.
+        """Set the models whose gradients are clipped together. Training by config calls this.
 
-        models (Iterable[Model]): The models, of all components that are trained.
-        RAISES (ValueError): If one has a gradient scaler, whose gradients have no meaning before
+        models (Iterable[Model]): The models of all components that are trained.
+        RAISES (ValueError): If a model has a gradient scaler: its gradients have no meaning before
             they are scaled back.
         """
         self._watched = list(models)
@@ -48,7 +48,7 @@ class AdamW(Optimizer):
             )
 
     def _nodes(self) -> Iterable[Model[Any, Any]]:
-        """The layers of the models that are watched, each once."""
+        """Return the layers of the watched models, each once."""
         return {node.id: node for model in self._watched for node in model.walk()}.values()
 
     def _shims(self) -> Iterator[PyTorchShim]:
@@ -56,7 +56,7 @@ class AdamW(Optimizer):
             yield from (shim for shim in node.shims if isinstance(shim, PyTorchShim))
 
     def _gradients(self) -> Iterator[torch.Tensor]:
-        """All gradients of the models that are watched."""
+        """Yield all gradients of the watched models."""
         for shim in self._shims():
             weights = (weight.grad for weight in shim._model.parameters())
             yield from (gradient for gradient in weights if gradient is not None)
@@ -66,7 +66,8 @@ class AdamW(Optimizer):
                     yield xp2torch(node.get_grad(name))
 
     def _clip_factor(self, key: KeyT) -> float:
-        """The factor by which all gradients of a step are clipped: the first parameter asks."""
+        """Return the factor that clips all gradients of a step. It is computed for the first
+        parameter."""
         if self._updated is None or key in self._updated:
             if not self._watched:
                 raise ValueError(
@@ -106,9 +107,10 @@ class AdamW(Optimizer):
             stepper = torch.optim.AdamW([parameter], fused=True)
             self._steppers[key] = stepper
         (group,) = stepper.param_groups
-        # Each step brings a new parameter; its moments are kept under the old one.
+        # Each step makes a new parameter; its moments are stored under the old one.
         moments = stepper.state.pop(group["params"][0], None) or self._restored.pop(key, {})
-        # A classifier that has grown starts without: the fused kernel would not check the shape.
+        # A classifier that has grown starts without moments: the fused kernel would not check the
+        # shape.
         if moments and moments["exp_avg"].shape == parameter.shape:
             stepper.state[parameter] = moments
         group.update(
@@ -127,7 +129,7 @@ class AdamW(Optimizer):
         return weights, gradient
 
     def get_moments(self, names: Mapping[KeyT, str]) -> Dict[str, torch.Tensor]:
-        """The moments of all parameters, for a checkpoint.
+        """Return the moments of all parameters, for a checkpoint.
 
         names (Mapping[KeyT, str]): A name for each parameter.
         RETURNS (Dict[str, torch.Tensor]): The moments, by the names of parameter and moment.
@@ -142,10 +144,10 @@ class AdamW(Optimizer):
         }
 
     def set_moments(self, moments: Mapping[str, torch.Tensor], names: Mapping[KeyT, str]) -> None:
-        """Go on with the moments of a checkpoint.
+        """Continue with the moments of a checkpoint.
 
-        moments (Mapping[str, torch.Tensor]): What `get_moments` gave.
-        names (Mapping[KeyT, str]): The names of the parameters, by their keys as they are now.
+        moments (Mapping[str, torch.Tensor]): The output of `get_moments`.
+        names (Mapping[KeyT, str]): The names of the parameters, by their current keys.
         """
         keys = {name: key for key, name in names.items()}
         for path, tensor in moments.items():
@@ -170,8 +172,8 @@ def make_adamw(
     eps (FloatOrSeq): Added to the denominator.
     L2 (FloatOrSeq): Decoupled weight decay.
     grad_clip (FloatOrSeq): Largest norm of a parameter's gradient; 0 for no limit.
-    clip_together (bool): Whether it is the largest norm of all gradients as one, as in the authors'
-        code.
+    clip_together (bool): Whether `grad_clip` limits the norm of all gradients together, as in the
+        authors' code.
     RETURNS (AdamW): The optimiser.
     """
     return AdamW(

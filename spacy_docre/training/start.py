@@ -1,4 +1,4 @@
-"""Where training starts from."""
+"""The weights that training starts from."""
 
 from pathlib import Path
 from typing import Callable, Optional, Union, cast
@@ -16,17 +16,18 @@ def make_weights_loader(path: Optional[Union[str, Path]] = None) -> Callable[[La
     """`spacy_docre.load_weights.v1`: start from the weights of a trained pipeline, with the
     settings of the config and a new optimizer, for `[initialize.after_init]`.
 
-    Each component has its own loss, threshold, dropout, attention kernel and learning rates. A
-    component with `source` in its config would bring the settings of the other pipeline with it.
+    Each component has the loss, threshold, dropout, attention kernel and learning rates of the
+    config. A component with `source` in its config would have the settings of the other pipeline.
 
-    A relation extractor gets the labels of both: it knows of those of the other pipeline what that
-    has learnt, and the rest are new.
+    A relation extractor gets the labels of both pipelines. It keeps the weights for the labels of
+    the other pipeline, and the rest are new.
 
     path (Optional[Union[str, Path]]): The pipeline, a folder or a package; null to start
         with new weights.
     RETURNS (Callable[[Language], None]): Loads the weights of every component that the other
-        pipeline has, too. It raises a ValueError where there is no such pipeline, where it has
-        no component in common, or where sizes differ, or the labels of another component.
+        pipeline also has. It raises a ValueError if the other pipeline does not exist, or has no
+        component in common. It also raises one if sizes differ, or the labels of a component that
+        is not a relation extractor.
     """
 
     def load_weights(nlp: Language) -> None:
@@ -69,10 +70,10 @@ def _join_labels(component: DocRelationExtractor, other: DocRelationExtractor) -
 def _require_labels(
     name: str, component: TrainablePipe, other: TrainablePipe, path: Union[str, Path]
 ) -> None:
-    """The same number of labels would load, whatever they are."""
+    """Check that labels are equal: weights for as many other labels would load without an error."""
     if tuple(component.labels) != tuple(other.labels):
         raise ValueError(
-            f"The labels of '{name}' are not those it should start from, in {path}, or in "
+            f"The labels of '{name}' are not those of {path}, which it starts from, or are in "
             "another order. Train on data with the same labels, or give both the same list, "
             f"[initialize.components.{name}] labels = ..., as 'spacy init labels' writes it."
         )

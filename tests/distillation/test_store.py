@@ -311,7 +311,7 @@ def test_logits_that_cannot_be_those_of_a_document(
     change: Callable, docs: List[Doc], stored: Path, tmp_path: Path
 ) -> None:
     folder = change_tensors(stored, tmp_path / "damaged", lambda name, value: change(value))
-    with pytest.raises(ValueError, match="is damaged, or of other relations than"):
+    with pytest.raises(ValueError, match="is damaged, or has other relations than"):
         stored_logits(folder, docs)
 
 
@@ -325,7 +325,7 @@ def test_classes_that_are_not_there() -> None:
 def test_a_store_that_is_no_path(docs: List[Doc]) -> None:
     doc = docs[0].copy()
     doc.user_data["docre_teacher_logits"] = 7
-    with pytest.raises(ValueError, match="is 7, and should be a folder"):
+    with pytest.raises(ValueError, match="is 7, but it should be a folder"):
         store_of(doc)
 
 
@@ -334,10 +334,10 @@ def test_a_file_that_is_no_part(teacher: TeacherPipeline, docs: List[Doc], tmp_p
     list(store(teacher, docs, tmp_path))
     stray = tmp_path / "x.safetensors"
     save_file({"weight": numpy.zeros(2)}, stray)
-    with pytest.raises(ValueError, match="x.safetensors is no file of teacher logits"):
+    with pytest.raises(ValueError, match="x.safetensors is not a file of teacher logits"):
         LogitsStore(tmp_path)
     for force in (False, True):
-        with pytest.raises(ValueError, match="x.safetensors is no file of teacher logits"):
+        with pytest.raises(ValueError, match="x.safetensors is not a file of teacher logits"):
             list(store(teacher, docs, tmp_path, top_k=1, force=force))
     assert stray.exists()
 
@@ -394,7 +394,7 @@ def test_store_of_an_earlier_version(
     for doc in docs:
         LogitsStore(folder).attach_to(doc, gold_entities(doc))
     assert all(make_mse_distillation().ask(asked, teacher.labels))
-    with pytest.raises(ValueError, match="says nothing of.*'Document 0'.*docre logits.*--force"):
+    with pytest.raises(ValueError, match="gives no evidence for.*'Document 0'.*logits.*--force"):
         make_mse_distillation(evidence_weight=0.1).ask(asked, teacher.labels)
     with pytest.raises(ValueError, match="holds logits without evidence. Start over with --force"):
         last(store(teacher, docs, folder))
@@ -439,5 +439,5 @@ def test_evidence_that_cannot_be_that_of_a_document(
         tmp_path / "damaged",
         lambda name, value: change(value) if name.endswith(".evidence") else value,
     )
-    with pytest.raises(ValueError, match="is damaged, or of other relations than"):
+    with pytest.raises(ValueError, match="is damaged, or has other relations than"):
         stored_logits(folder, docs)

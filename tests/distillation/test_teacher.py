@@ -48,5 +48,5 @@ def test_other_relations(
 
 
 def test_none() -> None:
-    with pytest.raises(ValueError, match="needs one or more"):
+    with pytest.raises(ValueError, match="has no teacher"):
         MeanTeacher()

@@ -271,7 +271,7 @@ class TestNumberOfRelations:
         assert torch.equal(before, logits_of(network, document)[0])
 
     def test_fewer_are_refused(self):
-        with pytest.raises(ValueError, match="knows 3 relations and cannot be cut to 2"):
+        with pytest.raises(ValueError, match="knows 3 relations and cannot be reduced to 2"):
             grow_classifier(make().classifier, 2)
 
     def test_a_layer_of_someone_else_stays_one(self):

@@ -54,7 +54,7 @@ class TestPlaces:
 
     @pytest.mark.parametrize("wrong", [{"stride": 0}, {"length": 100}, {"whole": 200}])
     def test_out_of_range(self, wrong: Dict[str, int]) -> None:
-        with pytest.raises(ValueError, match="should be at least 1, and no larger than the next"):
+        with pytest.raises(ValueError, match="1 <= stride <= length <= whole"):
             Passages(**wrong)
 
 
@@ -211,7 +211,7 @@ class TestPipeline:
             transformer={"get_spans": SENTENCES}, examples=make_examples(3), model=model
         )
         assert nlp(sentences_doc(nlp, 10, again=False))
-        with pytest.raises(ValueError, match="22 entities, which are 22 pairs, and max_pairs = 20"):
+        with pytest.raises(ValueError, match="22 entities, which are 22 pairs.*max_pairs = 20"):
             nlp(sentences_doc(nlp, 11, again=False))
 
     def test_no_passage_has_a_pair(self, by_sentence) -> None:

@@ -127,7 +127,7 @@ class TestAddLabel:
         extractor = all_scores.get_pipe(EXTRACTOR)
         doc = make_examples(1)[0].predicted
         expected = scores_of(all_scores(doc.copy()))
-        with pytest.raises(ValueError, match="cannot be cut to 1"):
+        with pytest.raises(ValueError, match="cannot be reduced to 1"):
             extractor.set_output(1)
         assert extractor.model.get_dim("nO") == len(LABELS)
         assert scores_of(all_scores(doc.copy())) == expected

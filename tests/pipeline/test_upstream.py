@@ -160,7 +160,7 @@ def test_transformer_that_the_extractor_does_not_listen_to_is_left_alone(
 def test_no_transformer_before_the_extractor(pipes, make_pipeline, make_examples):
     """A transformer that comes after the extractor is none either."""
     nlp = make_pipeline(("doc_relation_extractor", *pipes))
-    with pytest.raises(ValueError, match=r"has found no 'transformer' component to listen to"):
+    with pytest.raises(ValueError, match=r"finds no component 'transformer' to listen to"):
         nlp.initialize(lambda: make_examples(2))
 
 

@@ -174,7 +174,7 @@ def test_level(make: Callable[[float], Augmenter]) -> None:
     made = [next(make(0.3)(NLP, example)) for _ in range(200)]
     assert 30 < sum(other is not example for other in made) < 90
     for level in (-0.1, 1.1):
-        with pytest.raises(ValueError, match="level = .* is no share"):
+        with pytest.raises(ValueError, match="level = .* is not a share"):
             make(level)
 
 

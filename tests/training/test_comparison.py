@@ -110,10 +110,14 @@ def test_what_each_training_is(write: Callable[[str], Path]) -> None:
 @pytest.mark.parametrize(
     "old, new, message",
     [
-        ('stages = ["train"]', 'stages = ["trian"]', "'large' has a stage 'trian'.* train, adapt"),
+        (
+            'stages = ["train"]',
+            'stages = ["trian"]',
+            "'large' has an unknown stage 'trian'.* train, adapt",
+        ),
         ('stages = ["train"]', "stages = []", "rows.large.stages"),
         ('teacher = "large"', 'teacher = "small"', "no row 'small': the rows are na, kl, large"),
-        ('teacher = "large"', "", "'kl' has a teacher or 'distillation' alone"),
+        ('teacher = "large"', "", "'kl' has only one of 'teacher' and 'distillation'"),
         ('label = "NA"', 'lable = "NA"', "rows.na.lable"),
         ("seeds = 2", "seeds = 0", "seeds: .*greater than 0"),
         ("no_axial.cfg", "no_axis.cfg", "'large' needs configs/ablations/no_axis.cfg"),

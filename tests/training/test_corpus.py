@@ -218,7 +218,7 @@ class TestJoinedCorpora:
         assert numbers(corpus(nlp)) == [1, 1]
 
     def test_no_corpus(self) -> None:
-        with pytest.raises(ValueError, match=r"no corpora to be joined.*\[corpora.train"):
+        with pytest.raises(ValueError, match=r"no corpora to join.*\[corpora.train"):
             make_joined_corpora()
 
 

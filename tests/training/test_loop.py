@@ -223,7 +223,7 @@ def test_another_training(
     with killed_at(8, monkeypatch):
         run(config, tmp_path / "output")
     dropout, config["training"]["dropout"] = config["training"]["dropout"], 0.3
-    with pytest.raises(ValueError, match="not finished, with another config.*--force"):
+    with pytest.raises(ValueError, match="unfinished training with another config.*--force"):
         run(config, tmp_path / "output")
     config["training"]["dropout"] = dropout
     docs = [example.reference for example in make_examples(12, seed=2)]
@@ -280,7 +280,7 @@ def test_killed_while_the_checkpoint_is_deleted(
         with pytest.raises(Killed):
             run(config, tmp_path / "output")
     # It had been trained to its end.
-    with pytest.raises(ValueError, match="holds a pipeline that has been trained"):
+    with pytest.raises(ValueError, match="holds a trained pipeline"):
         run(config, tmp_path / "output")
     assert load_model(tmp_path / "output" / "model-last").pipe_names == PIPES
 
@@ -293,7 +293,7 @@ def test_a_pipeline_that_has_been_trained(config: Config, tmp_path: Path) -> Non
     stamps = file_stamps(output)
     assert stamps
     for present in ("model-best and model-last", "model-last"):
-        with pytest.raises(ValueError, match=f"trained, {present}. Train .*--force"):
+        with pytest.raises(ValueError, match=f"trained pipeline, {present}. Train .*--force"):
             run(config, output)
         assert file_stamps(output) == stamps
         shutil.rmtree(output / "model-best", ignore_errors=True)

@@ -71,7 +71,7 @@ def test_other_sizes(
     with pytest.raises(ValueError, match="component 'transformer' of .* do not fit.*is missing"):
         make_weights_loader(trained_folder)(nlp)
     nlp = make_pipeline(examples=make_examples(10), model={"pair_width": 16})
-    with pytest.raises(ValueError, match="'doc_relation_extractor'.*is 16 there, and 32 in"):
+    with pytest.raises(ValueError, match="'doc_relation_extractor'.*is 16 in the model, and 32 in"):
         make_weights_loader(trained_folder)(nlp)
 
 

@@ -1,5 +1,6 @@
-"""The baseline of DocRED (Yao et al., ACL 2019) over a transformer, as CorefBERT (Ye et al., EMNLP
-2020) is evaluated with it: means of mentions, distances, and one bilinear form for each class."""
+"""The baseline of DocRED (Yao et al., ACL 2019) over a transformer, as in the evaluation of
+CorefBERT (Ye et al., EMNLP 2020): means of mentions, distances, and one bilinear form for each
+class."""
 
 from functools import partial
 from typing import Any, Dict, List, Optional, Type
@@ -20,13 +21,13 @@ from ..pieces import MentionPooling, encode_document
 from ..serialization import StoredPrecision
 from ..slots import DocumentScores, join, require_positive
 
-# Where a step of distances begins, after 0: 1, 2 to 3, 4 to 7 ... 256 and more.
+# The smallest distance of each step after 0: 1, 2 to 3, 4 to 7 ... 256 and more.
 _STEPS = [2**power for power in range(9)]
 
 
 class BilinearClassifier(nn.Linear):
     """l_k = s^T W_k o + b_k, with TH for k = 0 and the relations after it. The weight has a row for
-    each class, and a column for each pair of values of s and o, so that it grows as any last layer.
+    each class, so it grows like any last layer. It has a column for each pair of values of s and o.
 
     width (int): Width of s and o.
     num_relations (int): Number of relations, without TH.
@@ -36,7 +37,7 @@ class BilinearClassifier(nn.Linear):
         super().__init__(width**2, 1 + num_relations)
 
     def score(self, heads: Tensor, tails: Tensor) -> Tensor:
-        """Score pairs. The products s o^T are never held at once.
+        """Score pairs. The products s o^T are never all in memory at once.
 
         heads (Tensor): s, shape (pairs, width).
         tails (Tensor): o, shape (pairs, width).
@@ -46,16 +47,18 @@ class BilinearClassifier(nn.Linear):
 
 
 class DocREDBaseline(Network):
-    """Score a pair by means of its mentions and by how far apart the two are.
+    """Score a pair by the means of its mentions and by the distance of its entities.
 
-    With e the mean over the entity's mentions, a mention the mean of its word pieces, and
-    h_e = W e + b, s = [h_s; E(d)] and o = [h_o; E(-d)]; l_k = s^T W_k o + b_k. d is the distance
-    of the first mentions, in word pieces, in steps that double, with its sign; E(0) = 0.
+    e is the mean over the entity's mentions, and a mention is the mean of its word pieces. d is the
+    distance of the first mentions, in word pieces, with its sign. It is counted in steps that
+    double, and has the embedding E(d), with E(0) = 0. With h_e = W e + b, s = [h_s; E(d)] and
+    o = [h_o; E(-d)]: l_k = s^T W_k o + b_k.
 
-    This is what CorefBERT's released code has: width 128, distances of 20, no activation. Two
-    things are other: there, "no relation" is a class that is learnt as relations are, here it is TH
-    (see `spacy_docre.BinaryCrossEntropy.v1`); and the first mention is the earliest, there the one
-    that is listed first. The network reads no attention and has no evidence.
+    CorefBERT's released code does the same: width 128, distances of width 20, no activation. There
+    are two differences. In that code "no relation" is a class that is learnt like a relation, and
+    here it is TH (see `spacy_docre.BinaryCrossEntropy.v1`). In that code the first mention is the
+    one that is listed first, and here it is the earliest in the text. The network reads no
+    attention and has no evidence.
 
     hidden_width (int): Width of H.
     num_relations (int): Number of relations, without TH.
@@ -79,7 +82,7 @@ class DocREDBaseline(Network):
         """Score the pairs of one document.
 
         document (EncodedDocument): The document, with at least two entities.
-        RETURNS (DocumentScores): Logits, and evidence that falls on no sentence.
+        RETURNS (DocumentScores): Logits, and evidence with zero shares on all sentences.
         """
         n, hidden = document.num_entities, merge_windows(document)  # H: (positions, hidden width)
         mentions, seen = embed_mentions(hidden, document)  # (seen mentions, hidden width)
@@ -103,12 +106,12 @@ class DocREDBaseline(Network):
         return embedded  # (pairs, distance width)
 
     def compose(self, scores: Tensor) -> Tensor:
-        """Make logits of what the bilinear forms say, both of shape (pairs, 1 + relations)."""
+        """Make logits of the bilinear forms' results, both of shape (pairs, 1 + relations)."""
         return scores
 
 
 def first_positions(document: EncodedDocument) -> Tensor:
-    """Where each entity is mentioned first; 0 for one of which no piece reached the encoder.
+    """Find the first position of each entity; 0 if no piece of the entity reached the encoder.
 
     document (EncodedDocument): The document.
     RETURNS (Tensor): The positions, shape (entities,).
@@ -120,9 +123,10 @@ def first_positions(document: EncodedDocument) -> Tensor:
 
 
 def distance_steps(distance: Tensor) -> Tensor:
-    """Steps of distances: 0, 1, 2 for 2 and 3, 3 for 4 to 7 ... 9 for 256 and more, with the sign.
+    """Count distances in steps: 0, 1, 2 for 2 and 3, 3 for 4 to 7 ... 9 for 256 and more, with the
+    sign.
 
-    distance (Tensor): The distances, whole numbers of any shape.
+    distance (Tensor): The distances, integers of any shape.
     RETURNS (Tensor): The steps, of the same shape.
     """
     edges = torch.tensor(_STEPS, device=distance.device)
@@ -141,7 +145,7 @@ def make_docred_baseline(
     """`spacy_docre.DocREDBaseline.v1`: the baseline of DocRED over a transformer.
 
     tok2vec (Model): The encoder, usually `spacy_docre.TransformerListener.v1`.
-    width (int): Width of entities before the bilinear forms.
+    width (int): Width of the entity embeddings before the bilinear forms.
     distance_width (int): Width of the embeddings of distances.
     stored_precision, mention_pooling, max_pairs, passages: As in `spacy_docre.DocRelationModel.v1`.
     RETURNS (ExtractorModel): The model.
@@ -167,7 +171,7 @@ def make_baseline_extractor(
     max_pairs: int,
     passages: Optional[Passages],
 ) -> ExtractorModel:
-    """Put the baseline, or a network that is made of it, over an encoder. Arguments as in
+    """Put the baseline, or a network built on it, on top of an encoder. Arguments as in
     `make_docred_baseline`; `sizes` are the settings of the network."""
     require_positive(**sizes, max_pairs=max_pairs)
     encode = partial(encode_document, mention_pooling=mention_pooling)

@@ -1,4 +1,4 @@
-"""DocuNet, and a pair encoder after it: a U-Net reads the pairs of entities as an image."""
+"""DocuNet, and a pair encoder after its example: a U-Net reads the table of pairs as an image."""
 
 from functools import partial
 from typing import Any, List, Optional
@@ -30,9 +30,9 @@ from ..slots import DocumentScores, PairEncoder, join, require_positive, require
 class UNet(nn.Module):
     """A U-Net: two levels down and two up, with skip connections.
 
-    It is that of DocuNet's released code without batch normalisation, by which a document would
-    depend on its batch in training. Halves are rounded up, so that even an image of two entities
-    has a level below, and the levels below are blown up to the nearest pixel.
+    It is the U-Net of DocuNet's released code, without batch normalisation: with it, a document
+    would depend on its batch in training. Halves are rounded up, so that even an image of two
+    entities has a level below. The lower levels are enlarged by the nearest pixel.
 
     channels_in (int): Channels of the image.
     channels (int): Channels at the top level; each level below has twice as many.
@@ -51,7 +51,8 @@ class UNet(nn.Module):
     def segment(self, image: Tensor) -> Tensor:
         """Read the image of one document.
 
-        image (Tensor): The pairs, heads down, tails across, shape (entities, entities, channels).
+        image (Tensor): The pairs, heads down and tails across, shape (entities, entities,
+            channels).
         RETURNS (Tensor): The result, shape (entities, entities, channels out).
         """
         top = self.enter(image.permute(2, 0, 1).unsqueeze(0))  # (1, channels, entities, entities)
@@ -64,11 +65,11 @@ class UNet(nn.Module):
 
 
 class UNetPairEncoder(UNet, PairEncoder):
-    """A U-Net over the table of pairs, in the place of axial attention (eq. 7).
+    """A U-Net over the table of pairs, instead of axial attention (eq. 7).
 
-    It is a variant of ours, after DocuNet: the channels are the features g, which come after the
-    bilinear product, and what the U-Net says is added to them. The diagonal is black. Each document
-    is an image of its own size.
+    It is our variant of DocuNet. The channels are the features g after the bilinear product, and
+    the U-Net's output is added to them. The diagonal is zero. Each document is an image of the size
+    of its table.
 
     width (int): Width of g.
     channels (int): Channels at the top level of the U-Net.
@@ -92,15 +93,15 @@ class DocuNet(KDDocRE):
     """DocuNet (Zhang et al., *Document-level Relation Extraction as Semantic Segmentation*, IJCAI
     2021), with the context-based channels of the paper.
 
-    The image F of a document has a pixel for each pair, those of an entity with itself included:
-    F(s, o) = W_f c(s, o) + b_f, where c is the context of ATLOP (eq. 4 of KD-DocRE). Y = U-Net(F).
-    z_s = tanh(W_s h_s + U_s Y(s, o) + b_s), and z_o likewise: Y is in the place of c. The grouped
-    bilinear product of z_s and z_o gives the logits; as in KD-DocRE, a linear map comes after it.
-    As neighbours in the image are entities that follow one another, their order counts.
+    The image F of a document has a pixel for each pair, including the pairs of an entity with
+    itself: F(s, o) = W_f c(s, o) + b_f, where c is the context of ATLOP (eq. 4 of KD-DocRE).
+    Y = U-Net(F). z_s = tanh(W_s h_s + U_s Y(s, o) + b_s), and z_o likewise: Y takes the place of c.
+    The grouped bilinear product of z_s and z_o gives the logits. As in KD-DocRE, a linear map
+    follows it. Successive entities are neighbours in the image, so the order of entities matters.
 
     The released code repeats the last entity until each image has 42 rows; here an image is as
-    large as its document. It is held for all pairs at once, as are the planes of the U-Net: with
-    256 channels 1 KB a pair for each plane at the top.
+    large as its document's table. The image and the planes of the U-Net are in memory for all pairs
+    at once. With 256 channels, each plane at the top level needs 1 KB for each pair.
 
     hidden_width, num_relations, width, block_size, pair_width, dropout, precision, smoothing: As in
         `KDDocRE`.
@@ -126,7 +127,7 @@ class DocuNet(KDDocRE):
             context_pooling=LocalizedContextPooling,
             pair_features=GroupedBilinear,
             pair_encoder=None,
-            # The paper knows no prior of relations.
+            # The paper has no prior of relations.
             classifier=partial(LinearClassifier, prior=0.5),
             **settings,
         )
@@ -184,14 +185,14 @@ def make_docunet(
     code.
 
     tok2vec (Model): The encoder, usually `spacy_docre.TransformerListener.v1`.
-    channels (int): Channels of the image: each is a linear map of the context of a pair.
-    unet_channels (int): Channels of the top level of the U-Net; each of the two below has twice as
-        many.
-    unet_width (int): Channels of what the U-Net says of a pair.
+    channels (int): Channels of the image. Each is a linear map of the context of a pair.
+    unet_channels (int): Channels of the top level of the U-Net; each of the two levels below has
+        twice as many as the level above.
+    unet_width (int): Channels of the U-Net's output.
     width, block_size, pair_width, dropout, precision, stored_precision, mention_pooling,
         special_tokens, smoothing, max_pairs, passages: As in `spacy_docre.DocRelationModel.v1`.
     RETURNS (ExtractorModel): The model.
-    RAISES (ValueError): If a size, `dropout` or `smoothing` is out of its range.
+    RAISES (ValueError): If a size, `dropout` or `smoothing` is out of range.
     """
     sizes = dict(
         width=width,
@@ -211,7 +212,7 @@ def make_docunet(
 
 
 class DoubleConvolution(nn.Sequential):
-    """Two 3 x 3 convolutions, each followed by a rectifier."""
+    """Two 3 x 3 convolutions, each with a rectifier after it."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__(
@@ -223,10 +224,10 @@ class DoubleConvolution(nn.Sequential):
 
 
 def _halve(image: Tensor) -> Tensor:
-    """Halve an image, rounding up, so that even a table of two entities has a below."""
+    """Halve an image, rounding up, so that even a table of two entities has a level below."""
     return nn.functional.max_pool2d(image, kernel_size=2, ceil_mode=True)
 
 
 def _resize(image: Tensor, like: Tensor) -> Tensor:
-    """Bring an image to the height and width of another."""
+    """Resize an image to the height and width of another."""
     return nn.functional.interpolate(image, size=like.shape[2:], mode="nearest")

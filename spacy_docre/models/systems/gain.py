@@ -1,13 +1,13 @@
 """GAIN, after Zeng et al., *Double Graph Based Reasoning for Document-level Relation Extraction*
-(EMNLP 2020): a graph of mentions, a graph of entities, and paths in the latter.
+(EMNLP 2020): a graph of mentions, a graph of entities, and paths in the graph of entities.
 
 The two graphs, the convolution, the attention over paths and the features of a pair are as in the
-authors' code; the paper's text was not at hand. Some things are ours. A linear map brings the
-encoder's states to `width`, and there are no embeddings of the types and numbers of entities, so
-that their order has no meaning. The document node is the mean of all word pieces, since a long
-document has a [CLS] in each window. An edge is made of whole entities, where the code takes what
-the last convolution says of them, and what is gathered along paths has no layer of its own before
-the last two. There is a TH among the logits.
+authors' code; the paper's text was not at hand. Some things are different here. A linear map brings
+the encoder's states to `width`. There are no embeddings of entity types and entity numbers, so the
+order of entities has no meaning. The document node is the mean of all word pieces, since a long
+document has a [CLS] in each window. An edge is computed from all layers of its entities; in the
+code it is computed from the last convolution. The sum over paths has no separate layer before the
+last two. There is a TH among the logits.
 """
 
 from typing import List, Optional, Tuple
@@ -55,16 +55,17 @@ def make_gain(
     """`spacy_docre.GAIN.v1`: GAIN over a transformer.
 
     tok2vec (Model): The encoder, usually `spacy_docre.TransformerListener.v1`.
-    width (int): Width of a node of the graph of mentions, and of an edge of that of entities.
+    width (int): Width of a node of the mention graph, and of an edge of the entity graph.
     pair_width (int): Width of the layer before the logits.
     layers (int): Number of graph convolutions.
     dropout (float): Dropout on nodes and on the layer before the logits.
-    precision (Precision): Of all but the logits, as in `spacy_docre.TransformerModel.v1`.
-    stored_precision (StoredPrecision): Of the weights on disk; "float16" is compressed, too.
-    max_pairs (int): A document with more pairs of entities is an error, of this document alone.
-    passages (Optional[Passages]): How long documents are cut at prediction; None: not at all.
+    precision (Precision): Precision of all parts except the logits, as in
+        `spacy_docre.TransformerModel.v1`.
+    stored_precision (StoredPrecision): Of the weights on disk; "float16" is also compressed.
+    max_pairs (int): The largest number of pairs. A document with more fails, but no other document.
+    passages (Optional[Passages]): Where to cut long documents in prediction; None: nowhere.
     RETURNS (ExtractorModel): The model.
-    RAISES (ValueError): If a width, `layers`, `dropout` or `max_pairs` is out of its range.
+    RAISES (ValueError): If a width, `layers`, `dropout` or `max_pairs` is out of range.
     """
     require_positive(width=width, pair_width=pair_width, layers=layers, max_pairs=max_pairs)
     require_rates(dropout)
@@ -79,10 +80,10 @@ def make_gain(
 class GAIN(Network):
     """Score every ordered pair of entities in every relation.
 
-    Two entities are linked if one sentence mentions both. The edge from i to j is
-    e_ij = relu(W_q [e_i; e_j] + b_q), a path from h to t through o, which is linked to both, is
-    p_o = [e_ho; e_ot; e_to; e_oh], and p = sum over o of softmax_o([e_h; e_t] W_p p_o) p_o, or
-    zeros without such an o. With d, the document node,
+    Two entities are linked if one sentence mentions both. The edge from i to j is e_ij = relu(W_q
+    [e_i; e_j] + b_q). A path from h to t goes through an entity o that is linked to both:
+    p_o = [e_ho; e_ot; e_to; e_oh]. p = sum over o of softmax_o([e_h; e_t] W_p p_o) p_o, or zeros if
+    there is no such o. With the document node d,
 
     l(h, t) = W_l relu(W_f [e_h; e_t; |e_h - e_t|; e_h * e_t; d; p] + b_f) + b_l.
 
@@ -120,7 +121,8 @@ class GAIN(Network):
         self.dropout = nn.Dropout(dropout)
 
     def score(self, document: EncodedDocument) -> DocumentScores:
-        """Score the pairs of one document. Only the edges and the result are held for all."""
+        """Score the pairs of one document. Only the edges and the result are in memory for all
+        pairs."""
         n, device = document.num_entities, document.hidden.device
         pairs = Pairs.of([n], device=device)
         hidden = merge_windows(document)  # (positions, hidden width)
@@ -140,13 +142,13 @@ class GAIN(Network):
                 h, t, p = entities[heads], entities[tails], paths[heads - start, tails]
                 known = [h, t, (h - t).abs(), h * t, whole.expand_as(h), p]
                 features = torch.relu(self.features(torch.cat(known, dim=1)))
-            # Not in bfloat16: rounded logits move scores by a hundredth.
+            # Not in bfloat16: rounded logits change scores by a hundredth.
             logits.append(self.classifier(self.dropout(features.to(hidden.dtype))))
         return DocumentScores(torch.cat(logits), no_evidence(document))
 
     def embed_edges(self, entities: Tensor) -> Tensor:
-        """[e_ij; e_ji] of all i and j: a path through o is [e_ho; e_oh; e_ot; e_to], in the order
-        of its two halves.
+        """Compute [e_ij; e_ji] for all i and j. A path through o is then [e_ho; e_oh; e_ot; e_to],
+        one half for each step.
 
         entities (Tensor): e, shape (entities, entity width).
         RETURNS (Tensor): The edges, shape (entities, entities, 2 * width).
@@ -157,13 +159,13 @@ class GAIN(Network):
 
 
 class MentionGraph(nn.Module):
-    """The graph of mentions: a node for each, and one for the document.
+    """The graph of mentions: one node for each mention, and one for the document.
 
     Edges join mentions of one entity, mentions of different entities in one sentence, and every
-    mention with the document. A node after layer l is
-    n_u = relu(sum over kinds k of (mean over neighbours v in N_k(u) of W_k n_v) + W_0 n_u + b),
-    and in the end all layers, the first nodes among them, one after the other. A mention of which
-    no piece reached the encoder is no node.
+    mention with the document. A node after layer l is n_u = relu(sum over kinds k of (mean over
+    neighbours v in N_k(u) of W_k n_v) + W_0 n_u + b). The output concatenates the nodes of all
+    layers, the first nodes included. A mention is not a node if none of its pieces reached the
+    encoder.
 
     hidden_width (int): Width of H.
     width (int): Width of a node in each layer.
@@ -183,9 +185,9 @@ class MentionGraph(nn.Module):
 
         hidden (Tensor): H, shape (positions, hidden width).
         document (EncodedDocument): The document.
-        RETURNS (Tuple[Tensor, Tensor]): e, the mean of the nodes of an entity's mentions, zeros
-            where it has none, shape (entities, output width), and the document node, shape
-            (output width,).
+        RETURNS (Tuple[Tensor, Tensor]): e, the mean of the nodes of an entity's mentions, zeros if
+            there are none, shape (entities, output width); and the document node, shape (output
+            width,).
         """
         mentions, seen = embed_mentions(hidden, document)  # (seen mentions, hidden width)
         owners = document.mention_entities[seen]
@@ -216,7 +218,7 @@ class GraphConvolution(nn.Module):
         """Convolve.
 
         nodes (Tensor): n, shape (nodes, width).
-        adjacency (Tensor): As `mention_adjacency` gives it, shape (kinds, nodes, nodes).
+        adjacency (Tensor): The result of `mention_adjacency`, shape (kinds, nodes, nodes).
         RETURNS (Tensor): The nodes of the next layer, shape (nodes, width).
         """
         messages = self.neighbours(nodes).unflatten(1, (len(adjacency), -1))
@@ -225,13 +227,13 @@ class GraphConvolution(nn.Module):
 
 
 def mention_adjacency(owners: Tensor, sentences: Tensor, dtype: torch.dtype) -> Tensor:
-    """The edges of the graph of mentions; node 0 is the document.
+    """Compute the edges of the mention graph. Node 0 is the document.
 
     owners (Tensor): The entity of each mention, shape (mentions,).
     sentences (Tensor): The sentence of each mention, shape (mentions,).
-    dtype (torch.dtype): What the result is of.
-    RETURNS (Tensor): For each kind of edge and each node, one divided by the number of its
-        neighbours, at these neighbours, shape (kinds, nodes, nodes).
+    dtype (torch.dtype): The type of the result.
+    RETURNS (Tensor): For each kind of edge, each node and each of its neighbours: 1 / the number of
+        neighbours. Zeros elsewhere. Shape (kinds, nodes, nodes).
     """
     nodes = 1 + len(owners)
     edges = torch.zeros(3, nodes, nodes, dtype=torch.bool, device=owners.device)
@@ -243,10 +245,11 @@ def mention_adjacency(owners: Tensor, sentences: Tensor, dtype: torch.dtype) -> 
 
 
 def link_entities(document: EncodedDocument) -> Tensor:
-    """The graph of entities: two are linked if one sentence mentions both.
+    """Compute the graph of entities. Two entities are linked if one sentence mentions both.
 
     document (EncodedDocument): The document.
-    RETURNS (Tensor): Symmetric booleans of shape (entities, entities); none is linked to itself.
+    RETURNS (Tensor): Symmetric booleans of shape (entities, entities); no entity is linked to
+        itself.
     """
     mentioned = entity_sentences(document).to(document.hidden.dtype)  # (entities, sentences)
     return (mentioned @ mentioned.T > 0).fill_diagonal_(False)

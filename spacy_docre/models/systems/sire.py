@@ -1,12 +1,12 @@
 """SIRE, after Zeng et al., *SIRE: Separate Intra- and Inter-sentential Reasoning for Document-level
 Relation Extraction* (Findings of ACL 2021).
 
-The paper's text and code were not at hand. What its abstract says is certain: pairs within a
-sentence and pairs across sentences are represented in different ways, and logical reasoning goes
-over chains of two pairs that no graph restricts. The rest is our reading: an attention over
-sentences selects among the shared sentences of the one, and among all for the other; entities are
-embedded by the graph of GAIN, of the same authors; sentences and what is mentioned in them are
-read from the one encoding of the document. There is a TH among the logits.
+The paper's text and code were not at hand. Two things are certain from the abstract: pairs within a
+sentence and pairs across sentences have different representations, and logical reasoning goes over
+chains of two pairs that no graph restricts. The rest is our interpretation. An attention over
+sentences selects among the shared sentences for pairs within a sentence, and among all sentences
+for pairs across sentences. Entities are embedded by the graph of GAIN, from the same authors.
+Sentences and mentions are read from one encoding of the document. There is a TH among the logits.
 """
 
 import math
@@ -52,16 +52,16 @@ def make_sire(
     """`spacy_docre.SIRE.v1`: SIRE over a transformer.
 
     tok2vec (Model): The encoder, usually `spacy_docre.TransformerListener.v1`.
-    width (int): Width of the nodes of the graph of mentions, of sentences, and of pairs.
+    width (int): Width of the nodes of the mention graph, of sentences, and of pairs.
     layers (int): Number of graph convolutions.
     dropout (float): Dropout on nodes, on pairs and on the layer before the logits.
-    precision (Precision): Of all but the attention on sentences and the logits, as in
-        `spacy_docre.TransformerModel.v1`.
-    stored_precision (StoredPrecision): Of the weights on disk; "float16" is compressed, too.
-    max_pairs (int): A document with more pairs of entities is an error, of this document alone.
-    passages (Optional[Passages]): How long documents are cut at prediction; None: not at all.
+    precision (Precision): Precision of all parts except the attention on sentences and the logits,
+        as in `spacy_docre.TransformerModel.v1`.
+    stored_precision (StoredPrecision): Of the weights on disk; "float16" is also compressed.
+    max_pairs (int): The largest number of pairs. A document with more fails, but no other document.
+    passages (Optional[Passages]): Where to cut long documents in prediction; None: nowhere.
     RETURNS (ExtractorModel): The model.
-    RAISES (ValueError): If `width`, `layers`, `dropout` or `max_pairs` is out of its range.
+    RAISES (ValueError): If `width`, `layers`, `dropout` or `max_pairs` is out of range.
     """
     require_positive(width=width, layers=layers, max_pairs=max_pairs)
     require_rates(dropout)
@@ -74,18 +74,18 @@ def make_sire(
 class SIRE(Network):
     """Score every ordered pair of entities in every relation.
 
-    r(h, t) is what `SentenceReader` says of a pair. A chain through another entity o is
-    c_o = [r(h, o); r(o, t)], and with self-attention over all of them
+    r(h, t) is the pair's representation by `SentenceReader`. A chain through another entity o is
+    c_o = [r(h, o); r(o, t)]. Self-attention reads all chains:
 
     c(h, t) = sum over o of softmax_o(W_q r(h, t) . c_o / root of c_o's width) c_o,
     l(h, t) = W_l relu(W_r r(h, t) + W_c c(h, t) + b_r) + b_l.
 
-    hidden_width, width (int): Width of H, and of all that is made of it.
+    hidden_width, width (int): Width of H, and of all later layers.
     num_relations (int): Number of relations, without TH.
     layers (int): Number of graph convolutions.
-    dropout (float): Dropout on nodes, on r, and on what the logits are made of.
-    precision (Precision): Precision of the matrix products, but those of `SentenceReader`'s
-        attention and of the logits.
+    dropout (float): Dropout on nodes, on r, and on the features before the logits.
+    precision (Precision): Precision of the matrix products, except those of the logits and of the
+        attention in `SentenceReader`.
     """
 
     first_weight = "reader.key.weight"
@@ -111,7 +111,7 @@ class SIRE(Network):
         self.dropout = nn.Dropout(dropout)
 
     def score(self, document: EncodedDocument) -> DocumentScores:
-        """Score the pairs of one document. Only r and the result are held for all pairs."""
+        """Score the pairs of one document. Only r and the result are in memory for all pairs."""
         n, device = document.num_entities, document.hidden.device
         pairs = Pairs.of([n], device=device)
         hidden = merge_windows(document)  # (positions, hidden width)
@@ -129,7 +129,7 @@ class SIRE(Network):
                 chains = attend_over_chains(queries, table, others, start)
                 known = self.own(table[start:end]) + self.chains(chains)
                 features = torch.relu(known[rows, tails])  # (pairs, width)
-            # Not in bfloat16: rounded logits move scores by a hundredth.
+            # Not in bfloat16: rounded logits change scores by a hundredth.
             logits.append(self.classifier(self.dropout(features.to(hidden.dtype))))
         return DocumentScores(torch.cat(logits), evidence)
 
@@ -137,10 +137,10 @@ class SIRE(Network):
 class SentenceReader(nn.Module):
     """The representation r of pairs within a sentence, and of pairs across sentences.
 
-    With x_k, the mean of a sentence's word pieces, and e, the embedding of an entity,
-    a_k(h, t) = softmax_k((W_q e_h + W_q e_t) . W_k x_k / root of the width), over the sentences
-    that mention both h and t, or, where there is none, over all. With m_ik, the mean of the
-    mentions of i in sentence k,
+    x_k is the mean of a sentence's word pieces, and e is the embedding of an entity:
+    a_k(h, t) = softmax_k((W_q e_h + W_q e_t) . W_k x_k / root of the width). The softmax is over
+    the sentences that mention both h and t, or over all sentences if there are none. m_ik is the
+    mean of the mentions of i in sentence k:
 
     within: r(h, t) = sum over k of a_k relu(W_h m_hk + W_t m_tk + W_s x_k + b),
     across: r(h, t) = relu(V_h e_h + V_t e_t + V_s (sum over k of a_k x_k) + c).
@@ -162,29 +162,29 @@ class SentenceReader(nn.Module):
     def forward(
         self, hidden: Tensor, entities: Tensor, document: EncodedDocument
     ) -> Tuple[Tensor, Evidence]:
-        """Represent the pairs, few at a time.
+        """Represent the pairs, a few at a time.
 
         hidden (Tensor): H, shape (positions, hidden width).
         entities (Tensor): e, shape (entities, entity width).
         document (EncodedDocument): The document.
-        RETURNS (Tuple[Tensor, Evidence]): r, which means nothing for (i, i), shape
-            (entities, entities, width), and a as evidence.
+        RETURNS (Tuple[Tensor, Evidence]): r, shape (entities, entities, width), whose diagonal
+            (i, i) has no meaning; and a as evidence.
         """
         n = document.num_entities
         sentences, length = embed_sentences(hidden, document)  # (sentences, hidden width)
-        # What is shown as evidence is never rounded.
+        # Evidence is never rounded.
         with autocast("float32", hidden.device):
             interest = self.query(entities) @ self.key(sentences).T  # (entities, sentences)
         interest = interest / math.sqrt(self.key.out_features)
         mentions, place = local_mentions(hidden, document)
-        # Once for each place, sentence and entity, not for each pair.
+        # Computed once for each place, sentence and entity, not for each pair.
         said = self.head_mention(mentions), self.tail_mention(mentions), self.sentence(sentences)
         known = self.head_entity(entities), self.tail_entity(entities), self.context(sentences)
         table, evidence = [], []
         for start, end in steps(n, len(sentences) + 2 * self.key.out_features):
             both = (place[start:end] >= 0).unsqueeze(1) & (place >= 0)
             within = both.any(2, keepdim=True)  # (heads, tails, 1)
-            # A sentence without word pieces says nothing.
+            # A sentence without word pieces takes no part.
             shares = masked_softmax(
                 interest[start:end].unsqueeze(1) + interest, torch.where(within, both, length > 0)
             )  # a: (heads, tails, sentences)
@@ -205,8 +205,8 @@ def embed_sentences(hidden: Tensor, document: EncodedDocument) -> Tuple[Tensor, 
 
     hidden (Tensor): H, shape (positions, hidden width).
     document (EncodedDocument): The document.
-    RETURNS (Tuple[Tensor, Tensor]): x, zeros for a sentence without word pieces, shape
-        (sentences, hidden width), and the number of positions of each, shape (sentences,).
+    RETURNS (Tuple[Tensor, Tensor]): x, shape (sentences, hidden width), zeros for a sentence
+        without word pieces; and the number of positions of each sentence, shape (sentences,).
     """
     inside = document.position_sentences >= 0
     sentences = document.position_sentences[inside]
@@ -221,8 +221,8 @@ def local_mentions(hidden: Tensor, document: EncodedDocument) -> Tuple[Tensor, T
 
     hidden (Tensor): H, shape (positions, hidden width).
     document (EncodedDocument): The document.
-    RETURNS (Tuple[Tensor, Tensor]): m, the mean of the mentions, shape (places, hidden width), and
-        the place of each entity in each sentence, -1 for none, shape (entities, sentences).
+    RETURNS (Tuple[Tensor, Tensor]): m, the mean of the mentions, shape (places, hidden width); and
+        the index of each entity's place in each sentence, -1 for none, shape (entities, sentences).
     """
     mentioned = entity_sentences(document)
     place = mentioned.flatten().cumsum(0).view_as(mentioned) - 1

@@ -1,5 +1,5 @@
-"""SSAN's encoder: self-attention that knows which word pieces are mentions, of which entity, and in
-which sentence."""
+"""SSAN's encoder: for each word piece, self-attention knows the sentence, whether the piece is in a
+mention, and of which entity."""
 
 import inspect
 import warnings
@@ -40,22 +40,23 @@ from ..windows import Windows
 
 Form = Literal["biaffine", "decomposed"]
 
-# What a word piece that asks, of a mention, may be to one that is asked. Their order is that of
-# the numbers of `find_dependencies`; all else is NA, which adds nothing.
+# The dependencies of an asking word piece, which is in a mention, on another piece.
+# `find_dependencies` returns their indices. Any other pair of pieces is NA, which adds nothing to
+# the score.
 DEPENDENCIES = ("intra+coref", "inter+coref", "intra+relate", "inter+relate", "intraNE")
 NA = -1
 
-# Encoders whose scores are q k^T / sqrt(d) + mask: where their layers have self-attention, and how
-# it calls the maps of queries and keys.
+# Encoders whose scores are q k^T / sqrt(d) + mask: the place of self-attention in their layers, and
+# the names of its maps of queries and keys.
 _BERT = ("attention.self", "query", "key")
 _ENCODERS: Dict[str, Tuple[str, str, str]] = {
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "electra"), _BERT),
     "mpnet": ("attention.attn", "q", "k"),
 }
 
-# What the running call of a transformer knows: the pieces that ask, shape (windows, asking pieces),
-# and their dependencies, shape (windows, asking pieces, pieces); None outside of our calls. Each
-# thread has its own, so that the hooks of a shared module need to know nothing of threads.
+# The structure of the transformer call in progress: the asking pieces, shape (windows, asking
+# pieces), and their dependencies, shape (windows, asking pieces, pieces); None outside of our
+# calls. Each thread has a separate value, so the hooks of a shared module need no code for threads.
 _known: ContextVar[Optional[Tuple[Tensor, Tensor]]] = ContextVar("known_structure", default=None)
 
 
@@ -76,7 +77,7 @@ class BiaffineTerm(nn.Module):
 
         queries (Tensor): q, shape (windows, heads, asking pieces, width).
         keys (Tensor): k, shape (windows, heads, pieces, width).
-        dependencies (Tensor): s, shape (windows, asking pieces, pieces), none NA.
+        dependencies (Tensor): s, shape (windows, asking pieces, pieces), without NA.
         RETURNS (Tensor): The terms, shape (windows, heads, asking pieces, pieces).
         """
         asking = torch.einsum("whid,hsde->whsie", queries, self.matrices)
@@ -113,7 +114,7 @@ _TERMS: Dict[str, Type[nn.Module]] = {"biaffine": BiaffineTerm, "decomposed": De
 
 
 class EntityStructure(EncoderStructure):
-    """Entity structure in every layer of the encoder.
+    """Entity structure in the attention of every layer of the encoder.
 
     After Xu et al., *Entity Structure Within and Throughout: Modeling Mention Dependencies for
     Document-Level Relation Extraction* (AAAI 2021). In each head of each layer the score of piece j
@@ -121,18 +122,20 @@ class EntityStructure(EncoderStructure):
 
         (q_i k_j^T + term(q_i, k_j, s_ij)) / sqrt(d)
 
-    where s_ij is one of five dependencies, or NA, whose term is 0. Pieces of mentions of one entity
-    are "coref", of two entities "relate"; in one sentence they are "intra", else "inter". "intraNE"
-    is a piece of no mention in the sentence of i. Each layer and head has parameters of its own.
+    where s_ij is one of five dependencies, or NA, whose term is 0. Two pieces in mentions of one
+    entity are "coref"; in mentions of two entities they are "relate". Within a sentence they are
+    "intra", else "inter". "intraNE" is a piece outside of mentions, in the sentence of i. Each
+    layer and head has separate parameters.
 
-    The dependencies, both terms and the root are certain, from the authors' released code. As
-    there, s_ij is NA for each i that is of no mention: it says what a mention asks. The paper's
+    The dependencies, both terms and the root are certain: they are in the authors' released code.
+    As in that code, s_ij is NA if i is in no mention: only pieces of mentions ask. The paper's
     words ("between" a mention and the non-entity words of its sentence) leave open whether these
-    words ask, too. A piece of several mentions is of all their entities here, of the last there.
-    There the terms begin at random, save the b_s. Here all are 0, and the encoder begins as it was.
+    words ask, too. There are two differences from the code. Here a piece of several mentions
+    belongs to all their entities; in the code it belongs to the last. Here all parameters start at
+    0, so the encoder starts unchanged; in the code the terms start at random, except b_s.
 
-    form (Form): Which term.
-    entities (EntityGetter): Where the mentions come from. They are there before the transformer
+    form (Form): The form of the term.
+    entities (EntityGetter): The source of the mentions. They have to be set before the transformer
         runs.
     """
 
@@ -141,13 +144,13 @@ class EntityStructure(EncoderStructure):
         self.entities = entities
 
     def extend(self, transformer: PreTrainedModel) -> None:
-        """Give each layer of a transformer its term. As in `EncoderStructure`."""
+        """Add the term to each layer of a transformer. As in `EncoderStructure`."""
         kind = transformer.config.model_type
         if kind not in _ENCODERS:
             raise ValueError(
-                f"{type(transformer).__name__} cannot have entity structure in its attention, "
-                f"which the setting 'structure' asks for: it is of the type {kind!r}, and not of "
-                f"{', '.join(map(repr, _ENCODERS))}. Name another encoder in "
+                f"{type(transformer).__name__} cannot have entity structure in its attention, but "
+                f"the setting 'structure' asks for it. The encoder is of the type {kind!r}; the "
+                f"supported types are {', '.join(map(repr, _ENCODERS))}. Name another encoder in "
                 "[components.transformer.model], or set structure = null."
             )
         place, query, key = _ENCODERS[kind]
@@ -160,11 +163,11 @@ class EntityStructure(EncoderStructure):
             attention.register_forward_pre_hook(hook, with_kwargs=True)
 
     def of_pieces(self, windows: Windows) -> Tensor:
-        """Find the sentence of each piece, and the entities whose mentions it is in.
+        """Find the sentence and the entities of each piece.
 
         windows (Windows): The windows of a batch.
-        RETURNS (Tensor): The sentence, and the entities, -1 for none, shape
-            (windows, pieces, 1 + most entities of a piece).
+        RETURNS (Tensor): The sentence, and the entities in whose mentions the piece is, padded with
+            -1, shape (windows, pieces, 1 + most entities of a piece).
         """
         parts: List[numpy.ndarray] = []
         start = 0
@@ -180,10 +183,10 @@ class EntityStructure(EncoderStructure):
 
     @contextmanager
     def given(self, pieces: Tensor) -> Iterator[None]:
-        """Let the calls of a transformer know the structure. As in `EncoderStructure`."""
+        """Give the structure to the calls of a transformer. As in `EncoderStructure`."""
         dependencies = find_dependencies(pieces)
-        # Terms are computed for these alone. A window with fewer of them than another has some
-        # other pieces, too, whose dependencies are all NA.
+        # Terms are computed for these pieces alone. All windows get the same number of pieces: a
+        # window with fewer gets others whose dependencies are all NA.
         asks = (dependencies != NA).any(2)
         most = int(asks.sum(1).max())
         asking = asks.int().argsort(dim=1, descending=True)[:, :most]
@@ -194,7 +197,7 @@ class EntityStructure(EncoderStructure):
             _known.reset(token)
 
     def _of_document(self, doc: Doc, characters: numpy.ndarray) -> numpy.ndarray:
-        """The rows of `of_pieces` for the windows of one document."""
+        """Make the rows of `of_pieces` for the windows of one document."""
         aligned, lengths = align_tokens(doc, characters.reshape(-1, 2))
         # A piece that lies in two tokens belongs to the first.
         used, first = numpy.unique(aligned, return_index=True)
@@ -217,9 +220,9 @@ class EntityStructure(EncoderStructure):
             return find_entities(doc, self.entities)
         except MissingEntities as error:
             warnings.warn(
-                "A document has no entities when the transformer reads it, which has the setting "
-                "'structure': its attention knows of none. Put what sets entities before the "
-                f"transformer, and not behind it. ({error})",
+                "A document has no entities when the transformer reads it, but the transformer "
+                "has the setting 'structure'. Its attention gets no entity structure for this "
+                f"document. Put the component that sets entities before the transformer. ({error})",
                 stacklevel=2,
             )
             return []
@@ -231,12 +234,12 @@ def make_entity_structure(
     """`spacy_docre.EntityStructure.v1`: SSAN's entity structure in the attention of the encoder,
     for the setting `structure` of `spacy_docre.TransformerModel.v1`.
 
-    form (Form): Which term is added to the scores: "biaffine" or "decomposed".
-    entities (Optional[EntityGetter]): Where the mentions come from, by default
-        `spacy_docre.entities.v1`. Whatever sets them stands before the transformer in the
-        pipeline.
+    form (Form): The term that is added to the scores: "biaffine" or "decomposed".
+    entities (Optional[EntityGetter]): The source of the mentions, by default
+        `spacy_docre.entities.v1`. The component that sets them has to be before the transformer in
+        the pipeline.
     RETURNS (EntityStructure): The structure.
-    RAISES (ValueError): If there is no such form.
+    RAISES (ValueError): If `form` is unknown.
     """
     if form not in get_args(Form):
         raise ValueError(f"form = {form!r} is not one of {', '.join(map(repr, get_args(Form)))}.")
@@ -244,13 +247,14 @@ def make_entity_structure(
 
 
 def find_dependencies(pieces: Tensor) -> Tensor:
-    """Find what each piece of a window, asking, is to each other.
+    """Find the dependency of each asking piece of a window on each other piece.
 
-    pieces (Tensor): Sentence and entities of each piece, as `EntityStructure.of_pieces` gives them.
+    pieces (Tensor): Sentence and entities of each piece, as `EntityStructure.of_pieces` returns
+        them.
     RETURNS (Tensor): s, indices of `DEPENDENCIES`, or NA, shape (windows, pieces, pieces).
     """
     sentences, asking = pieces[..., 0], pieces[..., 1:]
-    # Places without an entity are like no others.
+    # Padding differs from every entity and from other padding.
     asked = asking.masked_fill(asking < 0, NA - 1)
     other_entity = (asking[:, :, None, :, None] != asked[:, None, :, None, :]).flatten(3).all(3)
     other_sentence = sentences[:, :, None] != sentences[:, None]  # (windows, pieces, pieces)
@@ -264,8 +268,8 @@ def find_dependencies(pieces: Tensor) -> Tensor:
 def _add_term(
     module: nn.Module, args: Tuple[Any, ...], kwargs: Dict[str, Any], *, query: str, key: str
 ) -> Optional[Tuple[Tuple[Any, ...], Dict[str, Any]]]:
-    """Add the term to the mask that self-attention is called with: it is added to the scores
-    after these are divided by the root of a head's width, whatever kernel computes them."""
+    """Add the term to the attention mask of self-attention. Every kernel adds the mask to the
+    scores after their division by the root of a head's width."""
     known = _known.get()
     if known is None:
         return None
