@@ -292,7 +292,7 @@ def test_relations_that_the_teacher_does_not_know(
             )
         )
     assert results[0].exit_code == 1
-    assert "P9999. These are the teacher's" in output(results[0])
+    assert "P9999. The labels are the teacher's" in output(results[0])
     assert "--only-named" in output(results[0])
     assert results[1].exit_code == 0, results[1].output
 

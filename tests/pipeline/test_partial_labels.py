@@ -241,7 +241,7 @@ class TestSettings:
 
     @pytest.mark.parametrize("threshold", [-0.1, 1.1, math.nan])
     def test_threshold(self, threshold: float) -> None:
-        with pytest.raises(ValueError, match="threshold = .* is no probability"):
+        with pytest.raises(ValueError, match="threshold = .* is not a probability"):
             TeacherDecides(threshold)
 
     def test_a_partial_document_without_relations_teaches_nothing(self, loaded, examples) -> None:

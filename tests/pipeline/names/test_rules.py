@@ -159,7 +159,7 @@ def test_without_tables() -> None:
 @pytest.mark.parametrize(
     "make, problem",
     [
-        (lambda: make_name_rules("tlh"), "no names of the language 'tlh'; there are: en"),
+        (lambda: make_name_rules("tlh"), "no tables of names for the language 'tlh', only for: en"),
         (lambda: make_name_rules("en", {"title": {}}), "malformed"),
         (lambda: make_name_rules("en", {"titles": ["swami"]}), "malformed"),
         (lambda: make_name_rules("en", []), "malformed"),
