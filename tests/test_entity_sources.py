@@ -279,7 +279,7 @@ class TestDefault:
         with pytest.raises(MissingEntities) as caught:
             make_default_entities("mine")(doc)
         message = str(caught.value)
-        for part in ("doc.ents", "doc.spans['mine']", "groups it has: sc", "'ner'", "'entities'"):
+        for part in ("doc.ents", "doc.spans['mine']", "it has: sc", "'ner'", "'entities'"):
             assert part in message
         assert not re.search(r"\s{2,}", message)
 
