@@ -1,4 +1,4 @@
-"""`python -m spacy docre calibrate`: make the scores of a trained pipeline believable."""
+"""`python -m spacy docre calibrate`: turn the scores of a trained pipeline into probabilities."""
 
 from pathlib import Path
 from typing import Annotated
@@ -32,10 +32,10 @@ def calibrate_cli(
     force: Force = False,
 ) -> None:
     """
-    Calibrate the scores of a pipeline, so that of triples with score 0.9 nine in ten are right.
+    Calibrate the scores of a pipeline: nine in ten triples with a score of 0.9 are then right.
 
-    GOLD should be documents that it was not trained on. Scores change, and the threshold with
-    them: the same relations are annotated.
+    GOLD should be documents that the pipeline was not trained on. The scores change, and the
+    threshold changes with them, so that the pipeline annotates the same relations.
     """
     from ..evaluation.calibration import fit, reliability
     from ..pipeline.components import relation_extractors
@@ -56,6 +56,6 @@ def calibrate_cli(
     error = reliability(triples, scores).error
     msg.good(f"Saved the calibrated pipeline in {output}")
     msg.text(
-        f"Of a margin m, the score is sigmoid({scale:.3f} m + ({shift:.3f})) now. The threshold is "
+        f"The score of a margin m is now sigmoid({scale:.3f} m + ({shift:.3f})). The threshold is "
         f"{extractor.cfg['threshold']:.3f}. Before, the calibration error was {error:.3f}."
     )

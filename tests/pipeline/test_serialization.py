@@ -79,8 +79,8 @@ class TestSettingsThatDoNotFitTheWeights:
     @pytest.mark.parametrize(
         "change, problem",
         [
-            ({"labels": ["a"]}, "has 1 labels, and the weights of .* are of 3"),
-            ({"labels": [*"abcde"]}, "has 5 labels, and the weights of .* are of 3"),
+            ({"labels": ["a"]}, "has 1 labels, and the weights of .* are for 3"),
+            ({"labels": [*"abcde"]}, "has 5 labels, and the weights of .* are for 3"),
             ({"threshold": 7.0}, "threshold = 7.0 is not a probability"),
             ({"top_k": 0}, "top_k = 0 annotates nothing"),
             ({"threshold": None}, "threshold = None is not a number"),

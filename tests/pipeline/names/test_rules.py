@@ -165,7 +165,7 @@ def test_without_tables() -> None:
         (lambda: make_name_rules("en", []), "malformed"),
         (
             lambda: NameRules(NameTables(short_forms={"PER": ["nickname"]})),
-            "Unknown short_forms: nickname. There are: last_words",
+            "Unknown short_forms: nickname. Choose from: last_words",
         ),
         (lambda: make_name_rules("en", {"aliases": {"LOC": [[]]}}), "malformed"),
     ],
