@@ -25,9 +25,9 @@ SIZES: Dict[str, Dict[str, Any]] = {
         "components.doc_relation_extractor.learn_rate_factor": 0.2,
     },
 }
-# First the relation extractor, as the other components learn in less time; then all components; then
-# all components, on the entities that the pipeline finds; then the other components alone, with the
-# encoder and the relation extractor frozen.
+# First the relation extractor, as the other components learn in less time; then all components;
+# then all components, on the entities that the pipeline finds; then the other components alone,
+# with the encoder and the relation extractor frozen.
 STAGES: Dict[str, Dict[str, Any]] = {
     "extractor": {
         "nlp.pipeline": ["transformer", "doc_relation_extractor"],
