@@ -338,9 +338,9 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
     def get_loss(
         self, examples: Iterable[Example], scores: Sequence[PairScores]
     ) -> Tuple[float, List[Floats2d]]:
-        """Compute the loss of a batch, and its gradient. It is the sum of the losses on the gold
-        relations that are set (eq. 11), on their evidence (if `evidence` is set), and on the
-        teacher's logits (eq. 12; if `distillation` is set).
+        """Compute the loss of a batch, and its gradient. The loss is the sum of the losses on gold
+        relations (eq. 11), on gold evidence (if `evidence` is set), and on the teacher's logits
+        (eq. 12; if `distillation` is set). Unannotated relations and evidence are left out.
 
         examples (Iterable[Example]): The examples.
         scores (Sequence[PairScores]): The scores of their pairs.
