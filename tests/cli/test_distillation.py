@@ -152,7 +152,7 @@ def test_logits(trained_folder: Path) -> None:
     result = run("logits", trained_folder, "unlabelled.spacy", "logits")
     assert result.exit_code == 0, result.output
     assert "logits has the logits of 6 documents" in output(result)
-    assert "At this rate 100,000 take" in output(result)
+    assert "At this rate, 100,000 documents take" in output(result)
     result = run("logits", trained_folder, "unlabelled.spacy", "logits")
     assert "6 of these are from earlier runs" in output(result)
     result = run("logits", trained_folder, "unlabelled.spacy", "logits", "--top-k", 2)
