@@ -1,7 +1,7 @@
-"""What a release is checked with, each session in a virtual environment of its own.
+"""The checks of a release. Each session runs in its own virtual environment.
 
-`nox --list` names the sessions, `nox --session wheel` runs one with each Python that the metadata
-claims, and `nox --session wheel --python 3.12` with one of them.
+`nox --list` lists the sessions. `nox --session wheel` runs one session with each Python version of
+the metadata, and `nox --session wheel --python 3.12` with one version.
 """
 
 import shutil
@@ -13,9 +13,9 @@ import nox
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 PINS = "requirements.txt"
-# What tests need, beside what they test; pip, since the environments of uv have none.
+# Packages that the tests need. pip is among them, since environments of uv have no pip.
 TEST_TOOLS = ("pip", "pytest", "hypothesis", "sentencepiece", "playwright")
-# What tests read, beside the package: it is not among it, so that they find the installed one.
+# Files that the tests read. The package is not among them, so that the installed package is tested.
 TEST_FILES = ("tests", "assets", "configs", "scripts", "benchmarks", "pyproject.toml")
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
@@ -34,8 +34,9 @@ WITH_EXTRAS = (
     "tests/evaluation/test_report.py",
     "tests/test_shipped_pipeline.py::test_all_outputs",
 )
-# With dask and datasets, which take no such versions of Arrow; about the tested versions alone; or
-# about files of the repository that are not among the test files.
+# Tests that are left out with the lowest versions: they need dask and datasets, which do not work
+# with such an old Arrow; or they check the tested versions; or they read files of the repository
+# that are not among the test files.
 NOT_WITH_LOWEST = (
     "tests/annotate",
     "tests/cli/test_annotate_folder.py",
@@ -59,7 +60,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def wheel(session: nox.Session) -> None:
-    """Test the wheel with what its metadata asks for, in the tested versions; then its extras."""
+    """Test the wheel with its requirements, in the tested versions; then with its extras."""
     built = _build(session)
     session.install("--constraint", PINS, str(built), *TEST_TOOLS)
     _run_installed(session, *WITHOUT_EXTRAS, "--deselect", WITH_EXTRAS[-1])
@@ -69,7 +70,7 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS[0], venv_backend="uv")
 def lowest(session: nox.Session) -> None:
-    """Test the wheel with the lowest versions that the metadata claims."""
+    """Test the wheel with the lowest versions that the metadata allows."""
     built = _build(session)
     session.install("--resolution", "lowest-direct", f"{built}[all]")
     session.install("--constraint", PINS, *TEST_TOOLS)
@@ -87,7 +88,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS[0])
 def package(session: nox.Session) -> None:
-    """Build what is uploaded, into dist/, and check its metadata."""
+    """Build the files to upload into dist/, and check their metadata."""
     session.install("--constraint", PINS, "twine")
     _build(session, Path("dist"))
     session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))
@@ -104,7 +105,8 @@ def _build(session: nox.Session, folder: Path | None = None) -> Path:
 
 
 def _run_installed(session: nox.Session, *arguments: str) -> None:
-    """Run tests where there is no package but the installed one."""
+    """Run tests in a folder without the source of the package, so that they import the installed
+    package."""
     folder = Path(session.create_tmp()) / "checkout"
     shutil.rmtree(folder, ignore_errors=True)
     _copy(TEST_FILES, folder)

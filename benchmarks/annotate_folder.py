@@ -1,8 +1,8 @@
-"""Documents to a folder: memory on the way, and what kills lose.
+"""Annotate documents to a folder: measure memory, and check that kills lose nothing.
 
 python benchmarks/annotate_folder.py [--documents 100000] [--kills 20]
 
-The pipeline has rules for names and no network, so that what is measured is what stands around it.
+The pipeline has rules for names and no network, so that only the code around it is measured.
 """
 
 import json
@@ -32,7 +32,7 @@ from spacy_docre.annotate.inputs import list_files
 from spacy_docre.annotate.made_from import MadeFrom, look_at_inputs
 
 NAMES = ["Ada Lane", "Bruno Falk", "Clara Weiss", "Oslo", "Porto", "Turin", "Lyon", "Graz"]
-# From here on memory is to be flat.
+# After this share of the documents, memory should be flat.
 WARM = 0.1
 
 
@@ -44,11 +44,11 @@ def relates_neighbours(doc: Doc) -> Doc:
 
 
 def main(documents: int = 100_000, kills: int = 20, part_size: int = 1000) -> None:
-    """Annotate documents in one run, and in one that is killed at random moments.
+    """Annotate documents in one run, and in a second run that is killed at random moments.
 
-    documents (int): How many there are.
-    kills (int): How often the second is killed.
-    part_size (int): Documents in a part.
+    documents (int): The number of documents.
+    kills (int): How often the second run is killed.
+    part_size (int): The number of documents in a part.
     """
     folder = Path(tempfile.mkdtemp())
     texts = folder / "texts.jsonl"
@@ -56,7 +56,7 @@ def main(documents: int = 100_000, kills: int = 20, part_size: int = 1000) -> No
     with texts.open("w", encoding="utf8") as file:
         for number in range(documents):
             names = chance.sample(NAMES, 2)
-            # An id in ten comes again.
+            # One id in ten occurs twice.
             record = {"id": f"d{number - number % 10 // 9}", "text": " was born in ".join(names)}
             file.write(json.dumps(record) + "\n")
     start = time.perf_counter()
@@ -72,7 +72,7 @@ def main(documents: int = 100_000, kills: int = 20, part_size: int = 1000) -> No
         if not child:
             annotate(texts, folder / "killed", part_size)
             os._exit(0)
-        # Together they have time for two thirds of the work.
+        # Together, the killed runs have time for two thirds of the work.
         time.sleep(chance.uniform(0, 4 / 3 * seconds / kills))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -90,7 +90,8 @@ def main(documents: int = 100_000, kills: int = 20, part_size: int = 1000) -> No
 
 
 def annotate(texts: Path, folder: Path, part_size: int) -> List[float]:
-    """Annotate what is not in the folder yet, and give the memory after each part, in MB."""
+    """Annotate the documents that are not in the folder yet. Return the memory after each part, in
+    MB."""
     nlp = spacy.blank("en")
     ruler = nlp.add_pipe("entity_ruler")
     ruler.add_patterns([{"label": "X", "pattern": name} for name in NAMES])  # type: ignore[attr-defined]
@@ -109,7 +110,7 @@ def annotate(texts: Path, folder: Path, part_size: int) -> List[float]:
 
 
 def read(folder: Path) -> Dict[str, List[str]]:
-    """The rows of each part, as text."""
+    """Read the rows of each part, as text."""
     return {
         file.name: [str(row) for row in pyarrow.parquet.read_table(file).to_pylist()]
         for file in folder.glob("part-*")

@@ -1,4 +1,4 @@
-"""(a) Documents per second of transformer and relation extractor, beside the bare encoder.
+"""(a) Documents per second of transformer and relation extractor, compared with the bare encoder.
 
 python benchmarks/annotation.py DOCS.spacy ENCODER [--shape released] [--precision bfloat16]
 """
@@ -35,9 +35,9 @@ def main(
     encoder (str): Folder or hub name of the encoder.
     shape (str): "recipe", or "released" for the head of the authors' code.
     precision (str): "float32", "bfloat16" or "auto".
-    limit (int): How many documents.
-    repeats (int): How often; medians are reported.
-    reference (bool): Also time a plain implementation of the released shapes, float32.
+    limit (int): The number of documents.
+    repeats (int): The number of repeats; medians are reported.
+    reference (bool): Whether to time a plain implementation of the released shapes, too (float32).
     """
     nlp = make_pipeline(encoder, shape, precision, read_examples(path, spacy.blank("en"), limit))
     docs = [example.predicted for example in read_examples(path, nlp, limit)]
@@ -73,7 +73,7 @@ def main(
 
 
 def encoder_batches(nlp: Language, docs: List[Doc]) -> List[Dict[str, torch.Tensor]]:
-    """The very batches of word pieces that the pipeline's transformer runs on."""
+    """Make the same batches of word pieces that the pipeline's transformer runs on."""
     component: Any = nlp.get_pipe("transformer")
     tokenizer, get_spans = component.model.tokenizer, component.model.attrs["get_spans"]
     batches = []
@@ -97,7 +97,7 @@ def run_encoder(
 
 
 def time_reference(encoder: str, nlp: Language, docs: List[Doc]) -> float:
-    """Seconds of the plain implementation for all documents, four at a time."""
+    """Measure the seconds of the plain implementation for all documents, in batches of four."""
     transformer = AutoModel.from_pretrained(encoder, attn_implementation="eager")
     model = ReferenceModel(transformer, num_labels=97).eval()
     tokenizer: Any = nlp.get_pipe("transformer").model.tokenizer  # type: ignore[attr-defined]

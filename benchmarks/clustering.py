@@ -1,4 +1,4 @@
-"""How well mentions are grouped into entities, with gold mentions, and how fast."""
+"""Measure how well, and how fast, gold mentions are grouped into entities."""
 
 import time
 from pathlib import Path
@@ -20,7 +20,7 @@ def main(path: Path, mentions: int = 2000) -> None:
     """Measure clustering.
 
     path (Path): A .spacy file with gold entities, their mentions also in doc.ents.
-    mentions (int): How many mentions the document has whose time is taken.
+    mentions (int): The number of mentions of the document that is timed.
     """
     references = list(read_spacy_docs(path, Vocab()))
     clusterer = spacy.blank("en").add_pipe("entity_clusterer")

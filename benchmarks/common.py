@@ -1,4 +1,4 @@
-"""What the benchmarks share: documents, pipelines, medians."""
+"""Functions of several benchmarks: documents, pipelines, medians."""
 
 import statistics
 import time
@@ -35,14 +35,14 @@ SHAPES = {"recipe": RECIPE, "released": RELEASED}
 
 
 def make_pipeline(encoder: str, shape: str, precision: str, examples: List[Example]) -> Language:
-    """An initialised pipeline of a transformer and the relation extractor.
+    """Make an initialised pipeline of a transformer and the relation extractor.
 
     encoder (str): Folder or hub name of the encoder.
     shape (str): "recipe" or "released".
     precision (str): Precision of both components.
     examples (List[Example]): Examples to initialise it with.
-    RETURNS (Language): The pipeline. Its threshold is such that it annotates nothing, since
-        what an untrained model annotates says nothing of a trained one.
+    RETURNS (Language): The pipeline. Its threshold is so high that it annotates nothing, since an
+        untrained model would annotate other amounts than a trained model.
     """
     nlp = spacy.blank("en")
     model = {
@@ -65,22 +65,22 @@ def make_pipeline(encoder: str, shape: str, precision: str, examples: List[Examp
 
 
 def read_examples(path: Path, nlp: Language, limit: int) -> List[Example]:
-    """Examples of a `.spacy` file, the predicted documents with the gold entities."""
+    """Read examples from a `.spacy` file. The predicted documents have the gold entities."""
     return list(make_corpus(str(path), limit=limit)(nlp))
 
 
 def copies_of(docs: List[Doc]) -> List[Doc]:
-    """Copies of documents, for a run that annotates them."""
+    """Copy documents, for a run that annotates them."""
     return [doc.copy() for doc in docs]
 
 
 def median_seconds(run: Callable[[Any], Any], prepare: Callable[[], Any], repeats: int) -> float:
-    """The median time of a run, after one to warm up.
+    """Measure the median time of a run, after one run to warm up.
 
-    run (Callable[[Any], Any]): What is timed.
-    prepare (Callable[[], Any]): Makes its argument; not timed.
-    repeats (int): How often.
-    RETURNS (float): Seconds.
+    run (Callable[[Any], Any]): The function that is timed.
+    prepare (Callable[[], Any]): Makes its argument, and is not timed.
+    repeats (int): The number of repeats.
+    RETURNS (float): The time in seconds.
     """
     seconds = []
     for _ in range(repeats + 1):
@@ -92,20 +92,20 @@ def median_seconds(run: Callable[[Any], Any], prepare: Callable[[], Any], repeat
 
 
 def machine() -> str:
-    """One line about the machine."""
+    """Describe the machine in one line."""
     capability = torch.backends.cpu.get_cpu_capability()
     return f"{torch.get_num_threads()} threads, {capability}, torch {torch.__version__}"
 
 
 def with_entities(reference: Doc) -> Doc:
-    """The same words and sentences with the gold entities, their mentions also in doc.ents."""
+    """Copy the words and sentences with the gold entities, whose mentions are also in doc.ents."""
     doc = make_example(reference).predicted
     doc.ents = [Span(doc, ent.start, ent.end, label=ent.label) for ent in reference.ents]
     return doc
 
 
 def with_mentions(reference: Doc) -> Doc:
-    """The same with the gold mentions in doc.ents, and nothing of their entities."""
+    """Copy the words and sentences with the gold mentions in doc.ents, but without entities."""
     doc = with_entities(reference)
     del doc.spans[DEFAULT_KEY]
     return doc

@@ -1,9 +1,9 @@
-"""(d) What distillation costs: `docre logits` as against plain annotation, and a training step with
-stored logits as against one without.
+"""(d) The cost of distillation: `docre logits` compared with plain annotation, and a training step
+with stored logits compared with a step without.
 
 python benchmarks/distillation.py MODEL DOCS.spacy
 
-What is compared alternates in one process, so that the ratios hold where speed varies.
+The compared runs alternate in one process, so that the ratios hold even if the speed varies.
 """
 
 import statistics
@@ -31,13 +31,13 @@ from spacy_docre.training.optimizer import make_adamw
 
 
 def main(model: Path, path: Path, documents: int = 128, rounds: int = 5, batch: int = 4) -> None:
-    """Measure both.
+    """Measure both costs.
 
     model (Path): A trained pipeline.
     path (Path): A .spacy file of documents with entities and relations.
-    documents (int): How many of them.
-    rounds (int): How often annotation and storing logits alternate, after one to warm up.
-    batch (int): Documents in a training step.
+    documents (int): The number of documents.
+    rounds (int): The number of rounds of annotation and storing logits, after one to warm up.
+    batch (int): The number of documents in a training step.
     """
     teacher = TeacherPipeline(model)
     nlp = teacher.nlp
@@ -55,12 +55,12 @@ def main(model: Path, path: Path, documents: int = 128, rounds: int = 5, batch: 
             fresh = Path(folder) / f"round-{number}"
             storing.append(seconds(lambda path: list(store(references, path)), fresh))
         component: Any = nlp.get_pipe("doc_relation_extractor")
-        # A rate of zero, so that the model stays the one that was trained.
+        # A learning rate of zero, so that the model does not change.
         optimizer = make_adamw(0.0)
         plain: List[float] = []
         distilled: List[float] = []
         for number, group in enumerate(minibatch(examples, batch)):
-            # In turns, since the first finds colder caches.
+            # The order alternates, since the first step finds colder caches.
             for term in (None, make_mse_distillation())[:: 1 if number % 2 else -1]:
                 component.distillation = term
                 times = plain if term is None else distilled
@@ -73,27 +73,28 @@ def main(model: Path, path: Path, documents: int = 128, rounds: int = 5, batch: 
         header=("", "documents / s"),
     )
     msg.text(
-        f"docre logits has {ratio(annotation[1:], storing[1:]):.2f} of the speed of annotation; a "
-        f"step with logits takes {ratio(distilled[2:], plain[2:]):.2f} of the time of one without."
+        f"docre logits has {ratio(annotation[1:], storing[1:]):.2f} of the speed of annotation. A "
+        f"step with logits takes {ratio(distilled[2:], plain[2:]):.2f} of the time of a step "
+        "without."
     )
 
 
 def take_step(nlp: Language, optimizer: Optimizer, examples: List[Example]) -> None:
-    """A training step, as `spacy train` takes it."""
+    """Take a training step, as `spacy train` does."""
     nlp.update(examples, sgd=False)
     for _, component in nlp.pipeline:
         component.finish_update(optimizer)
 
 
 def seconds(run: Callable[[Any], Any], argument: Any) -> float:
-    """The time of a run."""
+    """Measure the seconds of a run."""
     start = time.perf_counter()
     run(argument)
     return time.perf_counter() - start
 
 
 def ratio(ours: List[float], theirs: List[float]) -> float:
-    """The median ratio of neighbours."""
+    """Compute the median ratio of the times of neighbouring runs."""
     return statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
 
 

@@ -1,9 +1,9 @@
-"""The long fuzzing run: hostile texts, lines, files and pipelines, from one seed on.
+"""The long fuzzing run: hostile texts, lines, files and pipelines, from a first seed on.
 
     python -m benchmarks.fuzzing assets/en_docre_wiki_sm --texts 10000
 
-It stops at the first thing that does not hold, and names the seed: a test of its kind goes into
-`tests/`. Memory is printed: it should not grow with the number of documents.
+The run stops at the first failure, and names the seed. Add a test of this kind to `tests/`. The run
+also prints memory, which should not grow with the number of documents.
 """
 
 import resource
@@ -33,7 +33,7 @@ def main(
     """Fuzz a pipeline that finds entities in bare text.
 
     model (Path): The pipeline.
-    texts, lines, files, pipelines (int): How many of each.
+    texts, lines, files, pipelines (int): The number of each.
     seed (int): The first seed.
     """
     nlp = load_in_float32(model)
@@ -68,7 +68,7 @@ def main(
 
 
 def _tell(what: str) -> None:
-    """Print what has been done, and the most memory that it needed."""
+    """Print the progress, and the peak memory."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     print(f"{what}; {peak:.0f} MB at most", flush=True)
 

@@ -1,4 +1,4 @@
-"""What the length of a document changes: several as one, and a sentence without the others."""
+"""Measure the effect of document length: join several documents, and cut single sentences."""
 
 from pathlib import Path
 from typing import Dict, List, Optional
@@ -19,15 +19,15 @@ from spacy_docre.evaluation.predict import predict_answers
 
 
 def main(model: str, path: Path, size: int = 5, output: Optional[Path] = None) -> None:
-    """Evaluate a pipeline, given the gold entities, on documents alone, on joins of them, and on
+    """Evaluate a pipeline with gold entities on single documents, on joined documents, and on
     single sentences.
 
-    Joins keep the entities of each document apart, and have no relation across documents. A fact of
-    one sentence is a relation whose evidence is one sentence.
+    A join keeps the entities of each document apart, and has no relations across documents. A fact
+    of one sentence is a relation whose evidence is one sentence.
 
     model (str): A pipeline with a doc_relation_extractor.
     path (Path): A .spacy file of annotated documents.
-    size (int): How many documents are joined.
+    size (int): The number of documents in a join.
     output (Optional[Path]): A JSON file to write.
     """
     nlp = spacy.load(model)
@@ -52,7 +52,7 @@ def main(model: str, path: Path, size: int = 5, output: Optional[Path] = None) -
 
 
 def evaluate(nlp: Language, docs: List[Doc]) -> Evaluation:
-    """Evaluate a pipeline on the gold entities of documents, whose titles are their numbers."""
+    """Evaluate a pipeline on the gold entities of documents. Their titles are their numbers."""
     titles = {str(number): doc for number, doc in enumerate(docs)}
     documents = {title: GoldDocument.from_doc(doc, title) for title, doc in titles.items()}
     answers, candidates = {}, {}
@@ -65,10 +65,11 @@ def evaluate(nlp: Language, docs: List[Doc]) -> Evaluation:
 def find_facts_of_one_sentence(
     nlp: Language, docs: List[Doc], alone: Evaluation
 ) -> Dict[str, float]:
-    """The share of the facts of one sentence that are found in the whole document, and where that
-    sentence is the whole document."""
+    """Measure how many facts of one sentence are found in the whole document, and how many are
+    found if this sentence is the whole document."""
     passages: List[Doc] = []
-    # Of each passage the gold triples, as they are numbered in the document.
+    # The gold triples of each passage, with the entity numbers of the document; and the entity
+    # numbers in the passage.
     facts = []
     for title, doc in enumerate(docs):
         gold = alone.documents[str(title)]

@@ -1,8 +1,8 @@
-"""Memory of what is kept of many short texts: the Docs, by their relations.
+"""Measure the memory of many short annotated texts: their relations keep the Docs.
 
 python benchmarks/memory.py PIPELINE TEXT.txt [--texts 1600] [--keep-encoding]
 
-Run it once with `--keep-encoding` and once without: each is a process of its own.
+Run it once with `--keep-encoding` and once without, in separate processes.
 """
 
 import gc
@@ -14,7 +14,7 @@ from wasabi import msg
 
 
 def resident() -> float:
-    """Memory of the process, in MB."""
+    """Read the memory of the process, in MB."""
     lines = Path("/proc/self/status").read_text("utf8").splitlines()
     (line,) = (line for line in lines if line.startswith("VmRSS"))
     return int(line.split()[1]) / 1024
@@ -25,7 +25,7 @@ def main(pipeline: str, path: Path, texts: int = 1600, keep_encoding: bool = Fal
 
     pipeline (str): The pipeline.
     path (Path): A short text.
-    texts (int): How often it is annotated, with a number of its own each time.
+    texts (int): How often it is annotated. Each time, another number is added.
     keep_encoding (bool): Whether Docs keep the transformer's hidden states.
     """
     config = {"components": {"doc_relation_extractor": {"keep_encoding": keep_encoding}}}

@@ -1,5 +1,5 @@
-"""How long `docre graph` takes to merge synthetic triples, and how much memory. Times are of all
-threads together."""
+"""Measure the time and memory that `docre graph` needs to merge synthetic triples. Times are sums
+over all threads."""
 
 import json
 import random
@@ -22,9 +22,9 @@ LABELS = ("PER", "LOC", "ORG", "MISC")
 def main(documents: int = 100_000, memory: int = 1000, outputs: str = ".nt .csv .graphml") -> None:
     """Measure the merging.
 
-    documents (int): How many documents there are, each with 18 entities and 12 relations.
-    memory (int): MB of the database in memory.
-    outputs (str): Formats that are written, by their endings.
+    documents (int): The number of documents, each with 18 entities and 12 relations.
+    memory (int): Memory for the database, in MB.
+    outputs (str): The endings of the formats to write.
     """
     rows: List[List[str]] = []
     with TemporaryDirectory() as folder:
@@ -48,7 +48,7 @@ def _peak() -> str:
 
 
 def _write_triples(path: Path, documents: int) -> None:
-    """Names as they are distributed in texts: few are frequent, most are rare."""
+    """Write triples whose names are distributed as in texts: few are frequent, most are rare."""
     random.seed(0)
     with path.open("w", encoding="utf8") as file:
         for number in range(documents):

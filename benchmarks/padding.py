@@ -1,9 +1,10 @@
-"""By how much the padding of the authors' released code, which nothing masks, moves logits.
+"""Measure how much the padding of the authors' released code changes the logits. That code does not
+mask the padding.
 
 python benchmarks/padding.py MODEL DOCS.spacy
 
-MODEL has `spacy_docre.PaddedAxialAttention.v1`; its weights are asked with that padding, with none,
-and with neither padding nor the diagonal of the table, as `spacy_docre.AxialAttention.v1` does.
+MODEL has `spacy_docre.PaddedAxialAttention.v1`. Its weights are used with padding, without padding,
+and without padding and diagonal of the table, as in `spacy_docre.AxialAttention.v1`.
 """
 
 from functools import partial
@@ -26,11 +27,11 @@ def main(model: Path, path: Path, limit: int = 0) -> None:
 
     model (Path): A trained pipeline with padding.
     path (Path): A .spacy file of documents with gold entities and relations.
-    limit (int): How many of them; 0 for all.
+    limit (int): The number of documents; 0 for all.
     """
     nlp = load_model(model)
     extractor: Any = nlp.get_pipe("doc_relation_extractor")
-    # TH decides.
+    # At 0.5, TH decides.
     extractor.cfg["threshold"] = 0.5
     network = extractor.model.get_ref("pair_scorer").shims[0]._model
     examples = read_examples(path, nlp, limit)
@@ -64,7 +65,7 @@ def main(model: Path, path: Path, limit: int = 0) -> None:
 
 
 def forms(padded: PaddedAxialAttention) -> Dict[str, nn.Module]:
-    """The layer, the same weights without padding, and without the diagonal."""
+    """Return the layer, and its weights in layers without padding and without the diagonal."""
     layer: Any = padded.layers[0]
     width, heads = layer.row.output.in_features, layer.row.heads
     settings: Dict[str, Any] = {"depth": len(padded.layers), "heads": heads}

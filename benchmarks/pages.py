@@ -1,4 +1,4 @@
-"""Pages: their size, the time to make them, and the time of a search on them.
+"""Measure pages: their size, the time to make them, and the time of a search on them.
 
 python benchmarks/pages.py [MODEL] [--words 3000] [--triples 1000]
 """
@@ -25,7 +25,7 @@ from spacy_docre.display import render
 SAMPLES = Path(__file__).parent.parent / "assets" / "samples"
 MODEL = Path(__file__).parent.parent / "assets" / "en_docre_wiki_sm"
 NAMES = ("country of citizenship", "place of birth", "employer", "member of", "part of")
-# From the first letter typed to the next frame that is shown.
+# The time from the input of a query to the next frame that is shown.
 SEARCH = """
 async () => {
   const times = [];
@@ -43,11 +43,11 @@ async () => {
 
 
 def main(model: Path = MODEL, words: int = 3000, triples: int = 1000) -> None:
-    """Measure them.
+    """Measure pages.
 
-    model (Path): A pipeline, whose time a page is compared with.
-    words (int): The words of the long document.
-    triples (int): Its triples, of a third as many entities.
+    model (Path): The pipeline. The time to write a page is compared with its annotation time.
+    words (int): The number of words of the long document.
+    triples (int): The number of its triples. It has a third as many entities.
     """
     doc = long_document(words, triples)
     html = render(doc, page=True, jupyter=False) or ""
@@ -70,10 +70,10 @@ def main(model: Path = MODEL, words: int = 3000, triples: int = 1000) -> None:
 
 
 def long_document(words: int, triples: int) -> Doc:
-    """A document of one-word sentences' worth of names and fillers.
+    """Make a document of short sentences: "Entity 12 lived there."
 
-    words (int): Its words.
-    triples (int): Its triples.
+    words (int): The number of its words.
+    triples (int): The number of its triples.
     RETURNS (Doc): The document.
     """
     chance = random.Random(0)
@@ -97,11 +97,11 @@ def long_document(words: int, triples: int) -> Doc:
 
 
 def share_of_annotation(model: Path) -> Tuple[float, float]:
-    """The time of the .html output.
+    """Measure the time of the .html output.
 
     model (Path): The pipeline.
-    RETURNS (Tuple[float, float]): Its share of the time of the annotation, and its seconds for
-        a document.
+    RETURNS (Tuple[float, float]): The time of the output as a share of the annotation time, and in
+        seconds for each document.
     """
     nlp = spacy.load(model)
     texts = [path.read_text("utf8") for path in sorted(SAMPLES.glob("*.txt"))] * 2
@@ -124,7 +124,7 @@ def in_a_browser(html: str) -> Tuple[float, List[float]]:
     """Open the page and search.
 
     html (str): The page.
-    RETURNS (Tuple[float, List[float]]): The milliseconds to open it, and of each search.
+    RETURNS (Tuple[float, List[float]]): The milliseconds to open the page, and for each search.
     """
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "page.html"

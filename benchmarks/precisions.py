@@ -1,5 +1,6 @@
-"""Words per second of a whole pipeline from raw text, in each precision, and what of the time each
-component takes. Precisions alternate, so that whatever else slows the machine slows them all.
+"""Measure the words per second of a whole pipeline from raw text in each precision, and the share
+of time of each component. Precisions alternate, so that other load on the machine slows all of
+them.
 
 python benchmarks/precisions.py PIPELINE DOCS.spacy [--limit 60] [--threads 2]
 """
@@ -30,10 +31,10 @@ def main(model: str, path: Path, limit: int = 60, threads: int = 2, repeats: int
     """Measure a pipeline.
 
     model (str): A pipeline with a transformer and a relation extractor.
-    path (Path): A .spacy file, whose text is annotated.
-    limit (int): How many documents.
-    threads (int): Threads of torch.
-    repeats (int): How often; medians are reported.
+    path (Path): A .spacy file, whose texts are annotated.
+    limit (int): The number of documents.
+    threads (int): The number of threads of torch.
+    repeats (int): The number of repeats; medians are reported.
     """
     torch.set_num_threads(threads)
     nlp = spacy.load(model)
@@ -74,7 +75,7 @@ def main(model: str, path: Path, limit: int = 60, threads: int = 2, repeats: int
 
 
 def set_precision(nlp: Language, precision: str) -> None:
-    """Let the transformer and the relation extractor run in another precision."""
+    """Set the precision of the transformer and the relation extractor."""
     transformer: Any = nlp.get_pipe("transformer")
     transformer.model.layers[0].shims[0].precision = precision
     extractor: Any = nlp.get_pipe("doc_relation_extractor")
@@ -82,7 +83,7 @@ def set_precision(nlp: Language, precision: str) -> None:
 
 
 def measure(nlp: Language, texts: List[str]) -> Dict[str, float]:
-    """The seconds that each component takes for some texts."""
+    """Measure the seconds that each component takes for some texts."""
     docs = [nlp.make_doc(text) for text in texts]
     seconds = {}
     for name, component in nlp.pipeline:
@@ -96,8 +97,8 @@ def measure(nlp: Language, texts: List[str]) -> Dict[str, float]:
 
 
 def bare_seconds(nlp: Language, texts: List[str], precision: str) -> float:
-    """The seconds that the encoder takes in the same precision, without its attention, on batches
-    of these texts."""
+    """Measure the seconds of the encoder for batches of these texts, in the same precision. It does
+    not return its attention."""
     transformer: Any = nlp.get_pipe("transformer")
     batches = encoder_batches(nlp, [nlp.make_doc(text) for text in texts])
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""From raw text to relations: where a pipeline loses what."""
+"""Measure which step from raw text to relations loses how many triples."""
 
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -31,8 +31,8 @@ FIGURES = {
 def main(model: str, path: Path, output: Optional[Path] = None) -> None:
     """Evaluate a pipeline on the gold entities, on the gold mentions, and on bare text.
 
-    A triple counts if head and tail share a mention with their gold entities, each with one
-    of its own; or, in the last column, if they have all their mentions and no other.
+    A triple is correct if its head shares a mention with the gold head, and its tail with the gold
+    tail. In the last column, head and tail must have exactly the mentions of the gold entities.
 
     model (str): A pipeline with ner, entity_clusterer and doc_relation_extractor.
     path (Path): A .spacy file of annotated documents.

@@ -1,8 +1,8 @@
-"""Documents through actors of Ray: what more of them are worth.
+"""Measure the gain of several Ray actors.
 
     python benchmarks/ray_engine.py MODEL TEXTS [--actors 2]
 
-A core of this machine for each actor, and a thread. Actors begin before the time is taken.
+Each actor has one core of this machine and one thread. The time of their start is not measured.
 """
 
 import time
@@ -22,18 +22,18 @@ from spacy_docre.annotate.inputs import list_files, read_inputs
 from spacy_docre.annotate.ray_engine import annotate_on_ray
 from spacy_docre.pipeline.loading import load_extractor
 
-# How often each is measured, in turn; the best counts.
+# The number of measurements of each, in turn. The best one is reported.
 REPEATS = 3
 
 
 def main(model: str, texts: Path, actors: int = 2, batch_size: int = 8, limit: int = 400) -> None:
-    """Measure one actor, and several.
+    """Measure one actor, and several actors.
 
     model (str): The pipeline.
     texts (Path): The documents.
-    actors (int): How many actors; there must be as many cores, and one for what reads and writes.
-    batch_size (int): Documents in a batch.
-    limit (int): The most documents.
+    actors (int): The number of actors. Each needs a core, and reading and writing needs one more.
+    batch_size (int): The number of documents in a batch.
+    limit (int): The largest number of documents.
     """
     # Ray gives an actor as many threads as it has cores: one.
     ray.init(address="local", num_cpus=actors, include_dashboard=False, log_to_driver=False)
@@ -54,8 +54,8 @@ def main(model: str, texts: Path, actors: int = 2, batch_size: int = 8, limit: i
 def throughput(
     nlp: Language, batches: List[List[Item]], annotator: Annotator, actors: int
 ) -> float:
-    """Documents per second, once all actors have begun."""
-    # Each actor is given a batch of these as soon as it has begun; the slowest has one of its own.
+    """Measure the documents per second, once all actors have started."""
+    # Each actor takes such a batch when it has started. There are enough for the slowest actor.
     warm = batches[: 4 * actors]
     results = annotate_on_ray(nlp, [*warm, *batches], annotator, num_actors=actors)
     for _ in range(sum(map(len, warm))):

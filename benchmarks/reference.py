@@ -1,8 +1,8 @@
-"""The shapes of the authors' released code, written plainly: what we compare with.
+"""A plain implementation with the shapes of the authors' released code, for comparison.
 
-All layers give their attention, entities are pooled one by one, and every document is
-padded to a table of 42 x 42 pairs. Written from the paper and the table of differences
-in docs/concepts/paper-and-code.md; random weights.
+All layers return their attention, entities are pooled one by one, and every document is
+padded to a table of 42 x 42 pairs. It is written from the paper and the table of differences
+in docs/concepts/paper-and-code.md. Its weights are random.
 """
 
 from typing import List
@@ -14,7 +14,7 @@ TABLE = 42
 
 
 class ReferenceAxialLayer(nn.Module):
-    """Both axes attend in parallel; linear map and layer normalisation follow."""
+    """Attention along both axes in parallel, then a linear map and layer normalisation."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class ReferenceAxialLayer(nn.Module):
 class ReferenceModel(nn.Module):
     """Encoder and head.
 
-    encoder (nn.Module): A Hugging Face transformer that gives all its attention.
+    encoder (nn.Module): A Hugging Face transformer that returns the attention of all layers.
     num_labels (int): Number of relations, and TH.
     """
 

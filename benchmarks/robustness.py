@@ -1,4 +1,5 @@
-"""What white space and case change: a pipeline's answers against those on the clean text."""
+"""Measure the effect of white space and case: compare a pipeline's answers with its answers on the
+clean text."""
 
 import re
 from pathlib import Path
@@ -19,7 +20,7 @@ _WRAPPER = TextWrapper(width=72, break_long_words=False, break_on_hyphens=False)
 
 
 def wrapped(text: str, newline: str) -> str:
-    """Break lines where an editor would."""
+    """Break lines as an editor would."""
     return newline.join(_WRAPPER.wrap(text))
 
 
@@ -37,8 +38,8 @@ VARIANTS: Dict[str, Callable[[str], str]] = {
 
 
 def answers_of(doc: Doc) -> Answers:
-    """The mentions of a document, at the characters that are no white space, and its triples by
-    names, whatever their case."""
+    """Collect the mentions of a document, with their place counted without white space, and its
+    triples of names. Case is ignored."""
     mentions: Set[Tuple[object, ...]] = {
         (len(re.sub(r"\s", "", doc.text[: span.start_char])), _name(span.text), span.label_)
         for span in doc.ents
@@ -55,7 +56,7 @@ def _name(text: str) -> str:
 
 
 def compare(answers: List[Answers], clean: List[Answers]) -> List[float]:
-    """F1 of mentions and of triples."""
+    """Compute F1 of mentions and of triples."""
     scores = [PRFScore(), PRFScore()]
     for ours, theirs in zip(answers, clean, strict=True):
         for score, found, expected in zip(scores, ours, theirs, strict=True):
@@ -64,10 +65,10 @@ def compare(answers: List[Answers], clean: List[Answers]) -> List[float]:
 
 
 def main(model: str, path: Path) -> None:
-    """Compare what a pipeline says of variants of texts.
+    """Compare a pipeline's answers on variants of texts.
 
     model (str): A pipeline that reads bare text.
-    path (Path): A folder of .txt files, or a .spacy file whose texts are taken.
+    path (Path): A folder of .txt files, or a .spacy file whose texts are used.
     """
     nlp = spacy.load(model)
     texts = (

@@ -1,8 +1,8 @@
-"""(c) Time and peak memory against the number of entities and the length of documents.
+"""(c) Time and peak memory for different numbers of entities and lengths of documents.
 
     python benchmarks/scaling.py ENCODER [--shape released] [--precision bfloat16]
 
-Each setting runs in a process of its own, so that its peak memory is its own.
+Each setting runs in a separate process, to measure its own peak memory.
 """
 
 import multiprocessing
@@ -27,12 +27,12 @@ WORDS = "the river town of old king built a large stone bridge in war and peace"
 
 
 def main(encoder: str, shape: str = "recipe", precision: str = "float32", batch: int = 1) -> None:
-    """Measure both.
+    """Measure time and peak memory.
 
     encoder (str): Folder or hub name of the encoder.
     shape (str): "recipe", or "released" for the head of the authors' code.
     precision (str): "float32", "bfloat16" or "auto".
-    batch (int): Documents at a time.
+    batch (int): The number of documents in a batch.
     """
     rows = []
     for pieces, entities in [(512, n) for n in ENTITIES] + [(n, 20) for n in PIECES]:
@@ -54,7 +54,7 @@ def main(encoder: str, shape: str = "recipe", precision: str = "float32", batch:
 def measure(
     encoder: str, shape: str, precision: str, pieces: int, entities: int, batch: int
 ) -> Tuple[float, float]:
-    """Seconds of a batch, and the peak memory above that of the loaded pipeline."""
+    """Measure the seconds of a batch, and the peak memory in addition to the loaded pipeline."""
     random.seed(0)
     blank = spacy.blank("en")
     nlp = make_pipeline(encoder, shape, precision, [_example(blank)])
@@ -67,7 +67,7 @@ def measure(
 
 
 def make_doc(nlp: Language, words: int, entities: int) -> Doc:
-    """A document of random words, one piece each, whose entities have one mention each."""
+    """Make a document of random words of one piece each. Each entity has one mention."""
     doc = Doc(nlp.vocab, words=random.choices(WORDS, k=words))
     indices: List[Any] = [random.randrange(words) for _ in range(entities)]
     doc.spans["entities"] = [
@@ -78,7 +78,7 @@ def make_doc(nlp: Language, words: int, entities: int) -> Doc:
 
 
 def _example(nlp: Language) -> Example:
-    """An example with as many relations as Re-DocRED has."""
+    """Make an example with as many relation labels as Re-DocRED has."""
     doc = make_doc(nlp, 100, 20)
     reference = doc.copy()
     reference._.entities = [[span] for span in reference.spans["entities"]]

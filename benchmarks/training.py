@@ -24,7 +24,7 @@ def main(path: Path, config: Path, encoder: str, batches: int = 20) -> None:
     path (Path): A .spacy file of training documents.
     config (Path): The training config.
     encoder (str): Folder or hub name of the encoder.
-    batches (int): How many steps, after three to warm up.
+    batches (int): The number of steps, after three to warm up.
     """
     overrides = {
         "paths.train": str(path),
@@ -43,8 +43,8 @@ def main(path: Path, config: Path, encoder: str, batches: int = 20) -> None:
                 break
             encoder_seconds.clear()
             start = time.perf_counter()
-            # As `spacy train` does: with `sgd`, update() would step the transformer before its
-            # listeners have spoken.
+            # As in `spacy train`. With `sgd`, update() would step the transformer before it has the
+            # gradients of its listeners.
             nlp.update(batch, sgd=False, drop=resolved["dropout"])
             for _, component in nlp.pipeline:
                 component.finish_update(resolved["optimizer"])
@@ -68,7 +68,7 @@ def timed_encoder(transformer: Model) -> Iterator[List[float]]:
     """Time the forward and backward passes of a transformer, and its update.
 
     transformer (Model): The model of the transformer component.
-    YIELDS (List[float]): The seconds of each pass, as they come.
+    YIELDS (List[float]): A list that grows by the seconds of each pass.
     """
     seconds: List[float] = []
     shim: Any = transformer.layers[0].shims[0]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# In the environment that is there: check style, types and the direction of imports, and run the tests.
+# Check style, types and the direction of imports, and run the tests, in the current environment.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ruff check .

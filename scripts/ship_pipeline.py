@@ -1,4 +1,4 @@
-"""Store a trained pipeline with a complete meta, ready to be packaged."""
+"""Save a trained pipeline with its complete meta, ready for packaging."""
 
 from pathlib import Path
 
@@ -10,24 +10,24 @@ from wasabi import msg
 
 
 def ship_pipeline(model: Path, recipe: Path, meta: Path, scores: Path, output: Path) -> None:
-    """Store a pipeline.
+    """Save a pipeline.
 
     model (Path): The trained pipeline.
     recipe (Path): The config it was trained with.
-    meta (Path): A JSON file: what to add to its meta. The Markdown beside it, of the same name, is
-        what its model card says.
-    scores (Path): A JSON file: what was measured of its recipe.
+    meta (Path): A JSON file with entries for the pipeline's meta. The Markdown file of the same
+        name beside it is the text of the model card.
+    scores (Path): A JSON file with the scores of the recipe.
     output (Path): The folder to write.
     """
-    # Without the words of the documents that it was trained on, which are in its vocabulary.
+    # Without the vocabulary, which holds words of the training documents.
     nlp = spacy.load(model, exclude=["vocab"])
     nlp.meta.update(srsly.read_json(meta))
-    # `spacy package` makes the model card of it, with the figures.
+    # `spacy package` makes the model card from these notes and the scores.
     nlp.meta["notes"] = meta.with_suffix(".md").read_text(encoding="utf8")
-    # The scores of its last step are of documents that it was trained on.
+    # The scores in the trained pipeline were measured on its training documents.
     nlp.meta["performance"] = srsly.read_json(scores)
-    # The paths of the machine it was trained on are of no use on another, and the settings of its
-    # last stage tell nothing of those before.
+    # The trained pipeline's config has paths of the training machine, and only the settings of the
+    # last stage. The recipe has neither fault.
     sections = load_config(recipe)
     for section in ("paths", "corpora", "training", "initialize"):
         nlp.config[section] = sections[section]

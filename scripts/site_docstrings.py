@@ -1,18 +1,18 @@
-"""For mkdocstrings: sections of docstrings in spaCy's style become those of Google's style."""
+"""For mkdocstrings: convert docstrings from spaCy's style to Google's style."""
 
 import re
 from typing import Any, Dict, List
 
 from griffe import Class, Extension, Object
 
-# In spaCy's style an item begins at the margin: "name (type): text", "name, other (type): text"
-# or "RETURNS (type): text". What goes on is indented.
+# In spaCy's style, an item begins at the margin: "name (type): text", "name, other (type): text"
+# or "RETURNS (type): text". Its further lines are indented.
 _ITEM = re.compile(r"(?P<names>[A-Za-z_*]\w*(?:, \w+)*) \((?P<type>.+?)\): (?P<text>.*)")
 _RESULTS = {"RETURNS": "Returns", "YIELDS": "Yields", "RAISES": "Raises"}
 
 
 class SpacyDocstrings(Extension):
-    """Reads the arguments, results and errors that docstrings name."""
+    """Converts the docstring of each object."""
 
     def on_object(self, *, obj: Object, **kwargs: Any) -> None:
         if obj.docstring is not None:
@@ -22,19 +22,19 @@ class SpacyDocstrings(Extension):
 
 
 def as_google_style(text: str, title: str = "Args") -> str:
-    """Rewrite a docstring.
+    """Convert a docstring.
 
     text (str): The docstring, in spaCy's style.
-    title (str): The title of the section of names.
-    RETURNS (str): It in Google's style.
+    title (str): The title of the section of arguments or attributes.
+    RETURNS (str): The docstring, in Google's style.
     """
     prose: List[str] = []
     sections: Dict[str, List[str]] = {title: []}
-    # Where the lines go that are being read.
+    # The part that gets the next lines.
     target = prose
     for line in text.splitlines():
         item = _ITEM.fullmatch(line)
-        # Not a sentence that happens to begin so: an item follows an item, or an empty line.
+        # A sentence may look like an item. But an item follows another item, or an empty line.
         if item is not None and (
             item["names"] in _RESULTS or target is not prose or prose[-1:] == [""]
         ):
@@ -50,7 +50,7 @@ def as_google_style(text: str, title: str = "Args") -> str:
 
 
 def _google_lines(item: re.Match) -> List[str]:
-    """The first line of an item; several names of one text have it one after the other."""
+    """Make the first line of an item. If an item has several names, each gets a line."""
     kind, text = item["type"], item["text"]
     if item["names"] in _RESULTS:
         return [f"    {kind}: {text}"]

@@ -1,5 +1,5 @@
-"""For MkDocs: the parts of the site that are made from the package: commands, schemas, and what is
-registered under a name; and from notebooks, as they are stored."""
+"""For MkDocs: make pages of the site from the package (commands, schemas and registered functions),
+and from notebooks."""
 
 import json
 import re
@@ -19,13 +19,13 @@ from typer.main import get_command
 ROOT = Path(__file__).parent.parent
 PROGRAM = "python -m spacy docre"
 
-# A line of a page such as "::: registered spacy_misc spacy_docre.losses": each function that the
-# package registers in this group, of these modules.
+# A line of a page such as "::: registered spacy_misc spacy_docre.losses". It stands for all
+# functions of these modules that the package registers in this group.
 _REGISTERED = re.compile(r"^::: registered (\S+) (\S+)$", re.MULTILINE)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are made, and the picture."""
+    """Add the generated pages, and the picture."""
     made = {"reference/commands.md": command_page(), "reference/schemas.md": schema_page()}
     for notebook in files:
         if notebook.src_uri.endswith(".ipynb"):
@@ -38,16 +38,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Put in what is registered."""
+    """Insert the registered functions."""
     return _REGISTERED.sub(_registered, markdown)
 
 
 def registered(group: str, modules: str = "spacy_docre.") -> List[EntryPoint]:
-    """What the package registers.
+    """List the functions that the package registers.
 
     group (str): The group of entry points, e.g. "spacy_misc".
-    modules (str): How the names of the modules begin.
-    RETURNS (List[EntryPoint]): The functions, by name.
+    modules (str): The prefix of the names of their modules.
+    RETURNS (List[EntryPoint]): The functions, sorted by name.
     """
     found = (entry for entry in entry_points(group=group) if entry.module.startswith(modules))
     return sorted(found, key=lambda entry: entry.name)
@@ -56,32 +56,32 @@ def registered(group: str, modules: str = "spacy_docre.") -> List[EntryPoint]:
 def _registered(match: re.Match) -> str:
     blocks = [_reference(entry) for entry in registered(match[1], match[2])]
     if not blocks:
-        raise ValueError(f"Nothing is registered in {match[1]} by {match[2]}.")
+        raise ValueError(f"{match[2]} registers nothing in {match[1]}. Correct the names.")
     return "\n\n".join(blocks)
 
 
 def _reference(entry: EntryPoint) -> str:
     name = json.dumps(entry.name)
     path = entry.value.replace(":", ".")
-    # Of a class, how it is made.
+    # No members: for a class, the page shows only how to construct it.
     options = f"{{heading: {name}, toc_label: {name}, heading_level: 3, members: false}}"
     return f"::: {path}\n    options: {options}"
 
 
 def notebook_page(notebook: File) -> str:
-    """Convert a notebook, without executing it: its outputs are stored.
+    """Convert a notebook with its stored outputs. It is not executed.
 
-    notebook (File): The notebook. The site has it, too.
+    notebook (File): The notebook, which is a file of the site, too.
     RETURNS (str): The page.
     """
     markdown, _ = MarkdownExporter().from_filename(notebook.abs_src_path)
-    # Notebooks lead to notebooks, pages to pages.
+    # In a notebook, links lead to notebooks; on a page, they lead to pages.
     markdown = strip_ansi(markdown).replace(".ipynb)", ".md)")
     return f"{markdown}\n\n[This page as a notebook]({notebook.name}.ipynb)\n"
 
 
 def command_page() -> str:
-    """RETURNS (str): The page of all commands, by Typer."""
+    """RETURNS (str): The page of all commands, made by Typer."""
     from spacy_docre.cli import HELP, app
 
     group: Any = get_command(app)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Check style, types and imports, and run the tests; then test the wheel. With arguments, which go to
-# pytest, some of the tests alone.
+# Check style, types and imports, and run the tests; then test the wheel. Arguments go to pytest, e.g.
+# to choose tests. With arguments, the wheel is not tested.
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 bash scripts/checks.sh "$@"
 if [ $# = 0 ]; then

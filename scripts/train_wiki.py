@@ -13,7 +13,7 @@ from wasabi import msg
 from spacy_docre.training.checkpoint import has_finished
 
 CONFIG = Path("configs/en_docre_wiki_sm.cfg")
-# What a size has of its own: the larger the encoder, the lower its learning rate.
+# The settings of each size. The larger the encoder, the lower the learning rate.
 SIZES: Dict[str, Dict[str, Any]] = {
     "sm": {"paths.encoder": "encoder/all-MiniLM-L6-v2"},
     "md": {
@@ -25,8 +25,9 @@ SIZES: Dict[str, Dict[str, Any]] = {
         "components.doc_relation_extractor.learn_rate_factor": 0.2,
     },
 }
-# The relation extractor first, as the others learn in less time; then all components; then all of
-# them on the entities that they find; then what reads the encoder alone, which no longer changes.
+# First the relation extractor, as the other components learn in less time; then all components;
+# then all components, on the entities that the pipeline finds; then the other components alone,
+# with the encoder and the relation extractor frozen.
 STAGES: Dict[str, Dict[str, Any]] = {
     "extractor": {
         "nlp.pipeline": ["transformer", "doc_relation_extractor"],
@@ -57,7 +58,7 @@ STAGES: Dict[str, Dict[str, Any]] = {
         "training.optimizer.learn_rate.warmup_steps": 100,
     },
 }
-# What makes a stage what it is, and is no setting for all of them.
+# Settings that differ between stages, and so cannot be given for all of them.
 OWN = (
     "nlp.pipeline",
     "training.frozen_components",
@@ -73,14 +74,14 @@ def train_wiki(
     output: Annotated[Path, typer.Option(help="Folder of the stages")] = Path("training/wiki"),
     gpu_id: Annotated[int, typer.Option(help="Number of the GPU, -1 for the CPU")] = -1,
 ) -> None:
-    """Train the stages one after the other. What is finished is left as it is, what was broken off
-    goes on. Settings for all stages can be given, e.g. --system.seed 1"""
+    """Train the stages one after the other. Finished stages are kept, and an interrupted stage
+    continues. Settings for all stages can be given, e.g. --system.seed 1"""
     if size not in SIZES:
         msg.fail(f"There is no size {size!r}", f"Choose one of {', '.join(SIZES)}.", exits=1)
     given = parse_config_overrides(context.args)
     for name in OWN:
         if name in given:
-            msg.fail(f"--{name} cannot be given", "Each stage has its own.", exits=1)
+            msg.fail(f"--{name} cannot be set", "Each stage has its own value.", exits=1)
     start: Dict[str, Any] = {}
     for stage, settings in STAGES.items():
         folder = output / size / stage

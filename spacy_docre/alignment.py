@@ -1,4 +1,4 @@
-"""The entities of a reference document against those of the predicted one."""
+"""Align the entities of a reference document with those of the predicted document."""
 
 from collections import defaultdict
 from functools import cached_property
@@ -15,12 +15,12 @@ from .entity_sources import Mentions, gold_entities
 from .mentions import without_space
 from .pairs import Pairs
 
-# Characters that an error shows before and after the first difference of two texts.
+# The number of characters that an error shows before and after the first difference of two texts.
 _BEFORE, _AFTER = 10, 20
 
 
 def mention_indices(mentions: Iterable[Span]) -> FrozenSet[Tuple[int, int]]:
-    """Where the mentions of an entity are, whatever white space they begin or end with.
+    """Return the tokens of each mention of an entity, without white space at the ends.
 
     mentions (Iterable[Span]): The mentions.
     RETURNS (FrozenSet[Tuple[int, int]]): First token and end token of each.
@@ -32,16 +32,17 @@ Tokens = Union[range, AlignmentArray]
 
 
 def align_mentions(example: Example, entities: Iterable[Sequence[Span]]) -> List[Mentions]:
-    """Find mentions of the reference in the predicted document, token by token: the two texts may
+    """Find mentions of the reference in the predicted document, token by token. The two texts may
     differ in white space and case.
 
-    A mention grows to the tokens that it is a part of, and begins and ends with no token of white
-    space. A mention of white space alone is left out where the predicted document lacks it.
+    If a mention ends within a token of the predicted document, it grows to the whole token. No
+    mention begins or ends with white space. A mention of white space alone is left out if the
+    predicted document lacks that white space.
 
     example (Example): The predicted document and the reference.
     entities (Iterable[Sequence[Span]]): The mentions of each entity, in the reference.
-    RETURNS (List[Mentions]): The entities, in the same order and number; the mentions are spans
-        of the predicted document.
+    RETURNS (List[Mentions]): The same entities in the same order, with mentions that are spans of
+        the predicted document. An entity may have no mentions left.
     RAISES (ValueError): If the two texts differ in more than white space and case.
     """
     tokens = _token_alignment(example)
@@ -49,7 +50,7 @@ def align_mentions(example: Example, entities: Iterable[Sequence[Span]]) -> List
 
 
 def _aligned(mentions: Iterable[Span], tokens: Tokens, predicted: Doc) -> Mentions:
-    """Spans of the reference as spans of the predicted document."""
+    """Turn spans of the reference into spans of the predicted document."""
     spans = []
     for mention in mentions:
         indices = tokens[mention.start : mention.end]
@@ -69,29 +70,29 @@ def _aligned(mentions: Iterable[Span], tokens: Tokens, predicted: Doc) -> Mentio
 
 
 def _token_alignment(example: Example) -> Tokens:
-    """A sequence whose slice from one token of the reference to another holds the indices of the
-    tokens of the predicted document, in order."""
+    """Align the tokens. A slice of the result from one token of the reference to another holds the
+    indices of the tokens of the predicted document, in order."""
     predicted, reference = example.predicted, example.reference
     if [token.text for token in predicted] == [token.text for token in reference]:
-        # Each token is itself, and no alignment has to be computed.
+        # Equal tokens need no alignment.
         return range(len(predicted))
     try:
         return example.alignment.y2x
     except ValueError as error:
         raise ValueError(
-            f"The gold document that begins {reference[:8].text!r} cannot be found in "
-            f"the predicted one, which begins {predicted[:8].text!r}: the two documents of "
-            "the example have different texts. They may differ in white space and case alone. "
+            f"The gold document that begins {reference[:8].text!r} and the predicted document "
+            f"that begins {predicted[:8].text!r} have different texts. The two documents of an "
+            "example may differ in white space and case only. "
             + _first_difference(reference, predicted)
         ) from error
 
 
 def _first_difference(reference: Doc, predicted: Doc) -> str:
-    """Say where two texts part, white space and case aside."""
+    """Describe the first difference of two texts, ignoring white space and case."""
     gold, ours = ("".join(doc.text.split()) for doc in (reference, predicted))
     start = len(commonprefix([gold.lower(), ours.lower()]))
     around = slice(max(0, start - _BEFORE), start + _AFTER)
-    return f"Where they part, gold has {gold[around]!r}, and the predicted has {ours[around]!r}."
+    return f"The first difference: gold has {gold[around]!r}, predicted has {ours[around]!r}."
 
 
 def match_entities(
@@ -99,8 +100,8 @@ def match_entities(
 ) -> Dict[int, int]:
     """Match two lists of entities of the same Doc, one to one.
 
-    Entities match if they share at least one mention exactly; those that share the largest part of
-    their mentions are matched first.
+    Two entities can match if at least one mention of both has the same tokens. The entities that
+    share the largest part of their mentions are matched first.
 
     entities (Sequence[Sequence[Span]]): The mentions of each entity.
     others (Sequence[Sequence[Span]]): The mentions of each entity of the other list.
@@ -130,13 +131,13 @@ def match_entities(
 class GoldAlignment:
     """The entities of a reference matched with those of the predicted document.
 
-    It is made once a step for an example, for the loss, the distillation and the scorers. The two
-    documents are aligned once, when it is first asked.
+    A training step makes one alignment for each example, for the loss and the distillation; so
+    does a scorer. The two documents are aligned once, at the first use.
 
     example (Example): The predicted document and the reference.
     predicted (Sequence[Sequence[Span]]): The mentions of each entity of the predicted document.
-    gold (Optional[Sequence[Sequence[Span]]]): The mentions of each entity of the reference; None
-        for those that `gold_entities` finds.
+    gold (Optional[Sequence[Sequence[Span]]]): The mentions of each entity of the reference. The
+        default is the entities that `gold_entities` finds.
     """
 
     def __init__(
@@ -167,47 +168,49 @@ class GoldAlignment:
 
     @cached_property
     def gold_sentences(self) -> List[Mentions]:
-        """RETURNS (List[Mentions]): The sentences of the reference, each as a span of the
-            predicted document or none; an empty list where it has no sentence boundaries.
+        """RETURNS (List[Mentions]): The sentences of the reference. Each is a list of one span of
+            the predicted document, or an empty list. Without sentence boundaries, there are none.
         RAISES (ValueError): As `gold`.
         """
         reference = self.example.reference
         sentences = reference.sents if reference.has_annotation("SENT_START") else ()
-        # A sentence is found as a mention is.
+        # A sentence is found in the same way as a mention.
         return self._find([sentence] for sentence in sentences)
 
     def require_sentences(self, setting: str) -> None:
-        """See that the predicted document has sentences, whose evidence can be learnt.
+        """Check that the predicted document has sentence boundaries, so that evidence can be
+        learnt.
 
-        setting (str): What asks for them, for the error message.
-        RAISES (ValueError): If it has no sentence boundaries.
+        setting (str): The setting that needs them, for the error message.
+        RAISES (ValueError): If the document has no sentence boundaries.
         """
         if not self.example.predicted.has_annotation("SENT_START"):
             raise ValueError(
-                f"'{setting}' needs sentence boundaries on the predicted documents, and the "
+                f"'{setting}' needs sentence boundaries on the predicted documents, but the "
                 f"document {document_title(self.example.reference)!r} has none. Read documents "
-                "that have them with spacy_docre.Corpus.v1, which hands them on; or let a "
-                "component before the relation extractor set them, e.g. 'sentencizer', among the "
-                f"annotating_components of [training]; or leave '{setting}' out."
+                "with sentence boundaries by spacy_docre.Corpus.v1, which keeps them; or let a "
+                "component before the relation extractor set them, e.g. 'sentencizer', and name it "
+                f"in annotating_components of [training]; or leave '{setting}' out."
             )
 
     def sentence_overlap(self, start: int, end: int) -> numpy.ndarray:
-        """How much of a part of the reference is in each sentence of the predicted document.
+        """Count the characters of a part of the reference in each sentence of the predicted
+        document.
 
-        start (int): Its first token, in the reference.
-        end (int): The token to stop before.
-        RETURNS (numpy.ndarray): The number of characters, white space apart, shape (sentences,).
+        start (int): The first token of the part, in the reference.
+        end (int): The token after its last.
+        RETURNS (numpy.ndarray): The number of characters without white space, shape (sentences,).
         RAISES (ValueError): As `gold`.
         """
         characters, sentences = self._characters
-        # A token that two tokens of the reference are part of is one.
+        # A predicted token that holds two tokens of the reference counts once.
         tokens = numpy.unique(numpy.asarray(self._tokens[start:end], dtype="int64"))
         return numpy.bincount(sentences[tokens], characters[tokens], minlength=self._num_sentences)
 
     @property
     def sentence_parts(self) -> numpy.ndarray:
-        """RETURNS (numpy.ndarray): Which part of each sentence of the reference is in each of the
-            predicted document, shape (reference's sentences, sentences).
+        """RETURNS (numpy.ndarray): The fraction of each sentence of the reference in each sentence
+            of the predicted document, shape (reference's sentences, sentences).
         RAISES (ValueError): As `gold`.
         """
         boundaries = sentence_boundaries(self.example.reference)
@@ -222,7 +225,7 @@ class GoldAlignment:
 
     @cached_property
     def _characters(self) -> Tuple[numpy.ndarray, numpy.ndarray]:
-        """The characters of each predicted token, and its sentence."""
+        """The number of characters of each predicted token, and its sentence."""
         predicted = self.example.predicted
         characters = numpy.array([len(token.text.strip()) for token in predicted], dtype="int64")
         return characters, token_sentences(predicted)
@@ -237,13 +240,14 @@ class GoldAlignment:
 
     @cached_property
     def to_predicted(self) -> Dict[int, int]:
-        """RETURNS (Dict[int, int]): The index of the predicted entity that a gold entity is, by
-        the index of the gold entity; those that are not found are left out."""
+        """RETURNS (Dict[int, int]): The index of the matching predicted entity, by the index of
+        the gold entity. Gold entities without a match are left out."""
         return match_entities(self.gold, self.predicted)
 
     @cached_property
     def to_gold(self) -> Dict[int, int]:
-        """RETURNS (Dict[int, int]): The same the other way round."""
+        """RETURNS (Dict[int, int]): The index of the gold entity, by the index of the matching
+        predicted entity."""
         return {predicted: gold for gold, predicted in self.to_predicted.items()}
 
     def pair_row(self, head: int, tail: int) -> Optional[int]:
@@ -251,8 +255,8 @@ class GoldAlignment:
 
         head (int): The index of the gold head.
         tail (int): The index of the gold tail.
-        RETURNS (Optional[int]): Its row; None where one of them is not found, and where both are
-            the same: the diagonal takes no part.
+        RETURNS (Optional[int]): The row of the pair; None if an entity has no match, or if both
+            are the same entity, as the diagonal has no row.
         """
         ours, theirs = self.to_predicted.get(head), self.to_predicted.get(tail)
         if ours is None or theirs is None or ours == theirs:
@@ -260,10 +264,10 @@ class GoldAlignment:
         return Pairs.row(ours, theirs, len(self.predicted))
 
     def is_exact(self, gold: int) -> bool:
-        """Tell whether an entity is found with all of its mentions and no other.
+        """Tell whether a gold entity matches a predicted entity with exactly the same mentions.
 
         gold (int): The index of the gold entity.
-        RETURNS (bool): Whether it is.
+        RETURNS (bool): Whether it matches exactly.
         """
         predicted = self.to_predicted.get(gold)
         return predicted is not None and mention_indices(self.gold[gold]) == mention_indices(

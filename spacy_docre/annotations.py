@@ -2,7 +2,7 @@
 
 A Doc stores its entities and relations as plain lists, numbers and strings in
 `doc.user_data`, so that they survive serialisation. `Entity` and `Relation` are views
-on what is stored.
+of the stored data.
 """
 
 from itertools import pairwise
@@ -56,20 +56,21 @@ class Entity:
 
     @property
     def text(self) -> str:
-        """RETURNS (str): Its best name, on one line: the mention that the entity clusterer has
-        found best, else the longest; of several the most frequent, then the first."""
+        """RETURNS (str): Its best name, on one line: the mention that the entity clusterer marked
+        as the best, else the longest mention. At a tie, the most frequent wins, then the first."""
         return best_name(self.mentions)
 
     @property
     def label_(self) -> str:
-        """RETURNS (str): The label most mentions have, the first of them at a tie."""
+        """RETURNS (str): The label of most mentions; at a tie, the first of these labels."""
         return most_labelled(self.mentions)
 
     @property
     def id(self) -> str:
-        """RETURNS (str): The id that a linker or an entity ruler has given most mentions, the first
-        of them at a tie, e.g. "Q7186": in `doc.ents` (`kb_id_`, else `ent_id_`), or as their own
-        `kb_id_`; "" where nothing has linked any, which "NIL" says, too."""
+        """RETURNS (str): The linked id, e.g. "Q7186": the id that a linker or an entity ruler gave
+        to most mentions; at a tie, the first of these ids. The id of a mention is its `kb_id_` in
+        `doc.ents`, else its `ent_id_` there, else its own `kb_id_`. The result is "" if no mention
+        has an id; "NIL" is no id."""
         return most_linked(self.mentions, linked_ids(self.doc))
 
     def __eq__(self, other: object) -> bool:
@@ -87,14 +88,14 @@ class Entity:
 class Relation(Dict[str, Any]):
     """A relation between two entities of a document.
 
-    As a dict it is what a table or JSON has of it: text, label and linked id of head and tail,
+    A Relation is also a dict, for tables and JSON: text, label and linked id of head and tail,
     "relation" (the label), "name", "score", and the text of each sentence in "evidence". So
-    `pandas.DataFrame(doc._.relations)` is a table, and `doc.to_json(underscore=["relations"])`
-    has them.
+    `pandas.DataFrame(doc._.relations)` makes a table of the relations, and
+    `doc.to_json(underscore=["relations"])` contains them.
 
     doc (Doc): The document.
     index (int): Its index in `doc._.relations`.
-    record (Mapping[str, Any]): What it is as a dict.
+    record (Mapping[str, Any]): The content of the dict.
     """
 
     __slots__ = ("doc", "index")
@@ -126,8 +127,8 @@ class Relation(Dict[str, Any]):
 
     @property
     def name(self) -> str:
-        """RETURNS (str): Its readable name, e.g. "place of birth"; the label itself where
-        no name is known."""
+        """RETURNS (str): Its readable name, e.g. "place of birth"; the label if no name is
+        known."""
         return self.triple.name or self.triple.label
 
     @property
@@ -138,7 +139,7 @@ class Relation(Dict[str, Any]):
     @property
     def evidence(self) -> Tuple[Span, ...]:
         """RETURNS (Tuple[Span, ...]): The sentences that carry the pair's attention, most
-        first; for a gold relation the annotated ones. Empty where the document has no
+        first; for a gold relation, the annotated sentences. Empty if the document has no
         sentence boundaries."""
         return tuple(self.doc[start:end] for start, end in self.triple.evidence)
 
@@ -158,24 +159,25 @@ class Relation(Dict[str, Any]):
 
 
 def document_title(doc: Doc, number: Optional[int] = None) -> str:
-    """What a document is called.
+    """Return the title of a document.
 
     doc (Doc): The document.
-    number (Optional[int]): Its number, for one that has no name.
-    RETURNS (str): Its `title` or `id` in `doc.user_data`, else "Document" and the number, or,
-        without one, its beginning.
+    number (Optional[int]): Its number, for a document without a title.
+    RETURNS (str): Its `title` or `id` in `doc.user_data`, else "Document" and the number. Without
+        a number, the beginning of the text.
     """
     title = doc.user_data.get("title") or doc.user_data.get("id")
     return str(title or (doc.text[:50] if number is None else f"Document {number}"))
 
 
 def sentence_boundaries(doc: Doc) -> List[Tuple[int, int]]:
-    """First token and end token of each sentence; one sentence where none are marked.
+    """Find the first token and the end token of each sentence. A Doc without sentence boundaries is
+    one sentence.
 
     doc (Doc): The document.
-    RETURNS (List[Tuple[int, int]]): The boundaries; none where the document is empty.
+    RETURNS (List[Tuple[int, int]]): The boundaries; an empty list for an empty document.
     """
-    # In one call: documents are asked often, and long ones have many tokens.
+    # One call for all tokens, as this runs often, and long documents have many tokens.
     starts = numpy.flatnonzero(doc.to_array([SENT_START]) == 1).tolist()
     if len(doc) and starts[:1] != [0]:
         starts.insert(0, 0)
@@ -183,7 +185,7 @@ def sentence_boundaries(doc: Doc) -> List[Tuple[int, int]]:
 
 
 def token_sentences(doc: Doc) -> numpy.ndarray:
-    """The sentence of each token.
+    """Find the sentence of each token.
 
     doc (Doc): The document.
     RETURNS (numpy.ndarray): Its index among `sentence_boundaries`, shape (tokens,).
@@ -193,7 +195,7 @@ def token_sentences(doc: Doc) -> numpy.ndarray:
 
 
 def _stored(doc: Doc, key: str) -> Sequence[Any]:
-    """What is stored on a Doc by its tokens."""
+    """Return what a Doc stores, after a check that its tokens have not changed."""
     stored: Sequence[Any] = doc.user_data.get(key, ())
     if stored:
         check_tokens(doc)
@@ -201,17 +203,17 @@ def _stored(doc: Doc, key: str) -> Sequence[Any]:
 
 
 def get_entities(doc: Doc) -> List[Entity]:
-    """The entities stored on a Doc: `doc._.entities`.
+    """Return the entities stored on a Doc: `doc._.entities`.
 
     doc (Doc): The document.
-    RETURNS (List[Entity]): Its entities; empty where none are stored.
-    RAISES (ValueError): If what is stored are no entities of the document, or of other tokens.
+    RETURNS (List[Entity]): Its entities; empty if none are stored.
+    RAISES (ValueError): If the stored data is damaged, or if the tokens have changed since.
     """
     return [Entity(doc, index) for index in range(len(stored_entities(doc)))]
 
 
 def has_entities(doc: Doc) -> bool:
-    """Tell whether the entities of a Doc are stored. A Doc may be known to have none.
+    """Tell whether the entities of a Doc are stored. The stored list may be empty.
 
     doc (Doc): The document.
     RETURNS (bool): Whether `doc._.entities` has been set.
@@ -220,7 +222,7 @@ def has_entities(doc: Doc) -> bool:
 
 
 def has_relations(doc: Doc) -> bool:
-    """Tell whether the relations of a Doc are stored. A Doc may be known to have none.
+    """Tell whether the relations of a Doc are stored. The stored list may be empty.
 
     doc (Doc): The document.
     RETURNS (bool): Whether `doc._.relations` has been set since `doc._.entities` was.
@@ -232,23 +234,23 @@ def has_partial_relations(doc: Doc) -> bool:
     """Tell whether the relations of a Doc are partial: right, but incomplete.
 
     doc (Doc): The document.
-    RETURNS (bool): Whether `mark_partial` has said so since `doc._.relations` was set.
+    RETURNS (bool): Whether `mark_partial` was called since `doc._.relations` was set.
     """
     return has_relations(doc) and PARTIAL in doc.user_data
 
 
 def mark_partial(doc: Doc, possible: Optional[Iterable[Triple]] = None) -> None:
-    """Say that the relations of a Doc are partial: right, but incomplete. Relations that are set
-    later are complete, until this is said of them, too.
+    """Mark the relations of a Doc as partial: right, but incomplete. Relations that are set later
+    are complete again, until they are marked as well.
 
     doc (Doc): The document; its relations are stored already.
-    possible (Optional[Iterable[Triple]]): The relations that may hold beside them; None for all.
-    RAISES (ValueError): If the document has no relations stored, not even none.
+    possible (Optional[Iterable[Triple]]): Further relations that may hold; None for all.
+    RAISES (ValueError): If `doc._.relations` was not set.
     """
     if not has_relations(doc):
         raise ValueError(
             f"The document {document_title(doc)!r} has no relations that could be partial: set "
-            "doc._.relations first, to [] where none is known."
+            "doc._.relations first, to [] if no relation is known."
         )
     doc.user_data[PARTIAL] = (
         True
@@ -258,19 +260,19 @@ def mark_partial(doc: Doc, possible: Optional[Iterable[Triple]] = None) -> None:
 
 
 def possible_relations(doc: Doc) -> Optional[List[Triple]]:
-    """The relations that may hold beside those of a Doc whose relations are partial.
+    """List the further relations that may hold in a Doc whose relations are partial.
 
     doc (Doc): The document.
-    RETURNS (Optional[List[Triple]]): The relations; None where any may.
-    RAISES (ValueError): If what is stored are no relations of the document's entities.
+    RETURNS (Optional[List[Triple]]): The relations; None if any relation may hold.
+    RAISES (ValueError): If the stored data is damaged.
     """
     stored = stored_possible(doc)
     return None if stored is None else [Triple(*item) for item in stored]
 
 
 def set_entities(doc: Doc, entities: Iterable[Union[Entity, Sequence[Span]]]) -> None:
-    """Store the entities of a Doc, and drop the relations between those it had. A mention that an
-    entity has twice counts once.
+    """Store the entities of a Doc, and drop the relations between its earlier entities. A mention
+    that an entity has twice counts once.
 
     doc (Doc): The document.
     entities (Iterable[Union[Entity, Sequence[Span]]]): The mentions of each entity.
@@ -285,12 +287,12 @@ def set_entities(doc: Doc, entities: Iterable[Union[Entity, Sequence[Span]]]) ->
                 "mentions, each a Span, e.g. doc._.entities = [[doc[0:2], doc[7:8]], [doc[4:5]]]."
             )
         if not mentions:
-            raise ValueError(f"Entity {len(stored)} has no mention: give it at least one Span.")
+            raise ValueError(f"Entity {len(stored)} has no mentions: give at least one Span.")
         for span in mentions:
             if not 0 <= span.start < span.end <= len(doc):
                 raise ValueError(
                     f"A mention of entity {len(stored)} has the tokens {span.start} to "
-                    f"{span.end}, and the document has {len(doc)} tokens: give it Spans of this "
+                    f"{span.end}, but the document has {len(doc)} tokens: give Spans of this "
                     "document, with one token or more."
                 )
         stored.append(mentions_to_lists(distinct_mentions(mentions)))
@@ -301,12 +303,11 @@ def set_entities(doc: Doc, entities: Iterable[Union[Entity, Sequence[Span]]]) ->
 
 
 def get_relations(doc: Doc) -> List[Relation]:
-    """The relations stored on a Doc: `doc._.relations`.
+    """Return the relations stored on a Doc: `doc._.relations`.
 
     doc (Doc): The document.
-    RETURNS (List[Relation]): Its relations, best score first; empty where none are stored.
-    RAISES (ValueError): If what is stored are no relations of the document's entities, or of other
-        tokens.
+    RETURNS (List[Relation]): Its relations, best score first; empty if none are stored.
+    RAISES (ValueError): If the stored data is damaged, or if the tokens have changed since.
     """
     relations, entities = stored_relations(doc), stored_entities(doc)
     linked = linked_ids(doc) if relations else {}
@@ -341,24 +342,26 @@ def set_relations(doc: Doc, relations: Iterable[Union[Triple, Relation]]) -> Non
     doc (Doc): The document; its entities are stored already.
     relations (Iterable[Union[Triple, Relation]]): The relations.
     RAISES (ValueError): If a relation is neither a Triple nor a Relation, if its head or tail is
-        no index of `doc._.entities`, or if its score is no probability.
+        not an index of `doc._.entities`, or if its score is not a probability.
     """
     num_entities = len(doc.user_data.get(ENTITIES, ()))
     triples = [item.triple if isinstance(item, Relation) else item for item in relations]
     for triple in triples:
         if not isinstance(triple, Triple):
             raise ValueError(
-                f"{triple!r} is no relation: give a Triple, e.g. "
+                f"{triple!r} is not a relation: give a Triple, e.g. "
                 "spacy_docre.Triple(head=0, tail=1, label='P19')."
             )
         for role, index in (("head", triple.head), ("tail", triple.tail)):
             if not 0 <= index < num_entities:
                 raise ValueError(
-                    f"The {role} of {triple} is no index of doc._.entities, which has "
+                    f"The {role} of {triple} is not an index of doc._.entities, which has "
                     f"{num_entities} entities. Set doc._.entities first."
                 )
         if not 0 <= triple.score <= 1:
-            raise ValueError(f"The score of {triple} is no probability: give one of 0 to 1.")
+            raise ValueError(
+                f"The score of {triple} is not a probability: give a number of 0 to 1."
+            )
     doc.user_data.pop(PARTIAL, None)
     doc.user_data[RELATIONS] = [
         [

@@ -1,4 +1,4 @@
-"""Coreference clusters in span groups, and the names in them."""
+"""Coreference clusters in span groups, and their names."""
 
 import warnings
 from typing import Dict, List, Optional, Tuple
@@ -8,15 +8,15 @@ from spacy.util import get_lang_class
 
 from .mentions import group_spans, without_space
 
-# What may follow a name within a mention of it.
+# Tokens that may follow a name within its mention.
 _ENDINGS = {"'s", "’s", "'", "’"}
 
 
 def coref_keys(doc: Doc, prefix: str) -> List[str]:
-    """The span groups of a Doc that hold a coreference cluster each, in their order.
+    """List the span groups of a Doc that hold coreference clusters, in the order of their numbers.
 
     doc (Doc): The document.
-    prefix (str): What their keys begin with.
+    prefix (str): The prefix of their keys.
     RETURNS (List[str]): Their keys.
     """
     keys = [key for key in doc.spans if key.startswith(prefix)]
@@ -24,18 +24,19 @@ def coref_keys(doc: Doc, prefix: str) -> List[str]:
 
 
 def coref_clusters(doc: Doc, prefix: str) -> Dict[str, List[Span]]:
-    """The spans of coreference clusters, each as the name in `doc.ents` that is its head where it
-    has one.
+    """Read coreference clusters. If the head of a span is a name in `doc.ents`, this name replaces
+    the span.
 
-    The head of a span is the root of its parse, unless others are joined to it ("Ann and Bo").
-    Where the Doc has no parse, the head is a single name at the end of the span that no function
-    word comes before, but for the first word: "the physicist Albert Einstein", and not "the wife
-    of Albert Einstein". A name that is in several clusters is of that with the shortest span.
+    The head of a span is the root of its parse, unless a conjunct is joined to it ("Ann and Bo").
+    Without a parse, the head is a single name at the end of the span. No function word may stand
+    before this name, except as the first word: "the physicist Albert Einstein" has a head, and
+    "the wife of Albert Einstein" has not. A name in several clusters belongs to the cluster with
+    the shortest span.
 
     doc (Doc): The document.
-    prefix (str): What the keys of the groups in `doc.spans` begin with.
-    RETURNS (Dict[str, List[Span]]): The spans of each group, by its key. A warning tells of those
-        whose head is not known; they stay as they are.
+    prefix (str): The prefix of the keys of the groups in `doc.spans`.
+    RETURNS (Dict[str, List[Span]]): The spans of each group, by its key. A span whose head is not
+        known stays unchanged, and a warning says so.
     """
     clusters = {key: group_spans(doc, key) for key in coref_keys(doc, prefix)}
     spans = sorted(
@@ -58,8 +59,8 @@ def coref_clusters(doc: Doc, prefix: str) -> Dict[str, List[Span]]:
     if unknown:
         warnings.warn(
             f"{len(unknown)} spans of coreference clusters hold names that may not be their heads, "
-            f"e.g. {unknown[0].text!r}, and are not taken for these names. Add a component that "
-            "parses, or make the clusters of the names alone.",
+            f"e.g. {unknown[0].text!r}. They are not taken as mentions of these names. Add a "
+            "parser, or make clusters that hold the names alone.",
             stacklevel=2,
         )
     return {
@@ -68,9 +69,9 @@ def coref_clusters(doc: Doc, prefix: str) -> Dict[str, List[Span]]:
 
 
 def _head_name(span: Span, inside: List[Span]) -> Optional[Span]:
-    """The name that is the head of a span; None where another word is.
+    """Find the name that is the head of a span; None if the head is another word.
 
-    RAISES (LookupError): If that is not known.
+    RAISES (LookupError): If the head is not known.
     """
     for name in inside:
         if (name.start, name.end) == without_space(span.doc, span.start, span.end):

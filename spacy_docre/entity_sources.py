@@ -34,11 +34,11 @@ class MissingEntities(ValueError):
 
 @dataclass
 class EntityDoc:
-    """A Doc and the mentions of each of its entities, each mention once. An entity without a
-    mention is none.
+    """A Doc and the mentions of each of its entities. Duplicate mentions, and entities without
+    mentions, are left out.
 
-    all_sentences (bool): Whether a model is asked for the evidence of all sentences, as it is in
-        training, not of the best alone.
+    all_sentences (bool): Whether the model returns the evidence of all sentences, as in training,
+        and not only of the best sentences.
     """
 
     doc: Doc
@@ -66,11 +66,11 @@ def copy_words(doc: Doc) -> Doc:
 
 
 def set_entity_spans(doc: Doc, entities: Iterable[Iterable[Span]]) -> None:
-    """Give a Doc its entities as the span group "entities".
+    """Write the entities of a Doc to the span group "entities".
 
     doc (Doc): The document.
-    entities (Iterable[Iterable[Span]]): The mentions of each entity, in it or in another Doc of
-        the same tokens.
+    entities (Iterable[Iterable[Span]]): The mentions of each entity, in this Doc or in another Doc
+        of the same tokens.
     """
     doc.spans[DEFAULT_KEY] = [
         Span(
@@ -88,21 +88,21 @@ def set_entity_spans(doc: Doc, entities: Iterable[Iterable[Span]]) -> None:
 
 
 def give_entities(doc: Doc, entities: Iterable[Sequence[Span]]) -> None:
-    """Give a Doc its entities: the relation extractor and the markers of mentions take these, and
-    no others that something has set or would find (`find_entities`).
+    """Give a Doc its entities. The relation extractor and the mention markers then use these
+    entities, and ignore all other sources (`find_entities`).
 
-    The Doc carries them in `doc.user_data`, where they would be stored with it: give them to a
-    copy that nobody is handed, or let it forget them (`forget_given_entities`).
+    The Doc keeps the entities in `doc.user_data`, and they would be saved with it. So give them to
+    a copy that stays internal, or remove them afterwards (`forget_given_entities`).
 
     doc (Doc): The document.
-    entities (Iterable[Sequence[Span]]): The mentions of each entity, in it or in another Doc of
-        the same tokens. An entity without a mention is none.
+    entities (Iterable[Sequence[Span]]): The mentions of each entity, in this Doc or in another Doc
+        of the same tokens. An entity without mentions is left out.
     """
     doc.user_data[_GIVEN] = [mentions_to_lists(mentions) for mentions in entities if mentions]
 
 
 def forget_given_entities(doc: Doc) -> None:
-    """Forget the entities that a Doc was given, once all components have seen it.
+    """Remove the entities that a Doc was given, once all components have seen the Doc.
 
     doc (Doc): The document.
     """
@@ -110,11 +110,11 @@ def forget_given_entities(doc: Doc) -> None:
 
 
 def find_entities(doc: Doc, getter: EntityGetter) -> List[Mentions]:
-    """The entities of a Doc: those that it was given, else those that a getter finds. The relation
-    extractor and the markers of mentions ask here.
+    """Find the entities of a Doc: the entities that it was given, else the entities that a getter
+    finds. The relation extractor and the mention markers call this.
 
     doc (Doc): The document.
-    getter (EntityGetter): Asked where none were given.
+    getter (EntityGetter): Finds the entities if none were given.
     RETURNS (List[Mentions]): The mentions of each entity.
     RAISES (MissingEntities): If the getter raises it.
     """
@@ -126,16 +126,15 @@ def find_entities(doc: Doc, getter: EntityGetter) -> List[Mentions]:
 def make_span_group_entities(key: str = DEFAULT_KEY) -> EntityGetter:
     """Read the entities from a span group.
 
-    Spans that share `span.id_` are mentions of one entity; a span without an id is an
-    entity of its own. Entities come in the order of their first appearance in the group. A span
-    that is there twice counts once; one that is there under two ids is a mention of both entities,
-    and a warning says so. Where `Doc.from_docs` has merged documents on which entities were
-    stored, an id tells entities of its own document apart. Where tokens were merged or split since,
-    a span is found by its characters.
+    Spans that share `span.id_` are mentions of one entity. A span without an id is an entity by
+    itself. Entities come in the order of their first appearance in the group. A span that occurs
+    twice counts once. A span with two ids is a mention of both entities, and a warning says so.
+    If `Doc.from_docs` merged documents with stored entities, an id holds for its own document
+    only. If tokens were merged or split, a span is found by its characters.
 
     key (str): The key of the group in `doc.spans`.
     RETURNS (EntityGetter): The getter. It raises `MissingEntities` for a document with
-        tokens and no such group.
+        tokens that has no such group.
     """
     return partial(_span_group_entities, key=key)
 
@@ -153,7 +152,7 @@ def _span_group_entities(doc: Doc, *, key: str) -> List[Mentions]:
     spans = group_spans(doc, key)
     documents = documents_of(doc, spans)
     entities = _grouped(
-        # A span without an id is like no other, but for itself.
+        # A span without an id is identified by its tokens.
         (
             (document, span.id_) if span.id_ else ("", *without_space(doc, span.start, span.end)),
             span,
@@ -174,10 +173,10 @@ def _warn_of_shared_ids(source: str, ids: Iterable[Tuple[str, Hashable]]) -> Non
     shared = [id_ for id_, found in documents.items() if id_ and len(found) > 1]
     if shared:
         warnings.warn(
-            f"This Doc was merged of several, and {len(shared)} ids in {source} are in more than "
-            f"one of them, e.g. {shared[0]!r}. An id tells the entities of its own document apart: "
-            "they are taken for different entities. Group them anew, e.g. by 'entity_clusterer' "
-            "with overwrite = true, where some are the same.",
+            f"This Doc was merged from several, and {len(shared)} ids in {source} are in more than "
+            f"one of them, e.g. {shared[0]!r}. An id holds for its own document only, so the same "
+            "id stands for different entities here. If some are the same entity, group them again, "
+            "e.g. by 'entity_clusterer' with overwrite = true.",
             stacklevel=2,
         )
 
@@ -190,9 +189,9 @@ def _warn_of_shared_mentions(source: str, entities: Iterable[Mentions]) -> None:
     shared = [spans for spans in holders.values() if len(spans) > 1]
     if shared:
         warnings.warn(
-            f"{len(shared)} mentions in {source} are of several entities, e.g. "
-            f"{shared[0][0].text!r} of {' and '.join(repr(span.id_) for span in shared[0])}: they "
-            "count for each. Give a mention one id where it is of one entity.",
+            f"{len(shared)} mentions in {source} belong to several entities, e.g. "
+            f"{shared[0][0].text!r} to {' and '.join(repr(span.id_) for span in shared[0])}. They "
+            "count for each of these. If a mention belongs to one entity, give it one id.",
             stacklevel=2,
         )
 
@@ -200,13 +199,13 @@ def _warn_of_shared_mentions(source: str, entities: Iterable[Mentions]) -> None:
 def make_doc_ents_entities() -> EntityGetter:
     """Read the entities from `doc.ents`.
 
-    Spans that share `ent_id_`, or else `kb_id_`, are mentions of one entity; spans that
-    have neither are grouped by their text, case-folded, within a label. An `ent_id_` that a span
-    group has, too, or that is a number, tells entities of its own document apart, where
-    `Doc.from_docs` has merged several.
+    Spans that share `ent_id_`, or else `kb_id_`, are mentions of one entity. Spans without these
+    ids are grouped by their label and their case-folded text. If `Doc.from_docs` merged several
+    documents, some `ent_id_` hold for their own document only: numbers, and the ids that a span
+    group has, too.
 
     RETURNS (EntityGetter): The getter. It raises `MissingEntities` for a document with
-        tokens for which nothing has set `doc.ents`.
+        tokens if nothing has set `doc.ents`.
     """
     return _doc_ents_entities
 
@@ -214,8 +213,8 @@ def make_doc_ents_entities() -> EntityGetter:
 def _doc_ents_entities(doc: Doc) -> List[Mentions]:
     if len(doc) > 0 and not doc.has_annotation("ENT_IOB"):
         raise MissingEntities(
-            "Nothing has set doc.ents. Add a component that does before the relation "
-            "extractor, e.g. 'ner' or 'entity_ruler', or set them yourself."
+            "Nothing has set doc.ents. Add a component that sets doc.ents before the relation "
+            "extractor, e.g. 'ner' or 'entity_ruler', or set doc.ents yourself."
         )
     return _grouped(
         ((span.label_, span.text.casefold()) if known is None else known, span)
@@ -224,15 +223,15 @@ def _doc_ents_entities(doc: Doc) -> List[Mentions]:
 
 
 def make_coref_cluster_entities(prefix: str = "coref_clusters") -> EntityGetter:
-    """Read the entities from coreference clusters, one span group each.
+    """Read the entities from coreference clusters. Each cluster is a span group.
 
-    A span that is wider than a name in `doc.ents`, e.g. "the physicist Albert Einstein", is a
-    mention of that name, where the name is its head (`coref_clusters`).
+    A span may be longer than a name in `doc.ents`, e.g. "the physicist Albert Einstein". If the
+    name is the head of the span, the name is the mention (`coref_clusters`).
 
-    prefix (str): What the keys of the groups in `doc.spans` begin with; the groups
+    prefix (str): The prefix of the keys of the groups in `doc.spans`. The groups
         "coref_clusters_1", "coref_clusters_2" ... come in the order of their numbers.
     RETURNS (EntityGetter): The getter. It raises `MissingEntities` for a document with
-        tokens and no such group.
+        tokens that has no such group.
     """
     return partial(_coref_cluster_entities, prefix=prefix)
 
@@ -252,11 +251,11 @@ def _coref_cluster_entities(doc: Doc, *, prefix: str) -> List[Mentions]:
 
 
 def make_default_entities(key: str = DEFAULT_KEY) -> EntityGetter:
-    """Read the entities from a span group where there is one, else from `doc.ents`.
+    """Read the entities from a span group, or from `doc.ents` if the document has no such group.
 
     key (str): The key of the group in `doc.spans`.
     RETURNS (EntityGetter): The getter. It raises `MissingEntities` for a document with
-        tokens that has neither.
+        tokens that has neither the group nor `doc.ents`.
     """
     return partial(_default_entities, key=key)
 
@@ -266,27 +265,26 @@ def _default_entities(doc: Doc, *, key: str) -> List[Mentions]:
         return _span_group_entities(doc, key=key)
     if len(doc) > 0 and not doc.has_annotation("ENT_IOB"):
         raise MissingEntities(
-            "The document has no entities: nothing has set doc.ents, and there is no "
-            f"span group doc.spans[{key!r}] (groups it has: {_listed(doc.spans)}). Add "
-            "a component that sets entities before the relation extractor, e.g. 'ner', "
-            "set the span group, or name another key or source in the component's "
-            "'entities' setting."
+            "The document has no entities: nothing has set doc.ents, and the document has no "
+            f"span group doc.spans[{key!r}] (it has: {_listed(doc.spans)}). Add a component "
+            "that sets entities before the relation extractor, e.g. 'ner'; or set the span "
+            "group; or name another key or source in the component's 'entities' setting."
         )
     if key != DEFAULT_KEY:
         warnings.warn(
-            f"The document has no span group doc.spans[{key!r}] (groups it has: "
-            f"{_listed(doc.spans)}): its entities are those of doc.ents. Correct the setting "
-            "'key', or set the group.",
+            f"The document has no span group doc.spans[{key!r}] (it has: {_listed(doc.spans)}). "
+            "The entities are taken from doc.ents instead. Correct the setting 'key', or set "
+            "the group.",
             stacklevel=2,
         )
     return _doc_ents_entities(doc)
 
 
 def reference_entities(reference: Doc, getter: EntityGetter) -> List[Mentions]:
-    """The entities of a reference: those stored on it, else those that a getter finds.
+    """Find the entities of a reference: the stored entities, else the entities that a getter finds.
 
     reference (Doc): The gold document.
-    getter (EntityGetter): Asked where `doc._.entities` has not been set.
+    getter (EntityGetter): Finds the entities if `doc._.entities` has not been set.
     RETURNS (List[Mentions]): The mentions of each entity.
     RAISES (MissingEntities): If the getter raises it.
     """
@@ -296,11 +294,12 @@ def reference_entities(reference: Doc, getter: EntityGetter) -> List[Mentions]:
 
 
 def gold_entities_or_none(reference: Doc) -> Optional[List[Mentions]]:
-    """The entities of an annotated document: those stored on it, of its span group "entities",
-    or of `doc.ents`.
+    """Find the entities of an annotated document: the stored entities, else the span group
+    "entities", else `doc.ents`.
 
     reference (Doc): The gold document.
-    RETURNS (Optional[List[Mentions]]): The mentions of each; None where nothing has set entities.
+    RETURNS (Optional[List[Mentions]]): The mentions of each entity; None if nothing has set
+        entities.
     """
     try:
         return reference_entities(reference, make_default_entities())
@@ -309,22 +308,21 @@ def gold_entities_or_none(reference: Doc) -> Optional[List[Mentions]]:
 
 
 def gold_entities(reference: Doc) -> List[Mentions]:
-    """As `gold_entities_or_none`, where no entities and unknown ones are the same.
+    """As `gold_entities_or_none`, but an empty list if nothing has set entities.
 
     reference (Doc): The gold document.
-    RETURNS (List[Mentions]): The mentions of each; none where nothing has set entities.
+    RETURNS (List[Mentions]): The mentions of each entity.
     """
     return gold_entities_or_none(reference) or []
 
 
 def known_entities(doc: Doc) -> List[Optional[Hashable]]:
-    """What tells the mentions of one entity in `doc.ents` from those of another, beside their
-    names.
+    """Find the entity of each mention in `doc.ents` by its ids, and not by its name.
 
     doc (Doc): The document.
-    RETURNS (List[Optional[Hashable]]): The `ent_id_` or `kb_id_` of each mention, None where it has
-        neither. An `ent_id_` that a span group has, too, or that is a number, comes with the
-        document that it is of, where `Doc.from_docs` has merged several.
+    RETURNS (List[Optional[Hashable]]): The `ent_id_` or `kb_id_` of each mention, or None if it has
+        neither. An `ent_id_` that is a number, or that a span group has, too, holds for one
+        document only. So it comes with its document, if `Doc.from_docs` merged several.
     """
     local = ids_in_groups(doc) - {""}
     return [

@@ -1,11 +1,12 @@
-"""How an error is told: by commands, for each document, and within other errors."""
+"""Describe an error in one text: for commands, for each document, and within other errors."""
 
 
 def describe_error(error: BaseException) -> str:
-    """What is said of an error.
+    """Describe an error.
 
     error (BaseException): The error.
-    RETURNS (str): Its message, with its kind unless it is one that explains itself.
+    RETURNS (str): Its message. The class of the error stands before it, unless messages of this
+        class explain themselves.
     """
     message = str(error)
     if message and isinstance(error, (ImportError, OSError, ValueError)):

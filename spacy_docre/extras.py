@@ -1,9 +1,9 @@
-"""Packages that only some commands need: extras of this one."""
+"""Packages that only some commands need: the extras of spacy-docre."""
 
 from importlib import import_module
 from typing import Any
 
-# Package, and the extra that brings it.
+# The extra that installs each package.
 EXTRAS = {
     "duckdb": "merge",
     "flask": "serve",
@@ -22,7 +22,7 @@ EXTRAS = {
 
 
 def import_extra(module: str) -> Any:
-    """Import a module of a package that an extra brings.
+    """Import a module of a package that an extra installs.
 
     module (str): The module, such as "networkx" or "plotly.offline".
     RETURNS (ModuleType): The module.

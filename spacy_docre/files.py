@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, read in bounded memory, named, and told from others."""
+"""Write files whole or not at all, read them in bounded memory, find them, and compare them."""
 
 import hashlib
 import os
@@ -12,13 +12,13 @@ from typing import BinaryIO, Dict, Iterable, Iterator, List, Optional, Protocol,
 from safetensors import SafetensorError
 from srsly import msgpack
 
-# Of a document: a line of JSON, or a whole file of text. A text of as many characters as a
-# pipeline takes by default has 12 MB at most, with each of them escaped.
+# The default limit of a document: a line of JSON, or a whole file of text. By default, a pipeline
+# takes texts of a million characters. With each character escaped, such a text has 12 MB at most.
 MAX_BYTES = 2**24
 _CHUNK = 2**20
 
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.tmp", re.DOTALL)
-# Places that only lead to what a process has opened, such as /dev/stdout.
+# Paths of streams that a process has open, such as /dev/stdout.
 _OPENED = ("/dev/std", "/dev/fd/", "/proc/")
 _KINDS = (
     (stat.S_ISFIFO, "pipe"),
@@ -30,15 +30,14 @@ _KINDS = (
 
 @contextmanager
 def written_whole(paths: Iterable[Path]) -> Iterator[Dict[Path, Path]]:
-    """Write files under other names, and rename them once all of them are there: an error
-    leaves every file as it was. What cannot be written is found at once.
+    """Write files under temporary names, and rename them once all of them are written. After an
+    error, every file is unchanged. A file that cannot be written raises an error at the start.
 
-    A link stays, and the file that it leads to is written. What is no file, such as a pipe, is
-    written to directly. The temporary names are hidden; those that a killed process has left
-    behind are removed.
+    A link stays, and its target is written. A pipe or a device is written to directly. The
+    temporary names are hidden. Temporary files that a killed process left behind are removed.
 
-    paths (Iterable[Path]): The files; their folders are made.
-    YIELDS (Dict[Path, Path]): Where to write each file.
+    paths (Iterable[Path]): The files. Missing folders are made.
+    YIELDS (Dict[Path, Path]): The temporary path of each file.
     RAISES (ValueError): If two of the paths lead to one file.
     RAISES (OSError): If a file cannot be written there.
     """
@@ -47,7 +46,7 @@ def written_whole(paths: Iterable[Path]) -> Iterator[Dict[Path, Path]]:
         target = _target(path)
         for other, taken in targets.items():
             if taken == target:
-                raise ValueError(f"{path} and {other} are one file: name each output once.")
+                raise ValueError(f"{path} and {other} are the same file: name each output once.")
         targets[path] = target
     temporary = {
         path: target.with_name(f".{target.name}.{os.getpid()}.tmp")
@@ -61,7 +60,7 @@ def written_whole(paths: Iterable[Path]) -> Iterator[Dict[Path, Path]]:
             _remove_stale(targets[path])
             with written.open("wb") as file:
                 begun.append(written)
-                # A disk that is full takes a name, and no byte.
+                # On a full disk, a file can be made, but no byte can be written.
                 file.write(b"\0")
                 file.flush()
                 file.truncate(0)
@@ -74,10 +73,11 @@ def written_whole(paths: Iterable[Path]) -> Iterator[Dict[Path, Path]]:
 
 
 def is_stream(path: Path) -> bool:
-    """Tell pipes, devices and the like from files, which are or may be made there.
+    """Tell whether a path is a pipe, a device or the like, and not a file that exists or can be
+    made.
 
     path (Path): The path.
-    RETURNS (bool): Whether it is neither file nor folder, or leads to what is open already.
+    RETURNS (bool): Whether it exists and is neither file nor folder, or leads to an open stream.
     """
     return is_opened(path) or (
         os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
@@ -85,17 +85,17 @@ def is_stream(path: Path) -> bool:
 
 
 def is_opened(path: Path) -> bool:
-    """Tell the names of what is open already, such as /dev/stdin, and /dev/fd/63 of a shell's
-    <(...): no such name says what it holds.
+    """Tell whether a path leads to an open stream, such as /dev/stdin, or /dev/fd/63 of a shell's
+    <(...). Such a path says nothing about the content.
 
     path (Path): The path.
-    RETURNS (bool): Whether it is such a name.
+    RETURNS (bool): Whether it leads to an open stream.
     """
     return str(path).startswith(_OPENED)
 
 
 def _target(path: Path) -> Path:
-    """Where a path leads in the end."""
+    """Follow the links of a path."""
     target = path if is_stream(path) else Path(os.path.realpath(path))
     if target.is_dir():
         raise IsADirectoryError(f"{path} is a folder: name a file.")
@@ -105,7 +105,7 @@ def _target(path: Path) -> Path:
 
 
 def is_temporary(path: Path) -> bool:
-    """Tell the files that are being written, or have been left behind.
+    """Tell whether a file is a temporary file: one that is being written, or was left behind.
 
     path (Path): The file.
     RETURNS (bool): Whether `written_whole` gives such names.
@@ -114,7 +114,7 @@ def is_temporary(path: Path) -> bool:
 
 
 def _remove_stale(target: Path) -> None:
-    """Remove what processes that are no more have left of a file."""
+    """Remove the temporary files of a target whose processes have ended."""
     for path in target.parent.glob(".*.tmp"):
         found = _TEMPORARY.fullmatch(path.name)
         if found and found["name"] == target.name and not _runs(int(found["process"])):
@@ -123,7 +123,7 @@ def _remove_stale(target: Path) -> None:
 
 def _runs(process: int) -> bool:
     if os.name != "posix":
-        # There is no such question elsewhere.
+        # Other systems have no such check.
         return True
     try:
         os.kill(process, 0)
@@ -135,22 +135,22 @@ def _runs(process: int) -> bool:
 
 
 def path_text(path: Path) -> str:
-    """A path as text, also where the file system has none.
+    """Turn a path into text, even if its name is not valid text.
 
     path (Path): The path.
-    RETURNS (str): Its text; bytes that are not UTF-8 become "\ufffd".
+    RETURNS (str): The text. Bytes that are not UTF-8 become "\ufffd".
     """
     return os.fsencode(path).decode("utf8", errors="replace")
 
 
 def read_bounded(stream: BinaryIO, name: str, limit: int = MAX_BYTES) -> bytes:
-    """Read a document, which may be packed, in bounded memory.
+    """Read a document in bounded memory. A packed document may be large once it is unpacked.
 
-    stream (BinaryIO): Where it is read to the end.
-    name (str): What to call it in an error.
-    limit (int): The most bytes.
-    RETURNS (bytes): Its bytes.
-    RAISES (ValueError): If there are more.
+    stream (BinaryIO): The stream, which is read to its end.
+    name (str): The name of the document, for the error message.
+    limit (int): The largest number of bytes.
+    RETURNS (bytes): The bytes of the document.
+    RAISES (ValueError): If the document has more bytes.
     """
     data = bytearray()
     while chunk := stream.read(min(_CHUNK, limit + 1 - len(data))):
@@ -163,9 +163,9 @@ def read_bounded(stream: BinaryIO, name: str, limit: int = MAX_BYTES) -> bytes:
 def read_lines(stream: BinaryIO, limit: int = MAX_BYTES) -> Iterator[Optional[bytes]]:
     """Read lines, each in bounded memory.
 
-    stream (BinaryIO): Where they are read to the end.
-    limit (int): The most bytes of a line.
-    YIELDS (Optional[bytes]): Each line; None for one that is longer.
+    stream (BinaryIO): The stream, which is read to its end.
+    limit (int): The largest number of bytes of a line.
+    YIELDS (Optional[bytes]): Each line; None for a line that is longer.
     """
     while line := stream.readline(limit + 1):
         if len(line) <= limit:
@@ -177,21 +177,21 @@ def read_lines(stream: BinaryIO, limit: int = MAX_BYTES) -> Iterator[Optional[by
 
 
 def too_long(name: str, limit: int) -> str:
-    """What is said of a document that is longer than may be.
+    """Make the error message for a document that is too long.
 
-    name (str): What it is called.
-    limit (int): The most bytes.
+    name (str): The name of the document.
+    limit (int): The largest number of bytes.
     RETURNS (str): The message.
     """
-    return f"{name} is longer than {limit:,} bytes: split it, or raise the limit where it can be."
+    return f"{name} is longer than {limit:,} bytes: split it, or raise the limit if you can."
 
 
 def check_message(data: bytes) -> None:
-    """Refuse a message of msgpack that announces more than it holds, before it is read: there would
-    be room made for all of it.
+    """Check that a msgpack message does not announce more than it holds. Check this before you read
+    the message, as the reader makes room for all that is announced.
 
     data (bytes): The message.
-    RAISES (ValueError): If it does, or is damaged.
+    RAISES (ValueError): If the message announces more, or is damaged.
     """
     unpacker = msgpack.Unpacker(max_buffer_size=len(data))
     unpacker.feed(data)
@@ -203,11 +203,11 @@ def check_message(data: bytes) -> None:
 
 @dataclass
 class FoundFiles:
-    """What is in a folder.
+    """The content of a folder.
 
     files (List[Path]): The files, sorted.
-    failures (Dict[Path, str]): What cannot be read, or is no file, and why.
-    aside (Dict[Path, str]): What is left aside by rule, and why.
+    failures (Dict[Path, str]): The paths that cannot be read, or are not files, and the reasons.
+    aside (Dict[Path, str]): The paths that are left out by rule, and the reasons.
     """
 
     files: List[Path] = field(default_factory=list)
@@ -216,16 +216,16 @@ class FoundFiles:
 
 
 def find_files(top: Path) -> FoundFiles:
-    """Find the files of a folder, as they are now, however deep. Links are followed, and each
-    folder is read once. Hidden files are left aside.
+    """Find the files of a folder and of its subfolders, as they are now. Links are followed, and
+    each folder is read once. Hidden files are left out.
 
     top (Path): The folder.
-    RETURNS (FoundFiles): Its files, and what is not read.
+    RETURNS (FoundFiles): Its files, and the paths that are not read.
     """
     found = FoundFiles()
     seen: Dict[Tuple[int, int], Path] = {}
     folders = [top]
-    # Read last, so that what is in a folder of two names has the name that is no link.
+    # Links are read last, so that the files of a folder have its real name, and not that of a link.
     links: List[Path] = []
     while folders or links:
         folder = folders.pop() if folders else links.pop()
@@ -237,7 +237,7 @@ def find_files(top: Path) -> FoundFiles:
             found.failures[folder] = f"The folder cannot be read: {error.strerror}."
             continue
         if known is not folder:
-            found.aside[folder] = f"It is the folder {path_text(known)}, which is read already."
+            found.aside[folder] = f"It is the folder {path_text(known)}, which was read already."
         for path in (folder / name for name in names):
             if path.name.startswith("."):
                 if not is_temporary(path):
@@ -253,15 +253,15 @@ def find_files(top: Path) -> FoundFiles:
 
 
 def no_file(path: Path) -> Optional[str]:
-    """Tell what cannot be read to its end.
+    """Tell why a path is not a file that can be read to its end.
 
     path (Path): The path.
-    RETURNS (Optional[str]): Why it is no file; None for a file.
+    RETURNS (Optional[str]): The reason; None for a file.
     """
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        return "It is not there, or a link to what is not there."
+        return "It does not exist, or is a link to a missing file."
     except OSError as error:
         return f"It cannot be read: {error.strerror}."
     if stat.S_ISREG(mode):
@@ -271,7 +271,7 @@ def no_file(path: Path) -> Optional[str]:
 
 
 class GivenNames(Protocol):
-    """Names, and how often each has been asked for: a dictionary, or what is kept elsewhere."""
+    """Names, and how often each was asked for: a dictionary, or another store."""
 
     def __contains__(self, name: object, /) -> bool: ...
 
@@ -281,10 +281,10 @@ class GivenNames(Protocol):
 
 
 class UniqueNames:
-    """Names, each given once.
+    """Give each name only once.
 
-    given (Optional[GivenNames]): How often each name has been asked for, to be gone on with; None
-        to begin with none.
+    given (Optional[GivenNames]): How often each name was asked for in an earlier run; None to start
+        without names.
     """
 
     def __init__(self, given: Optional[GivenNames] = None) -> None:
@@ -293,8 +293,8 @@ class UniqueNames:
     def give(self, name: str) -> str:
         """Make a name that has not been given yet.
 
-        name (str): What is to be named.
-        RETURNS (str): The name itself the first time, later with a number after it.
+        name (str): The wanted name.
+        RETURNS (str): The name itself the first time; later the name with a number after it.
         """
         given = name
         while given in self._given:
@@ -306,10 +306,10 @@ class UniqueNames:
 
 @contextmanager
 def writing_tensors(file: Path) -> Iterator[None]:
-    """Give the error of a file of safetensors that cannot be written the class that others have.
+    """Turn an error of safetensors into an OSError, as for other files that cannot be written.
 
     file (Path): The file.
-    RAISES (OSError): If it cannot be written.
+    RAISES (OSError): If the file cannot be written.
     """
     try:
         yield
@@ -318,11 +318,11 @@ def writing_tensors(file: Path) -> Iterator[None]:
 
 
 def file_stamps(path: Path) -> List[Tuple[str, int, int]]:
-    """Tell files from what they were before by size and time, however large they are.
+    """Describe files by size and time, to notice a change quickly, even of a large file.
 
     path (Path): A file, or a folder.
     RETURNS (List[Tuple[str, int, int]]): Path, bytes and time of the last change (nanoseconds) of
-        the file, or of each in the folder.
+        the file, or of each file in the folder.
     """
     files = find_files(path).files if path.is_dir() else [path]
     stats = [(file, file.stat()) for file in files]
@@ -330,21 +330,21 @@ def file_stamps(path: Path) -> List[Tuple[str, int, int]]:
 
 
 def file_digest(path: Path) -> str:
-    """Tell what is in a file from what is in others.
+    """Compute a digest of the content of a file.
 
     path (Path): The file.
-    RETURNS (str): Hexadecimal digits.
-    RAISES (OSError): If it cannot be read.
+    RETURNS (str): The digest, in hexadecimal digits.
+    RAISES (OSError): If the file cannot be read.
     """
     with path.open("rb") as stream:
         return digest(iter(lambda: stream.read(_CHUNK), b""))
 
 
 def digest(parts: Iterable[bytes]) -> str:
-    """Tell bytes from others.
+    """Compute a digest of bytes.
 
     parts (Iterable[bytes]): The bytes.
-    RETURNS (str): Hexadecimal digits.
+    RETURNS (str): The digest, in hexadecimal digits.
     """
     state = hashlib.blake2b(digest_size=16)
     for part in parts:

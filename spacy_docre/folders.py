@@ -1,4 +1,5 @@
-"""Folders that are written whole: a kill leaves the old one, the new one, or none."""
+"""Write a folder as a whole: if the process is killed, the old folder, the new one or none is
+there."""
 
 import os
 import shutil
@@ -9,12 +10,12 @@ from typing import Iterator, Optional
 
 @contextmanager
 def folder_written_whole(folder: Path, stale: Optional[str] = None) -> Iterator[Path]:
-    """Write a folder under another name, and put it in its place once it is whole. An error
-    leaves what was there.
+    """Write a folder under a temporary name, and move it to its place once it is whole. After an
+    error, the old folder is unchanged.
 
     folder (Path): The folder. Arguments as in `put_in_place`.
-    YIELDS (Path): Where to write it.
-    RAISES (OSError): If it cannot be put in its place.
+    YIELDS (Path): The temporary folder to write to.
+    RAISES (OSError): If the folder cannot be moved to its place.
     """
     folder = real_folder(folder)
     unfinished = folder.with_name(f"{folder.name}.tmp")
@@ -29,28 +30,29 @@ def folder_written_whole(folder: Path, stale: Optional[str] = None) -> Iterator[
 
 
 def real_folder(folder: Path) -> Path:
-    """Find the folder that can be replaced: a link stays, and leads to the new folder.
+    """Find the folder to replace. A link stays, and then leads to the new folder.
 
     folder (Path): A folder, or a link to one.
     RETURNS (Path): The folder itself.
-    RAISES (OSError): If it cannot be replaced, because something is in it or on it.
+    RAISES (OSError): If the folder cannot be replaced: it is a mount point, or it holds the current
+        directory.
     """
     real = Path(os.path.realpath(folder))
     if os.path.ismount(real) or real in (Path.cwd(), *Path.cwd().parents):
-        raise OSError(f"{folder} is in use, and is replaced as a whole: name a folder in it.")
+        raise OSError(f"{folder} is in use and cannot be replaced: name a folder within it.")
     return real
 
 
 def put_in_place(new: Path, folder: Path, stale: Optional[str] = None) -> None:
-    """Put a folder that is whole where another may be. What the other has besides is kept.
+    """Move a whole folder to its place. If a folder is there already, its other files are kept.
 
-    There is a moment in which no folder has the name, and both are whole under other names.
+    For a moment, no folder has the name, and both folders are whole under other names.
 
-    new (Path): The folder.
-    folder (Path): Where to put it, beside.
-    stale (Optional[str]): What is not kept, e.g. "part-*"; None to keep all.
+    new (Path): The new folder.
+    folder (Path): Its place, in the same parent folder.
+    stale (Optional[str]): Pattern of the files that are not kept, e.g. "part-*"; None to keep all.
     """
-    # Hidden, and no name that a user gives.
+    # A hidden name, which no user gives.
     earlier = folder.with_name(f".{folder.name}.docre-old")
     shutil.rmtree(earlier, ignore_errors=True)
     if folder.exists():
@@ -78,7 +80,7 @@ def _keep_others(folder: Path, new: Path, stale: Optional[str]) -> None:
 
 
 def _link(source: str, goal: str) -> None:
-    """Give a file a second name, or copy it where the file system knows no such thing."""
+    """Make a hard link to a file, or copy the file if the file system has no hard links."""
     try:
         os.link(source, goal, follow_symlinks=False)
     except OSError:

@@ -1,15 +1,15 @@
 """Losses on the logits of entity pairs (equations 9 to 12).
 
-A loss is called with the logits, shape (pairs, 1 + relations), threshold class TH in
-column 0, and the gold labels, shape (pairs, relations), and returns a scalar: the mean
-over pairs. The pairs it is given are those of different entities: the diagonal of the
-pair table (head = tail) takes no part. Relations that `leave_out` has marked take none, either.
+A loss takes the logits, shape (pairs, 1 + relations), with the threshold class TH in column 0, and
+the gold labels, shape (pairs, relations). It returns a scalar, the mean over pairs. All pairs are
+pairs of different entities: the diagonal of the pair table (head = tail) is left out. Relations
+that `leave_out` has marked are left out, too.
 
-A distillation loss is called with the logits of a student and of its teacher, both of shape
-(pairs, classes), and returns the loss of each pair, shape (pairs,).
+A distillation loss takes the logits of a student and of its teacher, both of shape
+(pairs, classes). It returns the loss of each pair, shape (pairs,).
 
-An evidence loss is called with the shares of attention of pairs on sentences, and with what they
-should be, both of shape (pairs, sentences), and returns the loss of each pair, shape (pairs,).
+An evidence loss takes the shares of attention of pairs on sentences, and their targets, both of
+shape (pairs, sentences). It returns the loss of each pair, shape (pairs,).
 """
 
 import math
@@ -34,7 +34,7 @@ def make_adaptive_focal_loss(gamma: float = 1.0, form: FocalForm = "paper") -> L
     P(TH) = exp(l_TH) / sum over r' not gold, and TH, of exp(l_r') (eq. 10), the loss of
     a pair is - sum over gold r of (1 - P(r))^gamma log P(r) - log P(TH) (eq. 11).
 
-    gamma (float): Focusing exponent; 0 weighs easy and hard relations alike.
+    gamma (float): Focusing exponent. 0 gives easy and hard relations the same weight.
     form (FocalForm): "paper" for the weight (1 - P)^gamma, "released" for the weight
         1 + (1 - P)^gamma of the authors' code.
     RETURNS (Loss): The loss function.
@@ -52,7 +52,7 @@ def _adaptive_focal_loss(
     logits: Tensor, labels: Tensor, *, gamma: float, form: FocalForm
 ) -> Tensor:
     margin = logits[:, 1:] - logits[:, :1]
-    # (1 - P)^gamma by its logarithm: a power below 1 has no gradient at 0.
+    # (1 - P)^gamma by its logarithm, as a power below 1 has no gradient at 0.
     weight = torch.exp(gamma * F.logsigmoid(-margin))
     if form == "released":
         weight = 1 + weight
@@ -81,11 +81,11 @@ def _adaptive_thresholding_loss(logits: Tensor, labels: Tensor) -> Tensor:
 def make_balanced_softmax_loss() -> Loss:
     """The balanced softmax of DocuNet (Zhang et al., IJCAI 2021).
 
-    log(exp(l_TH) + sum over r not gold of exp(l_r))
-    + log(exp(-l_TH) + sum over gold r of exp(-l_r)). It is computed on the margins
-    l_r - l_TH: what that takes from the one term it adds to the other. The paper then fixes the
-    threshold at 0, so that its scores are these margins, and chooses r where they are above 0:
-    that is l_r > l_TH. Its code has a score for "no relation" among them, too; here l_TH is that.
+    The loss of a pair is log(exp(l_TH) + sum over r not gold of exp(l_r))
+    + log(exp(-l_TH) + sum over gold r of exp(-l_r)). It is computed on the margins l_r - l_TH:
+    this subtracts l_TH from the first term and adds l_TH to the second. The paper then fixes the
+    threshold at 0, so that its scores are these margins, and chooses r if its score is above 0,
+    that is, if l_r > l_TH. The paper's code also has a score for "no relation"; here this is l_TH.
 
     RETURNS (Loss): The loss function.
     """
@@ -102,14 +102,14 @@ def _balanced_softmax_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def make_binary_cross_entropy(negatives: Optional[float] = None) -> Loss:
-    """Binary cross entropy of each relation by itself, the loss of DocRED's baselines (Yao et al.,
+    """Binary cross entropy of each relation by itself: the loss of DocRED's baselines (Yao et al.,
     ACL 2019) and of CorefBERT (Ye et al., EMNLP 2020).
 
     With P(r) = exp(l_r) / (exp(l_r) + exp(l_TH)) (eq. 9), the loss of a pair is
-    - sum over gold r of log P(r) - sum over r not gold of log(1 - P(r)). What the baselines give to
-    a sigmoid is here the margin l_r - l_TH: TH has no loss of its own. They divide by the number of
-    relations, too, and have "no relation" as one. They choose by a threshold on P, the best on
-    development data: `docre tune-threshold`.
+    - sum over gold r of log P(r) - sum over r not gold of log(1 - P(r)). The margin l_r - l_TH is
+    here what a score is in the baselines, so that TH has no loss term. The baselines also divide by
+    the number of relations, and count "no relation" as a relation. They choose relations by the
+    threshold on P that is best on development data: see `docre tune-threshold`.
 
     negatives (Optional[float]): As in `draw_pairs`; the baselines' code has 3. None for all pairs.
     RETURNS (Loss): The loss function.
@@ -130,19 +130,19 @@ def _binary_cross_entropy(
 
 
 def make_two_stage_loss(negatives: Optional[float] = 3.0) -> Loss:
-    """The loss of two classifiers, whether a pair is related, and by which relation, after Wang et
-    al. (2019), *Fine-tune Bert for DocRED with Two-step Process*. It is for the scores that
-    `spacy_docre.TwoStage.v1` gives in training.
+    """The loss of two classifiers, after Wang et al. (2019), *Fine-tune Bert for DocRED with
+    Two-step Process*. The first classifier tells whether a pair is related, the second tells which
+    relations it has. The loss is for the scores of `spacy_docre.TwoStage.v1` in training.
 
-    With P(related) = sigmoid(-l_TH) and P(r | related) = sigmoid(l_r), the loss of a pair is
-    - log(1 - P(related)) where it has no relation; else - log P(related)
+    With P(related) = sigmoid(-l_TH) and P(r | related) = sigmoid(l_r), the loss of a pair without
+    relations is - log(1 - P(related)). The loss of another pair is - log P(related)
     - sum over gold r of log P(r | related) - sum over r not gold of log(1 - P(r | related)). So the
-    second classifier learns from related pairs alone. Where some relations of a pair are unknown,
-    and none is gold, it teaches nothing: nobody knows whether it is related.
+    second classifier learns from related pairs only. If some relations of a pair are unknown and
+    none is gold, the pair is left out: nobody knows whether it is related.
 
-    The two steps, and 3 unrelated pairs for each related one in the first, are the paper's. That
-    the second takes each relation by itself, as DocRED's baseline does, and that both are learnt at
-    once over one encoder is our reading.
+    The two steps are the paper's, and so are the 3 unrelated pairs for each related pair in the
+    first step. Two choices are our reading: the second step takes each relation by itself, as
+    DocRED's baseline does, and both steps are trained together over one encoder.
 
     negatives (Optional[float]): As in `draw_pairs`. None for all pairs.
     RETURNS (Loss): The loss function.
@@ -165,12 +165,13 @@ def _two_stage_loss(logits: Tensor, labels: Tensor, *, negatives: Optional[float
 
 
 def draw_pairs(labels: Tensor, negatives: Optional[float]) -> Tensor:
-    """Choose the pairs of a training step: the related ones, and some others, anew each time.
+    """Choose the pairs of a training step: all related pairs, and a random sample of the others.
 
     labels (Tensor): The gold labels, shape (pairs, relations).
-    negatives (Optional[float]): At most so many unrelated pairs for each related one of the batch,
-        or for one where none is related. None for all.
-    RETURNS (Tensor): Their rows, shape (drawn pairs,).
+    negatives (Optional[float]): The largest number of unrelated pairs for each related pair of the
+        batch. A batch without related pairs counts as one with a single related pair. None for all
+        pairs.
+    RETURNS (Tensor): The rows of the chosen pairs, shape (drawn pairs,).
     """
     if negatives is None:
         return torch.arange(len(labels), device=labels.device)
@@ -182,10 +183,10 @@ def draw_pairs(labels: Tensor, negatives: Optional[float]) -> Tensor:
 
 
 def require_negatives(negatives: Optional[float]) -> None:
-    """Refuse a number of unrelated pairs that leaves none.
+    """Check that the number of unrelated pairs is positive.
 
     negatives (Optional[float]): As in `draw_pairs`.
-    RAISES (ValueError): If it is not positive.
+    RAISES (ValueError): If `negatives` is not positive.
     """
     if negatives is not None and negatives <= 0:
         raise ValueError(f"negatives = {negatives} should be more than 0, or null for all pairs.")
@@ -202,12 +203,12 @@ def mse_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def make_kl_loss(temperature: float = 1.0) -> DistillationLoss:
-    """The Kullback-Leibler divergence of Hinton et al. (2015), which the paper compares with.
+    """The Kullback-Leibler divergence of Hinton et al. (2015), a baseline of the paper.
 
-    With p = softmax(l / T) it is T^2 times the sum over classes of
-    p_teacher (log p_teacher - log p_student): T^2 keeps the size of the gradient.
+    With p = softmax(l / T), the loss is T^2 times the sum over classes of
+    p_teacher (log p_teacher - log p_student). The factor T^2 keeps the size of the gradient.
 
-    temperature (float): The temperature T; above 1, small probabilities count for more.
+    temperature (float): The temperature T. Above 1, small probabilities count more.
     RETURNS (DistillationLoss): The loss function; its result has the shape (pairs,).
     RAISES (ValueError): If `temperature` is not positive.
     """
@@ -227,10 +228,10 @@ def _kl_loss(student: Tensor, teacher: Tensor, *, temperature: float) -> Tensor:
 
 
 def make_evidence_loss(weight: float = 0.1) -> EvidenceLoss:
-    """Evidence-guided attention, after DREEAM (Ma et al., EACL 2023): the attention of a pair is
-    taught to fall on its evidence sentences.
+    """Evidence-guided attention, after DREEAM (Ma et al., EACL 2023): a pair learns to attend to
+    its evidence sentences.
 
-    weight (float): Factor on `evidence_divergence`, as against the relation extraction loss.
+    weight (float): Factor on `evidence_divergence`, relative to the relation extraction loss.
     RETURNS (EvidenceLoss): The loss function.
     RAISES (ValueError): If `weight` is negative.
     """
@@ -247,9 +248,9 @@ def evidence_divergence(shares: Tensor, evidence: Tensor) -> Tensor:
     """KL(v || p), the sum over sentences of v (log v - log p), with p at least 1e-5.
 
     shares (Tensor): p, the share of a pair's attention on each sentence, shape (pairs, sentences).
-        What falls on special tokens is missing, and stays so.
-    evidence (Tensor): v, where it should fall, of the same shape: what is not negative, and sums
-        to more than 0, which is brought to 1. Uniform over gold evidence, or of a teacher.
+        The shares of special tokens are missing, so that the sum of p is below 1.
+    evidence (Tensor): v, the target of the shares, of the same shape: gold evidence or the shares
+        of a teacher. The values are not negative. Their sum is above 0, and is normalised to 1.
     RETURNS (Tensor): The divergence, shape (pairs,).
     """
     target = evidence.to(shares.dtype)
@@ -258,7 +259,7 @@ def evidence_divergence(shares: Tensor, evidence: Tensor) -> Tensor:
     return (torch.xlogy(target, target) - target * log_shares).sum(1)
 
 
-# So that a sentence without any attention has a logarithm.
+# The smallest share, so that a sentence without attention has a logarithm.
 _SMALLEST_SHARE = 1e-5
 
 # Far below any logit, and finite, so that 0 * _MASKED stays 0 in gradients.
@@ -266,13 +267,12 @@ _MASKED = -1e30
 
 
 def leave_out(logits: Tensor, unknown: Tensor) -> Tensor:
-    """Mark relations of which nobody knows whether they hold: any loss leaves them out, and they
-    have no gradient.
+    """Mark unknown relations, so that every loss leaves them out. They have no gradient.
 
     logits (Tensor): The logits, shape (pairs, 1 + relations).
-    unknown (Tensor): Whether each relation is unknown, booleans of shape (pairs, relations). None
-        of them is a gold label.
-    RETURNS (Tensor): The logits, where a relation is unknown far below any other.
+    unknown (Tensor): Whether each relation is unknown, booleans of shape (pairs, relations). No
+        unknown relation is a gold label.
+    RETURNS (Tensor): The logits. The logit of an unknown relation is far below any other.
     """
     threshold = torch.zeros_like(unknown[:, :1])
     return logits.masked_fill(torch.cat([threshold, unknown], 1), _MASKED)

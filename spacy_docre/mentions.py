@@ -1,4 +1,4 @@
-"""Mentions by the tokens they have, and the Doc whose tokens these are."""
+"""Mentions as tokens of a Doc, and checks that the Doc still has these tokens."""
 
 import struct
 import warnings
@@ -9,21 +9,21 @@ import srsly
 from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
-# Of the span that is the whole document: the number of its tokens. It is an extension of spans,
-# since Doc.from_docs and Span.as_doc move these with their characters.
+# Set on the span of the whole document: the number of its tokens. It is an extension of spans,
+# since Doc.from_docs and Span.as_doc move extensions of spans with the characters.
 _DOCUMENT = "docre_document"
-# Of a mention that names its entity better than the longest one does. It moves likewise.
+# Set on a mention that names its entity better than the longest mention. It moves likewise.
 _BEST_NAME = "docre_best_name"
 
 
 def without_space(doc: Doc, start: int, end: int) -> Tuple[int, int]:
-    """Trim a mention.
+    """Trim the white space at the ends of a mention.
 
     doc (Doc): The document.
-    start (int): Its first token.
-    end (int): Its end token.
-    RETURNS (Tuple[int, int]): The tokens from the first to the last that is not white space; all
-        where none is.
+    start (int): The first token of the mention.
+    end (int): The token after its last.
+    RETURNS (Tuple[int, int]): First token and end token without white space. A mention of white
+        space alone stays unchanged.
     """
     first = next((index for index in range(start, end) if not doc[index].text.isspace()), None)
     if first is None:
@@ -33,11 +33,11 @@ def without_space(doc: Doc, start: int, end: int) -> Tuple[int, int]:
 
 
 def distinct_mentions(mentions: Iterable[Span]) -> List[Span]:
-    """The mentions of an entity, each once: the same tokens are one mention, whatever their labels
-    and the white space at their ends. This is the rule wherever entities come from.
+    """Remove duplicate mentions of an entity. Mentions with the same tokens are one mention, even
+    if their labels or the white space at their ends differ. All sources of entities use this rule.
 
     mentions (Iterable[Span]): The mentions.
-    RETURNS (List[Span]): The first of each.
+    RETURNS (List[Span]): The first mention of each set of duplicates.
     """
     distinct: Dict[Tuple[int, int], Span] = {}
     for span in mentions:
@@ -46,30 +46,31 @@ def distinct_mentions(mentions: Iterable[Span]) -> List[Span]:
 
 
 def on_one_line(text: str) -> str:
-    """A name without white space at its ends, line breaks and double spaces.
+    """Put a name on one line: replace line breaks and double spaces by single spaces.
 
-    text (str): The name as a text has it.
-    RETURNS (str): The name.
+    text (str): The name as it stands in a text.
+    RETURNS (str): The name, without white space at its ends.
     """
     return " ".join(text.split())
 
 
 def best_name(mentions: Sequence[Span]) -> str:
-    """What an entity is called.
+    """Find the best name of an entity.
 
     mentions (Sequence[Span]): Its mentions.
-    RETURNS (str): The mention that is marked as the best, else the longest; of several the most
-        frequent, then the first.
+    RETURNS (str): The text of the mention that is marked as the best, else of the longest mention.
+        At a tie, the most frequent wins, then the first.
     """
     texts = [on_one_line(span.text) for span in mentions if span._.get(_BEST_NAME)]
     return texts[0] if texts else _longest(mentions)
 
 
 def mark_best_names(doc: Doc, entities: Iterable[Tuple[Span, Sequence[Span]]]) -> None:
-    """Mark the mention that is the best name of its entity, where it is not the longest.
+    """Mark the mention that is the best name of its entity, unless it is the longest mention.
 
-    doc (Doc): The document. Marks that it has had are gone.
-    entities (Iterable[Tuple[Span, Sequence[Span]]]): The mention, and all of the entity.
+    doc (Doc): The document. Its earlier marks are removed.
+    entities (Iterable[Tuple[Span, Sequence[Span]]]): The best mention of each entity, and all its
+        mentions.
     """
     for key in [key for key in doc.user_data if _is_mark(key, _BEST_NAME)]:
         del doc.user_data[key]
@@ -84,32 +85,34 @@ def _longest(mentions: Sequence[Span]) -> str:
 
 
 def group_spans(doc: Doc, key: str) -> List[Span]:
-    """The spans of a group, at their characters: when tokens are merged or split, spaCy leaves
-    their numbers in a group as they were.
+    """Find the spans of a group by their characters. When tokens are merged or split, spaCy does
+    not change the token numbers in a group.
 
     doc (Doc): The document.
     key (str): The key of the group in `doc.spans`.
-    RETURNS (List[Span]): The spans. One without characters is left out, and a warning says so.
+    RETURNS (List[Span]): The spans. A span whose characters are not in the text is left out, and a
+        warning says so.
     """
     group = doc.spans[key]
     try:
         spans = [_at_its_characters(span) for span in group]
     except IndexError:
-        # Where a token number is past the end now, the group gives no spans, but it can be stored.
+        # If a token number is past the end of the Doc, the spans cannot be read from the group. But
+        # they can be read from its serialised form.
         stored = srsly.msgpack_loads(group.to_bytes())["spans"]
         spans = [_find_characters(doc, *_STORED.unpack(data)) for data in stored]
     found = [span for span in spans if span is not None]
     if len(found) < len(spans):
         warnings.warn(
-            f"{len(spans) - len(found)} spans of doc.spans[{key!r}] have no characters of the text "
-            f"{doc.text[:40]!r}, and are no mentions. Set the group again, with spans of this Doc.",
+            f"{len(spans) - len(found)} spans of doc.spans[{key!r}] have no characters in the text "
+            f"{doc.text[:40]!r}, and are left out. Set the group again, with spans of this Doc.",
             stacklevel=2,
         )
     return found
 
 
 def ids_in_groups(doc: Doc) -> Set[str]:
-    """The ids that the spans of all groups have: they tell entities of their document apart.
+    """Collect the ids of the spans of all groups. Such an id holds for its own document only.
 
     doc (Doc): The document.
     RETURNS (Set[str]): The ids.
@@ -118,20 +121,20 @@ def ids_in_groups(doc: Doc) -> Set[str]:
 
 
 def kb_id(mention: Span) -> str:
-    """The id that an entity linker has given a mention.
+    """Return the id that an entity linker gave to a mention.
 
     mention (Span): The mention.
-    RETURNS (str): Its `kb_id_`; "" where it has none, or where that says that there is none.
+    RETURNS (str): Its `kb_id_`; "" if it has none, or if the linker found no entity ("NIL").
     """
     return "" if mention.kb_id_ == EntityLinker.NIL else str(mention.kb_id_)
 
 
 def linked_ids(doc: Doc) -> Dict[Tuple[int, int], str]:
-    """What a linker or an entity ruler says of the mentions in `doc.ents`.
+    """Find the linked ids of the mentions in `doc.ents`, from a linker or an entity ruler.
 
     doc (Doc): The document.
-    RETURNS (Dict[Tuple[int, int], str]): By first and end token, the `kb_id_`, else the `ent_id_`.
-        One that a span group has, too, tells entities of the document apart, and links none.
+    RETURNS (Dict[Tuple[int, int], str]): The `kb_id_`, else the `ent_id_`, by first and end token.
+        An `ent_id_` that a span group has, too, holds for this document only, and is no link.
     """
     local = ids_in_groups(doc)
     return {
@@ -141,11 +144,12 @@ def linked_ids(doc: Doc) -> Dict[Tuple[int, int], str]:
 
 
 def most_linked(mentions: Iterable[Span], linked: Mapping[Tuple[int, int], str]) -> str:
-    """The linked id of an entity.
+    """Find the linked id of an entity.
 
     mentions (Iterable[Span]): Its mentions.
-    linked (Mapping[Tuple[int, int], str]): What `linked_ids` says of their document.
-    RETURNS (str): The id of most mentions, the first of them at a tie; "" where none has one.
+    linked (Mapping[Tuple[int, int], str]): The linked ids of the document, from `linked_ids`.
+    RETURNS (str): The id of most mentions; at a tie, the first of these ids. "" if no mention has
+        an id.
     """
     ids = Counter(
         linked.get((mention.start, mention.end)) or kb_id(mention) for mention in mentions
@@ -155,10 +159,10 @@ def most_linked(mentions: Iterable[Span], linked: Mapping[Tuple[int, int], str])
 
 
 def most_labelled(mentions: Iterable[Span]) -> str:
-    """The label of an entity.
+    """Find the label of an entity.
 
     mentions (Iterable[Span]): Its mentions.
-    RETURNS (str): The label of most mentions, the first of them at a tie.
+    RETURNS (str): The label of most mentions; at a tie, the first of these labels.
     """
     return Counter(str(mention.label_) for mention in mentions).most_common(1)[0][0]
 
@@ -191,8 +195,8 @@ def _find_characters(
 
 
 def mark_document(doc: Doc) -> None:
-    """Keep on a Doc how many tokens it has and, in characters, where it begins and ends: what is
-    stored by tokens holds for these, and the ids of its entities are its own.
+    """Store on a Doc its number of tokens, and its first and end character. Data that is stored by
+    token numbers holds for these tokens only, and the ids of entities for this document only.
 
     doc (Doc): The document.
     """
@@ -201,7 +205,8 @@ def mark_document(doc: Doc) -> None:
 
 
 def forget_merged(doc: Doc) -> None:
-    """Forget which documents a Doc was merged of, once its entities have ids that are its own.
+    """Forget from which documents a Doc was merged. Call this once its entities have new ids, which
+    hold for the whole Doc.
 
     doc (Doc): The document.
     """
@@ -211,10 +216,12 @@ def forget_merged(doc: Doc) -> None:
 
 
 def merged_documents(doc: Doc) -> List[Tuple[int, int]]:
-    """The documents that `Doc.from_docs` has merged, as far as entities were stored on them.
+    """Find the documents that `Doc.from_docs` has merged. Only documents with stored entities are
+    found.
 
     doc (Doc): The document.
-    RETURNS (List[Tuple[int, int]]): First and end character of each; none where it is not merged.
+    RETURNS (List[Tuple[int, int]]): First and end character of each; an empty list if the Doc was
+        not merged.
     """
     whole = (doc[:].start_char, doc[:].end_char) if len(doc) else None
     keys: Iterable[Any] = doc.user_data
@@ -223,31 +230,31 @@ def merged_documents(doc: Doc) -> List[Tuple[int, int]]:
 
 
 def check_tokens(doc: Doc) -> None:
-    """See that a Doc has the tokens that it had when its entities were stored. One that an earlier
-    version has stored has no mark, and passes.
+    """Check that a Doc has the tokens that it had when its entities were stored. A Doc that was
+    stored by an earlier version has no mark, and passes.
 
     doc (Doc): The document.
-    RAISES (ValueError): If it has others.
+    RAISES (ValueError): If the tokens have changed.
     """
     if len(doc) and doc[:]._.get(_DOCUMENT) == len(doc):
         return
     for key, number in doc.user_data.items():
         if _is_mark(key):
             raise ValueError(
-                f"Entities and relations were stored on this Doc for {number} tokens, and it has "
-                f"{len(doc)} others: tokens were merged or split since, or Span.as_doc has copied "
-                "the user data of a longer Doc. Put what changes tokens (e.g. merge_entities) "
-                "before the relation extractor, or set doc._.entities again."
+                f"Entities and relations were stored on this Doc for {number} tokens, and it now "
+                f"has {len(doc)} other tokens: tokens were merged or split, or Span.as_doc copied "
+                "the user data of a longer Doc. Put components that change tokens (e.g. "
+                "merge_entities) before the relation extractor, or set doc._.entities again."
             )
 
 
 def documents_of(doc: Doc, spans: Iterable[Span]) -> List[Optional[Tuple[int, int]]]:
-    """The document that each span is of, where `Doc.from_docs` has merged several.
+    """Find the document of each span, in a Doc that `Doc.from_docs` has merged.
 
-    doc (Doc): The document.
-    spans (Iterable[Span]): Spans of it.
+    doc (Doc): The merged document.
+    spans (Iterable[Span]): Spans of this Doc.
     RETURNS (List[Optional[Tuple[int, int]]]): First and end character of the smallest document
-        that holds the span; None where none does, or nothing was merged.
+        that holds the span; None if no document holds it, or if the Doc was not merged.
     """
     merged = sorted(merged_documents(doc), key=lambda part: part[1] - part[0])
     return [

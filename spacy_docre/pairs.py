@@ -1,4 +1,4 @@
-"""The ordered pairs of a document's entities: the only module that knows their order."""
+"""The ordered pairs of a document's entities. Only this module knows their order."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,17 +17,17 @@ Device = Union[str, torch.device]
 class Pairs:
     """The ordered pairs of the entities of a batch of documents, as rows of one flat table.
 
-    A document with n entities has n * (n - 1) pairs (head, tail), head by head, the tails in
-    order; with the diagonal (s, s) it has n * n. The documents follow one another.
+    A document with n entities has n * (n - 1) pairs (head, tail), sorted by head, then by tail.
+    With the diagonal (s, s), it has n * n pairs. The documents follow one another.
 
     num_entities (Tuple[int, ...]): The number of entities of each document.
     diagonal (bool): Whether each entity is paired with itself, too.
     heads (Tensor): Index of each pair's head among all entities of the batch, shape (pairs,).
     tails (Tensor): Index of each pair's tail among all entities of the batch, shape (pairs,).
-    unordered (Tensor): Index of {head, tail} among the unordered pairs of the batch, which
-        (head, tail) and (tail, head) share, shape (pairs,).
-    transposed (Tensor): Row of (tail, head) for each pair (head, tail): the permutation that
-        sorts the pairs of each document tail by tail, and back, shape (pairs,).
+    unordered (Tensor): Index of {head, tail} among the unordered pairs of the batch, shape
+        (pairs,). (head, tail) and (tail, head) share this index.
+    transposed (Tensor): Row of (tail, head) for each pair (head, tail), shape (pairs,). This
+        permutation sorts the pairs of each document by tail, and is its own inverse.
     """
 
     num_entities: Tuple[int, ...]
@@ -49,7 +49,7 @@ class Pairs:
 
         num_entities (Sequence[int]): The number of entities of each document.
         diagonal (bool): Whether each entity is paired with itself, too.
-        device (Device): Where the index tensors are wanted.
+        device (Device): The device of the index tensors.
         RETURNS (Pairs): The pairs.
         """
         columns: List[Tensor] = [torch.empty(4, 0, dtype=torch.long)]
@@ -64,38 +64,38 @@ class Pairs:
 
     @staticmethod
     def count(num_entities: int, diagonal: bool = False) -> int:
-        """The number of pairs of one document.
+        """Count the pairs of one document.
 
         num_entities (int): The number of its entities.
-        diagonal (bool): Whether each is paired with itself, too.
+        diagonal (bool): Whether each entity is paired with itself, too.
         RETURNS (int): The number of pairs.
         """
         return num_entities * (num_entities - (not diagonal))
 
     @staticmethod
     def num_entities_of(num_pairs: int) -> int:
-        """Undo `count`, without the diagonal.
+        """Compute the number of entities from the number of pairs, without the diagonal.
 
         num_pairs (int): The number of pairs of a document.
-        RETURNS (int): The number of its entities; 1 where it has no pairs.
+        RETURNS (int): The number of its entities; 1 if it has no pairs.
         """
         return (1 + isqrt(1 + 4 * num_pairs)) // 2
 
     @staticmethod
     def count_unordered(num_entities: int, diagonal: bool = False) -> int:
-        """The number of unordered pairs of one document. Arguments as in `count`."""
+        """Count the unordered pairs of one document. Arguments as in `count`."""
         return num_entities * (num_entities - 1) // 2 + num_entities * diagonal
 
     @staticmethod
     def row(head: IndexT, tail: IndexT, num_entities: int, diagonal: bool = False) -> IndexT:
-        """The row of a pair of one document.
+        """Compute the row of a pair of one document, or of several pairs.
 
-        head (Union[int, numpy.ndarray, Tensor]): Index of the head, or of several.
-        tail (Union[int, numpy.ndarray, Tensor]): Index of the tail; without the diagonal, of
-            another entity.
+        head (Union[int, numpy.ndarray, Tensor]): Index of the head of each pair.
+        tail (Union[int, numpy.ndarray, Tensor]): Index of the tail of each pair. Without the
+            diagonal, head and tail must differ.
         num_entities (int): The number of entities.
         diagonal (bool): Whether each entity is paired with itself, too.
-        RETURNS (Union[int, numpy.ndarray, Tensor]): The row.
+        RETURNS (Union[int, numpy.ndarray, Tensor]): The row of each pair.
         """
         if diagonal:
             return head * num_entities + tail
@@ -103,12 +103,12 @@ class Pairs:
 
     @classmethod
     def rows_between(cls, entities: Sequence[int], num_entities: int) -> numpy.ndarray:
-        """The rows of all pairs between some entities of one document, in the order of the pairs
-        of these alone.
+        """Compute the rows of all pairs between some entities of one document. The rows come in the
+        order that the pairs of these entities alone would have.
 
         entities (Sequence[int]): The indices of the entities.
         num_entities (int): The number of all entities.
-        RETURNS (numpy.ndarray): The rows, shape (pairs between them,).
+        RETURNS (numpy.ndarray): The rows, shape (pairs between the chosen entities,).
         """
         chosen = cls.of([len(entities)])
         indices = numpy.asarray(entities, dtype="int64")
@@ -122,13 +122,13 @@ class Pairs:
         diagonal: bool = False,
         device: Device = "cpu",
     ) -> Tuple[Tensor, Tensor]:
-        """The unordered pairs {s, o} of one document with start <= s < end and s < o, in order.
+        """List the unordered pairs {s, o} of a document with start <= s < end and s < o, in order.
 
         num_entities (int): The number of entities.
         start (int): The first s.
-        end (int): The s to stop before.
-        diagonal (bool): Whether the pairs {s, s} are among them.
-        device (Device): Where the index tensors are wanted.
+        end (int): The end of s; the pairs of this s are left out.
+        diagonal (bool): Whether to include the pairs {s, s}.
+        device (Device): The device of the index tensors.
         RETURNS (Tuple[Tensor, Tensor]): s and o, each of shape (unordered pairs,).
         """
         lines = min(end, num_entities) - start
@@ -148,7 +148,7 @@ class Pairs:
         return (self.heads != self.tails).nonzero().squeeze(1)
 
     def lines(self, table: Tensor) -> List[Tensor]:
-        """Split a table of pairs into the documents, and these into one line for each head.
+        """Split a table of pairs into documents, and each document into one line for each head.
 
         table (Tensor): A row for each pair, shape (pairs, width).
         RETURNS (List[Tensor]): The lines of each document, shape (entities, tails, width).
@@ -159,12 +159,12 @@ class Pairs:
         ]
 
     def line_blocks(self, most: int, columns: bool = False) -> Iterator[Tensor]:
-        """Walk over the lines of the documents, few at a time.
+        """Go over the lines of the documents in blocks of a few lines.
 
-        most (int): The number of pairs of a block, which has at least one line.
-        columns (bool): Whether a line has the pairs of one tail, not of one head.
-        YIELDS (Tensor): The rows of the pairs of some lines of one document, shape
-            (lines, length).
+        most (int): The largest number of pairs of a block. A block has at least one line.
+        columns (bool): Whether a line holds the pairs of one tail, and not of one head.
+        YIELDS (Tensor): The rows of the pairs of one block, shape (lines, length). All lines of a
+            block are of one document.
         """
         start = 0
         for n, number in zip(self.num_entities, self.num_pairs, strict=True):
@@ -176,11 +176,11 @@ class Pairs:
 
 
 class ScoredPairs(NamedTuple):
-    """Pairs of a document that have scores: all, or some of those of a long document.
+    """Pairs of a document that have scores: all pairs, or some of the pairs of a long document.
 
-    heads (numpy.ndarray): Index of the head of each, shape (pairs,).
-    tails (numpy.ndarray): Index of the tail of each, shape (pairs,).
-    unordered (numpy.ndarray): The row of its evidence, shape (pairs,).
+    heads (numpy.ndarray): Index of the head of each pair, shape (pairs,).
+    tails (numpy.ndarray): Index of the tail of each pair, shape (pairs,).
+    unordered (numpy.ndarray): The row of the evidence of each pair, shape (pairs,).
     """
 
     heads: numpy.ndarray
@@ -189,7 +189,7 @@ class ScoredPairs(NamedTuple):
 
     @classmethod
     def all_of(cls, num_entities: int) -> "ScoredPairs":
-        """All pairs of a document, in the order of `Pairs`.
+        """List all pairs of a document, in the order of `Pairs`.
 
         num_entities (int): The number of its entities.
         RETURNS (ScoredPairs): The pairs.
@@ -199,8 +199,9 @@ class ScoredPairs(NamedTuple):
 
 
 def _document(n: int, diagonal: bool) -> Tensor:
-    """Heads, tails, unordered and transposed of one document, shape (4, pairs)."""
-    # Few documents have many pairs, and their indices are large.
+    """Compute heads, tails, unordered and transposed of one document, shape (4, pairs)."""
+    # Large tables are not cached: few documents have so many pairs, and the tables take much
+    # memory.
     return _small_document(n, diagonal) if n <= _SMALL else _lay_out(n, diagonal)
 
 
@@ -218,7 +219,7 @@ def _lay_out(n: int, diagonal: bool) -> Tensor:
     rows = torch.zeros(n, n, dtype=torch.long)
     rows[real] = torch.arange(int(real.sum()))
     lower, upper = torch.minimum(heads, tails), torch.maximum(heads, tails)
-    # Before the line of `lower` there are as many as in the lines above it.
+    # The number of unordered pairs in the lines above the line of `lower`.
     skipped = 0 if diagonal else 1
     before = lower * n - lower * (lower + 1) // 2 + lower * (1 - skipped)
     unordered = before + upper - lower - skipped

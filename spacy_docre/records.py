@@ -1,4 +1,4 @@
-"""A document as plain records, as JSON has it. Starts and ends are counted in characters."""
+"""A document as plain records, for JSON. Starts and ends are counted in characters."""
 
 from typing import Any, Dict
 
@@ -15,7 +15,7 @@ def document_record(doc: Doc) -> Dict[str, Any]:
     RETURNS (Dict[str, Any]): Its `text`, its `entities` with their linked ids and their mentions,
         and its `relations` with score and evidence.
     """
-    # Once for all entities.
+    # Computed once for all entities.
     linked = linked_ids(doc)
     return {
         "text": doc.text,

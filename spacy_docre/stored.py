@@ -1,5 +1,5 @@
-"""What a Doc stores of entities and relations in `doc.user_data`, checked: it may have been damaged
-on the way, or written by others."""
+"""Read and check the entities and relations that a Doc stores in `doc.user_data`. The data may be
+damaged, or written by another program."""
 
 from dataclasses import dataclass
 from reprlib import repr as shortened
@@ -16,13 +16,13 @@ PARTIAL = "docre_partial"
 
 @dataclass(frozen=True)
 class Triple:
-    """A relation to be stored: head and tail are indices of `doc._.entities`.
+    """A relation as it is stored. Head and tail are indices of `doc._.entities`.
 
     head (int): Index of the head entity.
     tail (int): Index of the tail entity.
     label (str): The relation.
     score (float): Its probability; 1 for a gold relation.
-    name (str): A readable name of the relation; the label where none is known.
+    name (str): A readable name of the relation; empty if none is known.
     evidence (Tuple[Tuple[int, int], ...]): First token and end token of each evidence
         sentence, the strongest first.
     """
@@ -36,10 +36,10 @@ class Triple:
 
 
 def mentions_to_lists(mentions: Iterable[Span]) -> List[List[Any]]:
-    """The mentions of an entity, as a Doc stores them.
+    """Turn the mentions of an entity into the lists that a Doc stores.
 
     mentions (Iterable[Span]): The mentions.
-    RETURNS (List[List[Any]]): First token, end token, label, id and linked id of each.
+    RETURNS (List[List[Any]]): First token, end token, label, id and linked id of each mention.
     """
     return [
         [int(span.start), int(span.end), span.label_, span.id_, span.kb_id_] for span in mentions
@@ -47,27 +47,27 @@ def mentions_to_lists(mentions: Iterable[Span]) -> List[List[Any]]:
 
 
 def mentions_from_lists(doc: Doc, lists: Iterable[Sequence[Any]]) -> List[Span]:
-    """Undo `mentions_to_lists`.
+    """Turn stored lists back into mentions.
 
-    doc (Doc): The document, or another of the same tokens.
-    lists (Iterable[Sequence[Any]]): What `mentions_to_lists` gave.
-    RETURNS (List[Span]): The mentions, in the document.
+    doc (Doc): The document, or another document of the same tokens.
+    lists (Iterable[Sequence[Any]]): The lists that `mentions_to_lists` returned.
+    RETURNS (List[Span]): The mentions, as spans of the document.
     """
     return [
         Span(doc, start, end, label=label, span_id=id_, kb_id="".join(kb_id))
-        # Where the Doc was stored by an earlier version, there is no kb_id.
+        # A Doc that was stored by an earlier version has no kb_id.
         for start, end, label, id_, *kb_id in lists
     ]
 
 
 def stored_entities(doc: Doc, key: str = ENTITIES) -> Sequence[Sequence[Sequence[Any]]]:
-    """What a Doc stores of entities.
+    """Read the entities that a Doc stores.
 
     doc (Doc): The document.
-    key (str): Where it is stored.
+    key (str): The key in `doc.user_data`.
     RETURNS (Sequence[Sequence[Sequence[Any]]]): First token, end token, label, id and linked id of
-        each mention of each entity; empty where nothing is stored.
-    RAISES (ValueError): If it is anything else, or of tokens that the document has not.
+        each mention of each entity; empty if nothing is stored.
+    RAISES (ValueError): If the data has another form, or names tokens that the document lacks.
     """
 
     def is_entity(item: Any) -> bool:
@@ -79,12 +79,13 @@ def stored_entities(doc: Doc, key: str = ENTITIES) -> Sequence[Sequence[Sequence
 
 
 def stored_relations(doc: Doc) -> Sequence[Sequence[Any]]:
-    """What a Doc stores of relations.
+    """Read the relations that a Doc stores.
 
     doc (Doc): The document.
-    RETURNS (Sequence[Sequence[Any]]): The fields of a Triple for each; empty where nothing is
-        stored.
-    RAISES (ValueError): If it is anything else, or of entities or tokens that the document has not.
+    RETURNS (Sequence[Sequence[Any]]): The fields of a Triple for each relation; empty if nothing
+        is stored.
+    RAISES (ValueError): If the data has another form, or names entities or tokens that the document
+        lacks.
     """
     num_entities = len(stored_entities(doc))
 
@@ -98,11 +99,12 @@ def stored_relations(doc: Doc) -> Sequence[Sequence[Any]]:
 
 
 def stored_possible(doc: Doc) -> Optional[Sequence[Sequence[Any]]]:
-    """What a Doc whose relations are partial stores of those that may hold beside them.
+    """Read the further relations that may hold in a Doc whose relations are partial.
 
     doc (Doc): The document.
-    RETURNS (Optional[Sequence[Sequence[Any]]]): Head, tail and label of each; None where any may.
-    RAISES (ValueError): If it is anything else, or of entities that the document has not.
+    RETURNS (Optional[Sequence[Sequence[Any]]]): Head, tail and label of each relation; None if any
+        relation may hold.
+    RAISES (ValueError): If the data has another form, or names entities that the document lacks.
     """
     if doc.user_data.get(PARTIAL, True) is True:
         return None
@@ -125,9 +127,9 @@ def _checked(
         wrong = [item for item in items if not is_good(item)]
     if wrong:
         raise ValueError(
-            f"doc.user_data[{key!r}] is damaged, or of another document than {doc.text[:50]!r}, "
-            f"which has {len(doc)} tokens: {shortened(wrong[0])} should be {expected}. Set "
-            "doc._.entities and doc._.relations again."
+            f"doc.user_data[{key!r}] is damaged, or belongs to another document than "
+            f"{doc.text[:50]!r}, which has {len(doc)} tokens: {shortened(wrong[0])} should be "
+            f"{expected}. Set doc._.entities and doc._.relations again."
         )
     return items
 
@@ -135,7 +137,7 @@ def _checked(
 def _is_mention(item: Any, num_tokens: int) -> bool:
     return (
         _is_list(item)
-        # Where the Doc was stored by an earlier version, there is no linked id.
+        # A Doc that was stored by an earlier version has no linked id.
         and len(item) in (4, 5)
         and _is_range(item[:2], num_tokens)
         and item[0] < item[1]
@@ -151,7 +153,7 @@ def _is_relation(item: Any, num_entities: int, num_tokens: int) -> bool:
         _is_triple(item[:3], num_entities)
         and isinstance(name, str)
         and isinstance(score, (int, float))
-        # NaN is in no range.
+        # NaN fails this comparison, too.
         and 0 <= score <= 1
         and _is_list(evidence)
         and all(_is_range(sentence, num_tokens) for sentence in evidence)
@@ -175,12 +177,12 @@ def _is_range(item: Any, num_tokens: int) -> bool:
 
 
 def _is_list(item: Any) -> bool:
-    # Lists come out of a DocBin as tuples.
+    # A DocBin turns lists into tuples.
     return isinstance(item, (list, tuple))
 
 
 def triple_from_list(stored: Sequence[Any]) -> Triple:
-    """Read a relation that is stored.
+    """Turn the fields of a stored relation into a Triple.
 
     stored (Sequence[Any]): Head, tail, label, score, name and evidence.
     RETURNS (Triple): The relation.
@@ -190,8 +192,8 @@ def triple_from_list(stored: Sequence[Any]) -> Triple:
 
 
 def get_triples(doc: Doc) -> List[Triple]:
-    """The relations of a Doc as they are stored: `relation.triple` of each in `doc._.relations`,
-    without what these tell of their entities.
+    """Read the stored relations of a Doc as triples. They equal `relation.triple` of each relation
+    in `doc._.relations`, but nothing is computed about their entities.
 
     doc (Doc): The document.
     RETURNS (List[Triple]): The relations, in the same order.

@@ -1,7 +1,7 @@
-"""The words of a Doc: its tokens without those of white space.
+"""The words of a Doc: its tokens without the tokens of white space.
 
-White space that is more than one space is a token of its own. What a network says of a text should
-not depend on it.
+In spaCy, white space of more than one space is a token. The predictions of a network should not
+depend on such tokens.
 """
 
 from typing import List, NamedTuple, cast
@@ -10,7 +10,7 @@ import numpy
 from spacy.tokens import Doc, Span
 from thinc.types import Ints2d
 
-# What a component may have set on tokens, or a network may read.
+# Attributes that components set on tokens, or that networks read.
 _ATTRIBUTES = ["NORM", "LEMMA", "POS", "TAG", "MORPH", "SENT_START"]
 _ENTITIES = ["ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID"]
 
@@ -18,30 +18,31 @@ _ENTITIES = ["ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID"]
 class Words(NamedTuple):
     """A Doc without white space.
 
-    doc (Doc): The words alone; the Doc itself where it has no other tokens, or no words.
-    tokens (numpy.ndarray): The token of each word, shape (words,).
+    doc (Doc): The words alone; the Doc itself if all of its tokens are words, or none is.
+    tokens (numpy.ndarray): The index of the token of each word, shape (words,).
     """
 
     doc: Doc
     tokens: numpy.ndarray
 
     def span_in(self, doc: Doc, span: Span) -> Span:
-        """Find a span of the words in the Doc that they are of.
+        """Map a span of the words to the original Doc.
 
-        doc (Doc): The Doc.
-        span (Span): The span.
-        RETURNS (Span): The tokens from its first word to its last.
+        doc (Doc): The original Doc.
+        span (Span): The span of the words.
+        RETURNS (Span): The tokens from its first word to its last word.
         """
         first, last = self.tokens[[span.start, span.end - 1]].tolist()
         return Span(doc, first, last + 1, label=span.label, kb_id=span.kb_id, span_id=span.id)
 
     def windows_in(self, doc: Doc, windows: List[Span]) -> List[Span]:
-        """Find spans of the words in the Doc that they are of, white space included: what lies
-        before a word goes with the word before it.
+        """Map windows of the words to the original Doc. White space goes to the window of the word
+        before it.
 
-        doc (Doc): The Doc.
-        windows (List[Span]): The spans.
-        RETURNS (List[Span]): Spans that have all tokens where the windows have all words.
+        doc (Doc): The original Doc.
+        windows (List[Span]): The windows of the words.
+        RETURNS (List[Span]): The windows. If the given windows cover all words, they cover all
+            tokens.
         """
         starts = numpy.append(self.tokens, len(doc))
         starts[0] = 0

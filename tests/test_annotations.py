@@ -424,7 +424,7 @@ def test_entities_that_cannot_be_stored(entities, problem) -> None:
 def test_relation_that_cannot_be_stored() -> None:
     doc = Doc(Vocab(), words=["a", "b", "c"])
     doc._.entities = [[doc[0:1]], [doc[1:2]]]
-    with pytest.raises(ValueError, match="is no relation: give a Triple"):
+    with pytest.raises(ValueError, match="is not a relation: give a Triple"):
         doc._.relations = [(0, 1, "x")]
 
 

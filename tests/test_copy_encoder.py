@@ -65,7 +65,7 @@ def test_parts_of_a_zip_file(top: str, tmp_path: Path) -> None:
 def test_nothing_there(tmp_path: Path) -> None:
     install(tmp_path, "empty", {"empty/__init__.py": b""})
     for name, problem in (
-        ("empty", "No encoder is in empty"),
+        ("empty", "There is no encoder in empty"),
         ("absent", "absent is not installed"),
     ):
         result = run(tmp_path, name)

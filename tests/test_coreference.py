@@ -67,7 +67,7 @@ def test_the_name_is_the_head(text: str, name: str) -> None:
 )
 def test_a_head_that_is_not_known_is_told(text: str, names: List[str]) -> None:
     doc = make_doc(f"Today {text} came and he spoke", names)
-    with pytest.warns(UserWarning, match="1 spans .* may not be their heads, e.g. .* that parses"):
+    with pytest.warns(UserWarning, match="1 spans .* may not be their heads, e.g. .* Add a parser"):
         assert cluster(doc, [text, "spoke"]) == [[text, "spoke"]]
 
 

@@ -104,7 +104,7 @@ def test_one_file_of_two_names(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     file = tmp_path / "file.csv"
     for other in (file, tmp_path / "folder" / ".." / "file.csv", tmp_path / "link.csv"):
-        with pytest.raises(ValueError, match="are one file"), written_whole([file, other]):
+        with pytest.raises(ValueError, match="are the same file"), written_whole([file, other]):
             pass
     assert not file.exists()
 

@@ -101,7 +101,7 @@ def test_nothing_stored(make_doc: Callable[..., Doc]) -> None:
 @pytest.mark.parametrize("score", [math.nan, -0.5, 1.5])
 def test_scores_that_are_no_probabilities_are_not_stored(score: float, doc: Doc) -> None:
     before = list(doc.user_data["docre_relations"])
-    with pytest.raises(ValueError, match="is no probability"):
+    with pytest.raises(ValueError, match="is not a probability"):
         doc._.relations = [Triple(0, 1, "P19", score)]
     assert doc.user_data["docre_relations"] == before
 

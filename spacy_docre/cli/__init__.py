@@ -1,7 +1,7 @@
 """The commands of `python -m spacy docre`.
 
-Every spaCy command loads this package by its entry point. So the modules here import at their top
-what spaCy has loaded anyway, and the other rooms inside the functions.
+Every spaCy command loads this package by its entry point. So a module here imports at its top only
+what spaCy has already loaded, and imports other packages of spacy_docre inside the functions.
 """
 
 import io
@@ -33,7 +33,7 @@ from .tune_threshold import tune_threshold_cli
 
 HELP = "Commands for document-level relation extraction."
 
-# Settings of a config can be given beside the options, as spaCy's own `train` takes them.
+# Settings of a config can be given like options, as in spaCy's own `train`.
 _OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 app = typer.Typer(name="docre", help=HELP, no_args_is_help=True, cls=SafeGroup)
@@ -51,8 +51,8 @@ def print_everything(
         bool, Opt("--version", callback=_print_version, help="Print the version.")
     ] = False,
 ) -> None:
-    """Print names of files that are no text, and signs that a terminal lacks, as escapes: spaCy
-    shows them, and Python would break off at them."""
+    """Print characters that the terminal cannot show as escapes, e.g. in names of files. Otherwise
+    Python would stop with an error when spaCy prints them."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have: one name and one help text for each."""
+"""Arguments and options of several commands: one name and one help text for each."""
 
 from pathlib import Path
 from typing import Annotated, Optional
@@ -8,18 +8,19 @@ from spacy.cli._util import Arg, Opt
 Model = Annotated[str, Arg(help="The pipeline: a package or a folder")]
 DocsWithEntities = Annotated[
     Path,
-    Arg(metavar="DOCS", help=".spacy file, or folder of .spacy files, with entities", exists=True),
+    Arg(metavar="DOCS", help="A .spacy file with entities, or a folder of them", exists=True),
 ]
 Gold = Annotated[
     Path,
     Arg(
         metavar="GOLD",
-        help="The annotated documents: DocRED's .json, .spacy, or a folder of .spacy files",
+        help="The annotated documents: DocRED's .json, a .spacy file, or a folder of .spacy files",
         exists=True,
     ),
 ]
 FindEntities = Annotated[
-    bool, Opt("--find-entities", "-e", help="Let the pipeline find the entities, instead of GOLD's")
+    bool,
+    Opt("--find-entities", "-e", help="Let the pipeline find the entities. The default is GOLD's"),
 ]
 Threshold = Annotated[
     Optional[float],
@@ -27,11 +28,11 @@ Threshold = Annotated[
         *("--threshold", "-t"),
         min=0,
         max=1,
-        help="Annotate relations of a higher probability, instead of the pipeline's own threshold",
+        help="Annotate relations above this probability. The default is the pipeline's threshold",
     ),
 ]
-BatchSize = Annotated[int, Opt("--batch-size", "-b", min=1, help="Documents in a batch")]
-# Both long names have been in use: --gpu-id is spaCy's, and stands first in the help.
+BatchSize = Annotated[int, Opt("--batch-size", "-b", min=1, help="Number of documents in a batch")]
+# Both long names are in use. --gpu-id is spaCy's, and comes first in the help.
 Gpu = Annotated[
     int, Opt("--gpu-id", "--device", "-g", min=-1, help="Number of the GPU, -1 for the CPU")
 ]
@@ -41,7 +42,7 @@ Names = Annotated[
     Optional[Path],
     Opt(
         *("--names", "-n"),
-        help='JSON file of readable names of the relations: {"P19": "place of birth"}, or '
+        help='JSON file with readable names of the relations: {"P19": "place of birth"} or '
         '{"P19": {"name": "place of birth"}}',
         exists=True,
         dir_okay=False,
@@ -50,5 +51,5 @@ Names = Annotated[
 Lang = Annotated[str, Opt("--lang", "-l", help="Language of the texts")]
 Force = Annotated[bool, Opt("--force", "-F", help="Overwrite the output")]
 StartOver = Annotated[
-    bool, Opt("--force", "-F", help="Start over where the output is of another model or config")
+    bool, Opt("--force", "-F", help="Start over if the output is from another model or config")
 ]

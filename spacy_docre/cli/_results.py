@@ -1,4 +1,4 @@
-"""What `docre annotate` shows of its results: how many there are, what is left out, and tables."""
+"""Show the results of `docre annotate`: their number, failed documents, and tables."""
 
 from shutil import get_terminal_size
 from textwrap import shorten
@@ -12,19 +12,19 @@ from ._terminal import msg
 if TYPE_CHECKING:
     from ..annotate.batch import Result
 
-# Of a column of the table, in characters.
+# The width of a column of the table, in characters.
 _WIDTH = 32
 
 
 def with_progress(results: "Iterable[Result]", start: int = 0) -> "Iterator[Result]":
-    """Show how many documents there are so far, where there is a terminal to show it.
+    """Show the number of finished documents in a progress bar, if the output is a terminal.
 
-    results (Iterable[Result]): What becomes of documents.
-    start (int): How many there are of earlier runs.
-    YIELDS (Result): The same.
+    results (Iterable[Result]): The results of documents.
+    start (int): The number of documents from earlier runs.
+    YIELDS (Result): The same results.
     """
-    # Some terminals say that they have no columns and no rows, and tqdm would show nothing there.
-    # Results come by the batch, from which it would learn to wait for many.
+    # Some terminals report no columns and no rows, and tqdm would show nothing there. miniters=1,
+    # as results come in batches, and tqdm would then update the bar too seldom.
     columns, rows = get_terminal_size()
     yield from tqdm(
         results,
@@ -38,11 +38,11 @@ def with_progress(results: "Iterable[Result]", start: int = 0) -> "Iterator[Resu
 
 
 def report(result: "Result", table: bool = False, *, with_failures: bool = True) -> None:
-    """Tell of a document that is left out; of another, its relations if they are asked for.
+    """Report a document that is left out. For other documents, print the relations if asked.
 
-    result (Result): What has become of it.
-    table (bool): Whether they are.
-    with_failures (bool): Whether to tell of one that is left out.
+    result (Result): The result of the document.
+    table (bool): Whether to print a table of the relations.
+    with_failures (bool): Whether to report documents that are left out.
     """
     from ..annotate.inputs import Failure
 

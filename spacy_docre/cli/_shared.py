@@ -1,4 +1,4 @@
-"""Steps that several commands have."""
+"""Steps of several commands."""
 
 import logging
 import os
@@ -26,11 +26,11 @@ _LOGGER = logging.getLogger(__name__)
 
 @contextmanager
 def exit_on_error(title: str, hint: str = "") -> Iterator[None]:
-    """Turn errors into a message and the exit status 1: components and libraries raise anything
-    where data is damaged. The traceback is logged for those who debug.
+    """Turn errors into a message and the exit status 1. All errors are caught, as components and
+    libraries raise errors of any class for damaged data. The traceback is logged for debugging.
 
-    title (str): What cannot be done; the error follows it.
-    hint (str): What to say after the error.
+    title (str): The title of the message, which says what cannot be done. The error follows.
+    hint (str): A text to add after the error.
     """
     try:
         yield
@@ -42,7 +42,7 @@ def exit_on_error(title: str, hint: str = "") -> Iterator[None]:
 
 
 def load_extracting_pipeline(model: str, threshold: Optional[float]) -> Language:
-    """Load a pipeline with a relation extractor. Say so and exit where that fails.
+    """Load a pipeline with a relation extractor. If that fails, print the error and exit.
 
     model (str): A package or a folder.
     threshold (Optional[float]): The threshold to set; None for the pipeline's own.
@@ -57,10 +57,11 @@ def load_extracting_pipeline(model: str, threshold: Optional[float]) -> Language
 def ask(
     nlp: Language, docs: Mapping[str, Doc], *, with_gold_entities: bool = True, batch_size: int
 ) -> "Tuple[Answers, Answers]":
-    """Ask a pipeline for the relations of all documents, and show how far it is. Arguments as in
+    """Predict the relations of all documents, and show the progress. Arguments as in
     `predict_answers`.
 
-    RETURNS (Tuple[Answers, Answers]): The answers, and those together with less probable ones.
+    RETURNS (Tuple[Answers, Answers]): The answers, and the answers together with less probable
+        candidates.
     """
     from ..evaluation.predict import predict_answers
 
@@ -80,10 +81,10 @@ def score_gold(
 
     nlp (Language): The pipeline.
     gold (GoldSet): The documents.
-    with_gold_entities (bool): Whether the pipeline is given the entities.
-    batch_size (int): Documents at a time.
+    with_gold_entities (bool): Whether the pipeline gets the gold entities.
+    batch_size (int): The number of documents in a batch.
     RETURNS (Tuple[Set[ScoredTriple], Dict[ScoredTriple, float]]): The gold triples, and the scores
-        of the predicted ones, also of those below the threshold of the pipeline.
+        of the predicted triples, also below the threshold of the pipeline.
     """
     from ..evaluation.evaluation import Evaluation
 
@@ -93,10 +94,10 @@ def score_gold(
 
 
 def use_gpu(number: int, *, silent: bool = True) -> None:
-    """Compute on a GPU, or on the processor. Say so and exit where there is no such GPU.
+    """Choose a GPU, or the CPU. If there is no such GPU, print an error and exit.
 
-    number (int): The number of the GPU; -1 for the processor.
-    silent (bool): Whether not to print which it is.
+    number (int): The number of the GPU; -1 for the CPU.
+    silent (bool): Whether not to print the choice.
     """
     try:
         setup_gpu(number, silent=silent)
@@ -106,31 +107,32 @@ def use_gpu(number: int, *, silent: bool = True) -> None:
     except (ImportError, RuntimeError, ValueError) as error:
         msg.fail(
             f"Cannot use GPU {number}",
-            f"{error}. Leave --gpu-id out to compute on the processor. A GPU needs a driver, and "
-            "PyTorch and CuPy for the same version of CUDA: pip install 'spacy[cuda12x]'.",
+            f"{error}. Leave --gpu-id out to use the CPU. A GPU needs a driver, and PyTorch and "
+            "CuPy for the same version of CUDA: pip install 'spacy[cuda12x]'.",
             exits=1,
         )
 
 
 def refuse_existing(outputs: Iterable[Path], force: bool) -> None:
-    """Exit where an output exists and may not be overwritten.
+    """Exit if an output exists and must not be overwritten.
 
     outputs (Iterable[Path]): The files.
     force (bool): Whether they may be overwritten.
     """
-    # Not path.exists(), which fails at names that are too long. Writing says what is wrong.
+    # Not path.exists(), which raises an error for names that are too long. A later step reports
+    # such a name when it writes the file.
     present = [str(path) for path in outputs if os.path.exists(path)]
     if present and not force:
         msg.fail(f"Already there: {', '.join(present)}", "Overwrite with --force.", exits=1)
 
 
 def refuse_given(ctx: typer.Context, names: Iterable[str], of: str) -> None:
-    """Refuse options that would change nothing.
+    """Refuse options that would have no effect.
 
     ctx (typer.Context): The context of the command.
-    names (Iterable[str]): The names of its parameters that are of no use.
-    of (str): What they have no meaning for.
-    RAISES (BadParameter): If one of them was given.
+    names (Iterable[str]): The names of its parameters that have no effect.
+    of (str): The choice of the user for which they have no meaning, for the error message.
+    RAISES (BadParameter): If one of these options was given.
     """
     for parameter in ctx.command.params:
         source = ctx.get_parameter_source(str(parameter.name))
@@ -142,23 +144,25 @@ def refuse_given(ctx: typer.Context, names: Iterable[str], of: str) -> None:
 def refuse_output_within(data: Path, output: Path) -> None:
     """Refuse to write into the folder that is read.
 
-    data (Path): What is read.
-    output (Path): What is to be written.
-    RAISES (BadParameter): If it is in the folder that is read, or that folder itself.
+    data (Path): The input.
+    output (Path): The output.
+    RAISES (BadParameter): If the output is the folder that is read, or is in this folder.
     """
     if data.is_dir() and data.resolve() in (output.resolve(), *output.resolve().parents):
-        raise typer.BadParameter("OUT is in the folder of DOCS, which would be lost. Name another.")
+        raise typer.BadParameter(
+            "OUT is in the folder DOCS, which would be lost. Name an OUT outside of it."
+        )
 
 
 def with_progress(docs: Iterable[Doc], start: int) -> Iterable[Doc]:
-    """Show how many documents there are so far.
+    """Show the number of finished documents in a progress bar.
 
     docs (Iterable[Doc]): The documents.
-    start (int): How many an earlier run has made.
-    RETURNS (Iterable[Doc]): The documents.
+    start (int): The number of documents from an earlier run.
+    RETURNS (Iterable[Doc]): The same documents.
     """
     if start:
-        msg.info(f"{start:,} documents are there of a run that was broken off")
+        msg.info(f"{start:,} documents are already there, from an interrupted run")
     return tqdm(docs, initial=start, unit=" documents", leave=False)
 
 

@@ -1,4 +1,4 @@
-"""What commands print: names and texts of documents cannot steer the terminal."""
+"""Print safely: names and texts of documents cannot control the terminal."""
 
 import re
 import warnings
@@ -9,8 +9,8 @@ from tqdm import tqdm
 from typer.core import TyperGroup
 from wasabi import Printer
 
-# C0 and C1 but for tab and line feed; what turns the direction of text or ends its line; what a
-# terminal cannot be sent.
+# C0 and C1 except tab and line feed; characters that change the direction of text or end a line;
+# marks of annotations and tags; surrogates, which cannot be printed.
 _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
@@ -19,18 +19,18 @@ _BREAKING = re.compile("[\t\n]")
 
 
 def printable(text: object) -> str:
-    """Write out what would steer a terminal, as in "\\x1b" for the escape character.
+    """Replace control characters by visible escapes, e.g. the escape character by "\\x1b".
 
-    text (object): A text, or what becomes one.
-    RETURNS (str): The text, in as many lines.
+    text (object): A text, or an object to print as text.
+    RETURNS (str): The text, with the same lines.
     """
     return _STEERING.sub(_escape, str(text))
 
 
 def on_one_line(text: object) -> str:
-    """Write out what would steer a terminal, and line feeds and tabs as well.
+    """Replace control characters by visible escapes, line feeds and tabs as well.
 
-    text (object): A text, or what becomes one.
+    text (object): A text, or an object to print as text.
     RETURNS (str): The text.
     """
     return _BREAKING.sub(_escape, printable(text))
@@ -41,13 +41,13 @@ def _escape(match: "re.Match[str]") -> str:
 
 
 class SafePrinter(Printer):
-    """Prints as wasabi does, and nothing that steers the terminal."""
+    """A printer as in wasabi, whose output cannot control the terminal."""
 
     def text(self, title: Any = "", text: Any = "", *args: Any, **settings: Any) -> Any:
         """Print a message. Arguments as in wasabi.
 
         title (Any): The main text.
-        text (Any): More of it.
+        text (Any): The text below it.
         """
         return super().text(on_one_line(title), printable(text), *args, **settings)
 
@@ -72,8 +72,8 @@ msg = SafePrinter()
 
 
 class SafeGroup(TyperGroup):
-    """Commands that show warnings as their own, and whose errors about their arguments cannot steer
-    the terminal."""
+    """Commands that print warnings as messages. Errors about arguments cannot control the
+    terminal."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command.
@@ -84,7 +84,7 @@ class SafeGroup(TyperGroup):
             with _own_warnings():
                 return super().invoke(ctx)
         except Exception as error:
-            # Typer's, or click's: the class depends on the version.
+            # An error of Typer or of click: the class depends on the version.
             if hasattr(error, "format_message") and hasattr(error, "message"):
                 error.message = printable(error.message)
             raise
@@ -92,8 +92,8 @@ class SafeGroup(TyperGroup):
 
 @contextmanager
 def _own_warnings() -> Iterator[None]:
-    """Show warnings as the commands' own, once each: where they are in the code is of no use to
-    those who run a command."""
+    """Print each warning once, as a message. Its place in the code does not help the user of a
+    command."""
     shown: Set[str] = set()
 
     def show(message: Any, *args: Any, **settings: Any) -> None:
@@ -101,7 +101,7 @@ def _own_warnings() -> Iterator[None]:
         if text not in shown:
             shown.add(text)
             title, _, more = text.partition("\n")
-            # A progress bar stands below.
+            # A progress bar may stand below.
             with tqdm.external_write_mode():
                 msg.warn(title, more)
 

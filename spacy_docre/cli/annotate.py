@@ -1,4 +1,4 @@
-"""`python -m spacy docre annotate`: documents to relations."""
+"""`python -m spacy docre annotate`: annotate documents with relations."""
 
 import os
 from contextlib import ExitStack, closing
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from ..annotate.made_from import MadeFrom
     from ..annotate.output_file import Output
 
-# Files that are named one by one, of those that are left aside.
+# The largest number of left-out files that are listed one by one.
 _MOST = 20
-# At the end of the name of a folder.
+# The characters that mark the name of a folder at its end.
 _SLASHES = tuple(filter(None, ("/", os.sep, os.altsep)))
 
 
@@ -45,33 +45,35 @@ class EngineName(str, Enum):
 _Inputs = Annotated[
     List[Path],
     Arg(
-        help="Files: .txt, .md, .html, .docx or .pdf, a text each; .jsonl, .csv, .tsv, .parquet or "
-        ".arrow, a text in each line or row; .spacy, DocRED's .json; folders, also those of "
-        "datasets; or - for a text on standard input"
+        help="Files: .txt, .md, .html, .docx or .pdf with one text each; .jsonl, .csv, .tsv, "
+        ".parquet or .arrow with a text in each line or row; .spacy; DocRED's .json; folders of "
+        "such files, also of the library datasets; or - for a text on standard input"
     ),
 ]
 _Outputs = Annotated[
-    # As text: paths lose the slash at their end.
+    # As text, since a Path loses the slash at its end.
     List[str],
     Opt(
         *("--output", "-o"),
         metavar="<path>",
-        help="File to write, whose ending names its format: .jsonl, .parquet, .csv, .spacy, .nt, "
-        ".ttl, .jsonld, .graphml or .html. May be repeated. Without an ending, or with a "
-        "slash at the end: a folder, which grows part by part",
+        help="File to write. Its ending is the format: .jsonl, .parquet, .csv, .spacy, .nt, .ttl, "
+        ".jsonld, .graphml or .html. May be repeated. A name without an ending, or with a slash "
+        "at the end, is a folder, which grows part by part",
     ),
 ]
 _Format = Annotated[
     Optional[str],
-    Opt("--format", "-f", help="Folder: the format of its parts, .jsonl without it"),
+    Opt("--format", "-f", help="Folder: the format of its parts. The default is .jsonl"),
 ]
-_PartSize = Annotated[int, Opt("--part-size", min=1, help="Folder: most documents in a part")]
+_PartSize = Annotated[
+    int, Opt("--part-size", min=1, help="Folder: largest number of documents in a part")
+]
 _Retry = Annotated[
     bool,
     Opt(
         "--retry",
-        help="Folder: try failed documents again, for example after you freed memory. What works "
-        "now goes to further parts",
+        help="Folder: try failed documents again, for example after you freed memory. Documents "
+        "that now work go to new parts",
     ),
 ]
 _Processes = Annotated[int, Opt("--n-process", "-n", min=1, help="Number of processes")]
@@ -80,19 +82,21 @@ _EngineName = Annotated[
 ]
 _RayAddress = Annotated[
     Optional[str],
-    Opt("--ray-address", help="Ray: address of the cluster; without one, one is started here"),
+    Opt("--ray-address", help="Ray: address of the cluster. By default, Ray is started here"),
 ]
 _NumActors = Annotated[
     Optional[int],
-    Opt("--num-actors", min=1, help="Ray: number of actors; as many as there is room for"),
+    Opt("--num-actors", min=1, help="Ray: number of actors. By default, as many as fit"),
 ]
 _GpusPerActor = Annotated[
-    float, Opt("--gpus-per-actor", min=0, help="Ray: GPUs of each actor, 0.5 for half of one")
+    float, Opt("--gpus-per-actor", min=0, help="Ray: GPUs of each actor, 0.5 for half a GPU")
 ]
 _TextField = Annotated[str, Opt("--text-field", help="The field or column of the text")]
 _IdField = Annotated[str, Opt("--id-field", help="The field or column of the document's id")]
-_MaxSize = Annotated[int, Opt("--max-size", min=1, help="Most MB of a text, or of a line or row")]
-_PrintTable = Annotated[bool, Opt("--table", "-T", help="Print the relations as well")]
+_MaxSize = Annotated[
+    int, Opt("--max-size", min=1, help="Largest size of a text, a line or a row, in MB")
+]
+_PrintTable = Annotated[bool, Opt("--table", "-T", help="Print the relations, too")]
 
 
 def annotate_cli(
@@ -122,8 +126,8 @@ def annotate_cli(
     Annotate documents with a trained pipeline.
 
     Files are written whole or not at all. A folder gets part after part: an interrupted run
-    continues when you start it again. Hidden files of folders are left aside. A document that
-    cannot be read, annotated or written is reported and left out; the exit status is then 1.
+    continues when you start it again. Hidden files in folders are left out. A document that
+    cannot be read, annotated or written is reported and left out. The exit status is then 1.
     """
     outputs = list(map(Path, names))
     folder = _folder_among(names)
@@ -137,7 +141,7 @@ def annotate_cli(
     chosen = _choose_engine(ctx)
     use_gpu(gpu)
     import_code(code)
-    # Listed before the outputs exist, which may be in one of the folders.
+    # Before the outputs exist, as an output may be in a folder of the inputs.
     listing = _list_inputs(inputs, outputs)
     if folder is not None:
         _refuse_streams(listing)
@@ -156,7 +160,7 @@ def annotate_cli(
 
 @dataclass
 class _Run:
-    """What the options say, whatever the outputs are."""
+    """The choices of the options, for files and for folders."""
 
     listing: "Listing"
     model: str
@@ -171,12 +175,13 @@ class _Run:
 
 
 def _folder_among(outputs: List[str]) -> Optional[Path]:
-    """The output that is a folder, or is to be one. It stands alone, since a run that goes on has
-    not all documents for others."""
+    """Find the output that is a folder, or that will be one. A folder must be the only output, as a
+    continued run does not see the documents of earlier runs, and could not write them to files."""
     folders = [Path(output) for output in outputs if _is_folder(output)]
     if folders and len(outputs) > 1:
         raise typer.BadParameter(
-            f"{folders[0]} is a folder, and so the only output. Write others in runs of their own."
+            f"{folders[0]} is a folder, and a folder must be the only output. Write other outputs "
+            "in separate runs."
         )
     return folders[0] if folders else None
 
@@ -191,19 +196,19 @@ def _is_folder(output: str) -> bool:
 
 
 def _check_formats(outputs: List[Path], is_file: bool) -> None:
-    """Exit where the format of an output is not known or not installed."""
+    """Exit if the format of an output is unknown, or if its package is not installed."""
     from ..annotate.outputs import choose_output
 
     for output in outputs:
         is_dotted = output.suffix and is_file
-        hint = f" A folder whose name has a dot ends with a slash: {output}/" if is_dotted else ""
+        hint = f" For a folder whose name has a dot, add a slash: {output}/" if is_dotted else ""
         with exit_on_error(f"Cannot write {output}", hint):
             choose_output(output)
 
 
 def _choose_engine(ctx: typer.Context) -> "Engine":
-    """Where documents are annotated. Exit where that is not installed, and refuse options of
-    another engine."""
+    """Choose the engine that annotates. Exit if it is not installed, and refuse options of the
+    other engine."""
     options = ctx.params
     if options["engine"] == EngineName.local:
         from ..annotate.engine import annotate_batches
@@ -221,7 +226,7 @@ def _choose_engine(ctx: typer.Context) -> "Engine":
     settings = {"threshold": options["threshold"], "code": options["code"]}
     return partial(
         annotate_on_ray,
-        # Ray shows an actor no GPUs but its own.
+        # Ray shows an actor only its own GPUs.
         annotator=Annotator(options["model"], gpu_id=0 if gpus else -1, **settings),
         num_actors=options["num_actors"],
         gpus_per_actor=gpus,
@@ -230,8 +235,8 @@ def _choose_engine(ctx: typer.Context) -> "Engine":
 
 
 def _list_inputs(inputs: List[Path], outputs: List[Path]) -> "Listing":
-    """Find the input files, without the outputs, and tell what is left aside. Exit where one is
-    missing, or is an output or in one."""
+    """Find the input files, without the outputs, and report the files that are left out. Exit if an
+    input is missing, is an output, or is in an output."""
     from ..annotate.inputs import STDIN, Failure, list_files
     from ..files import path_text
 
@@ -239,7 +244,7 @@ def _list_inputs(inputs: List[Path], outputs: List[Path]) -> "Listing":
     given = [path for path in inputs if str(path) != STDIN]
     missing = [path_text(path) for path in given if not os.path.exists(path)]
     if missing:
-        msg.fail(f"Not there: {', '.join(missing)}", exits=1)
+        msg.fail(f"Inputs not found: {', '.join(missing)}", exits=1)
 
     def is_output(path: Path) -> bool:
         real = Path(os.path.realpath(path))
@@ -253,28 +258,28 @@ def _list_inputs(inputs: List[Path], outputs: List[Path]) -> "Listing":
     listing.files = [file for file in listing.files if file not in set(own)]
     aside = [*listing.aside, *(Failure(path_text(file), "It is an output.") for file in own)]
     for failure in aside[:_MOST]:
-        msg.info(f"Left aside: {failure.id}", failure.problem)
+        msg.info(f"Not read: {failure.id}", failure.problem)
     if len(aside) > _MOST:
-        msg.info(f"Left aside: {len(aside) - _MOST} more")
+        msg.info(f"Not read: {len(aside) - _MOST} more")
     return listing
 
 
 def _refuse_streams(listing: "Listing") -> None:
-    """Exit where an input can be read once only."""
+    """Exit if an input can be read only once."""
     from ..annotate.inputs import STDIN
     from ..files import is_stream
 
     for file in listing.files:
         if str(file) == STDIN or is_stream(file):
             msg.fail(
-                f"{file} cannot be read again when a run that has ended early goes on",
-                "Write it into a file first, or name a file as the output.",
+                f"{file} can be read only once, but an interrupted run must read it again",
+                "Save the text in a file first, or name a file as the output.",
                 exits=1,
             )
 
 
 def _annotate_to_files(outputs: List[Path], run: _Run) -> int:
-    """Annotate all documents, and count those that have failed."""
+    """Annotate all documents, and count the failed documents."""
     from ..annotate.inputs import read_inputs
     from ..files import written_whole
 
@@ -286,8 +291,8 @@ def _annotate_to_files(outputs: List[Path], run: _Run) -> int:
 
 
 def _annotate_to_folder(path: Path, suffix: str, part_size: int, run: _Run) -> int:
-    """Annotate the documents that are in no part yet, and count those that have failed, also in
-    earlier runs."""
+    """Annotate the documents that are in no part yet, and count the failed documents of this run
+    and of earlier runs."""
     from ..annotate.folder import OutputFolder
 
     with closing(OutputFolder(path, suffix, part_size)) as folder:
@@ -308,7 +313,7 @@ def _annotate_to_folder(path: Path, suffix: str, part_size: int, run: _Run) -> i
             for result in with_progress(results, folder.counts.documents):
                 report(result, run.table, with_failures=not retry)
         if retry:
-            # Also files that could not be read, whose documents nobody knows.
+            # Files that could not be read are reported, too. Their documents are not known.
             for failure in folder.manifest.failures():
                 report(failure)
         counts = folder.counts
@@ -320,7 +325,7 @@ def _annotate_to_folder(path: Path, suffix: str, part_size: int, run: _Run) -> i
 
 
 def _look_at(folder: "OutputFolder", run: _Run) -> "MadeFrom":
-    """All that the documents of a folder depend on."""
+    """Describe all that the documents of a folder depend on."""
     from ..annotate.made_from import MadeFrom, look_at_inputs, model_digest
     from ..files import file_digest
 
@@ -339,18 +344,18 @@ def _look_at(folder: "OutputFolder", run: _Run) -> "MadeFrom":
 
 
 def _report_earlier(folder: "OutputFolder", with_failures: bool) -> None:
-    """Tell of what earlier runs have done."""
+    """Report the documents of earlier runs."""
     for failure in folder.manifest.failures() if with_failures else ():
         report(failure)
     if folder.counts.parts:
-        state = "All" if folder.is_complete else "Going on:"
-        msg.info(f"{state} {folder.counts.documents} documents are there of an earlier run")
+        state = "All" if folder.is_complete else "Continuing:"
+        msg.info(f"{state} {folder.counts.documents} documents are there from earlier runs")
 
 
 def _write(
     outputs: List[Path], written: Dict[Path, Path], results: "Iterable[Result]", table: bool
 ) -> int:
-    """Write the documents, and count those that have failed."""
+    """Write the documents, and count the failed documents."""
     from ..annotate.inputs import Failure
     from ..annotate.outputs import choose_output
     from ..files import path_text

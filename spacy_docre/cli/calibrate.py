@@ -1,4 +1,4 @@
-"""`python -m spacy docre calibrate`: make the scores of a trained pipeline believable."""
+"""`python -m spacy docre calibrate`: turn the scores of a trained pipeline into probabilities."""
 
 from pathlib import Path
 from statistics import geometric_mean
@@ -34,11 +34,11 @@ def calibrate_cli(
     force: Force = False,
 ) -> None:
     """
-    Calibrate the scores of a pipeline, so that of triples with score 0.9 nine in ten are right.
+    Calibrate the scores of a pipeline: nine in ten triples with a score of 0.9 are then right.
 
-    GOLD should be documents that it was not trained on. Short passages of them are scored, too.
-    Scores change, and the threshold with them: documents as long as those of GOLD keep their
-    relations, and shorter ones may get more.
+    GOLD should be documents that the pipeline was not trained on. The command also scores short
+    passages of the documents. The scores change, and the threshold changes with them, so that the
+    documents keep their relations. Shorter documents may get more relations.
     """
     from ..evaluation.calibration import fit, reliability, with_cuts
     from ..evaluation.gold import GoldSet, read_gold
@@ -66,7 +66,8 @@ def calibrate_cli(
     error = reliability(triples, scores).error
     msg.good(f"Saved the calibrated pipeline in {output}")
     msg.text(
-        f"Of a margin m in a document of n words, the score is sigmoid({calibration.scale:.3f} m + "
-        f"({calibration.shift:.3f}) + ({calibration.slope:.3f}) log n) now. The threshold is "
+        "The score of a margin m in a document of n words is now "
+        f"sigmoid({calibration.scale:.3f} m + ({calibration.shift:.3f}) + "
+        f"({calibration.slope:.3f}) log n). The threshold is "
         f"{extractor.cfg['threshold']:.3f}. Before, the calibration error was {error:.3f}."
     )

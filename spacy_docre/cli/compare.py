@@ -21,17 +21,18 @@ _TablePath = Annotated[
 ]
 _Output = Annotated[
     Optional[Path],
-    Opt("--output", "-o", help="Folder of the trainings, by default training/TABLE"),
+    Opt("--output", "-o", help="Folder for the trainings, by default training/TABLE"),
 ]
 _Metrics = Annotated[
     Optional[Path],
-    Opt("--table", help="Where the table goes, as .md, .csv and .html, by default metrics/TABLE"),
+    Opt("--table", help="Path for the table as .md, .csv and .html, by default metrics/TABLE"),
 ]
 _Seeds = Annotated[
-    Optional[int], Opt("--seeds", min=1, help="Trainings of each system, instead of the table's")
+    Optional[int],
+    Opt("--seeds", min=1, help="Trainings of each system. The default is the table's number"),
 ]
 _Shown = Annotated[
-    bool, Opt("--finished", help="Train nothing: show those systems whose trainings are there")
+    bool, Opt("--finished", help="Train nothing: show only the systems with finished trainings")
 ]
 
 
@@ -48,8 +49,8 @@ def compare_cli(
     """
     Train and evaluate the systems of a table, each with several seeds, and write the table.
 
-    What is finished is left as it is, and what was broken off goes on. Settings of all trainings
-    can be overridden, e.g. --training.max_steps 250
+    Finished trainings are kept, and interrupted trainings continue. Settings of all trainings can
+    be overridden, e.g. --training.max_steps 250
     """
     from ..evaluation.comparison import make_table, to_csv
     from ..evaluation.report import table_to_markdown, table_to_page
@@ -72,10 +73,14 @@ def compare_cli(
             try:
                 execute(run, gpu_id=gpu, threshold=comparison.threshold, code=code)
             except subprocess.CalledProcessError:
-                msg.fail(f"{run.folder} failed", "Mend it, and run this again.", exits=1)
+                msg.fail(
+                    f"The training in {run.folder} failed",
+                    "Correct the error above, and run this command again.",
+                    exits=1,
+                )
         systems = _scores(comparison, [run for run in runs if run.is_finished])
         if not systems:
-            raise ValueError(f"no training in {folder} is finished.")
+            raise ValueError(f"No training in {folder} is finished. Run this without --finished.")
         result = make_table(comparison.title, comparison.columns, systems)
         texts = {
             ".md": table_to_markdown(result),
@@ -90,7 +95,7 @@ def compare_cli(
 
 
 def _scores(comparison: "Comparison", runs: "List[Run]") -> "List[SystemScores]":
-    """The rows of the table, in the table's order."""
+    """Read the scores of the rows of the table, in the table's order."""
     from ..evaluation.answers import read_answers
     from ..evaluation.comparison import SystemScores
     from ..evaluation.evaluation import Evaluation

@@ -1,4 +1,4 @@
-"""`python -m spacy docre convert`: annotated files to `.spacy` files, or to those of a tool."""
+"""`python -m spacy docre convert`: convert annotated files to `.spacy` files, or to a tool's."""
 
 from dataclasses import astuple, fields
 from enum import Enum
@@ -48,7 +48,7 @@ _Input = Annotated[
     Path,
     Arg(
         metavar="INPUT",
-        help="File to convert; a folder of brat's, of .spacy, or of parts of docre annotate",
+        help="File to convert; or a folder: of brat, of .spacy files, or of docre annotate",
         exists=True,
     ),
 ]
@@ -56,20 +56,20 @@ _Output = Annotated[
     Path,
     Arg(
         metavar="OUTPUT",
-        help="The .spacy file to write; or a folder, with --split or for a large data set; or, "
-        "with --to, the file or folder of a tool",
+        help="The .spacy file to write; or a folder, with --split or for a large data set; or the "
+        "file or folder of a tool, with --to",
     ),
 ]
 _InputFormat = Annotated[
     Format,
     Opt(
         *("--format", "-f", "--from"),
-        help="auto: by the ending and the first records. annotated is the .jsonl or "
-        ".parquet of docre annotate",
+        help="The format of INPUT. auto: found by the ending and the first records. annotated: "
+        "the .jsonl or .parquet of docre annotate",
     ),
 ]
 _OutputFormat = Annotated[
-    OutputFormat, Opt("--to", "-t", help="The tool that documents are to be corrected in")
+    OutputFormat, Opt("--to", "-t", help="The tool in which you will correct the documents")
 ]
 _CorefLabel = Annotated[
     str, Opt("--coref-label", help="Tools: the label of relations that are coreference")
@@ -78,8 +78,8 @@ _ByText = Annotated[
     bool,
     Opt(
         "--by-text/--by-coref",
-        help="Tools: mentions of the same text and label are one entity; or only those that "
-        "coreference or an id connects, as where father and son have one name",
+        help="Tools: mentions with the same text and label are one entity; or only mentions that "
+        "coreference or an id connects, e.g. if father and son have the same name",
     ),
 ]
 _Split = Annotated[
@@ -87,16 +87,16 @@ _Split = Annotated[
     Opt(
         *("--split", "-s"),
         metavar="NAME=SIZE",
-        help="Write the next SIZE documents (or 'rest') to NAME.spacy, also in a folder of OUTPUT. "
-        "May be repeated. Documents of the same text stay together",
+        help="Write the next SIZE documents (or 'rest') to NAME.spacy in OUTPUT. NAME may hold a "
+        "folder. May be repeated. Documents with the same text stay together",
     ),
 ]
 _Partial = Annotated[
     bool,
     Opt(
         "--partial",
-        help="The relations are right, but incomplete: one that is not listed is unknown, and not "
-        "wrong",
+        help="The relations are right, but incomplete: a relation that is not listed is unknown, "
+        "and not wrong",
     ),
 ]
 _Seed = Annotated[Optional[int], Opt("--seed", help="Shuffle the documents before the split")]
@@ -118,14 +118,14 @@ def convert_cli(
     force: Force = False,
 ) -> None:
     """
-    Convert annotated documents to .spacy files, with entities and relations, or to the format of a
-    tool, to be corrected there and converted again.
+    Convert annotated documents to .spacy files with entities and relations, or to the format of a
+    tool. You can correct the documents in the tool, and convert them back.
 
-    It reads the JSON of DocRED and Re-DocRED, as a list or with a document in each line, HacRED,
-    what docre annotate has written, and what Prodigy, Label Studio, doccano, brat and PubTator
-    have, also packed as .gz. To write several files: --split train=400 --split dev=rest. A data set
-    of any size goes to an OUTPUT without the ending .spacy, a folder whose files are read as one: a
-    run that was broken off goes on after the last of its files when it is started again.
+    Inputs are DocRED's and Re-DocRED's JSON (a list, or a document in each line), HacRED, the
+    output of docre annotate, and the formats of Prodigy, Label Studio, doccano, brat and PubTator,
+    also packed as .gz. To write several files: --split train=400 --split dev=rest. For a large data
+    set, name an OUTPUT without .spacy: it is a folder of several files, which are read as one. An
+    interrupted run then continues when you start it again.
     """
     from ..data.corpus_files import write_corpus
     from ..data.docred import read_relation_names
@@ -143,7 +143,7 @@ def convert_cli(
     refuse_given(ctx, {"coref_label", "by_text"} - options, f"a file read as {told}")
     hint = "" if format != Format.auto else f" {input_path} is read as {told}: see --format."
     with exit_on_error(f"Cannot convert {input_path}", hint):
-        # A file does not hold its language; this is to find a mistyped one.
+        # A file does not store its language. This only finds a typo in --lang.
         get_lang_class(lang)
         names = read_relation_names(names_path) if names_path else {}
         settings = ReadSettings(names, lang, coref_label, by_text)
@@ -168,10 +168,10 @@ def _check_output(
     path: Path, to: OutputFormat, has_sizes: bool, seed: Optional[int], partial: bool
 ) -> None:
     if seed is not None and not has_sizes:
-        raise typer.BadParameter("It shuffles documents for --split, which is missing.")
+        raise typer.BadParameter("--seed shuffles documents for --split. Add --split.")
     if to == OutputFormat.spacy:
         if path.suffix in (".json", ".jsonl"):
-            raise typer.BadParameter(f"Say which tool {path} is for, with --to.")
+            raise typer.BadParameter(f"Name the tool for {path} with --to.")
         return
     for option, given in (("--split", has_sizes), ("--partial", partial)):
         if given:
@@ -195,7 +195,8 @@ def _write_tool(
 
 
 def _marked(docs: Iterable[Doc]) -> Iterator[Doc]:
-    """Documents whose relations, where they have been annotated, are partial."""
+    """Mark the relations of documents as partial. Documents without annotated relations stay
+    unchanged."""
     from ..annotations import has_relations, mark_partial
 
     for doc in docs:
@@ -217,8 +218,8 @@ def _write_parts(
     for name, size in sizes.items():
         if size is not None and len(parts[name]) != size:
             msg.warn(
-                f"{name} has {len(parts[name])} documents instead of {size}: those of the same "
-                "text stay together"
+                f"{name} has {len(parts[name])} documents instead of {size}: documents with the "
+                "same text stay together"
             )
     unused = len(docs) - sum(map(len, parts.values()))
     if unused:
@@ -245,7 +246,7 @@ def _report(
 
 
 def _parse_sizes(split: List[str]) -> Dict[str, Optional[int]]:
-    """Parse ["train=400", "dev=rest"]; the size of the rest is None."""
+    """Parse e.g. ["train=400", "dev=rest"]. The size of the rest is None."""
     sizes: Dict[str, Optional[int]] = {}
     for item in split:
         name, _, size = item.partition("=")
@@ -253,12 +254,12 @@ def _parse_sizes(split: List[str]) -> Dict[str, Optional[int]]:
         outside = path.is_absolute() or ".." in path.parts
         if not path.name or outside or not (size == REST or size.isdecimal()):
             raise typer.BadParameter(
-                f"{item!r} should be NAME=SIZE, where SIZE is a number or '{REST}', and NAME may "
-                "be in a folder of OUTPUT."
+                f"{item!r} should be NAME=SIZE. SIZE is a number or '{REST}'. NAME may hold a "
+                "folder, which is made in OUTPUT."
             )
         name = str(path)
         if name in sizes:
-            raise typer.BadParameter(f"There are two splits of the name {name!r}.")
+            raise typer.BadParameter(f"Two splits have the name {name!r}. Rename one.")
         if size == REST and None in sizes.values():
             raise typer.BadParameter(f"Only one split can have the size '{REST}'.")
         sizes[name] = None if size == REST else int(size)

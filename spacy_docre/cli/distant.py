@@ -1,4 +1,4 @@
-"""`python -m spacy docre distant`: documents labelled with the facts of a knowledge base."""
+"""`python -m spacy docre distant`: label documents with the facts of a knowledge base."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, AbstractSet, Annotated, Dict, Iterator, Optional, Tuple
@@ -19,8 +19,8 @@ _Facts = Annotated[
     Path,
     Arg(
         metavar="KB",
-        help="The facts: .csv, .tsv, .txt, .jsonl or .nt, also packed as .gz; with --from-gold "
-        ".spacy",
+        help="The facts: .csv, .tsv, .txt, .jsonl or .nt, also packed as .gz; or, with "
+        "--from-gold, .spacy",
         exists=True,
     ),
 ]
@@ -29,7 +29,7 @@ _FromGold = Annotated[
     bool, Opt("--from-gold", help="Take the facts from the relations of annotated documents")
 ]
 _OnlyNamed = Annotated[
-    bool, Opt("--only-named", help="Leave out relations that --names does not have")
+    bool, Opt("--only-named", help="Leave out relations that are not in --names")
 ]
 
 
@@ -43,15 +43,15 @@ def distant_cli(
     force: Force = False,
 ) -> None:
     """
-    Label documents that have entities with the facts of a knowledge base.
+    Label documents with the facts of a knowledge base. The documents have entities already.
 
-    A fact holds between two entities if it holds between any of their names, or of the ids that
-    an entity linker has set. Spaces and case of names do not count. Facts are lines of head,
-    relation, tail: names in .csv and .tsv, whose first line names the columns (head, relation,
-    tail; or head_id, relation, tail_id), and in .jsonl by the same keys; ids in .nt as of Wikidata.
+    A fact holds between two entities if it holds between any of their names, or between the ids
+    that an entity linker has set. Spaces and case of names are ignored. A fact is a line of head,
+    relation and tail. In .csv and .tsv, the first line names the columns: head, relation, tail; or
+    head_id, relation, tail_id. In .jsonl, these are the keys. Lines of .nt hold ids, as in
+    Wikidata.
 
-    Where OUT is a folder, a run that was broken off goes on after the last of its files when it
-    is started again.
+    If OUT is a folder, an interrupted run continues when you start it again.
     """
     from ..data.corpus_files import read_spacy_docs, write_corpus
     from ..data.docred import read_relation_names
@@ -63,7 +63,7 @@ def distant_cli(
     refuse_existing([output], force)
     with exit_on_error(f"Cannot label {data}"):
         given = {} if names_path is None else read_relation_names(names_path)
-        # The stamps are taken before the files are read, which may change meanwhile.
+        # The stamps are taken before the files are read, as a file may change while it is read.
         made_from = {
             "documents": file_stamps(data),
             "facts": file_stamps(facts),
@@ -85,11 +85,11 @@ def distant_cli(
     )
     if counts.without_relations:
         msg.info(
-            f"Of {counts.without_relations} documents no fact is known: they have no relations"
+            f"{counts.without_relations} documents have no relations: no fact links their entities"
         )
     if counts.not_annotated:
         msg.warn(
-            f"{counts.not_annotated} documents have no entities, and are not labelled",
+            f"{counts.not_annotated} documents are not labelled, as they have no entities",
             "Set doc.ents or the span group 'entities' in them first.",
         )
 
@@ -97,7 +97,7 @@ def distant_cli(
 def _read_knowledge(
     path: Path, relations: Optional[AbstractSet[str]], from_gold: bool
 ) -> "Tuple[KnowledgeBase, Dict[str, str]]":
-    """The facts, and the readable names that annotated documents give to relations."""
+    """Read the facts, and the readable names of relations in annotated documents."""
     from ..annotations import has_relations
     from ..data.corpus_files import read_spacy_docs
     from ..data.facts import read_knowledge_base
@@ -115,7 +115,7 @@ def _read_knowledge(
         annotated = annotated or has_relations(doc)
     if not annotated:
         raise ValueError(
-            f"{path} has no document with annotated relations, and so no facts. Keep what "
-            "doc._.relations holds: DocBin(store_user_data=True)."
+            f"{path} has no facts, as it has no document with annotated relations. When you save "
+            "documents, keep doc._.relations: DocBin(store_user_data=True)."
         )
     return knowledge, names

@@ -1,4 +1,4 @@
-"""`python -m spacy docre evaluate`: how good a pipeline, or a result file, is."""
+"""`python -m spacy docre evaluate`: evaluate a pipeline or a result file."""
 
 import json
 from pathlib import Path
@@ -42,29 +42,28 @@ _What = Annotated[
     str,
     Arg(
         metavar="WHAT",
-        help="A pipeline; a result file as of DocRED's leaderboard; or the documents of GOLD as "
-        "docre annotate has written them, .jsonl or .parquet, which are found by title or id",
+        help="A pipeline; a result file in the format of DocRED's leaderboard; or the output of "
+        "docre annotate for the documents of GOLD, .jsonl or .parquet, found by title or id",
     ),
 ]
 _Train = Annotated[
     Optional[Path],
     Opt(
         "--train",
-        help="The annotated training documents, for Ign F1, frequent relations and the others",
+        help="The annotated training documents, for Ign F1, frequent relations and the long tail",
         exists=True,
     ),
 ]
 _Distant = Annotated[
     Optional[Path],
-    Opt("--distant", help="The distantly supervised documents, for another Ign F1", exists=True),
+    Opt("--distant", help="The distantly supervised documents, for a second Ign F1", exists=True),
 ]
 _Frequent = Annotated[
     str,
     Opt(
         "--frequent",
-        help="The relations that are frequent, the others being the long tail: 'train' for the 10 "
-        "most frequent of --train, 'paper' for the paper's 10 of DocRED, or labels with commas "
-        "between them",
+        help="The frequent relations; the others are the long tail. 'train': the 10 most frequent "
+        "of --train. 'paper': the paper's 10 of DocRED. Or labels with commas between them",
     ),
 ]
 _Output = Annotated[
@@ -76,7 +75,7 @@ _Compare = Annotated[
 ]
 _Limit = Annotated[
     int,
-    Opt("--limit", min=0, help="Documents in report.html, most errors first, 0 for all"),
+    Opt("--limit", min=0, help="Documents in report.html, most errors first; 0 for all"),
 ]
 # -c is --compare.
 _Code = Annotated[Optional[Path], Opt("--code", help=CODE_HELP)]
@@ -103,9 +102,9 @@ def evaluate_cli(
     """
     Evaluate a pipeline or a result file on annotated documents, as the paper does.
 
-    It prints the scores, and writes to the output's folder: metrics.json (fractions), report.md,
-    report.html and, of a pipeline, its answers in result.json. The answers of a pipeline are
-    about GOLD's entities. Precision, recall, F1 and Ign F1 are those of DocRED's scorer.
+    The command prints the scores. With --output, it writes metrics.json (fractions), report.md and
+    report.html, and the answers of a pipeline to result.json. A pipeline answers for GOLD's
+    entities. Precision, recall, F1 and Ign F1 are computed as in DocRED's scorer.
     """
     from ..data.docred import read_relation_names
     from ..evaluation.evaluation import Evaluation
@@ -114,7 +113,9 @@ def evaluate_cli(
 
     sources = [what] if compare is None else [what, compare]
     if find_entities and all(_is_result(source) for source in sources):
-        raise typer.BadParameter("--find-entities is for pipelines: a result file has answers.")
+        raise typer.BadParameter(
+            "--find-entities is for pipelines, and a result file has answers already. Leave it out."
+        )
     outputs = _outputs(output, what)
     refuse_existing(outputs.values(), force)
     _require_extras(outputs)
@@ -142,7 +143,7 @@ def evaluate_cli(
 
 
 def _is_result(source: str) -> bool:
-    """Whether it has answers, and is no pipeline."""
+    """Tell whether a source is a file with answers, and not a pipeline."""
     from ..data.annotated_files import is_annotated
     from ..data.json_files import is_json
 
@@ -151,7 +152,7 @@ def _is_result(source: str) -> bool:
 
 
 def _outputs(folder: Optional[Path], what: str) -> Dict[str, Path]:
-    """The files to write, by name."""
+    """List the files to write, by name."""
     if folder is None:
         return {}
     names = [METRICS, MARKDOWN, PAGE, *([] if _is_result(what) else [RESULT])]
@@ -159,7 +160,7 @@ def _outputs(folder: Optional[Path], what: str) -> Dict[str, Path]:
 
 
 def _frequent_labels(frequent: str, gold: "GoldSet") -> Optional[List[str]]:
-    """The relations that --frequent names; None for those of the training data."""
+    """List the relations that --frequent names; None for those of the training data."""
     from ..evaluation.subsets import PAPER_FREQUENT
 
     if frequent == "train":
@@ -169,16 +170,16 @@ def _frequent_labels(frequent: str, gold: "GoldSet") -> Optional[List[str]]:
     missing = [label for label in labels if label not in gold.label_names]
     if len(missing) == len(labels):
         raise ValueError(
-            f"GOLD has none of the relations of --frequent {frequent}. Give labels as GOLD has "
-            "them, or 'train'."
+            f"GOLD has none of the relations of --frequent {frequent}. Give labels that are in "
+            "GOLD, or 'train'."
         )
     if missing:
-        msg.warn("GOLD has not all of the relations of --frequent", ", ".join(missing))
+        msg.warn("Some relations of --frequent are not in GOLD", ", ".join(missing))
     return labels
 
 
 def _require_extras(outputs: Mapping[str, Path]) -> None:
-    """Exit where a package is missing, before there is an evaluation that would be lost."""
+    """Exit if a package is missing, before the evaluation, which would be lost."""
     from ..extras import import_extra
 
     if PAGE in outputs:
@@ -196,8 +197,8 @@ def _answers(
     batch_size: int,
     lang: str,
 ) -> "Tuple[Answers, Optional[Answers]]":
-    """The answers, and those together with less probable ones, if they are known. The readable
-    names that a pipeline has are added to `names`."""
+    """Get the answers, and the answers together with less probable candidates, if these are known.
+    The readable names of a pipeline are added to `names`."""
     from ..data.annotated_files import is_annotated
     from ..evaluation.answers import above, read_annotated_answers, read_answers
     from ..pipeline.components import relation_extractors
@@ -223,14 +224,14 @@ def _answers(
 def _warn(gold: "GoldSet", unknown_titles: Sequence[str]) -> None:
     for titles, which in (
         (gold.not_annotated, "without annotated relations"),
-        (gold.partial, "with partial relations, where what is not listed may be right,"),
+        (gold.partial, "with partial relations, whose unlisted relations may be right,"),
     ):
         if titles:
             msg.warn(f"{len(titles)} documents {which} are left out", ", ".join(titles))
     if unknown_titles:
         msg.warn(
-            f"{len(unknown_titles)} documents of the answers are not in GOLD; what is said of "
-            "them counts as wrong",
+            f"{len(unknown_titles)} documents of the answers are not in GOLD. Their relations "
+            "count as wrong",
             ", ".join(unknown_titles),
         )
 
@@ -238,7 +239,8 @@ def _warn(gold: "GoldSet", unknown_titles: Sequence[str]) -> None:
 def _print_scores(
     evaluations: "Sequence[Evaluation]", other: Optional[str]
 ) -> "Tuple[Dict[str, Any], Optional[Table]]":
-    """Print the scores; the metrics of the first evaluation, and its comparison with another."""
+    """Print the scores. Return the metrics of the first evaluation, and its comparison with the
+    second."""
     from ..evaluation.tables import comparison, error_classes, summary
 
     first = evaluations[0]
@@ -275,7 +277,7 @@ def _write(
     from ..files import written_whole
 
     texts = {
-        # Not srsly, which rounds.
+        # Not srsly, which rounds numbers.
         METRICS: json.dumps(metrics, indent=2),
         MARKDOWN: to_markdown(title, evaluation, names, compared),
         PAGE: to_page(title, evaluation, docs, names, compared, limit),

@@ -1,4 +1,4 @@
-"""`python -m spacy docre graph`: one graph of all annotated documents."""
+"""`python -m spacy docre graph`: merge all annotated documents to one graph."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,50 +13,54 @@ from ._terminal import msg
 if TYPE_CHECKING:
     from ..annotate.graph.merge import MergedGraph
 
-# Contradictions that are shown.
+# The largest number of contradictions that are printed.
 _MOST = 10
 
 _Triples = Annotated[
-    List[Path], Arg(help=".jsonl or .parquet files of docre annotate, or folders of these")
+    List[Path], Arg(help=".jsonl or .parquet files of docre annotate, or folders of such files")
 ]
 _Outputs = Annotated[
     List[Path],
     Opt(
         *("--output", "-o"),
-        help="File to write, whose ending names its format: .ttl, .nt, .jsonld, .graphml, "
-        ".cypher, .csv or .html; without an ending, a folder that neo4j-admin imports. May be "
-        "repeated",
+        help="File to write. Its ending is the format: .ttl, .nt, .jsonld, .graphml, .cypher, .csv "
+        "or .html. A name without an ending is a folder for neo4j-admin. May be repeated",
     ),
 ]
 _Report = Annotated[
     Optional[Path],
-    Opt("--report", "-r", help="JSONL file of contradictions to write", dir_okay=False),
+    Opt("--report", "-r", help="JSONL file to write all contradictions to", dir_okay=False),
 ]
 _Threshold = Annotated[
-    float, Opt("--threshold", "-t", min=0, max=1, help="Leave out relations of a lower probability")
+    float, Opt("--threshold", "-t", min=0, max=1, help="Leave out relations of lower probability")
 ]
 _MinDocuments = Annotated[
     int,
     Opt(
         *("--min-documents", "-m"),
         min=1,
-        help="Leave out relations, and entities without any, that fewer documents have",
+        help="Leave out relations that fewer documents state, and entities without relations",
     ),
 ]
 _MaxEvidence = Annotated[
-    int, Opt("--max-evidence", min=1, help="Documents whose evidence is kept with a relation")
+    int,
+    Opt("--max-evidence", min=1, help="Number of documents whose evidence a relation keeps"),
 ]
 _Functional = Annotated[
     Optional[List[str]],
     Opt(
         "--functional",
-        help="Label of another relation that has one value by nature, besides P19, P20, P22, P25, "
-        "P569, P570, P571 and P576. May be repeated",
+        help="Label of another relation that can have only one value, like P19, P20, P22, P25, "
+        "P569, P570, P571 and P576, which are known. May be repeated",
     ),
 ]
 _Memory = Annotated[
     int,
-    Opt("--memory", min=500, help="MB of the database in memory; it goes on in a temporary folder"),
+    Opt(
+        "--memory",
+        min=500,
+        help="MB of memory for the database. The rest goes to a temporary folder",
+    ),
 ]
 
 
@@ -74,8 +78,9 @@ def graph_cli(
     """
     Merge the triples of all documents to one graph.
 
-    Entities are the same that share their linked id, else name and type. Where documents
-    contradict each other, as with two dates of birth, all of it is in the graph, and reported.
+    Entities with the same linked id are one entity; without an id, entities with the same name and
+    type. If documents contradict each other, e.g. with two dates of birth, the graph keeps all
+    values, and the contradiction is reported.
     """
     from ..annotate.graph.formats import choose_format
     from ..annotate.graph.merge import FUNCTIONAL, MergeOptions, merge_triples
@@ -90,7 +95,7 @@ def graph_cli(
     with exit_on_error("Cannot read the triples"):
         files = list_triples(triples)
         if report is not None and report.resolve() in files:
-            raise ValueError(f"{report} is both triples and report. Name another report.")
+            raise ValueError(f"{report} is both an input and the report. Name another report.")
     options = MergeOptions(
         threshold=threshold,
         min_documents=min_documents,
@@ -107,7 +112,7 @@ def graph_cli(
 
 
 def _open_outputs(stack: ExitStack, paths: List[Path]) -> Dict[Path, Path]:
-    """Where to write each, so that all are there in the end, or none."""
+    """Make a temporary place for each output, so that all outputs are written, or none."""
     from ..files import written_whole
     from ..folders import folder_written_whole
 
@@ -130,13 +135,18 @@ def _write(
     msg.info(", ".join(counts))
     if shared := graph.count("shared_ids"):
         msg.warn(
-            f"{shared:,} ids are those of several documents, whose texts differ",
-            "They are told apart by their files, as in 'id (file)'.",
+            f"{shared:,} ids are used by several documents with different texts",
+            "The graph adds the file to such an id: 'id (file)'.",
         )
     if loops := graph.count("loops"):
-        msg.warn(f"{loops:,} relations lead from an entity to itself: two of one name, or an error")
+        msg.warn(
+            f"{loops:,} relations lead from an entity to itself: two entities with one name, or "
+            "errors"
+        )
     if number := graph.count("contradictions"):
-        msg.warn(f"{number:,} contradictions", "" if report else "All of them: --report FILE.jsonl")
+        msg.warn(
+            f"{number:,} contradictions", "" if report else "List all of them: --report FILE.jsonl"
+        )
         for relations, _ in zip(graph.contradictions(), range(_MOST), strict=False):
             values = ", ".join(f"{item.tail.name} ({item.documents})" for item in relations)
             msg.text(f"{relations[0].head.name}, {relations[0].name}: {values}")

@@ -1,4 +1,4 @@
-"""`python -m spacy docre import-checkpoint`: weights of the authors' code to a pipeline."""
+"""`python -m spacy docre import-checkpoint`: import weights of the authors' code."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,14 +14,15 @@ _Checkpoint = Annotated[
 ]
 _Output = Annotated[Path, Arg(metavar="OUT", help="Folder to write", file_okay=False)]
 _Encoder = Annotated[
-    str, Opt("--encoder", help="The encoder it was trained from: a folder, or a name on the hub")
+    str,
+    Opt("--encoder", help="The encoder that it was trained from: a folder, or a name on the hub"),
 ]
 _RelationIds = Annotated[
     Path, Opt("--rel2id", help="JSON file that numbers the relations", exists=True)
 ]
 _Unpadded = Annotated[
     bool,
-    Opt("--unpadded", help="Do not pad tables of pairs as the original does; the logits differ"),
+    Opt("--unpadded", help="Do not pad tables of pairs. The logits then differ from the original"),
 ]
 
 
@@ -37,11 +38,11 @@ def import_checkpoint_cli(
     force: Force = False,
 ) -> None:
     """
-    Make a pipeline of a checkpoint of KD-DocRE's released code, or of ATLOP's.
+    Make a pipeline from a checkpoint of the released code of KD-DocRE or ATLOP.
 
-    The pipeline gives the logits of the original. The file is read as weights alone: nothing in
-    it is executed. A component that sets entities has to stand before the transformer, which puts
-    markers around mentions.
+    The pipeline gives the logits of the original. Only weights are read from the file, and nothing
+    in it is executed. Add a component that sets entities before the transformer, since the
+    transformer puts markers around mentions.
     """
     from ..compat.pipeline import make_released_pipeline, read_relation_ids
     from ..data.docred import read_relation_names

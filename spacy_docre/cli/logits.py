@@ -1,4 +1,4 @@
-"""`python -m spacy docre logits`: a teacher's logits of documents, for distillation."""
+"""`python -m spacy docre logits`: store a teacher's logits for distillation."""
 
 from pathlib import Path
 from time import perf_counter
@@ -15,13 +15,17 @@ from ._terminal import msg
 if TYPE_CHECKING:
     from ..distillation.storing import Progress
 
-# Size and time are projected for so many documents; DocRED's distant set has about as many.
+# The number of documents for which size and time are projected: about DocRED's distant set.
 MANY = 100_000
 
 _Teacher = Annotated[str, Arg(help="The teacher: a pipeline with a relation extractor")]
 _More = Annotated[
     Optional[List[str]],
-    Opt("--and", metavar="MODEL", help="A further teacher: of several, the mean is stored"),
+    Opt(
+        "--and",
+        metavar="MODEL",
+        help="A further teacher. The mean of all teachers is stored. May be repeated",
+    ),
 ]
 _Output = Annotated[Path, Arg(metavar="OUT", help="Folder to write the logits to", file_okay=False)]
 _TopK = Annotated[
@@ -29,7 +33,7 @@ _TopK = Annotated[
     Opt(
         *("--top-k", "-k"),
         min=1,
-        help="Store of each pair the threshold class and so many relations, the best",
+        help="For each pair, store the threshold class and this number of best relations",
     ),
 ]
 
@@ -45,9 +49,9 @@ def logits_cli(
     force: StartOver = False,
 ) -> None:
     """
-    Store a teacher's logits of every pair of entities, for [corpora.train] teacher_logits.
+    Store a teacher's logits for all pairs of entities, for [corpora.train] teacher_logits.
 
-    A run that was broken off goes on where it stopped when it is started again.
+    An interrupted run continues when you start it again.
     """
     from ..data.corpus_files import read_spacy_docs
     from ..distillation.storing import store_logits
@@ -77,19 +81,19 @@ def logits_cli(
 def _report(progress: "Progress", output: Path, seconds: float) -> None:
     msg.good(f"{output} has the logits of {progress.documents} documents")
     if progress.known:
-        msg.text(f"Of {progress.known} it had them before")
+        msg.text(f"{progress.known} of these are from earlier runs")
     if progress.repeated:
-        msg.warn(f"{progress.repeated} documents are there more than once")
+        msg.warn(f"{progress.repeated} documents occur more than once")
     if progress.without_pairs:
         msg.warn(
             f"{progress.without_pairs} documents have fewer than two entities",
-            "Entities are read from what 'docre convert' stores, the span group 'entities', or "
-            "doc.ents.",
+            "Entities are read from doc._.entities, which 'docre convert' stores, from the span "
+            "group 'entities', or from doc.ents.",
         )
     if progress.new:
         size = MANY * progress.bytes / progress.new / 1e9
         hours = MANY * seconds / progress.new / 3600
         msg.text(
             f"New: {progress.new} documents, {progress.bytes / 1e6:,.1f} MB, {seconds:,.0f} s. "
-            f"At this rate {MANY:,} take {size:.2g} GB and {hours:.2g} h"
+            f"At this rate, {MANY:,} documents take {size:.2g} GB and {hours:.2g} h"
         )

@@ -1,4 +1,4 @@
-"""`python -m spacy docre predict`: the relations of documents whose entities are known."""
+"""`python -m spacy docre predict`: predict the relations between known entities."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ _Docs = Annotated[
     Path,
     Arg(
         metavar="DOCS",
-        help="Documents with entities: DocRED's .json, .spacy, or a folder of .spacy files",
+        help="Documents with entities: DocRED's .json, a .spacy file, or a folder of .spacy files",
         exists=True,
     ),
 ]
@@ -36,11 +36,11 @@ def predict_cli(
     force: Force = False,
 ) -> None:
     """
-    Write a pipeline's answers to documents whose entities are known, as DocRED's leaderboard
-    takes them.
+    Predict the relations of documents with known entities. Write a result file for DocRED's
+    leaderboard.
 
-    DOCS need no relations, and those that they have are not looked at. Entities are numbered as in
-    vertexSet, sentences as in sents. 'docre evaluate' reads the file.
+    DOCS need no relations, and relations in them are ignored. Entities are numbered as in
+    vertexSet, and sentences as in sents. 'docre evaluate' reads the file.
     """
     from ..evaluation.answers import write_answers
     from ..evaluation.predict import read_documents
@@ -59,8 +59,9 @@ def predict_cli(
 
 
 def _check_output(docs_path: Path, output: Path) -> None:
-    """Refuse a name by which no other command would know the file, and that of the documents."""
+    """Refuse a name without .json, as other commands would not know the format. Refuse the file of
+    the documents."""
     if output.suffix != ".json":
         raise typer.BadParameter(f"A result file is JSON: name it {output.with_suffix('.json')}.")
     if output.resolve() == docs_path.resolve():
-        raise typer.BadParameter("OUT is the file of DOCS, which would be lost. Name another.")
+        raise typer.BadParameter("OUT is the file DOCS, which would be lost. Name another file.")

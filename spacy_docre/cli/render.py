@@ -1,4 +1,4 @@
-"""`python -m spacy docre render`: annotated documents to a page."""
+"""`python -m spacy docre render`: show annotated documents on an HTML page."""
 
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from ._terminal import msg
 _Docs = Annotated[
     Path,
     Arg(
-        help="What annotate has written as .jsonl, .parquet or .spacy, in a file or a folder of "
+        help="The output of docre annotate: a .jsonl, .parquet or .spacy file, or a folder of "
         "parts; or DocRED's .json",
         exists=True,
     ),
@@ -29,13 +29,13 @@ _Relations = Annotated[
 ]
 _Labels = Annotated[
     Optional[List[str]],
-    Opt("--label", "-l", help="Label of the entities to mark. May be repeated"),
+    Opt("--label", "-l", help="Label of entities to mark. May be repeated"),
 ]
 # -l is --label.
 _Lang = Annotated[str, Opt("--lang", help="Language of the texts of a JSON file")]
 _ShortNames = Annotated[
     bool,
-    Opt("--short-names", help="Show Wikidata's relations by short names, such as 'located in'"),
+    Opt("--short-names", help="Show Wikidata's relations with short names, e.g. 'located in'"),
 ]
 _Limit = Annotated[int, Opt("--limit", "-n", min=0, help="Number of documents, 0 for all")]
 
@@ -53,9 +53,9 @@ def render_cli(
     force: Force = False,
 ) -> None:
     """
-    Make a page of annotated documents: text, relations and their graph.
+    Make an HTML page of annotated documents: text, relations and their graph.
 
-    The page is one file, which needs nothing from the network.
+    The page is one file, and needs no network.
     """
     from ..data.corpus_files import read_docs
     from ..display.render import to_html
@@ -72,7 +72,7 @@ def render_cli(
     with exit_on_error(f"Cannot render {docs}"):
         documents = list(islice(read_docs(docs, Vocab(), lang=lang), limit or None))
         if not documents:
-            raise ValueError(f"{docs} has no documents. Give what docre annotate has written.")
+            raise ValueError(f"{docs} has no documents. Give the output of docre annotate.")
         html = to_html(documents, page=True, options=options, strict=True)
         with written_whole([output]) as written:
             written[output].write_text(html, encoding="utf8")

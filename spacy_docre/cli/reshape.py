@@ -1,4 +1,4 @@
-"""`python -m spacy docre reshape`: documents cut into passages, and joined to long ones."""
+"""`python -m spacy docre reshape`: cut documents into passages, and join documents."""
 
 from pathlib import Path
 from random import Random
@@ -19,13 +19,14 @@ _Cuts = Annotated[
     Opt(
         "--cuts",
         min=0,
-        help="Passages of one sentence, and as many of two to four, out of each document",
+        help="Number of passages of one sentence from each document, and the same number of "
+        "passages of two to four sentences",
     ),
 ]
 _Joins = Annotated[
-    int, Opt("--joins", min=0, help="How often each document is joined with one to four others")
+    int, Opt("--joins", min=0, help="How often each document is joined with one or two others")
 ]
-_Seed = Annotated[int, Opt("--seed", help="Chooses the passages, and which documents are joined")]
+_Seed = Annotated[int, Opt("--seed", help="Random seed for the choice of passages and joins")]
 
 
 def reshape_cli(
@@ -37,20 +38,20 @@ def reshape_cli(
     force: Force = False,
 ) -> None:
     """
-    Make shorter and longer documents of annotated ones, to train on beside them.
+    Make shorter and longer documents from annotated documents, as further training data.
 
-    A cut is a passage with two entities or more. It has the relations whose evidence is in it; of
-    others between its entities nobody knows whether it tells them, and its relations are partial.
-    A join is two or three documents one after the other, with no relation between them.
+    A cut is a passage with two entities or more. It has the relations whose evidence is in the
+    passage. Other relations between its entities are unknown, so that its relations are partial.
+    A join is two or three documents in sequence, without relations between them.
     """
     from ..data.corpus_files import read_spacy_docs, write_docs
     from ..data.shapes import choose_cuts, choose_joins
     from ..entity_sources import gold_entities_or_none
 
     if not cuts and not joins:
-        raise typer.BadParameter("Nothing is to be made: set --cuts or --joins.")
+        raise typer.BadParameter("--cuts and --joins are both 0. Set one of them.")
     if output.suffix != FILE_TYPE:
-        raise typer.BadParameter(f"OUT is a file, and ends in {FILE_TYPE}.")
+        raise typer.BadParameter(f"OUT should be a file with the ending {FILE_TYPE}.")
     refuse_output_within(data, output)
     refuse_existing([output], force)
     choice = Random(seed)
@@ -61,16 +62,16 @@ def reshape_cli(
         joined = list(choose_joins(docs, joins, choice))
         counts = write_docs({output: [*passages, *joined]})[output]
     msg.good(
-        f"{output}: {len(passages)} cuts and {len(joined)} joins of {len(docs)} documents; the "
-        f"relations of {counts.partial} are partial"
+        f"{output}: {len(passages)} cuts and {len(joined)} joins of {len(docs)} documents. "
+        f"{counts.partial} of the new documents have partial relations"
     )
     if len(docs) < len(found):
         msg.warn(
-            f"{len(found) - len(docs)} documents have no entities, and are left out",
+            f"{len(found) - len(docs)} documents are left out, as they have no entities",
             "Set doc.ents or the span group 'entities' in them first.",
         )
     if cuts and not passages:
         msg.warn(
-            "There is no passage with two entities that is shorter than its document",
-            "Sentence boundaries are needed, e.g. of a 'senter' or 'sentencizer'.",
+            "No passage with two entities is shorter than its document",
+            "Cuts need sentence boundaries, e.g. from a 'senter' or 'sentencizer'.",
         )

@@ -1,4 +1,4 @@
-"""`python -m spacy docre serve`: a pipeline behind a local page."""
+"""`python -m spacy docre serve`: serve a pipeline on a local page."""
 
 import socket
 import sys
@@ -14,11 +14,15 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _Host = Annotated[str, Opt("--host", help="Address to serve at")]
 _Port = Annotated[int, Opt("--port", "-p", min=1, max=65535, help="Port to serve at")]
-_MaxLength = Annotated[int, Opt("--max-length", min=1, help="Most characters of a text")]
-_MaxEntities = Annotated[int, Opt("--max-entities", min=1, help="Most entities of a text")]
+_MaxLength = Annotated[
+    int, Opt("--max-length", min=1, help="Largest number of characters in a text")
+]
+_MaxEntities = Annotated[
+    int, Opt("--max-entities", min=1, help="Largest number of entities in a text")
+]
 _HostNames = Annotated[
     Optional[List[str]],
-    Opt("--name", help="Another name by which browsers may call the server. May be repeated"),
+    Opt("--name", help="Another host name that browsers may use. May be repeated"),
 ]
 
 
@@ -34,9 +38,9 @@ def serve_cli(
     code: Code = None,
 ) -> None:
     """
-    Show what a pipeline finds in texts, on a page with a text box, or as JSON.
+    Show the relations that a pipeline finds in texts, on a page with a text box, or as JSON.
 
-    Programs send texts to /api/relations, which /openapi.json describes. By default the server
+    Programs send texts to /api/relations, which /openapi.json describes. By default, the server
     can be reached from this machine only.
     """
     from ..extras import import_extra
@@ -53,16 +57,17 @@ def serve_cli(
     title = f"{nlp.meta['lang']}_{nlp.meta['name']}"
     names = _names(host) | {name.lower() for name in host_names or ()}
     app = make_app(nlp, title=title, max_length=max_length, max_entities=max_entities, names=names)
-    with exit_on_error(f"Cannot serve at {host}, port {port}", ". Name another: --port."):
+    with exit_on_error(f"Cannot serve at {host}, port {port}", ". Choose another --port."):
         server = make_server(app, host, port)
     msg.good(f"http://{_in_address(host)}:{port}", "Stop with Ctrl+C.")
-    # What reads a pipe waits for the address.
+    # If the output is a pipe, its reader waits for the address.
     sys.stdout.flush()
     server.run()
 
 
 def _names(host: str) -> Set[str]:
-    """The names by which the server may be called: this machine's own only from outside."""
+    """List the host names that browsers may use. The names of this machine are among them only if
+    the server can be reached from outside."""
     own = set() if host in _LOOPBACK else {socket.gethostname(), socket.getfqdn()}
     return {name.lower() for name in (host, "localhost", *own)}
 

@@ -1,4 +1,4 @@
-"""`python -m spacy docre stats`: what data sets hold."""
+"""`python -m spacy docre stats`: print statistics of data sets."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Dict, List, Optional
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..data.stats import Figure
 
 _DataSets = Annotated[
-    List[Path], Arg(help=".spacy files, folders of them, or .json as of DocRED", exists=True)
+    List[Path], Arg(help=".spacy files, folders of them, or DocRED's .json", exists=True)
 ]
 _Output = Annotated[
     Optional[Path], Opt("--output", "-o", help="JSON file to write", dir_okay=False)
@@ -23,11 +23,11 @@ _Output = Annotated[
 
 def stats_cli(data: _DataSets, output: _Output = None) -> None:
     """
-    Print statistics of annotated documents, a column for each data set.
+    Print statistics of annotated documents, with a column for each data set.
 
     The distance of a relation is the number of sentences between the nearest mentions of head
-    and tail. It takes two hops where they share no sentence, and each shares one with the
-    same third entity.
+    and tail. A relation takes two hops if head and tail share no sentence, but each shares a
+    sentence with the same third entity.
     """
     from ..files import written_whole
 

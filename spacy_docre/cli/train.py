@@ -1,4 +1,4 @@
-"""`python -m spacy docre train`: spacy train, which goes on where it stopped."""
+"""`python -m spacy docre train`: as spacy train, but interrupted trainings continue."""
 
 from pathlib import Path
 from typing import Annotated
@@ -33,11 +33,11 @@ def train_cli(
     force: StartOver = False,
 ) -> None:
     """
-    Train a pipeline as 'spacy train' does, and go on where a training was broken off.
+    Train a pipeline as 'spacy train' does, and continue an interrupted training.
 
-    A checkpoint is written after each evaluation. Started again with the same config and
-    output, the training goes on from there, and ends as it would have. Settings can be
-    overridden, e.g. --paths.train corpus/train.spacy
+    A checkpoint is written after each evaluation. Start an interrupted training again with the
+    same config and output: it continues from the checkpoint, and its result is the same. Settings
+    can be overridden, e.g. --paths.train corpus/train.spacy
     """
     from ..training.loop import train
 

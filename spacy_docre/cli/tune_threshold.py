@@ -1,4 +1,4 @@
-"""`python -m spacy docre tune-threshold`: decide by the threshold that is best on annotated
+"""`python -m spacy docre tune-threshold`: set the threshold with the best F1 on annotated
 documents."""
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from ._shared import (
 from ._terminal import msg
 
 _Output = Annotated[
-    Path, Arg(metavar="OUT", help="Folder for the pipeline with that threshold", file_okay=False)
+    Path, Arg(metavar="OUT", help="Folder for the pipeline with the threshold", file_okay=False)
 ]
 
 
@@ -34,10 +34,10 @@ def tune_threshold_cli(
     force: Force = False,
 ) -> None:
     """
-    Give a pipeline the threshold of best F1 on annotated documents.
+    Set the threshold of a pipeline to the one with the best F1 on annotated documents.
 
-    GOLD should be development documents: on those that it was trained on, any threshold is good.
-    Scores stay as they are.
+    GOLD should be development documents: on training documents, any threshold is good. The scores
+    do not change.
     """
     from ..evaluation.curve import precision_recall_curve
     from ..evaluation.gold import read_gold
@@ -59,16 +59,16 @@ def tune_threshold_cli(
         best = curve.best
         if best is None or not curve.fscore[best]:
             raise ValueError(
-                "No triple that it finds is right: no threshold is better than another. Give more "
-                "documents, or train the pipeline longer."
+                "The pipeline finds no correct triple, so that no threshold is better than "
+                "another. Give more documents, or train the pipeline longer."
             )
-        # What is less probable has not been seen.
+        # Candidates below LOWEST are not scored, so that the curve does not show them.
         extractor.set_threshold(max(float(curve.thresholds[best]), min(LOWEST, before)))
         nlp.get_pipe_config(extractor.name)["threshold"] = extractor.cfg["threshold"]
         nlp.to_disk(output)
     msg.good(f"Saved the pipeline in {output}")
     msg.text(
-        f"Its threshold is {extractor.cfg['threshold']:.3f} now, and was {before:.3f}. On these "
-        f"documents its F1 is {curve.fscore[best]:.3f}, precision {curve.precision[best]:.3f}, "
+        f"Its threshold is now {extractor.cfg['threshold']:.3f}, and was {before:.3f}. On these "
+        f"documents, its F1 is {curve.fscore[best]:.3f}, precision {curve.precision[best]:.3f}, "
         f"recall {curve.recall[best]:.3f}."
     )

@@ -1,1 +1,2 @@
-"""What spaCy calls: the relation extractor, the entity clusterer, and a pipeline as teacher."""
+"""The components that spaCy calls: the relation extractor, the entity clusterer and others; and a
+pipeline as teacher."""

@@ -1,4 +1,4 @@
-"""A stream of documents goes through a component one by one."""
+"""A component that takes the documents of a stream one by one."""
 
 from typing import Iterable, Iterator
 
@@ -7,17 +7,17 @@ from spacy.tokens import Doc
 
 
 class OneByOne(TrainablePipe):
-    """A component that has nothing to gain from batches, since its work on each document is large.
+    """A component that gains nothing from batches, since its work on each document is large.
 
-    The scores of several documents are never held at once, and one that fails is alone.
+    It holds the scores of one document at a time. A document that fails takes no other with it.
     """
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Annotate a stream of documents.
 
         stream (Iterable[Doc]): The documents.
-        batch_size (int): Of no effect.
-        YIELDS (Doc): The documents, in order; without those that the error handler has taken.
+        batch_size (int): Has no effect.
+        YIELDS (Doc): The documents, in order, without those that went to the error handler.
         """
         handle = self.get_error_handler()
         for doc in stream:

@@ -1,4 +1,4 @@
-"""A component that is loaded: its files are read, and what is in them is checked."""
+"""Load a component: read its files, and check their content."""
 
 import json
 from pathlib import Path
@@ -15,10 +15,10 @@ _KINDS = {"cfg": "settings", "model": "weight"}
 
 
 class CheckedPipe(TrainablePipe):
-    """A component that is checked when it is loaded."""
+    """A component whose files are checked when it is loaded."""
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "CheckedPipe":
-        """Load the component from what `to_bytes` gave.
+        """Load the component from the bytes that `to_bytes` returned.
 
         bytes_data (bytes): The data.
         exclude (Iterable[str]): Serialisation fields to leave out.
@@ -58,20 +58,20 @@ def read_files(component: TrainablePipe, folder: Path, exclude: Iterable[str]) -
             raise ValueError(
                 f"{_named(component, folder / name)} is missing. Copy or train the pipeline again."
             )
-    # What spaCy reads besides. It reads a file and puts it in place in one step, whose errors do
-    # not tell a damaged file from one of another model.
+    # spaCy reads its own files, but not these two: it reads a file and fills the component in one
+    # step, and the errors of that step do not tell a damaged file from a file of another model.
     TrainablePipe.from_disk(component, folder, exclude={*exclude, *_KINDS})
     for name in wanted:
         _put(component, name, (folder / name).read_bytes(), _named(component, folder / name))
 
 
 def read_bytes(component: TrainablePipe, data: bytes, exclude: Iterable[str]) -> None:
-    """Read what a component's `to_bytes` gave, as `read_files` reads files.
+    """Read the bytes that a component's `to_bytes` returned, as `read_files` reads files.
 
     component (TrainablePipe): The component; it has settings.
     data (bytes): The data.
     exclude (Iterable[str]): Serialisation fields that are left out.
-    RAISES (ValueError): If it is cut off or damaged, or does not fit the component.
+    RAISES (ValueError): If the data is cut off or damaged, or does not fit the component.
     """
     what = f"The data of '{component.name}'"
     wanted = [name for name in _KINDS if name not in {*exclude}]
@@ -92,10 +92,10 @@ def _put(component: TrainablePipe, name: str, data: Union[str, bytes], what: str
         require_kinds(settings, {"labels": list, "label_names": dict})
         names = [*settings["labels"], *settings["label_names"].values()]
         if not all(isinstance(item, str) and item for item in names):
-            raise ValueError("a label is no text")
+            raise ValueError("a label is not a string")
         if len({*settings["labels"]}) < len(settings["labels"]):
-            raise ValueError("a label is there twice")
-        "".join(names).encode()  # Half a surrogate pair could be written nowhere.
+            raise ValueError("a label occurs twice")
+        "".join(names).encode()  # Half a surrogate pair cannot be written as UTF-8.
     component.cfg.update(settings)
 
 
@@ -106,14 +106,15 @@ def _named(component: TrainablePipe, file: Path) -> str:
 def check_settings(
     settings: Dict[str, Any], model: ExtractorModel, exclude: Iterable[str], source: str
 ) -> None:
-    """Refuse settings that cannot belong to the weights they came with.
+    """Check that settings belong to the weights that were loaded with them.
 
     settings (Dict[str, Any]): The settings.
     model (ExtractorModel): The model, with its weights.
-    exclude (Iterable[str]): Serialisation fields that were left out: without both of "cfg" and
-        "model" there is nothing to compare.
-    source (str): Where both came from.
-    RAISES (ValueError): If the number of labels is another, or a setting is out of its range.
+    exclude (Iterable[str]): Serialisation fields that were left out. If "cfg" or "model" is among
+        them, nothing can be compared.
+    source (str): Where the settings and the weights came from, for the error message.
+    RAISES (ValueError): If the weights are missing, if their number of labels differs, or if a
+        setting is out of its range.
     """
     if {"cfg", "model"}.intersection(exclude):
         return
@@ -122,7 +123,7 @@ def check_settings(
         raise ValueError(f"{source} has no weights. Copy or train the pipeline again.")
     if len(settings["labels"]) != num_labels:
         raise ValueError(
-            f"{source} has {len(settings['labels'])} labels, and the weights of its model are of "
+            f"{source} has {len(settings['labels'])} labels, and the weights of its model are for "
             f"{num_labels}. Copy or train the pipeline again."
         )
     check_decision(settings["threshold"], settings["top_k"])

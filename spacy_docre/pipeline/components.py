@@ -1,4 +1,4 @@
-"""The components of a pipeline that other rooms look for."""
+"""Find components of a pipeline by their kind."""
 
 from typing import Dict, List
 
@@ -10,10 +10,10 @@ from .doc_relation_extractor import DocRelationExtractor
 
 
 def trainable_components(nlp: Language) -> Dict[str, TrainablePipe]:
-    """The components of a pipeline that have weights.
+    """Find the components of a pipeline that can be trained.
 
     nlp (Language): The pipeline.
-    RETURNS (Dict[str, TrainablePipe]): The components, in order, by their names.
+    RETURNS (Dict[str, TrainablePipe]): The components by name, in order.
     """
     return {
         name: component for name, component in nlp.pipeline if isinstance(component, TrainablePipe)
@@ -21,7 +21,7 @@ def trainable_components(nlp: Language) -> Dict[str, TrainablePipe]:
 
 
 def transformers(nlp: Language) -> List[Transformer]:
-    """The transformers of a pipeline.
+    """Find the transformers of a pipeline.
 
     nlp (Language): The pipeline.
     RETURNS (List[Transformer]): The components, in order.
@@ -30,18 +30,19 @@ def transformers(nlp: Language) -> List[Transformer]:
 
 
 def relation_extractors(nlp: Language) -> List[DocRelationExtractor]:
-    """The relation extractors of a pipeline.
+    """Find the relation extractors of a pipeline.
 
     nlp (Language): The pipeline.
     RETURNS (List[DocRelationExtractor]): The components, in order; at least one.
-    RAISES (ValueError): If there is none.
+    RAISES (ValueError): If the pipeline has no relation extractor.
     """
     extractors = [
         component for _, component in nlp.pipeline if isinstance(component, DocRelationExtractor)
     ]
     if not extractors:
         raise ValueError(
-            f"It has no relation extractor. It has: {', '.join(nlp.pipe_names) or 'nothing'}. Name "
-            "a pipeline with a doc_relation_extractor."
+            "The pipeline has no relation extractor. It has: "
+            f"{', '.join(nlp.pipe_names) or 'nothing'}. Name a pipeline with a "
+            "doc_relation_extractor."
         )
     return extractors

@@ -1,4 +1,4 @@
-"""Logits to triples: where the threshold is applied."""
+"""Decode logits to triples: apply the threshold."""
 
 from bisect import bisect_right
 from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
@@ -10,10 +10,11 @@ from ..annotations import Triple, sentence_boundaries
 from ..entity_sources import EntityDoc
 from ..models.extractor import PairScores
 
-# A sentence is evidence if at least this share of the pair's attention falls on it. Chosen on
-# Re-DocRED development documents, by evidence F1 of the gold triples (0.2: 43, 0.3: 45, 0.4: 42).
+# A sentence is evidence if at least this share of the pair's attention falls on it. The value was
+# chosen on Re-DocRED development documents, by evidence F1 of the gold triples
+# (0.2: 43, 0.3: 45, 0.4: 42).
 EVIDENCE_SHARE = 0.3
-# Pairs whose scores are held in float64 at once.
+# The number of pairs whose scores are held in float64 at once.
 _ROWS = 2**14
 
 
@@ -30,7 +31,7 @@ def decode(
     labels (Sequence[str]): The relations, in the order of the logits.
     names (Mapping[str, str]): Readable names of relations.
     threshold (float): A relation is chosen if its probability is above this.
-    top_k (Optional[int]): At most so many relations of a pair are chosen; None for no limit.
+    top_k (Optional[int]): The largest number of relations of a pair; None for no limit.
     RETURNS (List[Triple]): The relations, pair by pair.
     """
     document = scores.document
@@ -43,7 +44,7 @@ def decode(
     for start in range(0, len(scores.logits), _ROWS):
         logits = to_numpy(scores.logits[start : start + _ROWS]).astype("float64")
         margins = logits[:, 1:] - logits[:, :1]  # (pairs, relations)
-        # Eq. 9, in float64: in float32 a sure relation would have probability 1.
+        # Eq. 9, in float64: in float32 a confident relation would have probability 1.
         probabilities = NumpyOps().sigmoid(margins)
         chosen = probabilities > threshold
         if top_k is not None:
@@ -69,7 +70,7 @@ def decode(
 
 
 def _among_best(margins: numpy.ndarray, top_k: int) -> numpy.ndarray:
-    """Whether each relation is one of the best of its pair, shape (pairs, relations)."""
+    """Tell whether each relation is among the best of its pair, shape (pairs, relations)."""
     best = numpy.ones(margins.shape, dtype=bool)
     worst_first = margins.argsort(axis=1)
     numpy.put_along_axis(best, worst_first[:, : max(0, margins.shape[1] - top_k)], False, axis=1)
@@ -77,7 +78,7 @@ def _among_best(margins: numpy.ndarray, top_k: int) -> numpy.ndarray:
 
 
 def _entity_sentences(document: EntityDoc, sentences: Sequence[Tuple[int, int]]) -> List[Set[int]]:
-    """The sentences in which each entity is mentioned."""
+    """Find the sentences in which each entity is mentioned."""
     starts = [start for start, _ in sentences]
     return [
         {bisect_right(starts, span.start) - 1 for span in mentions} if starts else set()
@@ -86,15 +87,14 @@ def _entity_sentences(document: EntityDoc, sentences: Sequence[Tuple[int, int]])
 
 
 def _choose_evidence(attention: Dict[int, float], head: Set[int], tail: Set[int]) -> List[int]:
-    """Choose the evidence of a pair: the sentence with most of the attention, others with enough of
-    it, and a sentence for the head or the tail where these do not mention it. No reader can see a
-    relation without the two.
+    """Choose the sentences with most of a pair's attention. If they do not mention the head (or
+    the tail), add a sentence that does: a reader needs both to see the relation.
 
-    attention (Dict[int, float]): The share of attention of sentences, the largest share first.
+    attention (Dict[int, float]): The share of attention of each sentence, the largest share first.
     head (Set[int]): The sentences that mention the head.
     tail (Set[int]): The sentences that mention the tail.
-    RETURNS (List[int]): The sentences. For head or tail, the one with most of the attention, then
-        the nearest, is chosen.
+    RETURNS (List[int]): The sentences. Of several that mention the head, the sentence with most of
+        the attention is added; without attention, the nearest sentence.
     """
     enough = min(EVIDENCE_SHARE, max(attention.values(), default=0))
     evidence = [sentence for sentence, share in attention.items() if share >= enough > 0]
@@ -107,19 +107,19 @@ def _choose_evidence(attention: Dict[int, float], head: Set[int], tail: Set[int]
 
 
 def check_decision(threshold: float, top_k: Optional[int]) -> None:
-    """Check the settings by which relations are chosen, which may come from a file.
+    """Check the settings by which relations are chosen. They may come from a file.
 
     threshold (float): The probability above which a relation is chosen.
     top_k (Optional[int]): The largest number of relations of a pair.
-    RAISES (ValueError): If one is not a number, or out of its range.
+    RAISES (ValueError): If a setting is not a number, or out of its range.
     """
     for name, value, kinds in (
         ("threshold", threshold, (int, float)),
         ("top_k", 1 if top_k is None else top_k, int),
     ):
         if isinstance(value, bool) or not isinstance(value, kinds):
-            raise ValueError(f"{name} = {value!r} is not a number, or not a whole one.")
+            raise ValueError(f"{name} = {value!r} is not a number (top_k: not a whole number).")
     if not 0 <= threshold <= 1:
-        raise ValueError(f"threshold = {threshold} is no probability: set one of 0 to 1.")
+        raise ValueError(f"threshold = {threshold} is not a probability: set a number of 0 to 1.")
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k = {top_k} annotates nothing: set 1 or more, or null.")

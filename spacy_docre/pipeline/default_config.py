@@ -1,4 +1,4 @@
-"""The config that a `doc_relation_extractor` has where none is given."""
+"""The default config of a `doc_relation_extractor`."""
 
 from thinc.api import Config
 

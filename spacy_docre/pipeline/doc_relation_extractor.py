@@ -63,8 +63,8 @@ def make_doc_relation_extractor(
     partial: PartialLabels,
     scorer: Optional[Callable[..., Dict[str, Any]]],
 ) -> "DocRelationExtractor":
-    """Construct a DocRelationExtractor, and see that the transformer hands over its
-    attention. Arguments as in `DocRelationExtractor`.
+    """Construct a DocRelationExtractor, and make the transformer hand over its attention.
+    Arguments as in `DocRelationExtractor`.
 
     nlp (Language): The pipeline.
     """
@@ -97,17 +97,18 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
     loss (Loss): The training loss, on logits and labels.
     threshold (float): A relation is annotated if P(r | head, tail) (eq. 9) is above this;
         at 0.5 the threshold class TH decides.
-    top_k (Optional[int]): At most so many relations of a pair, the best; None for no limit.
+    top_k (Optional[int]): The largest number of relations of a pair, the best first; None for no
+        limit.
     label_names (Dict[str, str]): Readable names of the relations.
     learn_rate_factor (LearnRateFactor): Factor on the optimizer's learning rate for this
-        component's own weights, or of parts, e.g. {"pair_encoder": 1.0, "*": 3.3} (the paper's).
-    keep_encoding (bool): Whether annotated Docs keep the transformer's hidden states, for
-        components that come later. Most of the memory of a Doc is theirs.
-    distillation (Optional[Distillation]): What is learnt from a teacher, too, e.g.
+        component's own weights, or for parts, e.g. {"pair_encoder": 1.0, "*": 3.3} (the paper's).
+    keep_encoding (bool): Whether annotated Docs keep the transformer's hidden states, for later
+        components. The hidden states take most of the memory of a Doc.
+    distillation (Optional[Distillation]): How to learn from a teacher, too, e.g.
         `spacy_docre.MSEDistillation.v1`; None to learn from gold relations only.
     evidence (Optional[EvidenceLoss]): The loss on gold evidence, `spacy_docre.EvidenceLoss.v1`;
-        None to leave attention to itself.
-    partial (PartialLabels): What is learnt from documents whose relations are partial.
+        None to train the attention without such a loss.
+    partial (PartialLabels): How to learn from documents whose relations are partial.
     scorer (Optional[Callable[..., Dict[str, Any]]]): The scoring method.
     RAISES (ValueError): If `threshold`, `top_k` or `learn_rate_factor` is out of its range.
     """
@@ -148,7 +149,7 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
 
     @property
     def labels(self) -> Tuple[str, ...]:
-        """RETURNS (Tuple[str, ...]): The relations the component knows."""
+        """RETURNS (Tuple[str, ...]): The relations that the component knows."""
         return tuple(self.cfg["labels"])
 
     @property
@@ -162,7 +163,7 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         return cast(Dict[str, str], self.cfg["label_names"])
 
     def add_label(self, label: str) -> int:
-        """Add a relation. A model that is trained already keeps what it knows of others.
+        """Add a relation. A trained model keeps its weights for the other relations.
 
         label (str): The relation.
         RETURNS (int): 1 if it was added, 0 if it was known.
@@ -185,17 +186,17 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         nlp: Optional[Language] = None,
         labels: Optional[Iterable[str]] = None,
     ) -> None:
-        """Collect the relations and build the model. One that is built already keeps its
-        weights, and its labels come first.
+        """Collect the relations and build the model. A model that is built already keeps its
+        weights, and its labels come first. Readable names in the examples go to `label_names`.
 
-        get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
+        get_examples (Callable[[], Iterable[Example]]): Returns the training examples.
         nlp (Optional[Language]): The pipeline.
-        labels (Optional[Iterable[str]]): The relations, e.g. from `spacy init labels`; by
-            default those of the teacher, or, without one, of the examples, in alphabetical
-            order. Readable names that the examples hold are added to `label_names`.
-        RAISES (ValueError): If no relation is known, from `labels`, `add_label` or the
-            examples; if the examples hold a relation that is not in `labels`; or if there
-            is no transformer to listen to.
+        labels (Optional[Iterable[str]]): The relations, e.g. from `spacy init labels`. The
+            default is the relations of the teacher, or, without a teacher, the relations of the
+            examples in alphabetical order.
+        RAISES (ValueError): If `labels`, `add_label` and the examples name no relation; if an
+            example holds a relation that is not in `labels`; or if the pipeline has no
+            transformer.
         """
         validate_get_examples(get_examples, "DocRelationExtractor.initialize")
         if nlp is not None:
@@ -215,8 +216,8 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         """Score the entity pairs of Docs without changing them.
 
         docs (Iterable[Doc]): The documents.
-        RETURNS (List[PairScores]): The scores, a Doc each. A Doc with fewer than two
-            entities has none; where nothing has set entities, a warning says what to add.
+        RETURNS (List[PairScores]): The scores of each Doc. A Doc with fewer than two entities
+            has no scores. If nothing has set entities, a warning says what to add.
         RAISES (ValueError): If the component has not been trained.
         """
         documents = [self.entity_policy.choose(doc) for doc in docs]
@@ -226,11 +227,11 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         return list(self.score_entities(documents))
 
     def score_entities(self, documents: Iterable[EntityDoc]) -> Iterable[PairScores]:
-        """Score the pairs of given entities, whatever the setting `entities` would find.
+        """Score the pairs of given entities. The setting `entities` is ignored.
 
-        documents (Iterable[EntityDoc]): The documents, which the transformer has seen, and their
-            entities.
-        YIELDS (PairScores): The scores, a document each.
+        documents (Iterable[EntityDoc]): The documents and their entities. The transformer has
+            already encoded the documents.
+        YIELDS (PairScores): The scores of each document.
         RAISES (ValueError): If the component has not been trained, or if a document has more
             pairs than the model's `max_pairs`.
         """
@@ -246,17 +247,17 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
             )
 
     def set_annotations(self, docs: Iterable[Doc], predictions: Iterable[PairScores]) -> None:
-        """Set `doc._.entities` and `doc._.relations`, and free what the transformer left.
+        """Set `doc._.entities` and `doc._.relations`, and free what no later component needs.
 
         docs (Iterable[Doc]): The documents.
-        predictions (Iterable[PairScores]): What `predict` gave for them.
+        predictions (Iterable[PairScores]): The scores that `predict` returned for them.
         """
         for name in self.label_names.values():
-            self.vocab.strings.add(name)  # So that a name can be told from a mistyped one.
+            self.vocab.strings.add(name)  # The display takes a name that is not there for a typo.
         for doc, prediction in zip(docs, predictions, strict=True):
             doc._.entities = prediction.document.entities
             doc._.relations = self.decode(prediction)
-            # Where nothing sets entities, `score` takes those of the reference, and needs it.
+            # If nothing sets entities, `score` takes the gold ones, and needs the encoding.
             if prediction.document.entities or self.entity_policy.choose(doc).missing is None:
                 self.release(doc)
 
@@ -264,8 +265,8 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         """Choose the relations of a document by the scores of its pairs.
 
         prediction (PairScores): The scores.
-        threshold (Optional[float]): A relation is chosen if its probability is above this; None
-            for the component's own threshold.
+        threshold (Optional[float]): A relation is chosen if its probability is above this. The
+            default is the component's own threshold.
         RETURNS (List[Triple]): The relations.
         """
         threshold = self.cfg["threshold"] if threshold is None else threshold
@@ -285,7 +286,7 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         self.set_threshold(calibration.score(self.cfg["threshold"], num_words))
 
     def set_threshold(self, threshold: float) -> None:
-        """Decide by another threshold, as if the config had it.
+        """Set the threshold, as if it stood in the config.
 
         threshold (float): A relation is annotated if its probability is above this.
         """
@@ -301,10 +302,10 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
     ) -> Dict[str, float]:
         """Learn from a batch of examples.
 
-        examples (Iterable[Example]): The examples; the reference holds the gold relations.
-        drop (float): The dropout rate of layers that have none of their own.
+        examples (Iterable[Example]): The examples. The reference holds the gold relations.
+        drop (float): The dropout rate of layers whose own config sets none.
         sgd (Optional[Optimizer]): The optimizer; None to accumulate the gradient.
-        losses (Optional[Dict[str, float]]): The losses of this epoch, to be added to.
+        losses (Optional[Dict[str, float]]): The losses of this epoch. The new loss is added.
         RETURNS (Dict[str, float]): The losses.
         RAISES (ValueError): If the component has no labels yet; and as `get_loss`.
         """
@@ -337,17 +338,17 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
     def get_loss(
         self, examples: Iterable[Example], scores: Sequence[PairScores]
     ) -> Tuple[float, List[Floats2d]]:
-        """The loss of a batch, and its gradient: that on the gold relations (eq. 11), where
-        those of the reference have been set, that on their evidence, where it is set, and that on
-        the teacher's logits (eq. 12), where there is a teacher.
+        """Compute the loss of a batch, and its gradient. The loss is the sum of the losses on gold
+        relations (eq. 11), on gold evidence (if `evidence` is set), and on the teacher's logits
+        (eq. 12; if `distillation` is set). Unannotated relations and evidence are left out.
 
         examples (Iterable[Example]): The examples.
         scores (Sequence[PairScores]): The scores of their pairs.
         RETURNS (Tuple[float, List[Floats2d]]): The loss, and for each Doc the gradient of
             its logits, shape (pairs, 1 + relations).
-        RAISES (ValueError): If an example holds an unknown relation, if the relations of its
-            teacher are others, if the text of its reference is another, or if evidence is to be
-            learnt and there is none, or the scores are of `predict`.
+        RAISES (ValueError): If an example holds an unknown relation; if its teacher has other
+            relations; if prediction and reference have different texts; or if evidence is learnt,
+            and the Doc has no sentence boundaries or the scores come from `predict`.
         """
         loss, (d_logits, _) = self._differentiate(examples, scores)
         return loss, d_logits
@@ -372,7 +373,7 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         return loss.item(), batch.gradients(loss)
 
     def finish_update(self, sgd: Optimizer) -> None:
-        """Update the weights, the component's own with `learn_rate_factor`.
+        """Update the weights. `learn_rate_factor` holds for the component's own weights.
 
         sgd (Optimizer): The optimizer.
         """
@@ -384,9 +385,8 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score a batch of examples.
 
-        Where nothing in the pipeline sets entities, as when `spacy evaluate` gives bare
-        text to a pipeline that has only a transformer and this component, those of the
-        reference are used.
+        If nothing in the pipeline sets entities, the component takes them from the reference,
+        e.g. when `spacy evaluate` gives bare text to a transformer and this component alone.
 
         examples (Iterable[Example]): The examples, with predictions.
         RETURNS (Dict[str, Any]): The scores.

@@ -15,7 +15,7 @@ from .names import NameGroups, NameKey, NameRules
 
 NamePair = Tuple[NameKey, NameKey]
 
-# So many tokens are looked at between two names, and behind them.
+# The number of tokens that are read between two names, and after them.
 _REACH = 6
 
 
@@ -61,21 +61,21 @@ def make_entity_clusterer(
 class EntityClusterer(Pipe):
     """Group the mentions in `doc.ents` into the document's entities, by their names.
 
-    It writes them to a span group, where the mentions of an entity share `span.id_`. Mentions
-    are of one entity if they are of one kind and have the same name, or if one is a short
-    form that only one entity of the document may take. Better sources come first: mentions
-    that share `ent_id_`, `kb_id_` or a coreference cluster are of one entity, whatever
-    their names, and mentions that differ in their id are not. The id of a linker or a ruler
-    becomes the `kb_id_` of the mention in the group.
+    The component writes the entities to a span group, where the mentions of an entity share
+    `span.id_`. Two mentions belong to one entity if they have the same kind and the same name, or
+    if one is a short form that fits only one entity of the document. Better sources come first:
+    mentions that share `ent_id_`, `kb_id_` or a coreference cluster belong to one entity,
+    even if their names differ. Mentions with different ids belong to different entities. The id
+    of a linker or a ruler becomes the `kb_id_` of the mention in the group.
 
     name (str): The name of the component instance.
     rules (NameRules): The rules by which names are compared.
     key (str): The key of the group in `doc.spans`.
-    coref_prefix (Optional[str]): What the keys of coreference clusters in `doc.spans` begin
-        with; None to read none.
-    overwrite (bool): Whether to write the group where the document has one already.
-    determiners (bool): Whether mentions in the group keep a determiner at their beginning. Names of
-        OntoNotes have it ("the University of Vienna"), those of DocRED have not.
+    coref_prefix (Optional[str]): The prefix of the keys of coreference clusters in `doc.spans`;
+        None to ignore clusters.
+    overwrite (bool): Whether to replace a group that the document has already.
+    determiners (bool): Whether mentions in the group keep a determiner at their beginning. Names in
+        OntoNotes have it ("the University of Vienna"), names in DocRED have not.
     scorer (Optional[Callable]): The scoring method.
     """
 
@@ -99,8 +99,8 @@ class EntityClusterer(Pipe):
         self.scorer = scorer
 
     def __call__(self, doc: Doc) -> Doc:
-        """Group the mentions of a document. One whose `doc.ents` nothing has set stays as
-        it is, so that whatever needs entities can say that they are missing.
+        """Group the mentions of a document. If nothing has set `doc.ents`, the document stays
+        unchanged, so that later components can report the missing entities.
 
         doc (Doc): The document.
         RETURNS (Doc): The same document, with its span group.
@@ -116,7 +116,7 @@ class EntityClusterer(Pipe):
                 numbers.setdefault(groups.entity(name) if entity is None else entity, len(numbers))
                 for name, entity in zip(names, known, strict=True)
             ]
-            # Before the group is there, whose numbers may be ids that a ruler gives, too.
+            # Read the ids before the group exists: its numbers may equal ids that a ruler set.
             linked = linked_ids(doc)
             spans = [
                 Span(
@@ -135,12 +135,13 @@ class EntityClusterer(Pipe):
         return doc
 
     def _start(self, mention: Span) -> int:
-        """Where a mention begins in the group."""
+        """Return the first token of a mention in the group."""
         is_name = self.determiners or len(mention) == 1 or mention[1].is_punct
         return mention.start + (not is_name and mention[0].lower_ in self.rules.determiners)
 
     def _apposed(self, mentions: List[Span], names: List[NameKey]) -> Iterator[NamePair]:
-        """Pairs of names that the text says to be of the same: the second is new there."""
+        """Yield pairs of names that the text gives for one entity. The second name of a pair
+        occurs for the first time."""
         seen = set(names[:1])
         pairs = zip(pairwise(mentions), pairwise(names), strict=True)
         for (mention, following), (name, new) in pairs:
@@ -168,8 +169,8 @@ class EntityClusterer(Pipe):
         entities: List[int],
         groups: NameGroups,
     ) -> Iterator[Tuple[Span, List[Span]]]:
-        """The mention that names an entity best, and all its mentions: the longest of the name that
-        is most frequent, short forms and demonyms aside."""
+        """Yield the best mention of each entity, and all its mentions. The best is the longest
+        mention of the most frequent name. Short forms and demonyms come last."""
         texts = Counter(mention.text for mention in mentions)
         members: Dict[int, List[int]] = defaultdict(list)
         for number, entity in enumerate(entities):
@@ -183,7 +184,7 @@ class EntityClusterer(Pipe):
                     name.words not in self.rules.demonyms,
                     name not in groups.short,
                     counts[name],
-                    # Of names as frequent the first, and of one name all of its mentions.
+                    # Of equally frequent names the first. All mentions of a name are equal here.
                     -groups.order[name],
                     self.rules.size(mention.text, mention.label_),
                     texts[mention.text],
@@ -194,7 +195,7 @@ class EntityClusterer(Pipe):
             yield mentions[max(numbers, key=rank)], [mentions[number] for number in numbers]
 
     def _known_entities(self, doc: Doc) -> List[Optional[Hashable]]:
-        """The entity of each mention that something else than its name tells, or None."""
+        """Find the entity of each mention by its id or cluster; None for a mention without one."""
         found = {} if self.coref_prefix is None else coref_clusters(doc, self.coref_prefix)
         cluster_by_span = {
             (span.start, span.end): key for key, spans in found.items() for span in spans
@@ -215,5 +216,5 @@ class EntityClusterer(Pipe):
 
 
 def _only(items: Set[Any]) -> Any:
-    """The item of a set that holds no other, else None."""
+    """Return the only item of a set, or None if it has no item or several."""
     return next(iter(items)) if len(items) == 1 else None

@@ -1,4 +1,4 @@
-"""Which entities the relation extractor works with."""
+"""Choose the entities of a Doc for the relation extractor."""
 
 from dataclasses import dataclass
 from typing import Callable, List, Optional
@@ -22,8 +22,8 @@ from ..entity_sources import (
 class ChosenEntities(EntityDoc):
     """A Doc and the entities that were chosen for it.
 
-    missing (Optional[MissingEntities]): Says so, where nothing has set entities; None where
-        something has, be it that there are none.
+    missing (Optional[MissingEntities]): The error, if nothing has set entities; None if a
+        component has set them, even to an empty list.
     """
 
     missing: Optional[MissingEntities] = None
@@ -31,8 +31,8 @@ class ChosenEntities(EntityDoc):
 
 @dataclass
 class EntityPolicy:
-    """Chooses the entities of a Doc. First come those that the Doc was given (`give_entities`),
-    then those that the getter finds in it, and last, where it has one, those of its reference.
+    """Choose the entities of a Doc. The sources, in order: the entities that the Doc was given
+    (`give_entities`), the entities that the getter finds, and the entities of the reference.
 
     getter (EntityGetter): Finds entities in a Doc.
     """
@@ -45,10 +45,10 @@ class EntityPolicy:
         doc (Doc): The document.
         example (Optional[Example]): The Doc and its reference, in training and scoring. Mentions
             of the reference that the Doc lacks are left out.
-        RETURNS (ChosenEntities): The Doc and its entities. With an example they are never
-            missing: a reference whose relations nobody has annotated may have none.
-        RAISES (MissingEntities): If the reference is asked, and has relations and no entities.
-        RAISES (ValueError): If the reference is asked, and has another text.
+        RETURNS (ChosenEntities): The Doc and its entities. With an example, entities are never
+            missing. A reference without annotated relations may have no entities.
+        RAISES (MissingEntities): If the reference is needed, and has relations but no entities.
+        RAISES (ValueError): If the reference is needed, and has another text.
         """
         found = self._look(doc, find_entities)
         if found.missing is None or example is None:

@@ -1,4 +1,4 @@
-"""Gold evidence to the shares of attention that a loss is given, and the loss on them."""
+"""Turn gold evidence into targets for the shares of attention, and compute the loss on them."""
 
 from typing import Sequence
 
@@ -18,14 +18,14 @@ from ..stored import get_triples
 def evidence_loss(
     loss: EvidenceLoss, shares: Sequence[Tensor], alignments: Sequence[GoldAlignment]
 ) -> Tensor:
-    """The loss of a batch on its gold evidence: the mean over the pairs that have some. All others
-    teach nothing.
+    """Compute the loss of a batch on its gold evidence: the mean over the pairs with evidence.
+    Pairs without evidence are left out.
 
     loss (EvidenceLoss): The loss function.
     shares (Sequence[Tensor]): The shares of attention of the pairs of each document, shape
         (pairs, sentences).
     alignments (Sequence[GoldAlignment]): The entities of each document.
-    RETURNS (Tensor): The loss, a scalar; 0 where no pair has evidence.
+    RETURNS (Tensor): The loss, a scalar; 0 if no pair has evidence.
     RAISES (ValueError): As `gold_evidence`.
     """
     losses = []
@@ -39,16 +39,18 @@ def evidence_loss(
 
 
 def gold_evidence(alignment: GoldAlignment) -> numpy.ndarray:
-    """Tell which sentences of a predicted document are evidence of its pairs by its reference: of
-    any relation of the pair (head, tail), and not of (tail, head).
+    """Tell which sentences of a predicted document are gold evidence of its pairs. A sentence is
+    evidence of (head, tail) if it is evidence of any relation of this pair; those of
+    (tail, head) do not count.
 
-    An evidence sentence of the reference is the sentence that most of its characters are in, or
-    several where as many are in each.
+    An evidence sentence of the reference becomes the predicted sentence that holds most of its
+    characters. If several sentences hold equally many, all of them are evidence.
 
     alignment (GoldAlignment): The predicted entities and those of the reference.
     RETURNS (numpy.ndarray): Whether each sentence is evidence of each pair, shape
         (pairs, sentences).
-    RAISES (ValueError): If a pair has evidence, and the predicted document no sentence boundaries.
+    RAISES (ValueError): If a pair has evidence, but the predicted document has no sentence
+        boundaries.
     """
     num_sentences = len(sentence_boundaries(alignment.example.predicted))
     evidence = numpy.zeros((Pairs.count(len(alignment.predicted)), num_sentences), dtype=bool)
@@ -64,21 +66,21 @@ def gold_evidence(alignment: GoldAlignment) -> numpy.ndarray:
 
 
 def sentence_shares(prediction: PairScores, kept: Tensor) -> Tensor:
-    """The share of each pair's attention on each sentence.
+    """Compute the share of each pair's attention on each sentence.
 
     prediction (PairScores): The scores of a document, with the evidence of all sentences.
     kept (Tensor): Its `evidence.shares`, which may have a gradient, shape
         (unordered pairs, kept sentences).
     RETURNS (Tensor): The shares, sentence by sentence, shape (pairs, sentences).
-    RAISES (ValueError): If the scores are of the best sentences alone.
+    RAISES (ValueError): If the scores hold the evidence of the best sentences only.
     """
     document = prediction.document
     number = len(sentence_boundaries(document.doc))
     if len(kept) and kept.shape[1] < number:
         raise ValueError(
-            f"The scores of the document that begins {document.doc[:5].text!r} are of the "
-            f"{kept.shape[1]} sentences with most attention, of {number}: evidence is learnt from "
-            "those that model.begin_update gives, or predict for EntityDoc(all_sentences=True)."
+            f"The scores of the document that begins {document.doc[:5].text!r} hold the evidence "
+            f"of {kept.shape[1]} sentences of {number}, but evidence is learnt from all. Take the "
+            "scores from model.begin_update, or from predict for EntityDoc(all_sentences=True)."
         )
     sentences = xp2torch(prediction.evidence.sentences, device=kept.device).long()
     shares = kept.new_zeros(len(kept), number).scatter(1, sentences, kept)

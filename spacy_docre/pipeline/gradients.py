@@ -1,4 +1,4 @@
-"""What a loss is differentiated by: the scores of a batch."""
+"""The scores of a batch as tensors, and the gradient of a loss by them."""
 
 from functools import cached_property
 from typing import List, Optional, Sequence, Tuple, cast
@@ -41,8 +41,8 @@ class BatchTensors:
 
         loss (Tensor): A scalar.
         RETURNS (BatchGradients): For each document the gradient of its logits, shape
-            (pairs, 1 + relations), and that of `evidence.shares`; None for the latter where the
-            loss has nothing to do with it.
+            (pairs, 1 + relations), and the gradient of `evidence.shares`, which is None if the
+            loss does not depend on the shares.
         """
         tensors = [*self.logits, *self._kept]
         found = torch.autograd.grad(loss, tensors, allow_unused=True) if tensors else ()

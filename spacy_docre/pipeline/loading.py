@@ -1,4 +1,4 @@
-"""Pipelines from folders and packages."""
+"""Load pipelines from folders and packages."""
 
 from pathlib import Path
 from typing import Optional, Union
@@ -11,11 +11,11 @@ from .components import relation_extractors
 
 
 def load_pipeline(path: Union[str, Path]) -> Language:
-    """Load a pipeline, with one error for all that may be wrong with it.
+    """Load a pipeline, with one error for every kind of damage.
 
     path (Union[str, Path]): A package or a folder.
     RETURNS (Language): The pipeline.
-    RAISES (OSError): If there is none.
+    RAISES (OSError): If the pipeline does not exist.
     RAISES (ImportError): If a package is missing.
     RAISES (ValueError): If it cannot be loaded for another reason.
     """
@@ -24,7 +24,7 @@ def load_pipeline(path: Union[str, Path]) -> Language:
     except (ImportError, OSError):
         raise
     except Exception as error:
-        # Components and their libraries raise anything for damaged files.
+        # For damaged files, components and their libraries raise errors of any class.
         raise ValueError(
             f"The pipeline {path} cannot be loaded. If its files are damaged, copy or train it "
             f"again. ({describe_error(error)})"
@@ -37,8 +37,8 @@ def load_extractor(path: Union[str, Path], threshold: Optional[float] = None) ->
     path (Union[str, Path]): A package or a folder.
     threshold (Optional[float]): The threshold to set; None for the pipeline's own.
     RETURNS (Language): The pipeline.
-    RAISES (OSError): As `load_pipeline`, also other errors.
-    RAISES (ValueError): If it has no relation extractor.
+    RAISES (OSError): As `load_pipeline`, and likewise for its other errors.
+    RAISES (ValueError): If the pipeline has no relation extractor.
     """
     nlp = load_pipeline(path)
     for extractor in relation_extractors(nlp):

@@ -1,4 +1,4 @@
-"""What is taught by documents whose relations are partial: right, but incomplete."""
+"""How to learn from documents whose relations are partial: right, but incomplete."""
 
 from abc import ABC, abstractmethod
 from typing import Optional
@@ -12,8 +12,8 @@ from ..distillation.teacher_logits import TeacherLogits
 
 
 class PartialLabels(ABC):
-    """Tells which of the relations that a document does not list are unknown. They take no part in
-    the loss; the others are negative."""
+    """Tell which of the relations that a document does not list are unknown. The loss ignores
+    unknown relations. The other unlisted relations are negative."""
 
     needs_teacher = False
 
@@ -24,29 +24,29 @@ class PartialLabels(ABC):
         possible (numpy.ndarray): Whether each relation of each pair may hold and is not listed,
             shape (pairs, relations).
         taught (Optional[TeacherLogits]): What the teacher says of the pairs; None without one.
-        RETURNS (numpy.ndarray): Whether each is unknown, of the same shape. All of them are
-            possible.
+        RETURNS (numpy.ndarray): Whether each relation is unknown, of the same shape. Only
+            possible relations are unknown.
         """
 
     def require_teacher(self, reference: Doc) -> None:
-        """See that no teacher is needed, where a document has none.
+        """Check that a document without a teacher needs none.
 
         reference (Doc): The gold document.
-        RAISES (ValueError): If one is needed.
+        RAISES (ValueError): If a teacher is needed.
         """
         if self.needs_teacher:
             raise ValueError(
-                f"The relations of the document {document_title(reference)!r} are partial, and it "
-                f"has no teacher, which 'partial' = {type(self).__name__} asks. Set 'distillation' "
-                "(weight = 0 where its logits are to decide and not to teach), and name the logits "
-                "of these documents in their corpus, teacher_logits = ...; or set [...partial] "
-                '@misc = "spacy_docre.PositivesOnly.v1".'
+                f"The relations of the document {document_title(reference)!r} are partial, and "
+                f"'partial' = {type(self).__name__} needs a teacher, but the document has none. "
+                "Set 'distillation' (with weight = 0 if the logits should decide, but not teach), "
+                "and name the logits of these documents in their corpus, teacher_logits = ...; or "
+                'set [...partial] @misc = "spacy_docre.PositivesOnly.v1".'
             )
 
 
 class PositivesOnly(PartialLabels):
-    """`spacy_docre.PositivesOnly.v1`: all that are not listed are unknown. A pair without any
-    relation teaches nothing, where any may hold."""
+    """`spacy_docre.PositivesOnly.v1`: all unlisted relations that may hold are unknown. A pair
+    without a listed relation teaches nothing if every relation may hold."""
 
     def unknown(self, possible: numpy.ndarray, taught: Optional[TeacherLogits]) -> numpy.ndarray:
         """As in PartialLabels."""
@@ -54,7 +54,8 @@ class PositivesOnly(PartialLabels):
 
 
 class AsComplete(PartialLabels):
-    """`spacy_docre.AsComplete.v1`: none is unknown, as if the document listed all; to compare."""
+    """`spacy_docre.AsComplete.v1`: no relation is unknown, as if the document listed all. It is
+    for comparison."""
 
     def unknown(self, possible: numpy.ndarray, taught: Optional[TeacherLogits]) -> numpy.ndarray:
         """As in PartialLabels."""
@@ -62,18 +63,21 @@ class AsComplete(PartialLabels):
 
 
 class TeacherDecides(PartialLabels):
-    """`spacy_docre.TeacherDecides.v1`: those that the teacher believes in are unknown. A pair that
-    the teacher does not know has no relation, as its entities are not those of the reference.
+    """`spacy_docre.TeacherDecides.v1`: the relations that the teacher believes in are unknown. A
+    pair that the teacher does not know has no relation, as its entities are not in the reference.
 
-    threshold (float): It believes in a relation if its P(r | head, tail) (eq. 9) is above this.
-    RAISES (ValueError): If it is no probability.
+    threshold (float): The teacher believes in a relation if its P(r | head, tail) (eq. 9) is above
+        this.
+    RAISES (ValueError): If the threshold is not a probability.
     """
 
     needs_teacher = True
 
     def __init__(self, threshold: float = 0.3) -> None:
         if not 0 <= threshold <= 1:
-            raise ValueError(f"threshold = {threshold} is no probability: set one of 0 to 1.")
+            raise ValueError(
+                f"threshold = {threshold} is not a probability: set a number of 0 to 1."
+            )
         self.threshold = threshold
 
     def unknown(self, possible: numpy.ndarray, taught: Optional[TeacherLogits]) -> numpy.ndarray:

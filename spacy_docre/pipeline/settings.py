@@ -1,8 +1,8 @@
-"""Settings that a component keeps with its weights, and that its config has as well.
+"""Settings that a component stores with its weights, and that its config holds as well.
 
-Both count: a config may be changed when a pipeline is loaded, and a trained component may have been
-given another threshold. So the component stores what its config said, too. What the config says
-otherwise since then has been changed there, and wins.
+Both can change: the config when a pipeline is loaded, and the component's own threshold after
+training. So the component also stores the values that its config had. A value in the config that
+differs from the stored one was changed in the config, and wins.
 """
 
 import copy
@@ -16,7 +16,7 @@ import srsly
 from spacy.pipeline import TrainablePipe
 from spacy.util import load_config
 
-# What the config said, among the settings.
+# The key of the values that the config had, among the settings.
 CONFIGURED = "configured"
 _CFG = "cfg"
 
@@ -24,8 +24,8 @@ _CFG = "cfg"
 def make_settings(**configured: Any) -> Dict[str, Any]:
     """Make the settings of a component.
 
-    **configured (Any): Those that its config has.
-    RETURNS (Dict[str, Any]): They, what the config said, and no labels.
+    **configured (Any): The settings that its config holds.
+    RETURNS (Dict[str, Any]): These settings, a copy of them under `CONFIGURED`, and no labels.
     """
     return {"labels": [], **copy.deepcopy(configured), CONFIGURED: copy.deepcopy(configured)}
 
@@ -34,12 +34,12 @@ def make_settings(**configured: Any) -> Dict[str, Any]:
 def let_config_win(
     component: TrainablePipe, exclude: Iterable[str], folder: Optional[Path] = None
 ) -> Iterator[None]:
-    """Let a component read its settings, and then let its config win where that was changed. A
-    warning names what differs from the config otherwise.
+    """Let a component read its settings, and then let changed values of its config win. A warning
+    names the other settings that differ from the config.
 
     component (TrainablePipe): The component; it is read within the context.
     exclude (Iterable[str]): Serialisation fields that are left out.
-    folder (Optional[Path]): Its folder; None where it is read from bytes.
+    folder (Optional[Path]): Its folder; None if it is read from bytes.
     """
     if _CFG in exclude:
         yield
@@ -58,11 +58,11 @@ def let_config_win(
 def _settle(
     component: TrainablePipe, configured: Mapping[str, Any], earlier: Optional[Mapping[str, Any]]
 ) -> None:
-    """Let what the config says otherwise than before win."""
+    """Let the values win that were changed in the config."""
     known, before = _one_by_one(component.cfg), _one_by_one(earlier or {})
     differing = []
     for path, value in _one_by_one(configured).items():
-        # Numbers are rounded where they are stored.
+        # Stored numbers are rounded.
         same = (value, json.loads(srsly.json_dumps(value)))
         changed = earlier is not None and (path not in before or before[path] not in same)
         if changed or path not in known or known[path] in same:
@@ -74,15 +74,15 @@ def _settle(
             differing.append(f"{'.'.join(path)} = {known[path]!r} (in the config: {value!r})")
     if differing:
         warnings.warn(
-            f"'{component.name}' has been given settings that its config does not have, and they "
-            f"count: {', '.join(differing)}. To have one value in both, load the pipeline with "
+            f"'{component.name}' has settings that differ from its config, and uses its own: "
+            f"{', '.join(differing)}. To have one value in both, load the pipeline with "
             f'config={{"components.{component.name}.SETTING": VALUE}}, and save it.',
             stacklevel=2,
         )
 
 
 def _one_by_one(settings: Mapping[str, Any]) -> Dict[Tuple[str, ...], Any]:
-    """Settings by their paths: the readable name of each relation is one."""
+    """Map paths to settings. The readable name of each relation is a setting of its own."""
     found: Dict[Tuple[str, ...], Any] = {}
     for name, value in settings.items():
         if isinstance(value, dict):
@@ -95,8 +95,8 @@ def _one_by_one(settings: Mapping[str, Any]) -> Dict[Tuple[str, ...], Any]:
 def _read_config(
     name: str, folder: Path, configured: Mapping[str, Any]
 ) -> Optional[Dict[str, Any]]:
-    """What the config beside a component's folder says, as an older version did not store it with
-    the component; None where there is none."""
+    """Read the values from the config beside a component's folder: an older version did not store
+    them with the component. None if the folder has no such config."""
     try:
         config = load_config(folder.parent / "config.cfg", interpolate=True)
         section = config["components"][name]

@@ -1,4 +1,4 @@
-"""What the component learns from its training data before it is trained."""
+"""Read what a component must know of its training data before it is trained."""
 
 from dataclasses import dataclass, field
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
@@ -12,19 +12,19 @@ from ..entity_sources import EntityDoc
 from ..losses import EvidenceLoss
 from .partial_labels import PartialLabels
 
-# Documents that a model is built with.
+# The number of documents to build a model with.
 SAMPLE = 10
 
 
 @dataclass
 class Survey:
-    """What the component has to know of its training data.
+    """What a component must know of its training data.
 
-    sample (List[EntityDoc]): A few documents to build the model with; their entities are not
-        needed for that.
-    names (Dict[str, str]): The readable name of each relation, empty where none is known.
-    taught (Dict[Tuple[str, ...], Doc]): The relations that teachers know, in order, and a
-        document that each of them teaches.
+    sample (List[EntityDoc]): A few documents to build the model with. Their entities are not
+        needed, and are left out.
+    names (Dict[str, str]): The readable name of each relation, empty if no name is known.
+    taught (Dict[Tuple[str, ...], Doc]): The relations of each teacher, in order, and a document
+        that this teacher teaches.
     """
 
     sample: List[EntityDoc] = field(default_factory=list)
@@ -32,14 +32,15 @@ class Survey:
     taught: Dict[Tuple[str, ...], Doc] = field(default_factory=dict)
 
     def labels(self, known: Sequence[str], given: Optional[Iterable[str]], owner: str) -> List[str]:
-        """Choose the relations to be learnt.
+        """Choose the relations to learn.
 
-        known (Sequence[str]): Those that the component knows already.
-        given (Optional[Iterable[str]]): Those that a setting names; None for those of the
-            teacher, or, without one, of the examples, in alphabetical order.
+        known (Sequence[str]): The relations that the component knows already.
+        given (Optional[Iterable[str]]): The relations that a setting names. The default is the
+            relations of the teacher, or, without a teacher, the relations of the examples in
+            alphabetical order.
         owner (str): The name of the component, for the error message.
         RETURNS (List[str]): The relations, in order.
-        RAISES (ValueError): If there are none, or if the examples hold others.
+        RAISES (ValueError): If there are no relations, or if the examples hold other relations.
         """
         if isinstance(given, str):
             raise ValueError(f"labels = {given!r} should be a list of relations.")
@@ -60,10 +61,10 @@ class Survey:
         unknown = self.names.keys() - labels
         if unknown:
             remedy = (
-                "These are the teacher's: leave other relations out of the data, e.g. with "
+                "The labels are the teacher's: leave other relations out of the data, e.g. with "
                 "'python -m spacy docre distant ... --names FILE --only-named'."
                 if self.taught
-                else "Add them to the file or list in [initialize.components], or make it again "
+                else "Add them to the labels in [initialize.components], or make the labels again "
                 "with 'spacy init labels'."
             )
             raise ValueError(
@@ -82,12 +83,12 @@ def read_survey(
     """Read the training data once.
 
     examples (Iterable[Example]): The examples.
-    distillation (Optional[Distillation]): What is learnt from a teacher.
-    evidence (Optional[EvidenceLoss]): What is learnt from gold evidence.
-    partial (PartialLabels): What is taught by documents whose relations are partial.
-    RETURNS (Survey): What they tell.
-    RAISES (ValueError): If evidence is to be learnt, and no relation has any; or if `partial` needs
-        a teacher of a document that has none.
+    distillation (Optional[Distillation]): How to learn from a teacher.
+    evidence (Optional[EvidenceLoss]): The loss on gold evidence.
+    partial (PartialLabels): How to learn from documents whose relations are partial.
+    RETURNS (Survey): The survey.
+    RAISES (ValueError): If `evidence` is set, and no relation has evidence; or if `partial` needs
+        a teacher, and a document has none.
     """
     found = Survey()
     has_evidence = False
@@ -106,7 +107,7 @@ def read_survey(
             found.sample.append(EntityDoc(example.predicted, []))
     if evidence is not None and not has_evidence:
         raise ValueError(
-            "'evidence' is set, and no relation of the training data has evidence sentences. "
+            "'evidence' is set, but no relation of the training data has evidence sentences. "
             "Convert data that has them with 'python -m spacy docre convert', or set "
             "evidence = null."
         )
@@ -114,11 +115,11 @@ def read_survey(
 
 
 def learns_from(example: Example, distillation: Optional[Distillation]) -> bool:
-    """Tell whether an example says anything of relations.
+    """Tell whether the component can learn relations from an example.
 
     example (Example): The example.
-    distillation (Optional[Distillation]): What is learnt from a teacher.
-    RETURNS (bool): Whether its reference does, or a teacher.
+    distillation (Optional[Distillation]): How to learn from a teacher.
+    RETURNS (bool): Whether its reference has relations, or a teacher teaches it.
     """
     return has_relations(example.reference) or (
         distillation is not None and distillation.teacher_of(example.reference) is not None

@@ -1,4 +1,4 @@
-"""Gold relations to the labels that a loss is given, and the loss on them."""
+"""Turn gold relations into the labels of a loss, and compute the loss on them."""
 
 from typing import Iterable, Optional, Sequence
 
@@ -29,18 +29,19 @@ def relation_loss(
     labels: Sequence[str],
     owner: str,
 ) -> Tensor:
-    """The loss of a batch on its gold relations, a mean over its pairs. Documents whose relations
-    nobody has annotated teach nothing.
+    """Compute the loss of a batch on its gold relations, a mean over its pairs. Documents without
+    annotated relations are left out.
 
     loss (Loss): The loss function.
-    partial (PartialLabels): What relations are unknown in a document whose relations are partial.
+    partial (PartialLabels): Tells which relations are unknown, if the relations of a document are
+        partial.
     logits (Sequence[Tensor]): The logits for the pairs of each document, shape
         (pairs, 1 + relations).
     alignments (Sequence[GoldAlignment]): The entities of each document.
-    taught (Sequence[Optional[TeacherLogits]]): What its teacher says of each document.
+    taught (Sequence[Optional[TeacherLogits]]): The teacher's logits for each document.
     labels (Sequence[str]): The relations, in the order of the logits.
-    owner (str): The name of the component, for an error message.
-    RETURNS (Tensor): The loss, a scalar; 0 where there are no pairs to learn from.
+    owner (str): The name of the component, for the error message.
+    RETURNS (Tensor): The loss, a scalar; 0 if there are no pairs to learn from.
     RAISES (ValueError): As `gold_labels` and `unknown_labels`.
     """
     annotated = [
@@ -64,9 +65,9 @@ def relation_loss(
 
 
 def gold_labels(alignment: GoldAlignment, labels: Sequence[str], owner: str) -> numpy.ndarray:
-    """Tell which relations the pairs of a predicted document have by its reference.
+    """Tell which relations the pairs of a predicted document have in its reference.
 
-    A relation is left out where `GoldAlignment.pair_row` finds no row.
+    A relation is left out if `GoldAlignment.pair_row` finds no row for its pair.
 
     alignment (GoldAlignment): The predicted entities and those of the reference.
     labels (Sequence[str]): The relations, in the order of the logits.
@@ -91,15 +92,15 @@ def unknown_labels(
     partial: PartialLabels,
     taught: Optional[TeacherLogits],
 ) -> numpy.ndarray:
-    """Tell of which relations nobody knows whether they hold.
+    """Tell which relations of the pairs are unknown: nobody knows whether they hold.
 
     alignment (GoldAlignment): The predicted entities and those of the reference.
     labels (Sequence[str]): The relations, in the order of the logits.
-    gold (numpy.ndarray): What `gold_labels` gave for them.
-    partial (PartialLabels): Decides, where the relations of the reference are partial.
-    taught (Optional[TeacherLogits]): What the teacher says of the pairs.
-    RETURNS (numpy.ndarray): Whether each is unknown, shape (pairs, relations).
-    RAISES (ValueError): If a teacher is needed, and there is none.
+    gold (numpy.ndarray): The labels that `gold_labels` returned.
+    partial (PartialLabels): Decides, if the relations of the reference are partial.
+    taught (Optional[TeacherLogits]): The teacher's logits for the pairs.
+    RETURNS (numpy.ndarray): Whether each relation is unknown, shape (pairs, relations).
+    RAISES (ValueError): If a teacher is needed, and the document has none.
     """
     reference = alignment.example.reference
     if not has_partial_relations(reference):
@@ -114,8 +115,8 @@ def unknown_labels(
 def _labels_of(
     triples: Iterable[Triple], alignment: GoldAlignment, labels: Sequence[str]
 ) -> numpy.ndarray:
-    """Relations of the reference's entities as labels of the predicted document's pairs, those
-    that are among the labels."""
+    """Turn relations of the reference into labels for the pairs of the predicted document.
+    Relations that are not among the labels are left out."""
     found = numpy.zeros((Pairs.count(len(alignment.predicted)), len(labels)), dtype=bool)
     columns = {label: column for column, label in enumerate(labels)}
     for triple in triples:

@@ -21,11 +21,11 @@ from .loading import load_pipeline
 
 
 class TeacherPipeline(Teacher):
-    """`spacy_docre.TeacherPipeline.v1`: the relation extractor of a trained pipeline, asked for
-    its logits. The pipeline is loaded when it is first asked, so that a trained student can be
-    used where its teacher is not.
+    """`spacy_docre.TeacherPipeline.v1`: the relation extractor of a trained pipeline, which gives
+    its logits. The pipeline is loaded when its logits are first needed, so that a trained student
+    also works without its teacher.
 
-    path (Union[str, Path]): The pipeline: a folder, or a package.
+    path (Union[str, Path]): The pipeline: a folder or a package.
     """
 
     def __init__(self, path: Union[str, Path]) -> None:
@@ -34,7 +34,7 @@ class TeacherPipeline(Teacher):
     @cached_property
     def nlp(self) -> Language:
         """RETURNS (Language): The pipeline.
-        RAISES (ValueError): If there is none, or it has no trained relation extractor.
+        RAISES (ValueError): If the pipeline cannot be loaded, or has no relation extractor.
         """
         try:
             nlp = load_pipeline(self.path)
@@ -45,7 +45,7 @@ class TeacherPipeline(Teacher):
 
     @property
     def checksum(self) -> str:
-        """RETURNS (str): What tells the pipeline from others."""
+        """RETURNS (str): The checksum of the pipeline's files."""
         return str(get_checksum(self.nlp.path))
 
     @property
@@ -54,14 +54,14 @@ class TeacherPipeline(Teacher):
         return self._extractor.labels
 
     def logits(self, alignments: Sequence[GoldAlignment]) -> Iterator[TeacherLogits]:
-        """The logits of the pairs of a student's entities, whatever entities the teacher itself
-        would find.
+        """Compute the logits of the pairs of a student's entities. The entities that the teacher
+        itself would find are ignored.
 
-        alignments (Sequence[GoldAlignment]): The documents; they stay as they are.
-        YIELDS (TeacherLogits): The logits of all pairs of each, and their evidence where it has
-            sentence boundaries.
+        alignments (Sequence[GoldAlignment]): The documents, which stay unchanged.
+        YIELDS (TeacherLogits): The logits of all pairs of each document, and their evidence if the
+            document has sentence boundaries.
         """
-        # The teacher's encoding must not stand where the student's own does.
+        # On the Doc itself, the teacher's encoding would replace the student's.
         copies = [
             _copy(alignment.example.predicted, alignment.predicted) for alignment in alignments
         ]

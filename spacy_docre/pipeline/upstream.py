@@ -20,12 +20,12 @@ _OURS = "spacy_docre.TransformerModel.v1"
 
 
 def provide_attention(nlp: Language, model: Model[Any, Any]) -> None:
-    """Exchange the stock model of the transformer that a model listens to for ours, and let the
-    model know which it is.
+    """Find the transformer that a model listens to, and connect the two. If the transformer has
+    the stock model of spacy-transformers, replace that model by ours.
 
-    `spacy_docre.TransformerModel.v1` has the same settings and weights, and its output holds the
-    last layer's attention and all that the stock model's does, so that other components notice
-    nothing.
+    `spacy_docre.TransformerModel.v1` has the same settings and weights. Its output holds the last
+    layer's attention, and all that the stock model's output holds, so that other components work
+    as before.
 
     nlp (Language): The pipeline; its config is changed with it.
     model (Model[Any, Any]): The model of the relation extractor.
@@ -48,8 +48,8 @@ def provide_attention(nlp: Language, model: Model[Any, Any]) -> None:
 def _read_by(
     nlp: Language, model: Model[Any, Any], upstream: str
 ) -> Optional[Tuple[str, Transformer]]:
-    """The transformer that a listener of a model reads, with its name: of those before it that
-    it may listen to, the last. Others are not ours to change."""
+    """Find the transformer that a listener of a model reads, and its name. It is the last matching
+    transformer before the listener's component. Other transformers must stay unchanged."""
     found = None
     for name, component in nlp.components:
         if getattr(component, "model", None) is model:
@@ -60,8 +60,8 @@ def _read_by(
 
 
 def _has_stock_model(nlp: Language, name: str, component: Transformer) -> bool:
-    """Tell whether a component's model is spacy-transformers' own, in class and architecture. One
-    of the user's may have settings that ours has not, or do more."""
+    """Tell whether a component's model is the stock model of spacy-transformers, in class and
+    architecture. A user's own model may have settings that ours has not, or do more."""
     return type(component.model) is StockTransformerModel and (
         nlp.get_pipe_config(name)["model"]["@architectures"].startswith(_STOCK)
     )
@@ -77,7 +77,7 @@ def _exchange(nlp: Language, name: str, component: Transformer) -> None:
     if component.vocab is nlp.vocab:
         config["model"] = model_config
     else:
-        # A sourced component serves the pipeline it came from, too, and stays as it is there.
+        # A sourced component also serves the pipeline it came from, and must stay unchanged there.
         settings = {key: value for key, value in config.items() if key != "factory"}
         settings["model"] = model_config
         disabled = name in nlp.disabled

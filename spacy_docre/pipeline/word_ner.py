@@ -54,9 +54,9 @@ def make_word_ner(
 
 
 class WordEntityRecognizer(EntityRecognizer):
-    """spaCy's `ner`, whose predictions do not depend on white space: it reads the words of a Doc.
-    What `ner` has learnt it can load, and the other way round. No mention begins or ends with white
-    space.
+    """spaCy's `ner`, but its predictions do not depend on white space: it reads the words of a Doc.
+    It can load what `ner` has learnt, and `ner` can load what it has learnt. No mention begins or
+    ends with white space.
     """
 
     def update(
@@ -78,7 +78,7 @@ class WordEntityRecognizer(EntityRecognizer):
         """Find the mentions of Docs, without setting them.
 
         docs (Iterable[Doc]): The documents.
-        RETURNS (Any): The states of the parser, which know words by their numbers.
+        RETURNS (Any): The states of the parser, in which a word is an index.
         """
         return super().predict([_with_vectors(doc, words_of(doc)) for doc in docs])
 
@@ -86,7 +86,7 @@ class WordEntityRecognizer(EntityRecognizer):
         """Set the mentions of Docs.
 
         docs (Iterable[Doc]): The documents.
-        states (Any): What `predict` gave for them.
+        states (Any): The states that `predict` returned for them.
         """
         documents = list(docs)
         words = [words_of(doc) for doc in documents]
@@ -100,11 +100,11 @@ class WordEntityRecognizer(EntityRecognizer):
 
 
 def _with_trimmed(example: Example, negative: Optional[str]) -> Example:
-    """The example, or one with another reference if a mention begins or ends with white space in
-    the tokens of the prediction: spaCy's `ner` may not be able to learn it (E024).
+    """Return the example, or an example with trimmed mentions if a mention begins or ends with
+    white space in the tokens of the prediction. spaCy's `ner` may fail on such a mention (E024).
 
     example (Example): Prediction and reference.
-    negative (Optional[str]): The span group of what are no mentions.
+    negative (Optional[str]): The key of the span group of spans that are not mentions.
     """
     doc = example.predicted
     if not any(token.is_space for token in doc):
@@ -131,8 +131,8 @@ def _with_trimmed(example: Example, negative: Optional[str]) -> Example:
 
 
 def _trimmed(doc: Doc, spans: Iterable[Span]) -> List[Span]:
-    """Spans in a Doc of the same tokens, without white space at their ends; none of what is white
-    space alone."""
+    """Copy spans to a Doc of the same tokens, without white space at their ends. A span of white
+    space alone is left out."""
     return [
         Span(doc, *without_space(doc, span.start, span.end), span.label)
         for span in spans
@@ -154,7 +154,8 @@ def _with_vectors(doc: Doc, words: Words) -> Doc:
 
 
 def _pieces_of(align: Ragged, tokens: numpy.ndarray) -> Ragged:
-    """The pieces of some tokens. Of a token without any, Ragged cannot be indexed by an array."""
+    """Select the pieces of some tokens. A Ragged cannot be indexed by an array if a token has no
+    pieces."""
     lengths = to_numpy(align.lengths)
     kept = numpy.zeros(len(lengths), dtype=bool)
     kept[tokens] = True

@@ -209,6 +209,6 @@ def test_a_driver_and_a_node_that_go(cluster: Any, arguments: List[str]) -> None
     thread.join()
     assert not cluster.worker_nodes
     # The last one has its name, and may not have been recorded when the driver was killed.
-    assert re.search(f"Going on: ({5 * kept}|{5 * (kept - 1)}) documents", result.output)
+    assert re.search(f"Continuing: ({5 * kept}|{5 * (kept - 1)}) documents", result.output)
     assert result.exit_code == 1 and "1 documents were left out" in result.output
     assert parts("out") == parts("local")

@@ -287,13 +287,13 @@ def test_nothing_half_written(model: Path, monkeypatch: pytest.MonkeyPatch) -> N
     "arguments, problem",
     [
         (["texts.jsonl", "-o", "out.xml"], "Unknown format of out.xml"),
-        (["missing.txt", "-o", "out.csv"], "Not there: missing.txt"),
+        (["missing.txt", "-o", "out.csv"], "Inputs not found: missing.txt"),
         (["texts.jsonl", "-o", "texts.jsonl/out.spacy"], "Cannot write texts.jsonl/out.spacy"),
         (["texts.jsonl", "-o", "loop.html"], "leads to itself"),
         (["texts.jsonl", "-o", f"{300 * 'x'}.graphml"], "File name too long"),
         (["texts.jsonl", "-o", 300 * "x"], "File name too long"),
-        (["texts.jsonl", "-o", "a.nt", "-o", "a.nt"], "are one file"),
-        (["texts.jsonl", "-o", "a.csv", "-o", "link.jsonl"], "are one file"),
+        (["texts.jsonl", "-o", "a.nt", "-o", "a.nt"], "are the same file"),
+        (["texts.jsonl", "-o", "a.csv", "-o", "link.jsonl"], "are the same file"),
         (["texts.jsonl", "-o", "-"], "Unknown format of -"),
         (["texts.jsonl", "-o", "/dev/stdout"], "Unknown format of /dev/stdout"),
         ([".", "texts.jsonl", "-o", "texts.jsonl", "-F"], "Both input and output: texts.jsonl"),
@@ -397,8 +397,8 @@ def test_what_is_left_aside_is_told(model: Path) -> None:
     Path("real.jsonl").write_text("before")
     result = run(model, ".", "-o", "out.jsonl", "--force")
     assert result.exit_code == 1 and "1 documents were left out" in result.output
-    assert "Left aside: .hidden.txt" in result.output and "pipe.txt" in result.output
-    assert "Left aside: real.jsonl" in result.output and "It is an output" in result.output
+    assert "Not read: .hidden.txt" in result.output and "pipe.txt" in result.output
+    assert "Not read: real.jsonl" in result.output and "It is an output" in result.output
     assert Path("out.jsonl").is_symlink()
     assert len(Path("real.jsonl").read_text().splitlines()) == 2
 

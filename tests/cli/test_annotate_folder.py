@@ -80,7 +80,7 @@ def test_a_folder_among_its_own_inputs(model: Path) -> None:
 @pytest.mark.parametrize(
     "arguments, code, problem",
     [
-        (["-", "-o", "out"], 1, "Write it into a file first"),
+        (["-", "-o", "out"], 1, "Save the text in a file first"),
         (["texts.jsonl", "-o", "out", "-o", "a.csv"], 2, "the only output"),
         (["texts.jsonl", "-o", "out", "-f", "xml"], 1, "Unknown format"),
         (["texts.jsonl", "-o", "out.csv", "-f", "csv"], 2, "--format/-f has no meaning"),
@@ -116,7 +116,7 @@ def test_the_bar_shows_on_a_terminal(model: Path) -> None:
 @pytest.mark.parametrize("name", ["triples.v2", "triples.v2.0", "a.b/triples.v2"])
 def test_names_of_folders_that_have_a_dot(model: Path, name: str) -> None:
     result = run("no_such_model", "texts.jsonl", "-o", name)
-    assert result.exit_code == 1 and f"ends with a slash: {name}/" in output_of(result)
+    assert result.exit_code == 1 and f"add a slash: {name}/" in output_of(result)
     for _ in range(2):
         result = run(model, "texts.jsonl", "-o", f"{name}/", "--part-size", 3)
         assert f"{name}: 5 documents" in output_of(result)

@@ -182,7 +182,7 @@ def test_texts_without_tokens() -> None:
 def test_split_keeps_a_text_together() -> None:
     Path("same.jsonl").write_text("\n".join([json.dumps(prodigy("accept"))] * 3))
     result = convert("same.jsonl", "corpus", "--split", "dev=1", "--split", "train=rest")
-    assert "dev has 3 documents instead of 1: those of the same text stay together" in output(
+    assert "dev has 3 documents instead of 1: documents with the same text stay together" in output(
         result
     )
     assert len(read("corpus/dev.spacy")) == 3 and not read("corpus/train.spacy")
@@ -271,8 +271,8 @@ def test_split_of_too_many(folder: Path) -> None:
         (["--split", "../train=3"], "'../train=3' should be NAME=SIZE"),
         (["--split", "a/../../train=3"], "train=3' should be NAME=SIZE"),
         (["--split", "/train=3"], "'/train=3' should be NAME=SIZE"),
-        (["--split", "a/train=3", "--split", "a//train=4"], "two splits of the name 'a/train'"),
-        (["--split", "train=3", "--split", "train=4"], "two splits of the name 'train'"),
+        (["--split", "a/train=3", "--split", "a//train=4"], "Two splits have the name 'a/train'"),
+        (["--split", "train=3", "--split", "train=4"], "Two splits have the name 'train'"),
         (["--split", "train=rest", "--split", "dev=rest"], "Only one split"),
         (["--seed", "1"], "--split"),
     ],
@@ -329,7 +329,7 @@ def test_folder_goes_on_where_it_was_broken_off(
     assert result.exit_code == 1 and "No space left" in output(result)
     assert not Path("corpus").exists()
     result = convert(source, "corpus", "--format", format)
-    assert "4 documents are there" in output(result)
+    assert "4 documents are already there" in output(result)
     # Counts are of all documents, and of the examples that are skipped.
     assert output(result).split("corpus")[-1] == output(whole).split("whole")[-1]
     again, at_once = (
@@ -472,7 +472,7 @@ def test_predictions_out_and_back_in(tool: str) -> None:
 @pytest.mark.parametrize(
     "arguments, problem",
     [
-        (["docred.json", "out.jsonl"], "Say which tool out.jsonl is for, with --to"),
+        (["docred.json", "out.jsonl"], "Name the tool for out.jsonl with --to"),
         (["docred.json", "out", "--to", "brat", "--split", "a=1"], "--split has no meaning"),
         (["docred.json", "out", "--to", "brat", "--partial"], "--partial has no meaning"),
         (["docred.json", "out.spacy", "--by-coref"], "--by-text/--by-coref has no meaning"),

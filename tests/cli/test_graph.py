@@ -87,4 +87,4 @@ def test_ids_of_two_runs_are_told(folder: Path) -> None:
     result = run("triples", "-o", "a.csv")
     assert result.exit_code == 0
     text = " ".join(result.output.split())
-    assert "2 documents" in text and "1 ids are those of several documents" in text
+    assert "2 documents" in text and "1 ids are used by several documents" in text

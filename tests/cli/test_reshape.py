@@ -50,7 +50,7 @@ def test_cuts_and_joins() -> None:
     cuts = docs[: -len(joins)]
     partial = sum(map(has_partial_relations, docs))
     expected = f"{len(cuts)} cuts and {len(joins)} joins of 7 documents"
-    assert f"{expected}; the relations of {partial} are partial" in output(result)
+    assert f"{expected}. {partial} of the new documents have partial relations" in output(result)
     assert 14 < len(cuts) <= 28 and sum(" + " not in title for title in titles("out.spacy"))
     parts = [doc.user_data["title"].split(" + ") for doc in joins]
     assert sorted(sum(parts, [])) == sorted(3 * [f"Document {number}" for number in range(7)])
@@ -94,15 +94,15 @@ def test_what_cannot_be_reshaped_is_told() -> None:
     write_docs({Path("flat.spacy"): [bare, flat, Doc(vocab)]})
     result = run("flat.spacy", "out.spacy")
     assert result.exit_code == 0 and read("out.spacy") == []
-    assert "2 documents have no entities, and are left out" in output(result)
-    assert "no passage with two entities" in output(result)
+    assert "2 documents are left out, as they have no entities" in output(result)
+    assert "No passage with two entities" in output(result)
 
 
 def test_bad_arguments() -> None:
     result = run("docs.spacy", "out.spacy", "--cuts", "0", "--joins", "0")
-    assert result.exit_code == 2 and "Nothing is to be made" in output(result)
+    assert result.exit_code == 2 and "--cuts and --joins are both 0" in output(result)
     result = run("docs.spacy", "out")
-    assert result.exit_code == 2 and "ends in .spacy" in output(result)
+    assert result.exit_code == 2 and "with the ending .spacy" in output(result)
     Path("out.spacy").write_text("mine")
     result = run("docs.spacy", "out.spacy")
     assert result.exit_code == 1 and "--force" in output(result)

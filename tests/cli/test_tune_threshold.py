@@ -53,7 +53,7 @@ def test_no_threshold_is_better(trained_folder: Path, gold: Path, tmp_path: Path
     assert tuned.config["components"]["doc_relation_extractor"]["threshold"] == threshold
     best = f1(tmp_path / "out", gold, threshold)
     text = " ".join(result.output.split())
-    assert f"threshold is {threshold:.3f} now, and was 0.999" in text
+    assert f"threshold is now {threshold:.3f}, and was 0.999" in text
     assert f"F1 is {best:.3f}" in text
     others = [f1(tmp_path / "out", gold, other) for other in (0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.999)]
     assert best >= max(others) and best > others[-1]

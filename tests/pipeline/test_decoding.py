@@ -91,8 +91,8 @@ class TestSettings:
     @pytest.mark.parametrize(
         "settings, message",
         [
-            ({"threshold": 1.5}, "threshold = 1.5 is no probability"),
-            ({"threshold": -0.1}, "threshold = -0.1 is no probability"),
+            ({"threshold": 1.5}, "threshold = 1.5 is not a probability"),
+            ({"threshold": -0.1}, "threshold = -0.1 is not a probability"),
             ({"top_k": 0}, "top_k = 0 annotates nothing"),
         ],
     )

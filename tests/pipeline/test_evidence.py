@@ -294,7 +294,7 @@ class TestGradient:
         nlp = make_pipeline(examples=examples, evidence=EVIDENCE)
         extractor = nlp.get_pipe(EXTRACTOR)
         docs = [nlp.get_pipe("transformer")(example.predicted) for example in examples]
-        with pytest.raises(ValueError, match="are of the 3 sentences with most attention, of"):
+        with pytest.raises(ValueError, match="hold the evidence of 3 sentences of"):
             extractor.get_loss(examples, extractor.predict(docs))
 
 
@@ -314,7 +314,7 @@ class TestLearning:
         assert shares["with"] > 0.9 > shares["without"] + 0.1
 
     def test_no_relation_has_evidence(self, make_pipeline, make_examples):
-        with pytest.raises(ValueError, match="'evidence' is set, and no relation.*evidence = null"):
+        with pytest.raises(ValueError, match="'evidence' is set, but no relation.*evidence = null"):
             make_pipeline(examples=make_examples(2), evidence=EVIDENCE)
 
     def test_config(self, make_pipeline, make_evidence, tmp_path):

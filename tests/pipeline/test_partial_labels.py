@@ -215,13 +215,13 @@ class TestNoTeacher:
     def test_at_initialisation(self, make_pipeline, examples) -> None:
         nlp = make_pipeline(partial={"@misc": "spacy_docre.TeacherDecides.v1"})
         examples[0].reference.user_data["title"] = "Ada"
-        with pytest.raises(ValueError, match="'Ada' are partial.*no teacher.*PositivesOnly"):
+        with pytest.raises(ValueError, match="'Ada' are partial.*needs a teacher.*PositivesOnly"):
             nlp.initialize(lambda: examples)
         # Complete documents need none.
         nlp.initialize(lambda: examples[1:])
 
     def test_in_training(self, loaded, examples) -> None:
-        with pytest.raises(ValueError, match="are partial.*no teacher.*teacher_logits"):
+        with pytest.raises(ValueError, match="are partial.*needs a teacher.*teacher_logits"):
             gradients(loaded, examples, partial=TeacherDecides())
         assert gradients(loaded, examples, partial=PositivesOnly())
 
@@ -241,7 +241,7 @@ class TestSettings:
 
     @pytest.mark.parametrize("threshold", [-0.1, 1.1, math.nan])
     def test_threshold(self, threshold: float) -> None:
-        with pytest.raises(ValueError, match="threshold = .* is no probability"):
+        with pytest.raises(ValueError, match="threshold = .* is not a probability"):
             TeacherDecides(threshold)
 
     def test_a_partial_document_without_relations_teaches_nothing(self, loaded, examples) -> None:

@@ -79,9 +79,9 @@ class TestSettingsThatDoNotFitTheWeights:
     @pytest.mark.parametrize(
         "change, problem",
         [
-            ({"labels": ["a"]}, "has 1 labels, and the weights of .* are of 3"),
-            ({"labels": [*"abcde"]}, "has 5 labels, and the weights of .* are of 3"),
-            ({"threshold": 7.0}, "threshold = 7.0 is no probability"),
+            ({"labels": ["a"]}, "has 1 labels, and the weights of .* are for 3"),
+            ({"labels": [*"abcde"]}, "has 5 labels, and the weights of .* are for 3"),
+            ({"threshold": 7.0}, "threshold = 7.0 is not a probability"),
             ({"top_k": 0}, "top_k = 0 annotates nothing"),
             ({"threshold": None}, "threshold = None is not a number"),
             ({"threshold": "0.5"}, "threshold = '0.5' is not a number"),

@@ -277,5 +277,5 @@ def test_all_kinds_of_documents_train_together(
     # Without a teacher of the partial ones it is an error that says so.
     del joined["corpus"]["*"]["partial"]["teacher_logits"]
     examples = list(registry.resolve(joined)["corpus"](spacy.blank("en")))
-    with pytest.raises(ValueError, match="'Document 0' are partial, and it has no teacher"):
+    with pytest.raises(ValueError, match="'Document 0' are partial.*document has none"):
         make_pipeline(examples=examples, partial={"@misc": "spacy_docre.TeacherDecides.v1"})

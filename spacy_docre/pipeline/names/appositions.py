@@ -1,4 +1,4 @@
-"""Two names that a text says to be of the same: "World Health Organization (WHO)"."""
+"""Two names that a text gives for one entity: "World Health Organization (WHO)"."""
 
 import re
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from typing import FrozenSet, Optional
 
 from .name_words import split_words
 
-# What stands between the names: at most one bracket that opens, and no end of a sentence.
+# The text between the names: at most one opening bracket, and no end of a sentence.
 _BETWEEN = re.compile(r"[^.!?()]*(\(?)[^.!?()]*")
 
 
 @dataclass(frozen=True)
 class Appositions:
-    """What is said by the words between two names.
+    """The words between two names that make them names of one entity.
 
-    alias_words, or_words, fillers, bracketed (FrozenSet[str]): As in `NameTables`, and `fillers`
-        with its determiners.
+    alias_words, or_words, fillers, bracketed (FrozenSet[str]): As in `NameTables`. `fillers` holds
+        its `alias_fillers` and its determiners.
     """
 
     alias_words: FrozenSet[str]
@@ -24,13 +24,14 @@ class Appositions:
     bracketed: FrozenSet[str]
 
     def hold(self, kind: str, between: str, following: str, same_initial: bool) -> bool:
-        """Tell whether two names are of the same, as far as the text between them says so.
+        """Tell whether the text between two names gives them for one entity.
 
-        kind (str): The kind of both.
+        kind (str): The kind of both names.
         between (str): The text between them.
-        following (str): The text after the second. A colon says that it is no name: "(French: ...".
-        same_initial (bool): Whether they begin with the same letter.
-        RETURNS (bool): Whether they are.
+        following (str): The text after the second name. A colon there means that the second is
+            not another name: "(French: ...".
+        same_initial (bool): Whether both names begin with the same letter.
+        RETURNS (bool): Whether both are names of one entity.
         """
         form: Optional[re.Match[str]] = _BETWEEN.fullmatch(between)
         words = set(split_words(between))

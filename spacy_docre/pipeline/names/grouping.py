@@ -1,4 +1,4 @@
-"""Names to entities: which names of a document are of the same."""
+"""Group the names of a document by entity."""
 
 from collections import defaultdict
 from typing import Dict, Hashable, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
@@ -7,12 +7,12 @@ from .rules import NameKey, NameRules
 
 
 class NameGroups:
-    """The names of a document, grouped by what they name.
+    """The names of a document, grouped by entity.
 
     rules (NameRules): The rules by which names are compared.
     names (Sequence[NameKey]): The name of each mention.
-    known (Sequence[Optional[Hashable]]): What each mention is known to be a mention of, if it is.
-    apposed (Iterable[Tuple[NameKey, NameKey]]): Names that the text says to be of the same.
+    known (Sequence[Optional[Hashable]]): The entity of each mention, if it is known.
+    apposed (Iterable[Tuple[NameKey, NameKey]]): Pairs of names that the text gives for one entity.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class NameGroups:
             self.order.setdefault(name, number)
             if entity is not None:
                 found[name].add(entity)
-        # What is known to name several things is an entity of its own where nothing is known.
+        # If a name is known for several entities, its other mentions are an entity of their own.
         self._known: Mapping[NameKey, Hashable] = {
             name: next(iter(entities)) if len(entities) == 1 else name
             for name, entities in found.items()
@@ -44,10 +44,11 @@ class NameGroups:
         self._join_short_forms()
 
     def entity(self, name: NameKey) -> Hashable:
-        """What a name names, for mentions of which no more is known.
+        """Find the entity of a name, for mentions whose entity is not known.
 
         name (NameKey): The name.
-        RETURNS (Hashable): The entity that it is known to name, or what stands for its group.
+        RETURNS (Hashable): The known entity of the name's group, or the name that stands for the
+            group.
         """
         root = self._root(name)
         return self._known.get(root, root)
@@ -58,7 +59,7 @@ class NameGroups:
         return name
 
     def _join(self, first: NameKey, second: NameKey) -> None:
-        """Make two groups one, unless what they name is known of both."""
+        """Join two groups, unless the entities of both are known."""
         kept, other = self._root(first), self._root(second)
         if other in self._known:
             kept, other = other, kept
@@ -66,7 +67,8 @@ class NameGroups:
             self._joined[other] = kept
 
     def _join_kinds(self) -> None:
-        """The same words are one name, whatever the labels. A demonym may be a language."""
+        """Join names with the same words and different labels. Demonyms are left out, since a
+        demonym may also be a language."""
         by_words: Dict[Tuple[str, ...], NameKey] = {}
         for name in self.order:
             if name.kind in self.rules.proper_kinds and name.words not in self.rules.demonyms:
@@ -79,8 +81,9 @@ class NameGroups:
                 self._join(next(iter(places)), name)
 
     def _join_short_forms(self) -> None:
-        """Longer names come first, so that a short form finds the entities of all names that may be
-        shortened to it. These are mentioned before it, if it is no abbreviation."""
+        """Join short forms with their full names. Longer names come first, so that a short form
+        finds the entities of all its full names. A full name must be mentioned before its short
+        form, unless the short form is an abbreviation."""
         holders: Dict[NameKey, List[NameKey]] = defaultdict(list)
         for name in sorted(self.order, key=_length, reverse=True):
             full = [holder for holder in holders[name] if self._may_shorten(holder, name)]
@@ -98,5 +101,5 @@ class NameGroups:
 
 
 def _length(name: NameKey) -> Tuple[int, int, Tuple[str, ...]]:
-    """Words, then characters; then the words, for the same order in every run."""
+    """Sort by words, then by characters. The words themselves give every run the same order."""
     return len(name.words), sum(map(len, name.words)), name.words

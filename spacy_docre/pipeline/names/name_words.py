@@ -7,12 +7,13 @@ from .short_forms import Name
 
 _POSSESSIVE = re.compile(r"\s?['’]s?$")
 _APOSTROPHE = re.compile(r"['’‘`]")
-# Accents, which tell names apart in no alphabet of Europe; elsewhere marks are vowels and more.
+# Accents on Latin, Greek and Cyrillic letters do not tell names apart. In other scripts, marks are
+# vowels and more.
 _ACCENT = re.compile(r"(?<=[A-Za-z\u0370-\u052f])[\u0300-\u036f]+")
 
 
 def split_words(text: str) -> Name:
-    """The words of a name, without case, accents, possessive and punctuation. A name of
+    """Split a name into its words, without case, accents, possessive and punctuation. A name of
     single letters ("U.S.") is one word.
 
     text (str): The name.
@@ -25,10 +26,10 @@ def split_words(text: str) -> Name:
 
 
 def joined_letters(words: Name) -> Name:
-    """Make single letters one word.
+    """Join single letters to one word.
 
     words (Name): The words of a name.
-    RETURNS (Name): The one word, if all are single letters; else the words.
+    RETURNS (Name): One word, if all words are single letters; else the words.
     """
     is_acronym = len(words) > 1 and all(len(word) == 1 for word in words)
     return ("".join(words),) if is_acronym else words

@@ -19,27 +19,29 @@ _INITIAL = re.compile(r"\s*\w\s?\.")
 
 
 class NameTables(BaseModel, extra="forbid"):
-    """What is known of names. Where it depends on what is named, it is by kind: a label, or
-    what `kinds` says of the label.
+    """Tables of names and of the words around them. A table by kind has an entry for each kind of
+    name. A kind is a label, or the label that `kinds` gives for it.
 
     determiners (List[str]): Words that may stand before any name.
     titles (Dict[str, List[str]]): Words that may stand before a name, by kind.
     designators (Dict[str, List[str]]): Words that may stand after a name, by kind.
-    aliases (Dict[str, List[List[str]]]): Lists of names of the same thing, by kind.
-    demonyms (Dict[str, Dict[str, List[str]]]): Of each place its adjectives and its people, by
-        kind. They stand for languages, too, and for no place that has a name in the document.
+    aliases (Dict[str, List[List[str]]]): Lists of names of the same entity, by kind.
+    demonyms (Dict[str, Dict[str, List[str]]]): The adjectives and the people of each place, by
+        kind. A demonym may also name a language. It is not the best name of a place that the
+        document names.
     small_words (List[str]): Words that an acronym may leave out.
-    short_forms (Dict[str, List[str]]): Rules of `short_forms.py` that hold, by kind.
-    first_named (List[str]): Kinds of which a short form that may stand for several entities stands
-        for the one that is named first; otherwise it stands for none of them.
-    proper_kinds (List[str]): Kinds that a label mixes up: the same name is of one entity whatever
-        its label. Of these kinds, two names may be said to be of the same (`appositions.py`).
-    alias_words (List[str]): Words that say so where they stand between the names: "also", "known".
-    or_words (List[str]): Words that say so of names with the same initial: "or".
-    alias_fillers (List[str]): Words that may stand with these: "as".
-    bracketed (List[str]): Kinds of which a name in brackets is another one of the name before it;
-        for other proper kinds it is if both have the same initial.
-    kinds (Dict[str, str]): Labels that are treated as another.
+    short_forms (Dict[str, List[str]]): The rules of `short_forms.py` that hold, by kind.
+    first_named (List[str]): Kinds whose short forms stand for the entity that is named first, if
+        several entities fit. For other kinds, such a short form stands for none of them.
+    proper_kinds (List[str]): Kinds whose labels are often confused: the same name is one entity,
+        even if its labels differ. Only names of these kinds can be appositions
+        (`appositions.py`).
+    alias_words (List[str]): Words between two names of one entity: "also", "known".
+    or_words (List[str]): Words between two names of one entity that have the same initial: "or".
+    alias_fillers (List[str]): Words that may stand with alias_words and or_words: "as".
+    bracketed (List[str]): Kinds whose names in brackets are another name of the entity before.
+        For other proper kinds, both names must have the same initial.
+    kinds (Dict[str, str]): Labels that are treated as another label.
     """
 
     determiners: List[str] = []
@@ -60,10 +62,10 @@ class NameTables(BaseModel, extra="forbid"):
 
 @dataclass(frozen=True)
 class NameKey:
-    """A name as it is compared: two mentions with equal keys are the same name.
+    """A normalised name: two mentions with equal keys have the same name.
 
-    kind (str): What is named: the mention's label, or what the tables treat it as.
-    words (Tuple[str, ...]): The words that tell it from other names.
+    kind (str): The mention's label, or the label that the tables treat it as.
+    words (Tuple[str, ...]): The words that tell the name from other names.
     """
 
     kind: str
@@ -73,9 +75,10 @@ class NameKey:
 class NameRules:
     """The rules by which names are compared.
 
-    tables (NameTables): What they know.
-    group_demonyms (bool): Whether a demonym is a name of its place, where the document names it.
-    RAISES (ValueError): If `short_forms` names a rule that there is not.
+    tables (NameTables): The tables that the rules read.
+    group_demonyms (bool): Whether a demonym is a name of its place, if the document names the
+        place.
+    RAISES (ValueError): If `short_forms` names an unknown rule.
     """
 
     def __init__(self, tables: NameTables, group_demonyms: bool = False) -> None:
@@ -83,7 +86,7 @@ class NameRules:
         unknown -= SHORT_FORMS.keys()
         if unknown:
             raise ValueError(
-                f"Unknown short_forms: {', '.join(sorted(unknown))}. There are: "
+                f"Unknown short_forms: {', '.join(sorted(unknown))}. Choose from: "
                 f"{', '.join(SHORT_FORMS)}."
             )
         self.kinds = tables.kinds
@@ -106,7 +109,7 @@ class NameRules:
         self.group_demonyms = group_demonyms
         self.aliases: Dict[NameKey, Name] = {}
         for kind, rows in tables.aliases.items():
-            # By name, all names of the same thing: rows that share one are of the same.
+            # Maps each name to all names of its entity. Rows that share a name are one entity.
             same: Dict[Name, Set[Name]] = {}
             for row in rows:
                 names = {self._essential_words(name, kind) for name in row}
@@ -121,8 +124,9 @@ class NameRules:
         self.demonyms = frozenset(demonym.words for demonym in self.places)
 
     def normalize(self, text: str, label: str) -> NameKey:
-        """Take away what does not tell two names apart: case, accents, punctuation, a
-        possessive, a determiner, titles and designators; and choose one of the aliases.
+        """Normalise a name. Remove what does not tell two names apart: case, accents,
+        punctuation, a possessive, a determiner, titles and designators. Replace all aliases by
+        one of them.
 
         text (str): The mention.
         label (str): Its label.
@@ -133,7 +137,7 @@ class NameRules:
         return NameKey(kind, self.aliases.get(key, key.words))
 
     def shorten(self, key: NameKey) -> Set[NameKey]:
-        """The forms that a full name may take where it is mentioned again.
+        """List the forms that a full name may take in later mentions.
 
         key (NameKey): The full name.
         RETURNS (Set[NameKey]): Its short forms, without the name itself.
@@ -141,10 +145,10 @@ class NameRules:
         return self._forms(key, self.short_forms.get(key.kind, ()))
 
     def abbreviate(self, key: NameKey) -> Set[NameKey]:
-        """The short forms that may come before the full name: acronyms and initials.
+        """List the short forms that may come before the full name: acronyms and initials.
 
         key (NameKey): The full name.
-        RETURNS (Set[NameKey]): Some of what `shorten` gives.
+        RETURNS (Set[NameKey]): Some of the forms that `shorten` returns.
         """
         rules = self.short_forms.get(key.kind, ())
         return self._forms(key, [rule for rule in rules if rule in ABBREVIATIONS])
@@ -156,8 +160,7 @@ class NameRules:
         return {NameKey(key.kind, form) for form in forms if form != key.words}
 
     def size(self, text: str, label: str) -> int:
-        """How much of a name a mention gives: its letters, without a possessive, a determiner and
-        titles.
+        """Count the letters of a name, without a possessive, a determiner and titles.
 
         text (str): The mention.
         label (str): Its label.
@@ -169,7 +172,7 @@ class NameRules:
         words = self._full_words(text, kind)
         while len(words) > 1 and words[-1] in self.designators.get(kind, ()):
             words = words[:-1]
-        # A name of punctuation alone.
+        # A name of punctuation alone has no words.
         return words or (text,)
 
     def _full_words(self, text: str, kind: str) -> Name:
@@ -186,13 +189,13 @@ def make_name_rules(
 ) -> NameRules:
     """Construct the rules by which the entity clusterer compares names.
 
-    lang (Optional[str]): The language whose tables to start from, "en"; None for empty ones.
+    lang (Optional[str]): The language of the tables to start from, "en"; None for empty tables.
     extend (Dict[str, Any]): Entries to add, as in `NameTables`, for instance
         {"titles": {"PER": ["swami"]}, "aliases": {"LOC": [["Kyiv", "Kiev"]]}}.
-    group_demonyms (bool): Whether "French" is a name of France where the document names it. In
-        DocRED's data it is an entity of its own in two documents of three.
+    group_demonyms (bool): Whether "French" is a name of France, if the document names France. In
+        DocRED's data, "French" is an entity of its own in two documents of three.
     RETURNS (NameRules): The rules.
-    RAISES (ValueError): If there are no tables of the language, or `extend` is malformed.
+    RAISES (ValueError): If the language has no tables, or `extend` is malformed.
     """
     tables = NameTables() if lang is None else _read_tables(lang)
     try:
@@ -208,8 +211,8 @@ def _read_tables(lang: str) -> NameTables:
     if not path.exists():
         known = sorted(file.stem for file in _TABLES.glob("*.json"))
         raise ValueError(
-            f"There are no names of the language {lang!r}; there are: {', '.join(known)}. "
-            "Set lang = null and give your own in 'extend'."
+            f"There are no tables of names for the language {lang!r}, only for: "
+            f"{', '.join(known)}. Set lang = null, and give your own tables in 'extend'."
         )
     return NameTables(**srsly.read_json(path))
 
@@ -219,7 +222,7 @@ def _words(texts: List[str]) -> FrozenSet[str]:
 
 
 def _merged(base: Any, added: Any) -> Any:
-    """Add lists to lists, at any depth; a later text replaces an earlier one."""
+    """Add lists to lists, at any depth. An added string replaces an earlier one."""
     if isinstance(base, dict):
         common = {key: _merged(base[key], added[key]) for key in base.keys() & added.keys()}
         return {**base, **added, **common}

@@ -1,4 +1,4 @@
-"""How a full name is shortened where it is mentioned again: one function a rule."""
+"""How a full name is shortened in later mentions: one function for each rule."""
 
 from typing import Callable, Dict, FrozenSet, Set, Tuple
 
@@ -64,5 +64,5 @@ SHORT_FORMS: Dict[str, ShortForm] = {
     )
 }
 
-# A name may be abbreviated before it is given in full, and is not shortened otherwise.
+# An abbreviation may come before the full name. Other short forms may not.
 ABBREVIATIONS = frozenset({acronym, initials})

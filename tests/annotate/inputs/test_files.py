@@ -223,7 +223,7 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
     assert not listing.failures
     aside = {Path(failure.id).name: failure.problem for failure in listing.aside}
     assert aside.keys() == {"loop", "a link"}
-    assert f"the folder {tmp_path}, which is read already" in aside["loop"]
+    assert f"the folder {tmp_path}, which was read already" in aside["loop"]
 
 
 def test_a_maze_of_links(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_what_is_no_file_fails(tmp_path: Path) -> None:
     assert names_of(listing, tmp_path) == ["a.txt"]
     found = {Path(failure.id).stem: failure.problem for failure in listing.failures}
     assert "is a pipe" in found["pipe"] and "is a socket" in found["socket"]
-    assert "is a device" in found["null"] and "a link to what is not there" in found["broken"]
+    assert "is a device" in found["null"] and "a link to a missing file" in found["broken"]
     assert "symbolic links" in found["itself"]
     assert len(listing.failures) == 6
 

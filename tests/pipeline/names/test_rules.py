@@ -159,13 +159,13 @@ def test_without_tables() -> None:
 @pytest.mark.parametrize(
     "make, problem",
     [
-        (lambda: make_name_rules("tlh"), "no names of the language 'tlh'; there are: en"),
+        (lambda: make_name_rules("tlh"), "no tables of names for the language 'tlh', only for: en"),
         (lambda: make_name_rules("en", {"title": {}}), "malformed"),
         (lambda: make_name_rules("en", {"titles": ["swami"]}), "malformed"),
         (lambda: make_name_rules("en", []), "malformed"),
         (
             lambda: NameRules(NameTables(short_forms={"PER": ["nickname"]})),
-            "Unknown short_forms: nickname. There are: last_words",
+            "Unknown short_forms: nickname. Choose from: last_words",
         ),
         (lambda: make_name_rules("en", {"aliases": {"LOC": [[]]}}), "malformed"),
     ],
