@@ -3,7 +3,9 @@
 Nothing here needs a model hub: the transformers are made by the tests themselves.
 """
 
+import gc
 import inspect
+import os
 import random
 import shutil
 from contextlib import contextmanager
@@ -92,9 +94,19 @@ ROBERTA_SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 
 
 @pytest.fixture(scope="session", autouse=True)
+def small_heap() -> None:
+    """What is imported lives as long as the tests: to look through it takes a quarter of a second
+    each time that garbage is collected."""
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
-    """Tiny matrices gain nothing from threads, and forked processes cannot use them."""
+    """Tiny matrices gain nothing from threads, and forked processes cannot use them. Threads of
+    several processes wait for each other."""
     torch.set_num_threads(1)
+    # For the processes that tests start.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

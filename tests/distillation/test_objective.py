@@ -248,11 +248,12 @@ def test_student_learns_from_unlabelled_documents(
     )
     assert nlp.get_pipe(EXTRACTOR).labels == ("based in", "born in", "works for")
     optimizer = Adam(0.0005)
-    for _ in range(150):
-        for batch in (examples[:5], examples[5:]):
+    for _ in range(10):
+        for batch in (examples[:5], examples[5:]) * 15:
             train_step(nlp, batch, optimizer)
-    scores = nlp.evaluate(make_examples(10))
-    assert scores["rel_f"] > 0.9
+        if nlp.evaluate(make_examples(10))["rel_f"] > 0.9:
+            return
+    pytest.fail("The student has not learnt what the teacher knows.")
 
 
 def test_update_leaves_online_teacher_as_it_is(
