@@ -16,7 +16,7 @@ from spacy_docre.data.docred import read_docred
 from spacy_docre.data.shapes import choose_cuts, choose_joins
 from spacy_docre.distillation.storing import store_logits
 from spacy_docre.entity_sources import copy_words, gold_entities, set_entity_spans
-from tests.scripts import run_script
+from tests.scripts import fork_commands, run_script
 from tests.teachers import RandomTeacher
 
 ROOT = Path(__file__).parent.parent
@@ -73,6 +73,7 @@ def test_stages(
     corpora: Path, encoder: Callable, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
     """Each begins with what the one before it has learnt, and what is finished stays."""
+    fork_commands(monkeypatch)
     settings: List[object] = ["sm", "--paths.encoder", encoder("bert")]
     for name, value in SIZES.items():
         settings += [f"--components.doc_relation_extractor.model.{name}", value]

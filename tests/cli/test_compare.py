@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 import spacy_docre.cli  # noqa: F401
 from spacy_docre.data.corpus_files import write_docs
 from spacy_docre.files import is_temporary
+from tests.scripts import fork_commands
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 TABLE = """
@@ -63,6 +64,7 @@ def compare(
 ) -> Callable[..., Result]:
     """Runs the command in a working directory with documents and the config of a table."""
     monkeypatch.chdir(tmp_path)
+    fork_commands(monkeypatch)
     docs = [example.reference for example in make_examples(4)]
     write_docs({Path("corpus/train.spacy"): docs, Path("corpus/dev.spacy"): docs})
     (tmp_path / "configs").symlink_to(CONFIGS)
