@@ -168,7 +168,7 @@ def _draw_reliability(reliability: Reliability) -> str:
     )
     return _html(
         [bars, line],
-        f"How often triples with a score are right (calibration error {reliability.error:.3f})",
+        f"Right triples by score (calibration error {reliability.error:.3f})",
         xaxis={"title": "score", "range": [0, 1]},
         yaxis={"title": "right", "range": [0, 1.02], "tickformat": ".0%"},
         legend={**_LEGEND, "yanchor": "top", "y": -0.2},
