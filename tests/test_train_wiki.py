@@ -13,6 +13,7 @@ from spacy.vocab import Vocab
 from spacy_docre.annotations import mark_partial
 from spacy_docre.data.corpus_files import write_docs
 from spacy_docre.data.docred import read_docred
+from spacy_docre.data.name_lists import make_lists
 from spacy_docre.data.shapes import choose_cuts, choose_joins
 from spacy_docre.distillation.storing import store_logits
 from spacy_docre.entity_sources import copy_words, gold_entities, set_entity_spans
@@ -47,6 +48,7 @@ def corpora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "unlabelled": unlabelled,
         "cuts": [cut for doc in complete for cut in choose_cuts(doc, 1, choice)],
         "joins": list(choose_joins(complete, 1, choice)),
+        "lists": list(make_lists(complete, 5, choice)),
         "dev": dev,
     }
     for name, docs in parts.items():

@@ -1,4 +1,4 @@
-"""`python -m spacy docre reshape`: cut documents into passages, and join documents."""
+"""`python -m spacy docre reshape`: cut documents into passages, join documents, and list names."""
 
 from pathlib import Path
 from random import Random
@@ -26,7 +26,13 @@ _Cuts = Annotated[
 _Joins = Annotated[
     int, Opt("--joins", min=0, help="How often each document is joined with one or two others")
 ]
-_Seed = Annotated[int, Opt("--seed", help="Random seed for the choice of passages and joins")]
+_Lists = Annotated[
+    int,
+    Opt("--lists", min=0, help="Number of lists of names, for all documents together"),
+]
+_Seed = Annotated[
+    int, Opt("--seed", help="Random seed for the choice of passages, joins and lists")
+]
 
 
 def reshape_cli(
@@ -34,22 +40,25 @@ def reshape_cli(
     output: _Output,
     cuts: _Cuts = 1,
     joins: _Joins = 1,
+    lists: _Lists = 0,
     seed: _Seed = 0,
     force: Force = False,
 ) -> None:
     """
-    Make shorter and longer documents from annotated documents, as further training data.
+    Make short and long documents, and lists, from annotated documents, as further training data.
 
     A cut is a passage with two entities or more. It has the relations whose evidence is in the
     passage. Other relations between its entities are unknown, so that its relations are partial.
     A join is two or three documents in sequence, without relations between them.
+    A list has names of several documents. Its relations are not annotated.
     """
     from ..data.corpus_files import read_spacy_docs, write_docs
+    from ..data.name_lists import make_lists
     from ..data.shapes import choose_cuts, choose_joins
     from ..entity_sources import gold_entities_or_none
 
-    if not cuts and not joins:
-        raise typer.BadParameter("--cuts and --joins are both 0. Set one of them.")
+    if not cuts and not joins and not lists:
+        raise typer.BadParameter("--cuts, --joins and --lists are all 0. Set one of them.")
     if output.suffix != FILE_TYPE:
         raise typer.BadParameter(f"OUT should be a file with the ending {FILE_TYPE}.")
     refuse_output_within(data, output)
@@ -60,10 +69,11 @@ def reshape_cli(
         docs = [doc for doc in found if len(doc) and gold_entities_or_none(doc) is not None]
         passages = [passage for doc in docs for passage in choose_cuts(doc, cuts, choice)]
         joined = list(choose_joins(docs, joins, choice))
-        counts = write_docs({output: [*passages, *joined]})[output]
+        listed = list(make_lists(docs, lists, choice))
+        counts = write_docs({output: [*passages, *joined, *listed]})[output]
     msg.good(
-        f"{output}: {len(passages)} cuts and {len(joined)} joins of {len(docs)} documents. "
-        f"{counts.partial} of the new documents have partial relations"
+        f"{output}: {len(passages)} cuts, {len(joined)} joins and {len(listed)} lists of "
+        f"{len(docs)} documents. {counts.partial} of the new documents have partial relations"
     )
     if len(docs) < len(found):
         msg.warn(
@@ -74,4 +84,9 @@ def reshape_cli(
         msg.warn(
             "No passage with two entities is shorter than its document",
             "Cuts need sentence boundaries, e.g. from a 'senter' or 'sentencizer'.",
+        )
+    if lists and not listed:
+        msg.warn(
+            "No list is made, as no mention has a label",
+            "Lists need labels, e.g. from the spans of doc.ents.",
         )

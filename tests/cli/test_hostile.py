@@ -103,6 +103,12 @@ def test_render() -> None:
     assert_safe(run("render", f"{FILE}.spacy", "page.html"))
 
 
+def test_reshape() -> None:
+    result = run("reshape", f"{FILE}.spacy", f"{FILE}-out.spacy", "--lists", 2)
+    assert result.exit_code == 0 and "2 lists" in " ".join(result.output.split())
+    assert_safe(result)
+
+
 def test_stats() -> None:
     assert_safe(run("stats", f"{FILE}.spacy"))
 

@@ -10,7 +10,7 @@ from spacy.vocab import Vocab
 from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
-from spacy_docre.annotations import has_partial_relations, mark_partial
+from spacy_docre.annotations import has_partial_relations, has_relations, mark_partial
 from spacy_docre.data.corpus_files import read_spacy_docs, write_docs
 
 
@@ -49,7 +49,7 @@ def test_cuts_and_joins() -> None:
     joins = [doc for doc in docs if " + " in doc.user_data["title"]]
     cuts = docs[: -len(joins)]
     partial = sum(map(has_partial_relations, docs))
-    expected = f"{len(cuts)} cuts and {len(joins)} joins of 7 documents"
+    expected = f"{len(cuts)} cuts, {len(joins)} joins and 0 lists of 7 documents"
     assert f"{expected}. {partial} of the new documents have partial relations" in output(result)
     assert 14 < len(cuts) <= 28 and sum(" + " not in title for title in titles("out.spacy"))
     parts = [doc.user_data["title"].split(" + ") for doc in joins]
@@ -62,18 +62,46 @@ def test_cuts_and_joins() -> None:
     assert f"{partial}" in CliRunner().invoke(app, command).output
 
 
+def test_lists() -> None:
+    """For all documents together, and after what there is without them."""
+    assert run("docs.spacy", "without.spacy").exit_code == 0
+    result = run("docs.spacy", "out.spacy", "--lists", "9")
+    assert result.exit_code == 0, result.output
+    assert "joins and 9 lists of 7 documents" in output(result)
+    found = titles("out.spacy")
+    assert found == [*titles("without.spacy"), *(f"List {number}" for number in range(1, 10))]
+    known = {name.text for doc in read("docs.spacy") for name in doc.spans["entities"]}
+    for doc in read("out.spacy")[-9:]:
+        assert len(doc.ents) >= 3 and {name.text for name in doc.ents} <= known
+        assert not has_relations(doc)
+
+
+def test_no_lists_without_labels() -> None:
+    doc = Doc(Vocab(), words=["Ada", "in", "Oslo"])
+    doc._.entities = [[doc[0:1]], [doc[2:3]]]
+    write_docs({Path("bare.spacy"): [doc]})
+    arguments = ("bare.spacy", "out.spacy", "--cuts", "0", "--joins", "0")
+    result = run(*arguments, "--lists", "2")
+    assert result.exit_code == 0 and read("out.spacy") == []
+    assert "No list is made, as no mention has a label" in output(result)
+
+
 def test_it_is_reproducible() -> None:
     for name, seed in (("a", "0"), ("b", "0"), ("c", "1")):
-        assert run("docs.spacy", f"{name}.spacy", "--seed", seed).exit_code == 0
+        arguments = ("docs.spacy", f"{name}.spacy", "--lists", "3")
+        assert run(*arguments, "--seed", seed).exit_code == 0
     assert titles("a.spacy") == titles("b.spacy") != titles("c.spacy")
     assert Path("a.spacy").read_bytes() == Path("b.spacy").read_bytes()
 
 
-def test_one_of_both() -> None:
+def test_one_of_all() -> None:
     assert run("docs.spacy", "cuts.spacy", "--joins", "0").exit_code == 0
     assert not any(" + " in title for title in titles("cuts.spacy"))
     assert run("docs.spacy", "joins.spacy", "--cuts", "0").exit_code == 0
     assert all(" + " in title for title in titles("joins.spacy"))
+    arguments = ("docs.spacy", "lists.spacy", "--cuts", "0", "--joins", "0", "--lists", "2")
+    assert run(*arguments).exit_code == 0
+    assert titles("lists.spacy") == ["List 1", "List 2"]
 
 
 def test_folder(folder: Path) -> None:
@@ -100,7 +128,7 @@ def test_what_cannot_be_reshaped_is_told() -> None:
 
 def test_bad_arguments() -> None:
     result = run("docs.spacy", "out.spacy", "--cuts", "0", "--joins", "0")
-    assert result.exit_code == 2 and "--cuts and --joins are both 0" in output(result)
+    assert result.exit_code == 2 and "--cuts, --joins and --lists are all 0" in output(result)
     result = run("docs.spacy", "out")
     assert result.exit_code == 2 and "with the ending .spacy" in output(result)
     Path("out.spacy").write_text("mine")
