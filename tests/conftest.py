@@ -10,7 +10,7 @@ import random
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import pytest
 import sentencepiece
@@ -485,26 +485,3 @@ def corpus(make_examples: Callable, tmp_path_factory: pytest.TempPathFactory) ->
         doc.user_data["title"] = f"Document {number}"
     corpus_files.write_docs({path: docs})
     return path
-
-
-@pytest.fixture
-def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable:
-    """Gives a context in which only so many files of a corpus can be written, two documents
-    each."""
-    write_docs = corpus_files.write_docs
-    monkeypatch.setattr(corpus_files, "DOCUMENTS_PER_FILE", 2)
-
-    @contextmanager
-    def full_after(files: int) -> Iterator[None]:
-        def write(parts: Mapping[Path, Iterable[Doc]]) -> Dict[Path, corpus_files.CorpusCounts]:
-            nonlocal files
-            if not files:
-                raise OSError("No space left")
-            files -= 1
-            return write_docs(parts)
-
-        with monkeypatch.context() as context:
-            context.setattr(corpus_files, "write_docs", write)
-            yield
-
-    return full_after

@@ -47,8 +47,7 @@ def encode_document(
     hidden = data.model_output["last_hidden_state"]
     windows, length = hidden.shape[:2]
     characters = _characters(document.doc, data)
-    # Positions follow the tokens that the encoder saw. `pieces` follow the tokens of the Doc now,
-    # which may have been merged or split since.
+    # Positions follow the tokens that the encoder saw, `pieces` those of the Doc now.
     piece_positions, first_pieces = _positions(*_ragged(data.align), windows, length)
     pieces, lengths = align_tokens(document.doc, characters)
     sentences = token_sentences(document.doc)[_tokens_at(document.doc, characters[first_pieces, 0])]
