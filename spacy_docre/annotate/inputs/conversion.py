@@ -29,6 +29,8 @@ _NOT_SHOWN = set(
     "title script style template noscript noembed noframes svg rp rt select option optgroup "
     "datalist".split()
 )
+# Elements without content, which have no end.
+_EMPTY = set("area base br col embed hr img input link meta param source track wbr".split())
 _HIDING_STYLE = re.compile(
     r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)(?![\w-])", re.IGNORECASE
 )
@@ -167,7 +169,6 @@ def _is_hidden(tag: str, attributes: Mapping[str, str]) -> bool:
     return (
         tag in _NOT_SHOWN
         or attributes.get("hidden", "until-found").lower() != "until-found"
-        or attributes.get("aria-hidden", "").lower() == "true"
         or (tag == "dialog" and "open" not in attributes)
         or _HIDING_STYLE.search(attributes.get("style", "")) is not None
     )
@@ -187,7 +188,9 @@ class _ShownText:
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         if self._hiding:
             self._open += tag == self._hiding
-        elif _is_hidden(tag, attributes) or (tag == "a" and self._superscripts):
+        elif tag not in _EMPTY and (
+            _is_hidden(tag, attributes) or (tag == "a" and self._superscripts)
+        ):
             self._hiding, self._open = tag, 1
         else:
             self._superscripts += tag == "sup"
