@@ -49,6 +49,16 @@ class Words(NamedTuple):
         return [doc[int(starts[window.start]) : int(starts[window.end])] for window in windows]
 
 
+def count_words(doc: Doc) -> int:
+    """Count the words of a Doc.
+
+    doc (Doc): The Doc.
+    RETURNS (int): The number of its tokens that are not white space.
+    """
+    # A vocabulary without a language does not know white space: token.is_space is False there.
+    return sum(not token.text.isspace() for token in doc)
+
+
 def words_of(doc: Doc) -> Words:
     """Leave out the white space of a Doc.
 

@@ -51,6 +51,8 @@ def fork_commands(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _run_and_exit(arguments: Sequence[str]) -> None:
+    # What a test has put in their place ends with this process.
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
     code = 1
     try:
         app(arguments, prog_name="spacy")
@@ -59,4 +61,6 @@ def _run_and_exit(arguments: Sequence[str]) -> None:
     except BaseException:
         traceback.print_exc()
     finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
         os._exit(code)

@@ -43,6 +43,7 @@ def calibrate_cli(
     from ..evaluation.calibration import fit, reliability, with_cuts
     from ..evaluation.gold import GoldSet, read_gold
     from ..pipeline.components import relation_extractors
+    from ..words import count_words
 
     refuse_existing([output], force)
     use_gpu(gpu)
@@ -51,16 +52,18 @@ def calibrate_cli(
         nlp = load_extracting_pipeline(model, None)
         docs = read_gold(gold_path, Vocab(), lang=lang).docs
         gold = GoldSet(with_cuts(docs), [], [])
+        num_words = {title: count_words(doc) for title, doc in gold.docs.items()}
         triples, scores = score_gold(
             nlp, gold, with_gold_entities=not find_entities, batch_size=batch_size
         )
         calibration = fit(
             [*scores.values()],
             [triple in triples for triple in scores],
-            [gold.documents[triple.document].num_words for triple in scores],
+            [num_words[triple.document] for triple in scores],
         )
         extractor = relation_extractors(nlp)[-1]
-        extractor.calibrate(calibration, geometric_mean(len(doc) or 1 for doc in docs.values()))
+        typical = round(geometric_mean(num_words[title] or 1 for title in docs))
+        extractor.calibrate(calibration, typical)
         nlp.get_pipe_config(extractor.name)["threshold"] = extractor.cfg["threshold"]
         nlp.to_disk(output)
     error = reliability(triples, scores).error

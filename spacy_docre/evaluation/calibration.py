@@ -12,10 +12,12 @@ from torch.nn import functional as F
 
 from ..annotations import possible_relations
 from ..data.shapes import choose_cuts
-from ..models.calibration import Calibration
+from ..models.calibration import Calibration, log_words
 from .metrics import ScoredTriple
 
 BINS = 10
+# Standard deviation of the prior of a calibration's slope.
+_SLOPE = 0.3
 
 
 @dataclass(frozen=True)
@@ -75,15 +77,17 @@ def with_cuts(docs: Mapping[str, Doc]) -> Dict[str, Doc]:
         for number, passage in enumerate(passages, start=1):
             told = [relation.triple for relation in passage._.relations]
             passage._.relations = [*told, *(possible_relations(passage) or ())]
-            found[f"{title}, passage {number}"] = passage
+            # No title has a line end.
+            found[f"{title}\n{number}"] = passage
     return found
 
 
 def fit(scores: Sequence[float], correct: Sequence[bool], num_words: Sequence[int]) -> Calibration:
     """Fit a calibration after Platt (1999): P(right) = sigmoid(a m + b + c log(words)).
 
-    Here m is the margin l_r - l_TH, and a score is the sigmoid of the margin. a, b and c have the
-    largest likelihood.
+    Here m is the margin l_r - l_TH, and a score is the sigmoid of the margin. a and b have the
+    largest likelihood. c has a normal prior around 0: documents that are all about as long say
+    little of others.
 
     scores (Sequence[float]): The score of each predicted triple.
     correct (Sequence[bool]): Whether each predicted triple is gold.
@@ -100,7 +104,7 @@ def fit(scores: Sequence[float], correct: Sequence[bool], num_words: Sequence[in
             "A calibration needs triples that are right and others that are wrong: give more "
             "documents."
         )
-    lengths = torch.tensor([*num_words], dtype=torch.float64).clamp(min=1).log()
+    lengths = torch.tensor([*map(log_words, num_words)], dtype=torch.float64)
     center = lengths.mean()
     features = torch.stack([margins, torch.ones_like(margins), lengths - center], 1)  # (triples, 3)
     weights = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64, requires_grad=True)
@@ -108,7 +112,8 @@ def fit(scores: Sequence[float], correct: Sequence[bool], num_words: Sequence[in
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
-        loss = F.binary_cross_entropy_with_logits(features @ weights, right)
+        loss = F.binary_cross_entropy_with_logits(features @ weights, right, reduction="sum")
+        loss = loss + 0.5 * (weights[2] / _SLOPE) ** 2
         loss.backward()
         return loss
 

@@ -97,7 +97,7 @@ def make_extractor(
         attrs={
             "convert_inputs": _convert_inputs,
             "convert_outputs": _convert_outputs,
-            "calibration": list(Calibration()),
+            "calibration": Calibration().values,
         },
         shims=[shim],
     )
@@ -322,7 +322,7 @@ def _convert_outputs(
 ) -> Tuple[List[Tuple[Floats2d, Evidence]], Callable[[List[Gradients]], ArgsKwargs]]:
     documents, scores = inputs_outputs
     # What is learnt is the network alone, without its calibration.
-    calibration = Calibration() if is_train else Calibration(*model.attrs["calibration"])
+    calibration = Calibration() if is_train else Calibration.stored(model.attrs["calibration"])
 
     def backprop(gradients: List[Gradients]) -> ArgsKwargs:
         found = []

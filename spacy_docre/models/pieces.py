@@ -13,6 +13,7 @@ from thinc.types import Floats4d, Ragged
 
 from ..annotations import sentence_boundaries, token_sentences
 from ..entity_sources import EntityDoc
+from ..words import count_words
 from .attention import attention_of
 from .encoded_document import EncodedDocument
 from .listener import is_of_text
@@ -78,7 +79,7 @@ def encode_document(
         num_entities=len(document.entities),
         position_sentences=index(sentences),
         num_sentences=len(sentence_boundaries(document.doc)),
-        num_words=sum(not token.is_space for token in document.doc),
+        num_words=count_words(document.doc),
         all_sentences=is_train or document.all_sentences,
     )
 

@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterable, Union, cast
 
 from spacy.pipeline import TrainablePipe
 
+from ..models.calibration import Calibration
 from ..models.extractor import ExtractorModel
 from ..models.serialization import fill_model, read_message, readable, require_kinds
 from .decoding import check_decision
@@ -114,11 +115,13 @@ def check_settings(
         them, nothing can be compared.
     source (str): Where the settings and the weights came from, for the error message.
     RAISES (ValueError): If the weights are missing, if their number of labels differs, or if a
-        setting is out of its range.
+        setting or the calibration is out of its range.
     """
     if {"cfg", "model"}.intersection(exclude):
         return
     num_labels = model.get_dim("nO") if model.has_dim("nO") else 0
+    with readable(source):
+        Calibration.stored(model.get_ref("pair_scorer").attrs["calibration"])
     if num_labels and model.get_ref("pair_scorer").shims[0]._model is None:
         raise ValueError(f"{source} has no weights. Copy or train the pipeline again.")
     if len(settings["labels"]) != num_labels:

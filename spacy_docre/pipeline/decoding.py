@@ -38,7 +38,8 @@ def decode(
     pairs = scores.pairs
     has_sentences = document.doc.has_annotation("SENT_START")
     sentences = sentence_boundaries(document.doc) if has_sentences else []
-    kept, shares = to_numpy(scores.evidence.sentences), to_numpy(scores.evidence.shares)
+    kept = to_numpy(scores.evidence.sentences).tolist()
+    shares = to_numpy(scores.evidence.shares).tolist()
     entity_sentences = _entity_sentences(document, sentences)
     triples = []
     for start in range(0, len(scores.logits), _ROWS):
@@ -52,10 +53,13 @@ def decode(
         for row, column in zip(*chosen.nonzero(), strict=True):
             head, tail = int(pairs.heads[start + row]), int(pairs.tails[start + row])
             unordered = int(pairs.unordered[start + row])
-            attention = dict(zip(kept[unordered].tolist(), shares[unordered].tolist(), strict=True))
-            evidence = _choose_evidence(
-                attention if sentences else {}, entity_sentences[head], entity_sentences[tail]
-            )
+            # A share of 0 may be that of a sentence that is not there.
+            attention = {
+                sentence: share
+                for sentence, share in zip(kept[unordered], shares[unordered], strict=True)
+                if share > 0 and sentences
+            }
+            evidence = _choose_evidence(attention, entity_sentences[head], entity_sentences[tail])
             triples.append(
                 Triple(
                     head=head,
@@ -90,14 +94,14 @@ def _choose_evidence(attention: Dict[int, float], head: Set[int], tail: Set[int]
     """Choose the sentences with most of a pair's attention. If they do not mention the head (or
     the tail), add a sentence that does: a reader needs both to see the relation.
 
-    attention (Dict[int, float]): The share of attention of each sentence, the largest share first.
+    attention (Dict[int, float]): The shares of attention that are more than 0, the largest first.
     head (Set[int]): The sentences that mention the head.
     tail (Set[int]): The sentences that mention the tail.
     RETURNS (List[int]): The sentences. Of several that mention the head, the sentence with most of
         the attention is added; without attention, the nearest sentence.
     """
     enough = min(EVIDENCE_SHARE, max(attention.values(), default=0))
-    evidence = [sentence for sentence, share in attention.items() if share >= enough > 0]
+    evidence = [sentence for sentence, share in attention.items() if share >= enough]
     for entity, other in ((head, tail), (tail, head)):
         if entity and entity.isdisjoint(evidence):
             near = evidence or other or entity

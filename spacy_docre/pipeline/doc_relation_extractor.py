@@ -272,17 +272,18 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         threshold = self.cfg["threshold"] if threshold is None else threshold
         return decode(prediction, self.labels, self.label_names, threshold, self.cfg["top_k"])
 
-    def calibrate(self, calibration: Calibration, num_words: float = 1) -> None:
+    def calibrate(self, calibration: Calibration, num_words: int) -> None:
         """Change all scores. The threshold changes as the scores of documents with `num_words`
         words: these keep their relations.
 
         calibration (Calibration): The change. It comes after those that were made before.
-        num_words (float): The typical number of words.
+        num_words (int): The typical number of words.
         RAISES (ValueError): If the component has not been trained.
         """
         self._require_initialized()
         attributes = self.model.get_ref("pair_scorer").attrs
-        attributes["calibration"] = [*calibration.after(Calibration(*attributes["calibration"]))]
+        before = Calibration.stored(attributes["calibration"])
+        attributes["calibration"] = calibration.after(before).values
         self.set_threshold(calibration.score(self.cfg["threshold"], num_words))
 
     def set_threshold(self, threshold: float) -> None:

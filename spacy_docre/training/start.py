@@ -54,8 +54,16 @@ def make_weights_loader(path: Optional[Union[str, Path]] = None) -> Callable[[La
             _require_labels(name, component, other, path)
             owner = f"component '{name}' of {path}"
             set_weights(component.model, get_weights(other.model), owner)
+            if isinstance(component, DocRelationExtractor):
+                _copy_calibration(component, cast(DocRelationExtractor, other))
 
     return load_weights
+
+
+def _copy_calibration(component: DocRelationExtractor, other: DocRelationExtractor) -> None:
+    """Keep the calibration: a threshold was chosen for calibrated scores."""
+    scorers = [each.model.get_ref("pair_scorer") for each in (component, other)]
+    scorers[0].attrs["calibration"] = scorers[1].attrs["calibration"]
 
 
 def _join_labels(component: DocRelationExtractor, other: DocRelationExtractor) -> None:

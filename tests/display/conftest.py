@@ -55,6 +55,6 @@ def nlp(trained_folder: Path) -> Language:
     ruler.add_patterns([{"label": "THING", "pattern": name} for name in ("Ada Lane", "Oslo")])
     extractor = nlp.get_pipe("doc_relation_extractor")
     # Scores in the middle, as those of a pipeline that has learnt more.
-    extractor.calibrate(Calibration(shift=8.0))
+    extractor.calibrate(Calibration(shift=8.0), num_words=1)
     extractor.cfg["threshold"] = 0.0
     return nlp

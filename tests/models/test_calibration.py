@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_docre.models.calibration import Calibration
+from spacy_docre.training.start import make_weights_loader
 from tests.models.systems.overfitting import logits_of
 from tests.pipeline.helpers import EXTRACTOR
 
@@ -20,7 +21,8 @@ CALIBRATIONS = st.builds(Calibration, NUMBERS.map(math.exp), NUMBERS, NUMBERS)
 def test_the_formula(first: Calibration, second: Calibration, words: int, score: float) -> None:
     margin = math.log(score / (1 - score))
     for each in (first, second):
-        margin = each.scale * margin + each.shift + each.slope * math.log(max(words, 1))
+        length = math.log(min(max(words, 1), 256))
+        margin = each.scale * margin + each.shift + each.slope * length
     logits = torch.tensor([[0.5, 0.5 + math.log(score / (1 - score))]], dtype=torch.float64)
     found = second.after(first).logits(logits, words)
     assert found[0, 0] == 0.5 and found[0, 1] - 0.5 == pytest.approx(margin, abs=1e-6)
@@ -70,6 +72,37 @@ def test_what_is_learnt_is_the_network(make_pipeline, make_examples, train_step)
     for calibration in (Calibration(), Calibration(2.0, -1.0, 0.5)):
         examples = make_examples(4)
         nlp = make_pipeline(examples=examples)
-        nlp.get_pipe(EXTRACTOR).calibrate(calibration)
+        nlp.get_pipe(EXTRACTOR).calibrate(calibration, num_words=1)
         losses.append([nlp.update(examples, sgd=False)[EXTRACTOR] for _ in range(2)])
     assert losses[0] == losses[1]
+
+
+BROKEN = [
+    *([math.nan] * 3, [1.0, 0.0], [0.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [1.0, math.inf, 0.0]),
+    *(["a", "b", "c"], 5, None, "abc", {"scale": 1.0}),
+]
+
+
+@pytest.mark.parametrize("values", BROKEN, ids=repr)
+def test_what_is_no_calibration(values, make_pipeline, make_examples, tmp_path) -> None:
+    """It is found when a pipeline is loaded, as damaged weights are."""
+    with pytest.raises(ValueError, match="calibration|Calibration"):
+        Calibration.stored(values)
+    nlp = make_pipeline(examples=make_examples(2))
+    nlp.get_pipe(EXTRACTOR).model.get_ref("pair_scorer").attrs["calibration"] = values
+    nlp.to_disk(tmp_path / "model")
+    with pytest.raises(ValueError, match="calibration|Calibration"):
+        spacy.load(tmp_path / "model")
+
+
+def test_a_start_from_calibrated_weights(make_pipeline, make_examples, tmp_path) -> None:
+    """The scores stay, as the threshold of the config was chosen for them."""
+    examples = make_examples(4)
+    nlp = make_pipeline(examples=examples)
+    nlp.get_pipe(EXTRACTOR).calibrate(Calibration(2.0, -1.0, 0.5), num_words=1)
+    nlp.to_disk(tmp_path / "model")
+    other = make_pipeline(examples=examples)
+    make_weights_loader(tmp_path / "model")(other)
+    docs = [example.predicted for example in examples]
+    for old, new in zip(logits_of(nlp, docs), logits_of(other, docs), strict=True):
+        assert torch.allclose(old, new)

@@ -177,16 +177,29 @@ class TestEvidence:
             ({4: 0.9, 0: 0.1}, {1, 3, 9}, {4}, [4, 3]),
             ({2: 0.5, 7: 0.5}, {5}, {9, 1}, [2, 7, 5, 1]),
             ({0: 1.0}, {3}, {3}, [0, 3]),
-            ({4: 0.0, 5: 0.0}, {1, 8}, {5, 9}, [8, 9]),
+            ({}, {1, 8}, {5, 9}, [8, 9]),
             ({}, {6, 2}, {2}, [2]),
             ({}, set(), {2}, [2]),
             # The one that is attended to, though another is nearer.
-            ({4: 0.9, 9: 0.1, 1: 0.0}, {1, 3, 9}, {4}, [4, 9]),
+            ({4: 0.9, 9: 0.1}, {1, 3, 9}, {4}, [4, 9]),
             ({4: 0.8, 1: 0.2}, {4}, {1, 5}, [4, 1]),
         ],
     )
     def test_a_mention_that_is_not_attended_to(self, attention, head, tail, expected):
         assert decoding._choose_evidence(attention, head, tail) == expected
+
+    def test_padding_is_no_sentence(self, all_scores, make_examples):
+        """A passage of few sentences has rows of zeros among those of longer passages."""
+        extractor, attended = all_scores.get_pipe(EXTRACTOR), 0
+        for example in make_examples(6):
+            doc = all_scores.get_pipe("transformer")(example.predicted)
+            (prediction,) = extractor.predict([doc])
+            before = extractor.decode(prediction)
+            attended += (prediction.evidence.sentences == 0).sum()
+            padded = (numpy.pad(part, ((0, 0), (0, 2))) for part in prediction.evidence)
+            prediction.evidence = Evidence(*padded)
+            assert extractor.decode(prediction) == before
+        assert attended
 
     def test_no_sentence_boundaries(self, trained, make_examples, make_doc):
         (example,) = make_examples(1)
