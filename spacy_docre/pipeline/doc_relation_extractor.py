@@ -273,11 +273,10 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         return decode(prediction, self.labels, self.label_names, threshold, self.cfg["top_k"])
 
     def calibrate(self, calibration: Calibration, num_words: int) -> None:
-        """Change all scores. The threshold changes as the scores of documents with `num_words`
-        words: these keep their relations.
+        """Change all scores, and the threshold with them.
 
         calibration (Calibration): The change. It comes after those that were made before.
-        num_words (int): The typical number of words.
+        num_words (int): Documents with this number of words keep their relations.
         RAISES (ValueError): If the component has not been trained.
         """
         self._require_initialized()
