@@ -6,4 +6,4 @@ ruff check .
 ruff format --check .
 mypy spacy_docre
 lint-imports
-python -m pytest -n 2 --cov=spacy_docre --cov-report=term --durations=20 "$@"
+python -m pytest -n 2 --durations=20 "$@"

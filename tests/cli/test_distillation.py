@@ -1,8 +1,7 @@
 """`python -m spacy docre distant`, `logits` and `train`: the stages of distillation."""
 
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Dict, Iterable, Iterator, List, Mapping
+from typing import Callable, List
 
 import numpy
 import pytest
@@ -17,7 +16,6 @@ from typer.testing import CliRunner, Result
 import spacy_docre.cli  # noqa: F401
 from spacy_docre import Triple
 from spacy_docre.annotations import has_relations
-from spacy_docre.data import corpus_files
 from spacy_docre.data.corpus_files import read_spacy_docs, write_docs
 
 CONFIG = Path(__file__).parents[2] / "configs" / "redocred_minilm.cfg"
@@ -93,29 +91,6 @@ def test_labels_by_a_file_of_facts() -> None:
     assert "by 2 facts" in output(result) and "no fact links their entities" in output(result)
     relations = [r for doc in read_spacy_docs(Path("out"), Vocab()) for r in doc._.relations]
     assert relations and {relation.name for relation in relations} == {"is fond of"}
-
-
-@pytest.fixture
-def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable:
-    """Gives a context in which only so many files of a corpus can be written, two documents
-    each."""
-    write_docs = corpus_files.write_docs
-    monkeypatch.setattr(corpus_files, "DOCUMENTS_PER_FILE", 2)
-
-    @contextmanager
-    def full_after(files: int) -> Iterator[None]:
-        def write(parts: Mapping[Path, Iterable[Doc]]) -> Dict[Path, corpus_files.CorpusCounts]:
-            nonlocal files
-            if not files:
-                raise OSError("No space left")
-            files -= 1
-            return write_docs(parts)
-
-        with monkeypatch.context() as context:
-            context.setattr(corpus_files, "write_docs", write)
-            yield
-
-    return full_after
 
 
 def test_labelling_goes_on_where_it_was_broken_off(full_disk: Callable) -> None:

@@ -137,7 +137,7 @@ def test_a_share_of_the_documents(folder: Path, references: List[Doc]) -> None:
 
 @pytest.mark.parametrize("level", [-0.1, 1.5])
 def test_no_share(folder: Path, level: float) -> None:
-    with pytest.raises(ValueError, match="no share"):
+    with pytest.raises(ValueError, match="not a share"):
         registry.augmenters.get("spacy_docre.found_entities.v1")(folder, level)
 
 
