@@ -73,7 +73,8 @@ def lowest(session: nox.Session) -> None:
     """Test the wheel with the lowest versions that the metadata allows."""
     built = _build(session)
     # To uv, what a wheel asks for is not direct, and gets the highest versions.
-    session.install("--resolution", "lowest-direct", *_requirements())
+    asked = ("--requirement", "pyproject.toml", "--extra", "all")
+    session.install("--resolution", "lowest-direct", *asked)
     session.install("--no-deps", str(built))
     session.install("--constraint", PINS, *TEST_TOOLS)
     left_out = [f"--{'deselect' if '::' in test else 'ignore'}={test}" for test in NOT_WITH_LOWEST]
@@ -94,15 +95,6 @@ def package(session: nox.Session) -> None:
     session.install("--constraint", PINS, "twine")
     _build(session, Path("dist"))
     session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))
-
-
-def _requirements() -> list[str]:
-    """List what the package and its extras for users ask for."""
-    project = PROJECT["project"]
-    extras = project["optional-dependencies"]
-    (named,) = extras["all"]
-    names = named.partition("[")[2].rstrip("]").split(",")
-    return [*project["dependencies"], *(each for name in names for each in extras[name])]
 
 
 def _build(session: nox.Session, folder: Path | None = None) -> Path:

@@ -7,7 +7,7 @@ depend on such tokens.
 from typing import List, NamedTuple, cast
 
 import numpy
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, Span, Token
 from thinc.types import Ints2d
 
 # Attributes that components set on tokens, or that networks read.
@@ -49,14 +49,23 @@ class Words(NamedTuple):
         return [doc[int(starts[window.start]) : int(starts[window.end])] for window in windows]
 
 
+def is_word(token: Token) -> bool:
+    """Whether a token is a word, in any vocabulary.
+
+    token (Token): The token.
+    RETURNS (bool): Whether it is not white space.
+    """
+    # A vocabulary without a language does not know white space: token.is_space is False there.
+    return not token.text.isspace()
+
+
 def count_words(doc: Doc) -> int:
     """Count the words of a Doc.
 
     doc (Doc): The Doc.
     RETURNS (int): The number of its tokens that are not white space.
     """
-    # A vocabulary without a language does not know white space: token.is_space is False there.
-    return sum(not token.text.isspace() for token in doc)
+    return sum(map(is_word, doc))
 
 
 def words_of(doc: Doc) -> Words:

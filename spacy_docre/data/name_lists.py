@@ -10,6 +10,7 @@ from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
 from ..entity_sources import gold_entities
+from ..words import is_word
 from .gold_annotations import Mention, set_gold_annotations
 
 # Each word, and whether a space follows.
@@ -74,8 +75,7 @@ def _names_by_label(docs: Sequence[Doc]) -> Dict[str, List[Name]]:
 
 
 def _name_of(mention: Span) -> Name:
-    # Not token.is_space, which a vocabulary without a language does not know.
-    words = [token for token in mention if not token.text.isspace()]
+    words = list(filter(is_word, mention))
     spaces = [word.idx + len(word) < following.idx for word, following in pairwise(words)]
     return tuple(zip([word.text for word in words], [*spaces, True], strict=False))
 

@@ -1,7 +1,7 @@
 """Calibration: scores that are right as often as they say, in documents of any length."""
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any, Tuple
 
 import torch
@@ -29,8 +29,8 @@ class Calibration:
     slope: float = 0.0
 
     def __post_init__(self) -> None:
-        numbers = [number for number in astuple(self) if isinstance(number, (int, float))]
-        if len(numbers) < 3 or not all(map(math.isfinite, numbers)) or self.scale <= 0:
+        are_finite = all(isinstance(x, (int, float)) and math.isfinite(x) for x in self.values)
+        if not are_finite or self.scale <= 0:
             raise ValueError(
                 f"{self} has a value that is not a finite number, or a scale that is not more than "
                 "0. Use what 'docre calibrate' fits."

@@ -38,8 +38,7 @@ def decode(
     pairs = scores.pairs
     has_sentences = document.doc.has_annotation("SENT_START")
     sentences = sentence_boundaries(document.doc) if has_sentences else []
-    kept = to_numpy(scores.evidence.sentences).tolist()
-    shares = to_numpy(scores.evidence.shares).tolist()
+    kept, shares = to_numpy(scores.evidence.sentences), to_numpy(scores.evidence.shares)
     entity_sentences = _entity_sentences(document, sentences)
     triples = []
     for start in range(0, len(scores.logits), _ROWS):
@@ -56,7 +55,9 @@ def decode(
             # A share of 0 may be that of a sentence that is not there.
             attention = {
                 sentence: share
-                for sentence, share in zip(kept[unordered], shares[unordered], strict=True)
+                for sentence, share in zip(
+                    kept[unordered].tolist(), shares[unordered].tolist(), strict=True
+                )
                 if share > 0 and sentences
             }
             evidence = _choose_evidence(attention, entity_sentences[head], entity_sentences[tail])

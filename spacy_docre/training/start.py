@@ -51,11 +51,10 @@ def make_weights_loader(path: Optional[Union[str, Path]] = None) -> Callable[[La
         for name, component, other in pairs:
             if isinstance(component, DocRelationExtractor):
                 _join_labels(component, cast(DocRelationExtractor, other))
+                _copy_calibration(component, cast(DocRelationExtractor, other))
             _require_labels(name, component, other, path)
             owner = f"component '{name}' of {path}"
             set_weights(component.model, get_weights(other.model), owner)
-            if isinstance(component, DocRelationExtractor):
-                _copy_calibration(component, cast(DocRelationExtractor, other))
 
     return load_weights
 

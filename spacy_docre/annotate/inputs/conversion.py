@@ -164,9 +164,9 @@ def _lines(block: str) -> str:
 
 
 def _is_hidden(tag: str, attributes: Mapping[str, str]) -> bool:
-    """Whether an element is hidden. An element that only waits to be found or unfolded is not, such
-    as a section on a small screen."""
-    return (
+    """Whether an element hides its content. An element that only waits to be found or unfolded does
+    not, such as a section on a small screen."""
+    return tag not in _EMPTY and (
         tag in _NOT_SHOWN
         or attributes.get("hidden", "until-found").lower() != "until-found"
         or (tag == "dialog" and "open" not in attributes)
@@ -188,9 +188,7 @@ class _ShownText:
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         if self._hiding:
             self._open += tag == self._hiding
-        elif tag not in _EMPTY and (
-            _is_hidden(tag, attributes) or (tag == "a" and self._superscripts)
-        ):
+        elif _is_hidden(tag, attributes) or (tag == "a" and self._superscripts):
             self._hiding, self._open = tag, 1
         else:
             self._superscripts += tag == "sup"
