@@ -121,6 +121,22 @@ class TooLarge(ValueError):
     """Data that is small in a file, and has no end when it is read."""
 
 
+def check_growth(unpacked: int, packed: int, name: str, remedy: str) -> None:
+    """Raise an error for data that grows too much when it is unpacked.
+
+    unpacked (int): The number of unpacked bytes so far.
+    packed (int): The number of bytes that they were unpacked from.
+    name (str): The name of the data in the error.
+    remedy (str): The advice of the error.
+    RAISES (TooLarge): If the unpacked data is far larger than the packed data.
+    """
+    if unpacked > max(_UNPACKED_BYTES, _UNPACKED_TIMES * packed):
+        raise TooLarge(
+            f"{name} becomes more than {unpacked // 2**20:,} MB when it is unpacked, over "
+            f"{_UNPACKED_TIMES} times its size: it may be a trap. {remedy}"
+        )
+
+
 def inflated(chunks: Iterable[bytes], name: str, remedy: str) -> Iterator[bytes]:
     """Unpack zlib's format, part by part.
 
@@ -141,11 +157,7 @@ def inflated(chunks: Iterable[bytes], name: str, remedy: str) -> Iterator[bytes]
             part = unpacker.decompress(chunk, _CHUNK)
             chunk = unpacker.unconsumed_tail
             unpacked += len(part)
-            if unpacked > max(_UNPACKED_BYTES, _UNPACKED_TIMES * (packed - len(chunk))):
-                raise TooLarge(
-                    f"{name} becomes more than {unpacked // 2**20:,} MB when it is unpacked, over "
-                    f"{_UNPACKED_TIMES} times its size: it may be a trap. {remedy}"
-                )
+            check_growth(unpacked, packed - len(chunk), name, remedy)
             yield part
         if unpacker.eof:
             return

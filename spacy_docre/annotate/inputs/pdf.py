@@ -1,14 +1,12 @@
 """Read the texts on the pages of a PDF with pdfminer, in bounded memory."""
 
-import mmap
-import re
-import zlib
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Iterable, Iterator, List
 
-from ...data.packed_files import TooLarge, inflated
+from ...data.packed_files import TooLarge
 from ...extras import import_extra
+from .pdf_streams import open_document
 
 # The most bytes of page operators for each byte of text. A stream of operators counts as at least
 # `_CONTENT_LEAST` bytes.
@@ -17,10 +15,6 @@ _CONTENT_TIMES, _CONTENT_LEAST = 16, 2**10
 _MOST_CHARACTERS = 2**18
 # The most boxes of a page whose distances are all compared. Each pair takes some 100 bytes.
 _MOST_BOXES = 2000
-_STREAM = re.compile(rb"(?<!end)stream[ \t]*\r?\n")
-# A stream that is packed so many times within itself is refused.
-_LEVELS = 3
-_PART = 2**16
 
 
 def read_boxes(file: Path, name: str, max_bytes: int) -> List[str]:
@@ -33,7 +27,6 @@ def read_boxes(file: Path, name: str, max_bytes: int) -> List[str]:
     RAISES (TooLarge): If the unpacked file is too large, or a page has no end.
     RAISES (Exception): Any error of pdfminer for a damaged file.
     """
-    _check_streams(file, name)
     interp = import_extra("pdfminer.pdfinterp")
     layout = import_extra("pdfminer.layout")
     pages = import_extra("pdfminer.pdfpage").PDFPage
@@ -44,36 +37,12 @@ def read_boxes(file: Path, name: str, max_bytes: int) -> List[str]:
     interpreter = interpreter_class(resources, device)
     boxes: List[str] = []
     with file.open("rb") as stream:
-        for page in pages.get_pages(stream):
+        for page in pages.create_pages(open_document(stream, name)):
             interpreter.process_page(page)
             boxes += _boxes(device.get_result())
             if sum(map(len, boxes)) > max_bytes:
                 break
     return boxes
-
-
-def _check_streams(file: Path, name: str) -> None:
-    """Refuse streams that become too large: pdfminer unpacks a whole stream at once."""
-    remedy = "Save it again with another program."
-    if not file.stat().st_size:
-        # An empty file cannot be mapped.
-        return
-    with file.open("rb") as stream:
-        data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        for match in _STREAM.finditer(data):
-            for level in range(1, _LEVELS + 1):
-                places = range(match.end(), len(data), _PART)
-                parts: Iterable[bytes] = (data[place : place + _PART] for place in places)
-                for _ in range(level):
-                    parts = inflated(parts, name, remedy)
-                try:
-                    for _ in parts:
-                        pass
-                except (zlib.error, EOFError):
-                    # The stream is not packed, or not packed again.
-                    break
-            else:
-                raise TooLarge(f"{name} is packed {_LEVELS} times: it may be a trap. {remedy}")
 
 
 @cache
