@@ -63,7 +63,7 @@ def tune_threshold_cli(
                 "another. Give more documents, or train the pipeline longer."
             )
         # Candidates below LOWEST are not scored, so that the curve does not show them.
-        extractor.set_threshold(max(float(curve.thresholds[best]), min(LOWEST, before)))
+        extractor.cfg["threshold"] = max(float(curve.thresholds[best]), min(LOWEST, before))
         nlp.get_pipe_config(extractor.name)["threshold"] = extractor.cfg["threshold"]
         nlp.to_disk(output)
     msg.good(f"Saved the pipeline in {output}")

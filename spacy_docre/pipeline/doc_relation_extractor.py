@@ -28,7 +28,7 @@ from .evidence import evidence_loss
 from .gradients import BatchGradients, BatchTensors
 from .partial_labels import POSITIVES_ONLY, PartialLabels
 from .processes import use_one_thread_in_forks
-from .settings import CONFIGURED, make_settings
+from .settings import make_settings
 from .survey import learns_from, read_survey
 from .targets import relation_loss
 from .upstream import provide_attention
@@ -283,14 +283,7 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         attributes = self.model.get_ref("pair_scorer").attrs
         before = Calibration.stored(attributes["calibration"])
         attributes["calibration"] = calibration.after(before).values
-        self.set_threshold(calibration.score(self.cfg["threshold"], num_words))
-
-    def set_threshold(self, threshold: float) -> None:
-        """Set the threshold, as if it stood in the config.
-
-        threshold (float): A relation is annotated if its probability is above this.
-        """
-        self.cfg["threshold"] = self.cfg[CONFIGURED]["threshold"] = threshold
+        self.cfg["threshold"] = calibration.score(self.cfg["threshold"], num_words)
 
     def update(
         self,

@@ -43,7 +43,7 @@ def test_no_threshold_is_better(trained_folder: Path, gold: Path, tmp_path: Path
     # It begins with one that is bad.
     nlp = spacy.load(trained_folder)
     (extractor,) = relation_extractors(nlp)
-    extractor.set_threshold(0.999)
+    extractor.cfg["threshold"] = 0.999
     nlp.get_pipe_config(extractor.name)["threshold"] = 0.999
     nlp.to_disk(tmp_path / "strict")
     result = run(tmp_path / "strict", gold, tmp_path / "out")

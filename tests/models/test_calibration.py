@@ -59,6 +59,18 @@ def test_by_the_words_of_each_document(make_pipeline, make_examples, tmp_path) -
             assert torch.allclose(new[:, 1:] - new[:, :1], expected, atol=1e-5)
 
 
+def test_a_pipeline_that_a_program_calibrates(make_pipeline, make_examples, tmp_path) -> None:
+    """Its threshold is stored with its scores. A warning tells that the config has another one."""
+    nlp = make_pipeline(examples=make_examples(4))
+    extractor = nlp.get_pipe(EXTRACTOR)
+    extractor.calibrate(Calibration(0.5, 1.0), num_words=1)
+    nlp.to_disk(tmp_path / "model")
+    with pytest.warns(UserWarning, match="threshold"):
+        loaded = spacy.load(tmp_path / "model").get_pipe(EXTRACTOR)
+    assert loaded.cfg["threshold"] == pytest.approx(Calibration(0.5, 1.0).score(0.5, 1))
+    assert loaded.cfg["threshold"] == pytest.approx(extractor.cfg["threshold"])
+
+
 def test_pipelines_that_have_none(make_pipeline, make_examples, tmp_path) -> None:
     """Those that were stored before there were calibrations give what they gave."""
     nlp = make_pipeline(examples=make_examples(4))
