@@ -306,18 +306,16 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "DocRelationExtractor.update")
-        learns = [learns_from(example, self.distillation) for example in examples]
-        if not any(
-            learn and len(example.predicted)
-            for example, learn in zip(examples, learns, strict=True)
-        ):
+        if not any(len(example.predicted) for example in examples):
             return losses
         self._require_initialized()
+        # Documents that teach nothing stay: what other components teach the transformer reaches it
+        # with the gradient of its last listener.
         documents = [
             self.entity_policy.choose(example.predicted, example)
-            if learn
+            if learns_from(example, self.distillation)
             else EntityDoc(example.predicted, [])
-            for example, learn in zip(examples, learns, strict=True)
+            for example in examples
         ]
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update(documents)

@@ -88,6 +88,23 @@ class TestUnannotatedRelations:
         assert train_step(loaded, unannotated, SGD(1.0))[EXTRACTOR] == 0
         assert equal(before, weights_of(loaded, EXTRACTOR))
 
+    def test_other_components_learn_as_without_the_extractor(
+        self, make_pipeline, make_examples, train_step
+    ):
+        """It comes last, so that the transformer learns when it does."""
+        trained = []
+        for pipes in (["transformer", "ner"], ["transformer", "ner", EXTRACTOR]):
+            nlp = make_pipeline(pipes, examples=make_examples(2))
+            before = weights_of(nlp, "transformer")
+            examples = make_examples(2)
+            for example in examples:
+                example.reference._.entities = example.reference._.entities
+            for _ in range(2):
+                train_step(nlp, examples, SGD(0.01))
+            assert not equal(before, weights_of(nlp, "transformer"))
+            trained.append(weights_of(nlp, "transformer"))
+        assert equal(*trained)
+
     def test_the_rest_of_the_batch_learns_as_without_them(self, loaded, unannotated, make_examples):
         extractor = loaded.get_pipe(EXTRACTOR)
         annotated = make_examples(2)
