@@ -148,6 +148,10 @@ class Relation(Dict[str, Any]):
             return NotImplemented
         return self.doc is other.doc and self.index == other.index
 
+    def __ne__(self, other: object) -> bool:
+        # dict has its own.
+        return not self == other
+
     def __hash__(self) -> int:  # type: ignore[override]
         return hash((id(self.doc), self.index))
 

@@ -18,7 +18,7 @@ def folder_written_whole(folder: Path, stale: Optional[str] = None) -> Iterator[
     RAISES (OSError): If the folder cannot be moved to its place.
     """
     folder = real_folder(folder)
-    unfinished = folder.with_name(f"{folder.name}.tmp")
+    unfinished = unfinished_folder(folder)
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     try:
@@ -27,6 +27,15 @@ def folder_written_whole(folder: Path, stale: Optional[str] = None) -> Iterator[
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     put_in_place(unfinished, folder, stale)
+
+
+def unfinished_folder(folder: Path) -> Path:
+    """Name the temporary folder of a folder that is being written.
+
+    folder (Path): The folder.
+    RETURNS (Path): A hidden folder beside it, whose name no user gives.
+    """
+    return folder.with_name(f".{folder.name}.docre-new")
 
 
 def real_folder(folder: Path) -> Path:
@@ -52,7 +61,6 @@ def put_in_place(new: Path, folder: Path, stale: Optional[str] = None) -> None:
     folder (Path): Its place, in the same parent folder.
     stale (Optional[str]): Pattern of the files that are not kept, e.g. "part-*"; None to keep all.
     """
-    # A hidden name, which no user gives.
     earlier = folder.with_name(f".{folder.name}.docre-old")
     shutil.rmtree(earlier, ignore_errors=True)
     if folder.exists():

@@ -74,8 +74,7 @@ def words_of(doc: Doc) -> Words:
     doc (Doc): The Doc.
     RETURNS (Words): Its words, with the annotations of their tokens.
     """
-    is_word = numpy.array([not token.is_space for token in doc], dtype=bool)
-    tokens = numpy.flatnonzero(is_word)
+    tokens = numpy.flatnonzero([is_word(token) for token in doc])
     if len(tokens) in (0, len(doc)):
         return Words(doc, numpy.arange(len(doc)))
     words = Doc(doc.vocab, words=[doc[index].text for index in tokens.tolist()])

@@ -264,6 +264,8 @@ class TestRelation:
         assert one == doc._.relations[0]
         assert one != two
         assert one != "P937"
+        other = doc.copy()._.relations[0]
+        assert dict(other) == dict(one) and other != one
         assert len({*doc._.relations, *doc._.relations}) == 3
 
     def test_repr_says_what_it_is(self, doc):

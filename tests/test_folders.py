@@ -66,6 +66,15 @@ def test_what_else_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "folder" / "sub" / "x").stat().st_ino == inode
 
 
+@pytest.mark.parametrize("name", ["folder.tmp", "folder.new", ".folder", ".folder.tmp"])
+def test_folders_beside_it(tmp_path: Path, name: str) -> None:
+    """They are the user's."""
+    fill(tmp_path / name, {"mine": "text"})
+    with folder_written_whole(tmp_path / "folder") as unfinished:
+        fill(unfinished, {"a": "new"})
+    assert content(tmp_path / name) == {"mine": "text"}
+
+
 def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object, **settings: object) -> None:
         raise OSError("no links")
@@ -92,7 +101,7 @@ def test_an_error_while_it_is_put_in_place(tmp_path: Path, monkeypatch: pytest.M
     rename = Path.rename
 
     def fail(path: Path, goal: Path) -> Path:
-        if path.name == "folder.tmp":
+        if path.name == ".folder.docre-new":
             raise OSError("disk fault")
         return rename(path, goal)
 

@@ -3,8 +3,9 @@
 import numpy
 import spacy
 from spacy.tokens import Doc, Span
+from spacy.vocab import Vocab
 
-from spacy_docre.words import words_of
+from spacy_docre.words import count_words, words_of
 
 NLP = spacy.blank("en")
 TEXT = "\n I don't know\r\n\r\nMarie \n Curie\t. \n"
@@ -18,6 +19,14 @@ def test_words_alone() -> None:
         assert (words.doc.to_array(attribute) == expected.to_array(attribute)).all()
     assert [doc[token].text for token in words.tokens.tolist()] == [t.text for t in expected]
     assert not words.doc.has_annotation("ENT_IOB") and not words.doc.has_annotation("SENT_START")
+
+
+def test_any_vocabulary() -> None:
+    """One without a language does not know white space, and gives the same words."""
+    doc = NLP.make_doc(TEXT)
+    bare = Doc(Vocab(), words=[token.text for token in doc], spaces=[False] * len(doc))
+    assert words_of(bare).tokens.tolist() == words_of(doc).tokens.tolist()
+    assert len(words_of(bare).doc) == count_words(bare)
 
 
 def test_nothing_to_leave_out() -> None:

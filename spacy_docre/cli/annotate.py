@@ -359,6 +359,7 @@ def _write(
     from ..annotate.inputs import Failure
     from ..annotate.outputs import choose_output
     from ..files import path_text
+    from ..stored import get_triples
 
     documents = relations = failures = 0
     with ExitStack() as stack:
@@ -379,7 +380,7 @@ def _write(
                     msg.warn(f"Left out of {path_text(path)}: {source.id}", problem)
             failures += not complete
             documents += complete
-            relations += len(doc._.relations)
+            relations += len(get_triples(doc)) if complete else 0
     names = ", ".join(map(str, outputs))
     msg.good(f"{names}: {documents} documents, {relations} relations")
     return failures

@@ -42,6 +42,8 @@ def calibrate_cli(
     """
     from ..evaluation.calibration import fit, reliability, with_cuts
     from ..evaluation.gold import GoldSet, read_gold
+    from ..folders import folder_written_whole
+    from ..models.calibration import LONG
     from ..pipeline.components import relation_extractors
     from ..words import count_words
 
@@ -63,14 +65,15 @@ def calibrate_cli(
         )
         extractor = relation_extractors(nlp)[-1]
         typical = round(geometric_mean(num_words[title] or 1 for title in docs))
-        extractor.calibrate(calibration, typical)
+        stored = extractor.calibrate(calibration, typical)
         nlp.get_pipe_config(extractor.name)["threshold"] = extractor.cfg["threshold"]
-        nlp.to_disk(output)
+        with folder_written_whole(output) as folder:
+            nlp.to_disk(folder)
     error = reliability(triples, scores).error
     msg.good(f"Saved the calibrated pipeline in {output}")
     msg.text(
         "The score of a margin m in a document of n words is now "
-        f"sigmoid({calibration.scale:.3f} m + ({calibration.shift:.3f}) + "
-        f"({calibration.slope:.3f}) log n). The threshold is "
+        f"sigmoid({stored.scale:.3f} m + ({stored.shift:.3f}) + ({stored.slope:.3f}) log n), where "
+        f"more than {LONG} words count as {LONG}. The threshold is "
         f"{extractor.cfg['threshold']:.3f}. Before, the calibration error was {error:.3f}."
     )

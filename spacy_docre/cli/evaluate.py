@@ -185,7 +185,6 @@ def _require_extras(outputs: Mapping[str, Path]) -> None:
     if PAGE in outputs:
         with exit_on_error(f"Cannot write {outputs[PAGE]}"):
             import_extra("plotly")
-            import_extra("networkx")
 
 
 def _answers(

@@ -42,6 +42,7 @@ def tune_threshold_cli(
     from ..evaluation.curve import precision_recall_curve
     from ..evaluation.gold import read_gold
     from ..evaluation.predict import LOWEST
+    from ..folders import folder_written_whole
     from ..pipeline.components import relation_extractors
 
     refuse_existing([output], force)
@@ -65,7 +66,8 @@ def tune_threshold_cli(
         # Candidates below LOWEST are not scored, so that the curve does not show them.
         extractor.cfg["threshold"] = max(float(curve.thresholds[best]), min(LOWEST, before))
         nlp.get_pipe_config(extractor.name)["threshold"] = extractor.cfg["threshold"]
-        nlp.to_disk(output)
+        with folder_written_whole(output) as folder:
+            nlp.to_disk(folder)
     msg.good(f"Saved the pipeline in {output}")
     msg.text(
         f"Its threshold is now {extractor.cfg['threshold']:.3f}, and was {before:.3f}. On these "

@@ -31,7 +31,7 @@ from spacy.util import minibatch
 from spacy.vocab import Vocab
 
 from ..files import check_message, find_files, no_file, written_whole
-from ..folders import put_in_place, real_folder
+from ..folders import put_in_place, real_folder, unfinished_folder
 from ..stored import stored_possible, stored_relations
 from .annotated_files import is_annotated, read_annotated
 from .docred import read_docred
@@ -270,7 +270,7 @@ def _write_folder(
     folder = real_folder(folder)
     # Beside the folder: the file system can rename it, and a killed run leaves nothing in the
     # folder itself.
-    unfinished = folder.with_name(f"{folder.name}.tmp")
+    unfinished = unfinished_folder(folder)
     identity = srsly.json_dumps(made_from, sort_keys=True)
     finished, counts = _progress(unfinished, identity)
     if not finished:

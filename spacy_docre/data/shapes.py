@@ -16,7 +16,8 @@ from ..annotations import (
     possible_relations,
     sentence_boundaries,
 )
-from ..entity_sources import gold_entities, set_entity_spans
+from ..entity_sources import DEFAULT_KEY, gold_entities, set_entity_spans
+from ..mentions import ids_in_groups
 from ..stored import get_triples
 
 # Numbers of sentences in a cut: one kind of cut for each range, with equally many cuts.
@@ -80,7 +81,7 @@ def cut(doc: Doc, first: int, end: int) -> Doc:
         if inside:
             indices[index] = len(entities)
             entities.append([_moved(span, passage, -start) for span in inside])
-    _set_entities(passage, entities)
+    _set_entities(passage, entities, [doc])
     if not has_relations(doc):
         return passage
     told: List[Triple] = []
@@ -146,7 +147,7 @@ def join(docs: Sequence[Doc]) -> Doc:
         else:
             possible += _renumbered(more, indices, offset)
         offset += len(doc)
-    _set_entities(joined, entities)
+    _set_entities(joined, entities, docs)
     if any(map(has_relations, docs)):
         joined._.relations = told
         _set_possible(joined, possible)
@@ -172,9 +173,23 @@ def _renumbered(triples: Sequence[Triple], indices: Dict[int, int], offset: int)
     ]
 
 
-def _set_entities(doc: Doc, entities: Sequence[Sequence[Span]]) -> None:
+def _set_entities(doc: Doc, entities: Sequence[Sequence[Span]], sources: Sequence[Doc]) -> None:
+    """Set the entities of a document that is made of others. In `doc.ents`, ids that stood for
+    entities of the others become those of its own entities: they would be taken for links."""
     set_entity_spans(doc, entities)
     doc._.entities = entities
+    former = set().union(*map(ids_in_groups, sources))
+    own = {(each.start, each.end): each.id for each in reversed(doc.spans[DEFAULT_KEY])}
+    mentions = [
+        Span(
+            *(doc, each.start, each.end),
+            label=each.label,
+            kb_id=each.kb_id,
+            span_id=own.get((each.start, each.end), 0) if each.ent_id_ in former else each.ent_id,
+        )
+        for each in doc.ents
+    ]
+    doc.set_ents(mentions, default="unmodified")
 
 
 def _possible(doc: Doc) -> Optional[List[Triple]]:

@@ -7,7 +7,6 @@ from typing import Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional,
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
-from spacy.util import minibatch
 from spacy.vocab import Vocab
 
 from ..alignment import GoldAlignment, mention_indices
@@ -121,7 +120,7 @@ def predict_answers(
     )
     if with_gold_entities:
         stream = map(_with_same_tokens, stream)
-    extracted = _extract(extractor, stream, batch_size)
+    extracted = _extract(extractor, stream)
     for doc, question in nlp.pipe(extracted, as_tuples=True, batch_size=batch_size, disable=after):
         answers = question.answers(doc)
         yield answers, {**question.less_probable, **answers}
@@ -163,33 +162,31 @@ def _with_same_tokens(item: Tuple[Doc, _Question]) -> Tuple[Doc, _Question]:
 
 
 def _extract(
-    extractor: DocRelationExtractor, stream: Iterable[Tuple[Doc, _Question]], batch_size: int
+    extractor: DocRelationExtractor, stream: Iterable[Tuple[Doc, _Question]]
 ) -> Iterator[Tuple[Doc, _Question]]:
     """Let the extractor annotate documents, as its own `pipe` does, and keep the less probable
     triples."""
     handle_error = extractor.get_error_handler()
     threshold = extractor.cfg["threshold"]
-    for batch in minibatch(stream, batch_size):
-        docs = [doc for doc, _ in batch]
+    for doc, question in stream:
         try:
-            scores = extractor.predict(docs)
-            extractor.set_annotations(docs, scores)
+            (prediction,) = extractor.predict([doc])
+            extractor.set_annotations([doc], [prediction])
         except Exception as error:
-            handle_error(extractor.name, extractor, docs, error)
+            handle_error(extractor.name, extractor, [doc], error)
             continue
-        for (doc, question), prediction in zip(batch, scores, strict=True):
-            # Even if the extractor keeps the attention for `nlp.evaluate`: it is large.
-            release_attention(doc)
-            candidates = extractor.decode(prediction, threshold=min(LOWEST, threshold))
-            question.alignment = GoldAlignment(
-                Example(doc, question.reference), prediction.document.entities
-            )
-            question.less_probable = to_answers(
-                question.alignment,
-                question.title,
-                [triple for triple in candidates if triple.score <= threshold],
-            )
-            yield doc, question
+        # Even if the extractor keeps the attention for `nlp.evaluate`: it is large.
+        release_attention(doc)
+        candidates = extractor.decode(prediction, threshold=min(LOWEST, threshold))
+        question.alignment = GoldAlignment(
+            Example(doc, question.reference), prediction.document.entities
+        )
+        question.less_probable = to_answers(
+            question.alignment,
+            question.title,
+            [triple for triple in candidates if triple.score <= threshold],
+        )
+        yield doc, question
 
 
 def _indices(entities: Iterable[Sequence[Span]]) -> List[FrozenSet[Tuple[int, int]]]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 # About as many words as a passage has. Longer documents are like those that networks learn from.
-_LONG = 256
+LONG = 256
 
 
 @dataclass(frozen=True)
@@ -104,4 +104,4 @@ def log_words(number: int) -> float:
     number (int): The number of its words.
     RETURNS (float): The natural logarithm, of 1 to 256 words.
     """
-    return math.log(min(max(number, 1), _LONG))
+    return math.log(min(max(number, 1), LONG))

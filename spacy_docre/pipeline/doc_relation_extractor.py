@@ -272,18 +272,20 @@ class DocRelationExtractor(OneByOne, CheckedPipe):
         threshold = self.cfg["threshold"] if threshold is None else threshold
         return decode(prediction, self.labels, self.label_names, threshold, self.cfg["top_k"])
 
-    def calibrate(self, calibration: Calibration, num_words: int) -> None:
+    def calibrate(self, calibration: Calibration, num_words: int) -> Calibration:
         """Change all scores, and the threshold with them.
 
         calibration (Calibration): The change. It comes after those that were made before.
         num_words (int): Documents with this number of words keep their relations.
+        RETURNS (Calibration): All changes of the network's scores together.
         RAISES (ValueError): If the component has not been trained.
         """
         self._require_initialized()
         attributes = self.model.get_ref("pair_scorer").attrs
-        before = Calibration.stored(attributes["calibration"])
-        attributes["calibration"] = calibration.after(before).values
+        all_changes = calibration.after(Calibration.stored(attributes["calibration"]))
+        attributes["calibration"] = all_changes.values
         self.cfg["threshold"] = calibration.score(self.cfg["threshold"], num_words)
+        return all_changes
 
     def update(
         self,

@@ -266,7 +266,14 @@ def _run(
     for overlay in row.overlays:
         config = config.merge(load_config(overlay, interpolate=False))
     config = Config().from_str(config.to_str(), overrides=changed, interpolate=False)
-    return Run(name, stage_name, seed, output / name / str(seed) / stage_name, config, teacher)
+    run = Run(name, stage_name, seed, output / name / str(seed) / stage_name, config, teacher)
+    for path in ("train", "dev"):
+        if not run.path(path):
+            raise ValueError(
+                f"The row '{name}' has no documents in its stage '{stage_name}': paths.{path} is "
+                f"not set. Set it in [table.settings], or give --paths.{path}."
+            )
+    return run
 
 
 def _logits_folder(teacher: Path, stage: str) -> Path:

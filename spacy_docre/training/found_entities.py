@@ -3,7 +3,7 @@ pipeline's errors."""
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Dict, Optional, Union
+from typing import Optional, Union
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -14,6 +14,9 @@ from ..pipeline.components import relation_extractors
 from ..pipeline.loading import load_pipeline
 from .augmentation import change_share, make_in_turn
 from .corpus import Augmenter
+
+# The most texts whose entities are kept in memory, some 5 kB each.
+_TEXTS = 2**15
 
 
 def make_found_entities(
@@ -61,21 +64,20 @@ class _Finder:
             self.extractor = relation_extractors(self.nlp)[0]
         except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot find entities: {error}") from error
-        self.found: Dict[str, bytes] = {}
+        # Documents come again in each epoch. Rewritten texts are all new, and must not fill memory.
+        self.find = lru_cache(maxsize=_TEXTS)(self._find)
 
-    def find(self, text: str) -> bytes:
+    def _find(self, text: str) -> bytes:
         """Find words, sentences and entities of a text, as the bytes of a Doc. The entities are in
         the span group "entities"."""
-        if text not in self.found:
-            doc = self.nlp.make_doc(text)
-            for _, component in self.nlp.pipeline:
-                if component is self.extractor:
-                    break
-                doc = component(doc)
-            copy = copy_words(doc)
-            set_entity_spans(copy, self.extractor.entity_policy.choose(doc).entities)
-            self.found[text] = copy.to_bytes()
-        return self.found[text]
+        doc = self.nlp.make_doc(text)
+        for _, component in self.nlp.pipeline:
+            if component is self.extractor:
+                break
+            doc = component(doc)
+        copy = copy_words(doc)
+        set_entity_spans(copy, self.extractor.entity_policy.choose(doc).entities)
+        return copy.to_bytes()
 
 
 @lru_cache(maxsize=1)

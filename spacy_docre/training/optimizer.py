@@ -112,7 +112,10 @@ class AdamW(Optimizer):
         # A classifier that has grown starts without moments: the fused kernel would not check the
         # shape.
         if moments and moments["exp_avg"].shape == parameter.shape:
-            stepper.state[parameter] = moments
+            # Those of a checkpoint are in main memory.
+            stepper.state[parameter] = {
+                name: moment.to(parameter.device) for name, moment in moments.items()
+            }
         group.update(
             params=[parameter],
             lr=self.learn_rate * lr_scale,

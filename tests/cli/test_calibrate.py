@@ -57,7 +57,12 @@ def test_scores_are_better_and_answers_the_same(
     unsure.to_disk(tmp_path / "unsure")
     result = run(tmp_path / "unsure", gold, tmp_path / "out")
     assert result.exit_code == 0, result.output
-    assert "the calibration error was" in " ".join(result.output.split())
+    text = " ".join(result.output.split())
+    assert "the calibration error was" in text
+    # All changes together.
+    changes = relation_extractors(spacy.load(tmp_path / "out"))[0].model.get_ref("pair_scorer")
+    scale, shift, slope = changes.attrs["calibration"]
+    assert f"sigmoid({scale:.3f} m + ({shift:.3f}) + ({slope:.3f}) log n)" in text
     nlp, found, scores, triples = answers(tmp_path / "unsure", gold, monkeypatch, 0.05)
     new_nlp, new_found, new_scores, _ = answers(tmp_path / "out", gold, monkeypatch, 1e-9)
     # The documents, all about as long, keep their relations. Passages need not.

@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable, Iterator, List
@@ -80,10 +81,27 @@ def test_full_disk(command: str, folder: Path, trained_folder: Path) -> None:
     assert "too large" in " ".join(result.output.split())
     left = [path for path in folder.iterdir() if path not in before]
     # What a run that was broken off goes on from, under a name of its own.
-    assert all(path.name == "out.tmp" or not any(path.iterdir()) for path in left if path.is_dir())
+    assert all(
+        path.name == ".out.docre-new" or not any(path.iterdir()) for path in left if path.is_dir()
+    )
     assert all(path.is_dir() for path in left)
     # There is room again.
     assert run(*arguments).exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["calibrate", "tune-threshold"])
+def test_a_pipeline_that_is_replaced(command: str, folder: Path, trained_folder: Path) -> None:
+    """It stays whole until the new one is."""
+    shutil.copytree(trained_folder, "model")
+    files = {path: path.read_bytes() for path in Path("model").rglob("*") if path.is_file()}
+    arguments = (command, "model", "docs.spacy", "model", "--force")
+    with full_disk(64):
+        result = run(*arguments)
+    assert result.exit_code == 1 and "too large" in " ".join(result.output.split())
+    assert files == {path: path.read_bytes() for path in Path("model").rglob("*") if path.is_file()}
+    assert run(*arguments).exit_code == 0
+    assert files != {path: path.read_bytes() for path in Path("model").rglob("*") if path.is_file()}
+    spacy.load("model")
 
 
 def test_training_on_a_full_disk(

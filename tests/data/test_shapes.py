@@ -18,6 +18,7 @@ from spacy_docre.annotations import (
 )
 from spacy_docre.data.gold_annotations import set_gold_annotations
 from spacy_docre.data.shapes import choose_cuts, choose_joins, cut, join
+from spacy_docre.mentions import linked_ids
 
 VOCAB = Vocab()
 SENTENCES = [
@@ -252,3 +253,44 @@ def test_each_document_is_in_so_many_joins(number: int, joins: int, seed: int) -
     assert sorted(title for titles in parts for title in titles) == sorted(
         times * [doc.text.strip() for doc in docs]
     )
+
+
+class TestIds:
+    """The id of an entity holds for one document. A linked id holds everywhere."""
+
+    LINKED: List[List[Any]] = [
+        [(*mention, "Q1") if mention[0] == 12 else mention for mention in mentions]
+        for mentions in ENTITIES
+    ]
+
+    @pytest.fixture
+    def linked(self) -> Doc:
+        doc = Doc(VOCAB, words=WORDS, sent_starts=[index in BOUNDS for index in range(len(WORDS))])
+        set_gold_annotations(doc, self.LINKED, RELATIONS)
+        # As an entity ruler gives an id.
+        lyon = Span(doc, 14, 15, label="LOC", span_id="city-7")
+        doc.set_ents([lyon], default="unmodified")
+        return doc
+
+    def linked_in(self, doc: Doc) -> Dict[str, Set[str]]:
+        links = linked_ids(doc)
+        found: Dict[str, Set[str]] = {}
+        for span in doc.ents:
+            found.setdefault(span.text, set()).add(links[span.start, span.end])
+        return {text: ids - {""} for text, ids in found.items() if ids != {""}}
+
+    @pytest.mark.parametrize("first, end", [(0, 1), (1, 3), (2, 3), (2, 4), (3, 4)])
+    def test_of_a_cut(self, linked: Doc, first: int, end: int) -> None:
+        expected = {"Ada": {"Q1"}, "Lyon": {"city-7"}} if first <= 2 < end else {}
+        assert self.linked_in(cut(linked, first, end)) == expected
+
+    def test_of_a_join(self, linked: Doc) -> None:
+        joined = join([cut(make_doc(), 2, 3), linked, make_doc()])
+        assert self.linked_in(joined) == {"Ada": {"Q1"}, "Lyon": {"city-7"}}
+
+    def test_mentions_have_the_ids_of_their_entities(self, linked: Doc) -> None:
+        for doc in (cut(linked, 1, 4), join([linked, make_doc()])):
+            ids = {(span.start, span.end): span.ent_id_ for span in doc.ents}
+            for index, entity in enumerate(doc._.entities):
+                for mention in entity.mentions:
+                    assert ids[mention.start, mention.end] in (str(index), "city-7")

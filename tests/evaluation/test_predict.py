@@ -237,7 +237,7 @@ def test_document_that_fails_leaves_the_others_alone(
     with pytest.raises(ValueError, match="a failure|has lost its attention"):
         ask(nlp, docs)
     nlp.set_error_handler(ignore_error)
-    found = ask(nlp, docs, batch_size=1)
+    found = ask(nlp, docs)
     assert list(found) == [title for title in docs if title != "Document 1"]
     for title, answers in found.items():
         assert [part.keys() for part in answers] == [part.keys() for part in expected[title]]
