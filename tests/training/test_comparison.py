@@ -135,6 +135,16 @@ def test_what_is_wrong_is_named(
         read_comparison(write(text.replace(old, new)))
 
 
+@pytest.mark.parametrize("path", ["train", "dev"])
+def test_documents_that_are_not_named(write: Callable[[str], Path], path: str) -> None:
+    """It is told before the first training."""
+    settings = f"[table.settings]\npaths.{path} = null\n"
+    comparison = read_comparison(write(TABLE.replace("[table.settings]\n", settings)))
+    with pytest.raises(ValueError, match=f"'large' has no documents in its.*'train': paths.{path}"):
+        next(plan(comparison, Path("out"), {}))
+    assert list(plan(comparison, Path("out"), {f"paths.{path}": "docs.spacy"}))
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "configs/tables").glob("*.cfg")), ids=str)
 def test_tables_of_the_project(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
