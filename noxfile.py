@@ -38,7 +38,10 @@ WITH_EXTRAS = (
 # with such an old Arrow; or they check the tested versions; or they read files of the repository
 # that are not among the test files.
 NOT_WITH_LOWEST = (
-    "tests/annotate",
+    "tests/annotate/inputs/test_tables.py",
+    "tests/annotate/test_annotator.py",
+    "tests/annotate/test_parquet.py",
+    "tests/annotate/test_ray_engine.py",
     "tests/cli/test_annotate_folder.py",
     "tests/test_documentation.py",
     "tests/test_house.py",

@@ -126,9 +126,14 @@ class Rdf(TextOutput):
         for relation in doc._.relations:
             # A document without relations is no source.
             document = part.add_document(source.id)
+            # The record has the linked ids, which an Entity would search for in all of doc.ents.
             head, tail = (
-                (_entity_iri(source.id, entity), entity.text, entity.label_)
-                for entity in (relation.head, relation.tail)
+                (
+                    _entity_iri(source.id, entity, linked_id=relation[f"{end}_id"]),
+                    relation[end],
+                    relation[f"{end}_label"],
+                )
+                for end, entity in (("head", relation.head), ("tail", relation.tail))
             )
             part.add_relation(
                 own_iri("statement", source.id, str(relation.index)),
@@ -271,9 +276,9 @@ def xml_text(text: str) -> str:
     return _NOT_XML.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def _entity_iri(document: str, entity: Entity) -> str:
+def _entity_iri(document: str, entity: Entity, linked_id: str) -> str:
     """Return the IRI of an entity. The linked id has priority over the ids of the mentions."""
-    for id_ in (entity.id, *(span.id_ for span in entity.mentions)):
+    for id_ in (linked_id, *(span.id_ for span in entity.mentions)):
         if iri := wikidata_iri(id_):
             return iri
     return own_iri("entity", document, str(entity.index))

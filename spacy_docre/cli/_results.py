@@ -1,8 +1,7 @@
 """Show the results of `docre annotate`: their number, failed documents, and tables."""
 
-from shutil import get_terminal_size
 from textwrap import shorten
-from typing import TYPE_CHECKING, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from spacy.tokens import Doc
 from tqdm import tqdm
@@ -14,27 +13,6 @@ if TYPE_CHECKING:
 
 # The width of a column of the table, in characters.
 _WIDTH = 32
-
-
-def with_progress(results: "Iterable[Result]", start: int = 0) -> "Iterator[Result]":
-    """Show the number of finished documents in a progress bar, if the output is a terminal.
-
-    results (Iterable[Result]): The results of documents.
-    start (int): The number of documents from earlier runs.
-    YIELDS (Result): The same results.
-    """
-    # Some terminals report no columns and no rows, and tqdm would show nothing there. miniters=1,
-    # as results come in batches, and tqdm would then update the bar too seldom.
-    columns, rows = get_terminal_size()
-    yield from tqdm(
-        results,
-        initial=start,
-        unit=" documents",
-        disable=None,
-        ncols=columns,
-        nrows=rows,
-        miniters=1,
-    )
 
 
 def report(result: "Result", table: bool = False, *, with_failures: bool = True) -> None:

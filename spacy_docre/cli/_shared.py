@@ -4,7 +4,8 @@ import logging
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, Iterable, Iterator, Mapping, Optional, Set, Tuple
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Dict, Iterable, Iterator, Mapping, Optional, Set, Tuple, TypeVar
 
 import typer
 from spacy.cli._util import setup_gpu
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from ..evaluation.gold import GoldSet
     from ..evaluation.metrics import ScoredTriple
     from ..evaluation.tables import Table
+
+ItemT = TypeVar("ItemT")
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -68,7 +71,7 @@ def ask(
     parts = predict_answers(nlp, docs, with_gold_entities=with_gold_entities, batch_size=batch_size)
     answers: Answers = {}
     candidates: Answers = {}
-    for part, less_probable in tqdm(parts, total=len(docs), unit=" documents", disable=None):
+    for part, less_probable in with_progress(parts, total=len(docs)):
         answers.update(part)
         candidates.update(less_probable)
     return answers, candidates
@@ -154,16 +157,38 @@ def refuse_output_within(data: Path, output: Path) -> None:
         )
 
 
-def with_progress(docs: Iterable[Doc], start: int) -> Iterable[Doc]:
-    """Show the number of finished documents in a progress bar.
+def with_progress(
+    items: Iterable[ItemT], start: int = 0, total: Optional[int] = None
+) -> Iterable[ItemT]:
+    """Show the number of finished documents in a progress bar, if the output is a terminal.
 
-    docs (Iterable[Doc]): The documents.
-    start (int): The number of documents from an earlier run.
-    RETURNS (Iterable[Doc]): The same documents.
+    items (Iterable[ItemT]): One item for each document.
+    start (int): The number of documents from earlier runs.
+    total (Optional[int]): The number of all documents, if it is known.
+    RETURNS (Iterable[ItemT]): The same items.
+    """
+    # Some terminals report no columns and no rows, and tqdm would show nothing there. miniters=1,
+    # as some documents come in batches, and tqdm would then update the bar too seldom.
+    columns, rows = get_terminal_size()
+    return tqdm(
+        items,
+        initial=start,
+        total=total,
+        unit=" documents",
+        disable=None,
+        ncols=columns,
+        nrows=rows,
+        miniters=1,
+    )
+
+
+def report_earlier(start: int) -> None:
+    """Say that an interrupted run is continued, if it has finished documents.
+
+    start (int): The number of its documents.
     """
     if start:
         msg.info(f"{start:,} documents are already there, from an interrupted run")
-    return tqdm(docs, initial=start, unit=" documents", leave=False)
 
 
 def show_table(table: "Table") -> None:

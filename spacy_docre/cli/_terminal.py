@@ -27,7 +27,7 @@ def printable(text: object) -> str:
     return _STEERING.sub(_escape, str(text))
 
 
-def on_one_line(text: object) -> str:
+def escaped_line(text: object) -> str:
     """Replace control characters by visible escapes, line feeds and tabs as well.
 
     text (object): A text, or an object to print as text.
@@ -49,14 +49,14 @@ class SafePrinter(Printer):
         title (Any): The main text.
         text (Any): The text below it.
         """
-        return super().text(on_one_line(title), printable(text), *args, **settings)
+        return super().text(escaped_line(title), printable(text), *args, **settings)
 
     def divider(self, text: str = "", *args: Any, **settings: Any) -> Any:
         """Print a headline. Arguments as in wasabi.
 
         text (str): The headline.
         """
-        return super().divider(on_one_line(text), *args, **settings)
+        return super().divider(escaped_line(text), *args, **settings)
 
     def table(self, data: Any, *, header: Iterable[Any] = (), **settings: Any) -> Any:
         """Print a table. Arguments as in wasabi.
@@ -64,8 +64,8 @@ class SafePrinter(Printer):
         data (Iterable[Iterable[Any]]): The rows.
         header (Iterable[Any]): The names of the columns.
         """
-        rows = [tuple(map(on_one_line, row)) for row in data]
-        return super().table(rows, header=tuple(map(on_one_line, header)), **settings)
+        rows = [tuple(map(escaped_line, row)) for row in data]
+        return super().table(rows, header=tuple(map(escaped_line, header)), **settings)
 
 
 msg = SafePrinter()

@@ -13,13 +13,14 @@ from spacy.cli._util import Arg, Opt, import_code
 from spacy.util import minibatch
 
 from ._options import BatchSize, Code, Force, Gpu, Model, Threshold
-from ._results import report, with_progress
+from ._results import report
 from ._shared import (
     exit_on_error,
     load_extracting_pipeline,
     refuse_existing,
     refuse_given,
     use_gpu,
+    with_progress,
 )
 from ._terminal import msg
 

@@ -13,7 +13,13 @@ from spacy.util import get_lang_class
 from spacy.vocab import Vocab
 
 from ._options import Force, Lang, Names
-from ._shared import exit_on_error, refuse_existing, refuse_given, with_progress
+from ._shared import (
+    exit_on_error,
+    refuse_existing,
+    refuse_given,
+    report_earlier,
+    with_progress,
+)
 from ._terminal import msg
 
 if TYPE_CHECKING:
@@ -143,12 +149,12 @@ def convert_cli(
     refuse_given(ctx, {"coref_label", "by_text"} - options, f"a file read as {told}")
     hint = "" if format != Format.auto else f" {input_path} is read as {told}: see --format."
     with exit_on_error(f"Cannot convert {input_path}", hint):
-        # A file does not store its language. This only finds a typo in --lang.
-        get_lang_class(lang)
+        get_lang_class(lang)  # A file does not store its language: this finds a typo in --lang.
         names = read_relation_names(names_path) if names_path else {}
         settings = ReadSettings(names, lang, coref_label, by_text)
 
         def read(start: int) -> Iterable[Doc]:
+            report_earlier(start)
             docs = with_progress(FORMATS[told].read(input_path, Vocab(), settings, start), start)
             return _marked(docs) if partial else docs
 

@@ -9,7 +9,13 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ._options import DocsWithEntities, Force, Names
-from ._shared import exit_on_error, refuse_existing, refuse_output_within, with_progress
+from ._shared import (
+    exit_on_error,
+    refuse_existing,
+    refuse_output_within,
+    report_earlier,
+    with_progress,
+)
 from ._terminal import msg
 
 if TYPE_CHECKING:
@@ -74,6 +80,7 @@ def distant_cli(
         names = {**known, **given}
 
         def read(start: int) -> Iterator[Doc]:
+            report_earlier(start)
             for doc in with_progress(read_spacy_docs(data, Vocab(), start), start):
                 knowledge.align(doc, names)
                 yield doc
@@ -102,6 +109,7 @@ def _read_knowledge(
     from ..data.corpus_files import read_spacy_docs
     from ..data.facts import read_knowledge_base
     from ..data.knowledge_base import KnowledgeBase
+    from ..stored import get_triples
 
     names: Dict[str, str] = {}
     if not from_gold:
@@ -110,8 +118,8 @@ def _read_knowledge(
     annotated = False
     for doc in read_spacy_docs(path, Vocab()):
         knowledge.add_document(doc)
-        for relation in doc._.relations:
-            names[relation.label_] = relation.triple.name or names.get(relation.label_, "")
+        for triple in get_triples(doc):
+            names[triple.label] = triple.name or names.get(triple.label, "")
         annotated = annotated or has_relations(doc)
     if not annotated:
         raise ValueError(

@@ -6,6 +6,23 @@ from typing import Callable, Dict, Iterable, List, Tuple
 from spacy.tokens import Doc
 
 
+def trimmed(text: str, start: int, end: int) -> Tuple[int, int]:
+    """Leave out white space at the ends of a span.
+
+    text (str): The text.
+    start (int): The first character of the span.
+    end (int): Its end character.
+    RETURNS (Tuple[int, int]): The characters without white space at the ends. A span of only white
+        space stays as it is.
+    """
+    part = text[max(start, 0) : max(end, 0)]
+    words = part.strip()
+    if not words:
+        return start, end
+    start = max(start, 0) + len(part) - len(part.lstrip())
+    return start, start + len(words)
+
+
 class DividedText:
     """The words of a text: a tokenizer's tokens, divided where spans begin and end.
 

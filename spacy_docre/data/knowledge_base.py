@@ -3,12 +3,11 @@
 from collections import defaultdict
 from typing import Container, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
-from spacy.pipeline import EntityLinker
 from spacy.tokens import Doc, Span
 
 from ..annotations import Triple, set_entities, set_relations
 from ..entity_sources import gold_entities_or_none
-from ..mentions import group_spans
+from ..mentions import group_spans, ids_in_groups, kb_id
 
 
 class KnowledgeBase:
@@ -131,14 +130,14 @@ def _key(name: str) -> str:
 def _linked_ids(doc: Doc) -> Dict[Tuple[int, int], Set[str]]:
     """The ids that a linker or an entity ruler gave to spans, by the tokens of each span. The
     `id_` of a span in a group is left out: it only tells the entities of one document apart."""
-    groups = [span for key in doc.spans for span in group_spans(doc, key)]
-    local = {span.id_ for span in groups}
+    local = ids_in_groups(doc)
     ids: Dict[Tuple[int, int], Set[str]] = defaultdict(set)
-    for span in groups:
-        ids[span.start, span.end].add(span.kb_id_)
+    for key in doc.spans:
+        for span in group_spans(doc, key):
+            ids[span.start, span.end].add(kb_id(span))
     for span in doc.ents:
-        ids[span.start, span.end] |= {span.kb_id_} | ({span.ent_id_} - local)
-    return {tokens: found - {"", EntityLinker.NIL} for tokens, found in ids.items()}
+        ids[span.start, span.end] |= {kb_id(span)} | ({span.ent_id_} - local)
+    return {tokens: found - {""} for tokens, found in ids.items()}
 
 
 def _ids(mentions: Iterable[Span], ids: Mapping[Tuple[int, int], Set[str]]) -> Set[str]:

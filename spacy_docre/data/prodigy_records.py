@@ -6,6 +6,7 @@ from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from pydantic import BaseModel, StrictBool, StrictInt
 
+from .divided_text import trimmed
 from .doubts import same_text
 from .validation import FieldPath, Label, Text, invalid, validate
 
@@ -177,7 +178,7 @@ class _Reader:
             offset
             for span in spans
             if span is not None and span.start is not None and span.end is not None
-            for offset in _trimmed(self.text, span.start, span.end)
+            for offset in trimmed(self.text, span.start, span.end)
         ]
 
     def _locate(self, span: SpanRecord, field: FieldPath) -> TokenSpan:
@@ -237,7 +238,7 @@ class _Reader:
             )
         start, end = span.start, span.end
         if not (start in self.starts and end in self.ends):
-            start, end = _trimmed(self.text, start, end)
+            start, end = trimmed(self.text, start, end)
         for name, offset, known in (("start", start, self.starts), ("end", end, self.ends)):
             if offset not in known:
                 raise self.invalid((*field, name), f"no token has its {name} at character {offset}")
@@ -297,16 +298,6 @@ class _Reader:
                 f"token {number} is in several spans, and head_span or child_span is missing",
             )
         return found[0] if found else (number, number + 1, None)
-
-
-def _trimmed(text: str, start: int, end: int) -> Tuple[int, int]:
-    """Leave out white space at the ends of a span. A span of only white space stays as it is."""
-    part = text[max(start, 0) : max(end, 0)]
-    words = part.strip()
-    if not words:
-        return start, end
-    start = max(start, 0) + len(part) - len(part.lstrip())
-    return start, start + len(words)
 
 
 def _cut(tokens: List[TokenRecord], offsets: List[int]) -> List[TokenRecord]:

@@ -63,7 +63,6 @@ class CorpusCounts:
 class Stats(CorpusCounts):
     """More counts over documents. `to_dict` computes figures from the counts.
 
-    annotated_documents (int): Documents whose relations are annotated, even if there are none.
     tokens (int): Tokens.
     related_pairs (int): Ordered pairs of entities with one relation or more.
     multi_label_pairs (int): Ordered pairs of entities with two relations or more.
@@ -74,13 +73,17 @@ class Stats(CorpusCounts):
         with the same third entity.
     """
 
-    annotated_documents: int = 0
     tokens: int = 0
     related_pairs: int = 0
     multi_label_pairs: int = 0
     labels: CounterType[str] = field(default_factory=Counter)
     distances: CounterType[int] = field(default_factory=Counter)
     two_hop: int = 0
+
+    @property
+    def annotated_documents(self) -> int:
+        """RETURNS (int): Documents whose relations are annotated, even if there are none."""
+        return self.documents - self.not_annotated
 
     def add(self, doc: Doc) -> None:
         """Count a document.
@@ -89,7 +92,6 @@ class Stats(CorpusCounts):
         """
         super().add(doc)
         relations = get_triples(doc)
-        self.annotated_documents += has_relations(doc)
         self.tokens += len(doc)
         self.labels.update(triple.label for triple in relations)
         labels_by_pair: Dict[Tuple[int, int], Set[str]] = defaultdict(set)

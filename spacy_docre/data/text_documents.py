@@ -14,8 +14,8 @@ from spacy.util import filter_spans, get_lang_class
 from spacy.vocab import Vocab
 
 from ..annotations import Triple, document_title, has_relations
-from ..mentions import on_one_line
-from .divided_text import DividedText
+from ..mentions import linked_ids, most_linked, on_one_line
+from .divided_text import DividedText, trimmed
 from .doubts import Doubts
 from .gold_annotations import Mention, set_gold_annotations
 
@@ -161,7 +161,7 @@ def _make_doc(
     doubts: Doubts,
 ) -> Doc:
     text = document.text
-    ranges = [_trimmed(document, mention) for mention in document.mentions]
+    ranges = [_range(document, mention) for mention in document.mentions]
     divided = DividedText(text, tokenize, ranges)
     doc = Doc(vocab, words=divided.words, spaces=divided.spaces)
     doc.user_data.update(document.names)
@@ -188,19 +188,14 @@ def _make_doc(
     return doc
 
 
-def _trimmed(document: TextDocument, mention: TextMention) -> Tuple[int, int]:
+def _range(document: TextDocument, mention: TextMention) -> Tuple[int, int]:
     start, end = mention.start, mention.end
     if not 0 <= start < end <= len(document.text):
         raise ValueError(
             f"{document.where}: a mention has the characters {start} to {end}, but the text has "
             f"{len(document.text)}. Export text and annotations together, from the same version."
         )
-    part = document.text[start:end]
-    words = part.strip()
-    if not words:
-        return start, end
-    start += len(part) - len(part.lstrip())
-    return start, start + len(words)
+    return trimmed(document.text, start, end)
 
 
 def text_documents(
@@ -238,8 +233,9 @@ def _add_mentions(
 ) -> Dict[int, int]:
     """Add the mentions of a Doc, and return the index of each entity's first mention."""
     first: Dict[int, int] = {}
-    # Once for each entity: `Entity.id` searches all of doc.ents.
-    ids = {entity.index: entity.id for entity in doc._.entities}
+    # Not `Entity.id`, which searches all of doc.ents.
+    linked = linked_ids(doc)
+    ids = {entity.index: most_linked(entity.mentions, linked) for entity in doc._.entities}
     spans = [(entity, span) for entity in doc._.entities for span in entity.mentions]
     if not may_overlap:
         # Of equal spans, the first is kept. Spans are compared by tokens: each access to a Doc

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from ..annotations import possible_relations
 from ..data.shapes import choose_cuts
 from ..models.calibration import Calibration, log_words
+from ..stored import get_triples
 from .metrics import ScoredTriple
 
 BINS = 10
@@ -75,8 +76,8 @@ def with_cuts(docs: Mapping[str, Doc]) -> Dict[str, Doc]:
     for title, doc in docs.items():
         passages = choose_cuts(doc, 1, choice) if doc.has_annotation("SENT_START") else []
         for number, passage in enumerate(passages, start=1):
-            told = [relation.triple for relation in passage._.relations]
-            passage._.relations = [*told, *(possible_relations(passage) or ())]
+            possible = possible_relations(passage) or ()
+            passage._.relations = [*get_triples(passage), *possible]
             # No title has a line end.
             found[f"{title}\n{number}"] = passage
     return found

@@ -135,13 +135,14 @@ class GoldSet:
             for fact in document.facts(triple)
         }
 
-    @property
+    @cached_property
     def label_names(self) -> Dict[str, str]:
-        """RETURNS (Dict[str, str]): Readable names of relations, if they are known."""
+        """RETURNS (Dict[str, str]): The readable name of each relation; its label if no name is
+        known."""
         return {
-            relation.label_: relation.name
+            triple.label: triple.name or triple.label
             for doc in self.docs.values()
-            for relation in doc._.relations
+            for triple in get_triples(doc)
         }
 
 

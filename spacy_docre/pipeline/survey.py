@@ -10,6 +10,7 @@ from ..annotations import has_partial_relations, has_relations
 from ..distillation.objective import Distillation
 from ..entity_sources import EntityDoc
 from ..losses import EvidenceLoss
+from ..stored import get_triples
 from .partial_labels import PartialLabels
 
 # The number of documents to build a model with.
@@ -94,10 +95,9 @@ def read_survey(
     has_evidence = False
     for example in examples:
         reference = example.reference
-        for relation in reference._.relations:
-            name = relation.triple.name or found.names.get(relation.label_, "")
-            found.names[relation.label_] = name
-            has_evidence = has_evidence or bool(relation.triple.evidence)
+        for triple in get_triples(reference):
+            found.names[triple.label] = triple.name or found.names.get(triple.label, "")
+            has_evidence = has_evidence or bool(triple.evidence)
         teacher = None if distillation is None else distillation.teacher_of(reference)
         if teacher is not None:
             found.taught.setdefault(teacher.labels, reference)

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 import spacy_docre.cli
-from spacy_docre.cli._terminal import SafeGroup, SafePrinter, on_one_line, printable
+from spacy_docre.cli._terminal import SafeGroup, SafePrinter, escaped_line, printable
 
 STEERING = [
     *map(chr, range(0x09)),
@@ -36,7 +36,7 @@ def test_other_text_stays(text: str) -> None:
 
 
 def test_one_line() -> None:
-    assert on_one_line("a\tb\nc\x1b") == "a\\tb\\nc\\x1b"
+    assert escaped_line("a\tb\nc\x1b") == "a\\tb\\nc\\x1b"
 
 
 def without_colors(text: str) -> str:

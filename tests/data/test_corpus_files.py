@@ -147,7 +147,7 @@ def test_folder_goes_on_where_it_was_killed(
         (corpus / "notes.txt").write_text("mine")
     with pytest.raises(Killed):
         write_folder(corpus, 7, killed_after=killed_after)
-    (tmp_path / "corpus.tmp" / "part-00009.spacy.1.tmp").write_text("cut o")
+    (tmp_path / ".corpus.docre-new" / "part-00009.spacy.1.tmp").write_text("cut o")
     assert len(list(read_spacy_docs(corpus, Vocab())) if present else []) == 9 * present
     assert write_folder(corpus, 7) == [start]
     names = {f"part-0000{index}.spacy" for index in range(4)} | (
@@ -206,14 +206,14 @@ def test_link_to_a_folder(tmp_path: Path) -> None:
     (tmp_path / "corpus").symlink_to(tmp_path / "real")
     write_folder(tmp_path / "corpus", 3)
     assert (tmp_path / "real" / "notes.txt").read_text() == "mine"
-    assert not (tmp_path / "corpus.tmp").exists()
+    assert not (tmp_path / ".corpus.docre-new").exists()
 
 
 @pytest.mark.usefixtures("two_in_a_file")
 def test_damaged_progress(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         write_folder(tmp_path / "corpus", 7, killed_after=5)
-    (tmp_path / "corpus.tmp" / corpus_files.PROGRESS).write_text("")
+    (tmp_path / ".corpus.docre-new" / corpus_files.PROGRESS).write_text("")
     assert write_folder(tmp_path / "corpus", 7) == [0]
 
 

@@ -52,7 +52,8 @@ def read(path: Path, name: str = "", read_settings: ReadSettings = SETTINGS) -> 
 )
 @given(data=st.data())
 def test_what_is_written_is_read(name: str, tmp_path: Path, data: st.DataObject) -> None:
-    doc = data.draw(docs(may_overlap=name != "prodigy"))
+    # brat has no mentions across lines but those with words.
+    doc = data.draw(docs(may_overlap=name != "prodigy", may_be_blank=name != "brat"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         (found,) = read(write(name, tmp_path, doc), name)

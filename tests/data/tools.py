@@ -47,8 +47,9 @@ def relations_of(doc: Doc) -> List[Any]:
 
 
 @st.composite
-def docs(draw: st.DrawFn, *, may_overlap: bool = True) -> Doc:
-    """Documents with entities and relations, each relation once, and none of one entity."""
+def docs(draw: st.DrawFn, *, may_overlap: bool = True, may_be_blank: bool = True) -> Doc:
+    """Documents with entities and relations, each relation once, and none of one entity. Mentions
+    may overlap, or be white space."""
     words = draw(st.lists(st.sampled_from(WORDS) | st.text(min_size=1, max_size=4), max_size=12))
     words = [word for word in words if word.isprintable() or word in WORDS] or ["Ada"]
     doc = Doc(VOCAB, words=words, spaces=[draw(st.booleans()) for _ in words])
@@ -56,6 +57,8 @@ def docs(draw: st.DrawFn, *, may_overlap: bool = True) -> Doc:
     pairs = list(zip(borders[::1], borders[1:], strict=False))
     if may_overlap:
         pairs = [(start, end) for start in borders for end in borders if start < end]
+    if not may_be_blank:
+        pairs = [(start, end) for start, end in pairs if doc[start:end].text.strip()]
     pairs = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=6)) if pairs else []
     owners = [draw(st.integers(0, 2)) for _ in pairs]
     doc._.entities = [
