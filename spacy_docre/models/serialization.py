@@ -12,6 +12,8 @@ from thinc.api import Model
 from thinc.util import convert_recursive, is_xp_array
 from torch import Tensor, nn
 
+from ..files import check_message
+
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 StoredPrecision = Literal["float32", "float16"]
@@ -26,9 +28,6 @@ _GZIP = b"\x1f\x8b\x08"
 # memory.
 _MOST_UNPACKED = 2**26
 _MOST_GROWTH = 20
-# The largest number of items of a list in a message; a model has some hundreds. msgpack allocates
-# memory for as many items as the message announces.
-_MOST_ITEMS = 2**16
 
 
 def save_weights(module: nn.Module, precision: StoredPrecision = "float32") -> bytes:
@@ -120,7 +119,8 @@ def read_message(data: bytes, what: str, **kinds: Type[Any]) -> Dict[str, Any]:
     RAISES (ValueError): If the data is damaged.
     """
     with readable(what):
-        message = msgpack.loads(data, raw=False, max_array_len=_MOST_ITEMS, max_map_len=_MOST_ITEMS)
+        check_message(data)
+        message = msgpack.loads(data, raw=False)
         require_kinds(message, kinds)
     return message
 
