@@ -75,12 +75,17 @@ def put_in_place(new: Path, folder: Path, stale: Optional[str] = None) -> None:
     shutil.rmtree(earlier, ignore_errors=True)
 
 
-def _keep_others(folder: Path, new: Path, stale: Optional[str]) -> None:
+def _keep_others(folder: Path, new: Path, stale: Optional[str] = None) -> None:
     for entry in folder.iterdir():
         copy = new / entry.name
-        if os.path.lexists(copy) or (stale is not None and entry.match(stale)):
+        if stale is not None and entry.match(stale):
             continue
-        if entry.is_dir() and not entry.is_symlink():
+        is_folder = entry.is_dir() and not entry.is_symlink()
+        if is_folder and copy.is_dir() and not copy.is_symlink():
+            _keep_others(entry, copy)
+        elif os.path.lexists(copy):
+            continue
+        elif is_folder:
             shutil.copytree(entry, copy, symlinks=True, copy_function=_link)
         else:
             _link(str(entry), str(copy))

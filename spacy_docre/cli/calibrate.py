@@ -42,15 +42,17 @@ def calibrate_cli(
     """
     from ..evaluation.calibration import fit, reliability, with_cuts
     from ..evaluation.gold import GoldSet, read_gold
-    from ..folders import folder_written_whole
+    from ..folders import folder_written_whole, real_folder
     from ..models.calibration import LONG
     from ..pipeline.components import relation_extractors
+    from ..pipeline.settings import set_everywhere
     from ..words import count_words
 
     refuse_existing([output], force)
     use_gpu(gpu)
     import_code(code)
     with exit_on_error(f"Cannot calibrate {model}"):
+        real_folder(output)
         nlp = load_extracting_pipeline(model, None)
         docs = read_gold(gold_path, Vocab(), lang=lang).docs
         gold = GoldSet(with_cuts(docs), [], [])
@@ -66,7 +68,7 @@ def calibrate_cli(
         extractor = relation_extractors(nlp)[-1]
         typical = round(geometric_mean(num_words[title] or 1 for title in docs))
         stored = extractor.calibrate(calibration, typical)
-        nlp.get_pipe_config(extractor.name)["threshold"] = extractor.cfg["threshold"]
+        set_everywhere(nlp, extractor, "threshold", extractor.cfg["threshold"])
         with folder_written_whole(output) as folder:
             nlp.to_disk(folder)
     error = reliability(triples, scores).error

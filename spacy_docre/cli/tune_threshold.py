@@ -42,13 +42,15 @@ def tune_threshold_cli(
     from ..evaluation.curve import precision_recall_curve
     from ..evaluation.gold import read_gold
     from ..evaluation.predict import LOWEST
-    from ..folders import folder_written_whole
+    from ..folders import folder_written_whole, real_folder
     from ..pipeline.components import relation_extractors
+    from ..pipeline.settings import set_everywhere
 
     refuse_existing([output], force)
     use_gpu(gpu)
     import_code(code)
     with exit_on_error(f"Cannot tune the threshold of {model}"):
+        real_folder(output)
         nlp = load_extracting_pipeline(model, None)
         extractor = relation_extractors(nlp)[-1]
         before = extractor.cfg["threshold"]
@@ -64,13 +66,13 @@ def tune_threshold_cli(
                 "another. Give more documents, or train the pipeline longer."
             )
         # Candidates below LOWEST are not scored, so that the curve does not show them.
-        extractor.cfg["threshold"] = max(float(curve.thresholds[best]), min(LOWEST, before))
-        nlp.get_pipe_config(extractor.name)["threshold"] = extractor.cfg["threshold"]
+        tuned = max(float(curve.thresholds[best]), min(LOWEST, before))
+        set_everywhere(nlp, extractor, "threshold", tuned)
         with folder_written_whole(output) as folder:
             nlp.to_disk(folder)
     msg.good(f"Saved the pipeline in {output}")
     msg.text(
-        f"Its threshold is now {extractor.cfg['threshold']:.3f}, and was {before:.3f}. On these "
+        f"Its threshold is now {tuned:.3f}, and was {before:.3f}. On these "
         f"documents, its F1 is {curve.fscore[best]:.3f}, precision {curve.precision[best]:.3f}, "
         f"recall {curve.recall[best]:.3f}."
     )

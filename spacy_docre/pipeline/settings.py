@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Tuple
 
 import srsly
+from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.util import load_config
 
@@ -28,6 +29,18 @@ def make_settings(**configured: Any) -> Dict[str, Any]:
     RETURNS (Dict[str, Any]): These settings, a copy of them under `CONFIGURED`, and no labels.
     """
     return {"labels": [], **copy.deepcopy(configured), CONFIGURED: copy.deepcopy(configured)}
+
+
+def set_everywhere(nlp: Language, component: TrainablePipe, name: str, value: Any) -> None:
+    """Set a setting in a component and in the config of its pipeline.
+
+    nlp (Language): The pipeline.
+    component (TrainablePipe): The component.
+    name (str): The name of the setting.
+    value (Any): Its new value.
+    """
+    component.cfg[name] = component.cfg[CONFIGURED][name] = value
+    nlp.get_pipe_config(component.name)[name] = value
 
 
 @contextmanager

@@ -267,7 +267,7 @@ def _run(
         config = config.merge(load_config(overlay, interpolate=False))
     config = Config().from_str(config.to_str(), overrides=changed, interpolate=False)
     run = Run(name, stage_name, seed, output / name / str(seed) / stage_name, config, teacher)
-    for path in ("train", "dev"):
+    for path in ("dev", *(["train"] if teacher is not None else [])):
         if not run.path(path):
             raise ValueError(
                 f"The row '{name}' has no documents in its stage '{stage_name}': paths.{path} is "

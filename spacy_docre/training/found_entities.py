@@ -3,7 +3,7 @@ pipeline's errors."""
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Optional, Union
+from typing import Dict, Optional, Union
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -64,12 +64,13 @@ class _Finder:
             self.extractor = relation_extractors(self.nlp)[0]
         except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot find entities: {error}") from error
-        # Documents come again in each epoch. Rewritten texts are all new, and must not fill memory.
-        self.find = lru_cache(maxsize=_TEXTS)(self._find)
+        self.found: Dict[str, bytes] = {}
 
-    def _find(self, text: str) -> bytes:
+    def find(self, text: str) -> bytes:
         """Find words, sentences and entities of a text, as the bytes of a Doc. The entities are in
         the span group "entities"."""
+        if text in self.found:
+            return self.found[text]
         doc = self.nlp.make_doc(text)
         for _, component in self.nlp.pipeline:
             if component is self.extractor:
@@ -77,6 +78,9 @@ class _Finder:
             doc = component(doc)
         copy = copy_words(doc)
         set_entity_spans(copy, self.extractor.entity_policy.choose(doc).entities)
+        # Documents come again in each epoch. Rewritten texts are all new, and must not fill memory.
+        if len(self.found) < _TEXTS:
+            self.found[text] = copy.to_bytes()
         return copy.to_bytes()
 
 

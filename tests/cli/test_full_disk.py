@@ -5,11 +5,12 @@ import resource
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Iterator, List
+from typing import Callable, Dict, Iterator, List
 
 import pytest
 import spacy
 from spacy.cli._util import app
+from spacy.language import Language
 from typer.testing import CliRunner, Result
 
 import spacy_docre.cli  # noqa: F401
@@ -90,17 +91,30 @@ def test_full_disk(command: str, folder: Path, trained_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["calibrate", "tune-threshold"])
-def test_a_pipeline_that_is_replaced(command: str, folder: Path, trained_folder: Path) -> None:
-    """It stays whole until the new one is."""
+def test_a_pipeline_that_is_replaced(
+    command: str, folder: Path, trained_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays whole until the new one is. Other files stay."""
+
+    def files() -> Dict[Path, bytes]:
+        return {path: path.read_bytes() for path in Path("model").rglob("*") if path.is_file()}
+
+    def save_on_a_full_disk(nlp: Language, path: Path) -> None:
+        with full_disk(64):
+            save(nlp, path)
+
+    save = Language.to_disk
     shutil.copytree(trained_folder, "model")
-    files = {path: path.read_bytes() for path in Path("model").rglob("*") if path.is_file()}
+    Path("model/vocab/mine.txt").write_text("mine")
+    before = files()
     arguments = (command, "model", "docs.spacy", "model", "--force")
-    with full_disk(64):
-        result = run(*arguments)
+    monkeypatch.setattr(Language, "to_disk", save_on_a_full_disk)
+    result = run(*arguments)
     assert result.exit_code == 1 and "too large" in " ".join(result.output.split())
-    assert files == {path: path.read_bytes() for path in Path("model").rglob("*") if path.is_file()}
+    assert files() == before
+    monkeypatch.setattr(Language, "to_disk", save)
     assert run(*arguments).exit_code == 0
-    assert files != {path: path.read_bytes() for path in Path("model").rglob("*") if path.is_file()}
+    assert files().keys() == before.keys() and files() != before
     spacy.load("model")
 
 

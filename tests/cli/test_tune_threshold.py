@@ -51,12 +51,28 @@ def test_no_threshold_is_better(trained_folder: Path, gold: Path, tmp_path: Path
     tuned = spacy.load(tmp_path / "out")
     threshold = relation_extractors(tuned)[-1].cfg["threshold"]
     assert tuned.config["components"]["doc_relation_extractor"]["threshold"] == threshold
+    # The threshold of before can be chosen again.
+    for other in (0.5, 0.6, 0.999):
+        chosen = spacy.load(
+            tmp_path / "out", config={f"components.{extractor.name}.threshold": other}
+        )
+        assert relation_extractors(chosen)[-1].cfg["threshold"] == other
     best = f1(tmp_path / "out", gold, threshold)
     text = " ".join(result.output.split())
     assert f"threshold is now {threshold:.3f}, and was 0.999" in text
     assert f"F1 is {best:.3f}" in text
     others = [f1(tmp_path / "out", gold, other) for other in (0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.999)]
     assert best >= max(others) and best > others[-1]
+
+
+def test_a_folder_that_cannot_be_replaced(
+    trained_folder: Path, gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told before the documents are scored."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("spacy_docre.cli.tune_threshold.score_gold", None)
+    result = run(trained_folder, gold, Path("."), "--force")
+    assert result.exit_code == 1 and "in use" in " ".join(result.output.split())
 
 
 def test_refused(trained_folder: Path, gold: Path, make_doc: Callable, tmp_path: Path) -> None:

@@ -135,13 +135,17 @@ def test_what_is_wrong_is_named(
         read_comparison(write(text.replace(old, new)))
 
 
-@pytest.mark.parametrize("path", ["train", "dev"])
-def test_documents_that_are_not_named(write: Callable[[str], Path], path: str) -> None:
-    """It is told before the first training."""
+@pytest.mark.parametrize("path, row, stage", [("dev", "large", "train"), ("train", "kl", "adapt")])
+def test_documents_that_are_not_named(
+    write: Callable[[str], Path], path: str, row: str, stage: str
+) -> None:
+    """It is told before the first training. Only a teacher needs paths.train itself: a corpus may
+    have other paths."""
+    text = TABLE.replace('paths.train = "corpus/distant"\n', "")
     settings = f"[table.settings]\npaths.{path} = null\n"
-    comparison = read_comparison(write(TABLE.replace("[table.settings]\n", settings)))
-    with pytest.raises(ValueError, match=f"'large' has no documents in its.*'train': paths.{path}"):
-        next(plan(comparison, Path("out"), {}))
+    comparison = read_comparison(write(text.replace("[table.settings]\n", settings)))
+    with pytest.raises(ValueError, match=f"'{row}' has no documents in.*'{stage}': paths.{path}"):
+        list(plan(comparison, Path("out"), {}))
     assert list(plan(comparison, Path("out"), {f"paths.{path}": "docs.spacy"}))
 
 

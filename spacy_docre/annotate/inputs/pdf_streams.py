@@ -5,19 +5,25 @@ pdfminer unpacks a whole stream at once. Here each of its filters is checked bef
 
 import io
 import zlib
+from contextlib import suppress
 from functools import cache
-from typing import Any, BinaryIO, Iterator
+from typing import Any, BinaryIO, Iterator, Optional, cast
 
-from ...data.packed_files import TooLarge, check_growth, inflated
+from ...data.packed_files import TooLarge, check_growth
 from ...extras import import_extra
 
 # The most filters of a stream: it can be packed within itself.
 _FILTERS = 4
 # The most bytes that the run-length filter makes of one byte.
 _RUN_TIMES = 64
-# The most columns of data that is stored as differences to the row above. pdfminer makes a whole
-# row at once.
+# The most columns, and bytes, of a table that is stored as differences of rows. pdfminer makes
+# lists of numbers of it.
 _COLUMNS = 2**20
+_ROWS_BYTES = 2**24
+# An LZW table has at most 4096 entries. This is lenient with encoders that clear it later.
+_LZW_TABLE = 2**13
+# Packed bytes that are read at once. They become some 1 MB at most.
+_PACKED = 2**10
 _FILTER_KEYS = ("F", "Filter", "DP", "DecodeParms", "FDecodeParms")
 _REMEDY = "Save it again with another program."
 
@@ -60,10 +66,8 @@ def _parser_class() -> Any:
                     f"{self.parser.name} is packed {len(filters)} times: it may be a trap. "
                     f"{_REMEDY}"
                 )
-            for name, settings in filters:
-                self.parser.check(name, settings, data)
-                data = types.PDFStream({"Filter": name, "DecodeParms": settings}, data).get_data()
-            self.parser.unpacked += len(data)
+            for filter_name, settings in filters:
+                data = self.parser.apply(filter_name, settings, data)
             self.data, self.rawdata = data, None
 
     class Parser(base):  # type: ignore[misc, valid-type]
@@ -78,33 +82,82 @@ def _parser_class() -> Any:
                 is_stream = isinstance(item, types.PDFStream)
                 super().push((place, Stream(item, self) if is_stream else item))
 
-        def check(self, filter_name: Any, settings: Any, data: bytes) -> None:
-            """Raise an error if a filter would make too much of its data."""
-            unpacked = self.unpacked
-            for size in _unpacked_sizes(filter_name, data, self.name):
-                unpacked += size
-                check_growth(unpacked, self.size, self.name, _REMEDY)
-            if settings and types.int_value(settings.get("Columns", 1)) > _COLUMNS:
-                raise TooLarge(
-                    f"{self.name} has a table of more than {_COLUMNS:,} columns: it may be a trap. "
-                    f"{_REMEDY}"
-                )
+        def apply(self, filter_name: Any, settings: Any, data: bytes) -> bytes:
+            """Apply a filter, if it does not make too much of its data."""
+            settings = settings if isinstance(settings, dict) else {}
+            parts = _unpacked_parts(filter_name, data, self.name)
+            if parts is None:
+                self.count(_most_bytes(filter_name, data, self.name))
+            else:
+                data = b"".join(map(self.counted, parts))
+                # Only what the settings say is left to do.
+                (filter_name, *_) = types.LITERALS_DCT_DECODE
+            if types.int_value(settings.get("Predictor", 1)) > 1:
+                rows_are_long = types.int_value(settings.get("Columns", 1)) > _COLUMNS
+                if rows_are_long or len(data) > _ROWS_BYTES:
+                    raise TooLarge(
+                        f"{self.name} has a table of more than {_COLUMNS:,} columns, or of more "
+                        f"than {_ROWS_BYTES // 2**20} MB: it may be a trap. {_REMEDY}"
+                    )
+            stream = types.PDFStream({"Filter": filter_name, "DecodeParms": settings}, data)
+            return cast(bytes, stream.get_data())
+
+        def count(self, size: int) -> None:
+            self.unpacked += size
+            check_growth(self.unpacked, self.size, self.name, _REMEDY)
+
+        def counted(self, part: bytes) -> bytes:
+            self.count(len(part))
+            return part
 
     return Parser
 
 
-def _unpacked_sizes(filter_name: Any, data: bytes, name: str) -> Iterator[int]:
-    """Yield the sizes of the parts that a filter makes of its data."""
+def _unpacked_parts(filter_name: Any, data: bytes, name: str) -> Optional[Iterator[bytes]]:
+    """Unpack data, part by part; None if the filter does not pack. Where the data is damaged, it
+    ends."""
     types = import_extra("pdfminer.pdftypes")
     if filter_name in types.LITERALS_FLATE_DECODE:
+        return _inflated(data)
+    if filter_name in types.LITERALS_LZW_DECODE:
+        return _lzw_parts(data, name)
+    return None
+
+
+def _inflated(data: bytes) -> Iterator[bytes]:
+    unpacker = zlib.decompressobj()
+    for start in range(0, len(data), _PACKED):
+        part, before = data[start : start + _PACKED], unpacker.copy()
         try:
-            yield from map(len, inflated([data], name, _REMEDY))
-        except (zlib.error, EOFError):
-            # pdfminer takes what comes before the damage.
-            pass
-    elif filter_name in types.LITERALS_LZW_DECODE:
-        yield from map(len, import_extra("pdfminer.lzw").LZWDecoder(io.BytesIO(data)).run())
-    elif filter_name in types.LITERALS_RUNLENGTH_DECODE:
-        yield _RUN_TIMES * len(data)
-    elif filter_name in types.LITERALS_CCITTFAX_DECODE:
+            yield unpacker.decompress(part)
+        except zlib.error:
+            # Some of this part may come before the damage.
+            with suppress(zlib.error):
+                for byte in part:
+                    yield before.decompress(bytes([byte]))
+            return
+
+
+def _lzw_parts(data: bytes, name: str) -> Iterator[bytes]:
+    decoder = import_extra("pdfminer.lzw").LZWDecoder(io.BytesIO(data))
+    for part in decoder.run():
+        # pdfminer copies the table with each code.
+        if len(decoder.table) > _LZW_TABLE:
+            raise TooLarge(f"{name} has a text with an endless table: it may be a trap. {_REMEDY}")
+        yield part
+
+
+def _most_bytes(filter_name: Any, data: bytes, name: str) -> int:
+    """The most bytes that a filter that does not pack makes of its data."""
+    types = import_extra("pdfminer.pdftypes")
+    if not isinstance(filter_name, import_extra("pdfminer.psparser").PSLiteral):
+        # pdfminer would take a list for several filters.
+        raise ValueError(f"{name} has a filter that is no name: {filter_name!r}.")
+    if filter_name in types.LITERALS_CCITTFAX_DECODE:
         raise TooLarge(f"{name} has a text that is stored as a fax: it may be a trap. {_REMEDY}")
+    if filter_name in types.LITERALS_RUNLENGTH_DECODE:
+        return _RUN_TIMES * len(data)
+    if filter_name in types.LITERALS_ASCII85_DECODE:
+        # "z" stands for four bytes.
+        return len(data) + 4 * data.count(b"z")
+    return len(data)

@@ -65,17 +65,24 @@ def run_lengths(size: int) -> bytes:
 
 
 def lzw(size: int) -> bytes:
-    """At least so many spaces, by codes that are longer and longer strings of them."""
-    bits, made, length = f"{256:09b}{32:09b}", 1, 1
-    for code in range(258, 10**6):
-        # A string is one longer than the one before, as long as codes have at most 12 bits.
-        width = 9 if code < 511 else 10 if code < 1023 else 11 if code < 2047 else 12
-        length, bits = length + (code < 4096), bits + f"{min(code, 4095):0{width}b}"
-        made += length
-        if made > size:
-            break
+    """At least so many spaces, by codes that are longer and longer strings of them, up to the
+    largest code, again and again."""
+    # Codes have 9 bits, and more from the 511th, 1023rd and 2047th entry of the table on.
+    widths = [
+        9 if code < 511 else 10 if code < 1023 else 11 if code < 2047 else 12
+        for code in range(4095)
+    ]
+    strings = "".join(f"{code:0{widths[code]}b}" for code in range(258, 4095))
+    spaces = sum(range(1, 4095 - 258 + 2))
+    again = f"{256:012b}{32:09b}{strings}"
+    bits = f"{256:09b}{32:09b}{strings}{again * (size // spaces)}"
     bits += "0" * (-len(bits) % 8)
     return int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+def zeros85(size: int) -> bytes:
+    """So many zeros in ASCII85."""
+    return b"z" * (size // 4) + b"~>"
 
 
 def deflated(size: int) -> bytes:
@@ -108,7 +115,7 @@ def test_packed_pages(tmp_path: Path, filters: List[bytes]) -> None:
     assert read_boxes(file, "a.pdf", 2**24) == ["Ada\n"]
 
 
-BOMBS = {FLATE: deflated, LZW: lzw, RUNS: run_lengths}
+BOMBS = {FLATE: deflated, LZW: lzw, RUNS: run_lengths, ASCII85: zeros85}
 
 
 AROUND: List[List[bytes]] = [[FLATE], [FLATE, FLATE], [HEX, FLATE], [], [ASCII85]]
@@ -116,8 +123,8 @@ AROUND: List[List[bytes]] = [[FLATE], [FLATE, FLATE], [HEX, FLATE], [], [ASCII85
 
 @pytest.mark.parametrize(
     "last, filters",
-    # Runs alone are never a hundred times as large as their data.
-    [*product([FLATE, LZW], AROUND), *product([RUNS], AROUND[:3])],
+    # Runs and zeros alone are never a hundred times as large as their data.
+    [*product([FLATE, LZW], AROUND), *product([RUNS, ASCII85], AROUND[:3])],
 )
 def test_bombs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: bytes, filters: List[bytes]
@@ -174,6 +181,33 @@ def test_rows_of_too_many_columns(tmp_path: Path) -> None:
             assert read_boxes(file, "a.pdf", 2**24) == ["Ada\n"]
     with pytest.raises(TooLarge, match="a.pdf has a table of more than 1,048,576 columns"):
         read_boxes(file, "a.pdf", 2**24)
+    file = write_pdf(tmp_path / "a.pdf", deflated(2**25), names + b"/DecodeParms<</Predictor 12>>")
+    with pytest.raises(TooLarge, match="or of more than 16 MB"):
+        read_boxes(file, "a.pdf", 2**24)
+
+
+@pytest.mark.parametrize("settings", [b"null", b"[null]", b"[[null]]", b"/None", b"5", b"<<>>"])
+def test_settings_that_say_nothing(tmp_path: Path, settings: bytes) -> None:
+    content, names = filtered(text(b"Ada"), FLATE)
+    file = write_pdf(tmp_path / "a.pdf", content, names + b"/DecodeParms " + settings)
+    assert read_boxes(file, "a.pdf", 2**24) == ["Ada\n"]
+
+
+def test_damaged_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are read up to the damage, and count as whole ones do."""
+    content = zlib.compress(text(b"Ada"))
+    for damaged in (content[:-4], content[:-2], content[:-2] + b"xx", content + b"more"):
+        file = write_pdf(tmp_path / "a.pdf", damaged, b"/Filter/FlateDecode")
+        assert read_boxes(file, "a.pdf", 2**24) == ["Ada\n"]
+    # Stored as it is, in blocks of up to 64 kB: the second one is damaged.
+    content = bytearray(zlib.compress(text(b"Ada") + b" " * 100_000, 0))
+    content[2 + 5 + 65535 + 1] ^= 0xFF
+    file = write_pdf(tmp_path / "a.pdf", bytes(content), b"/Filter/FlateDecode")
+    assert read_boxes(file, "a.pdf", 2**24) == ["Ada\n"]
+    monkeypatch.setattr(packed_files, "_UNPACKED_BYTES", 2**22)
+    file = write_pdf(tmp_path / "a.pdf", deflated(2**25)[:-9], b"/Filter/FlateDecode")
+    with pytest.raises(TooLarge, match="a.pdf becomes more than . MB"):
+        read_boxes(file, "a.pdf", 2**24)
 
 
 @pytest.mark.parametrize(
@@ -181,11 +215,23 @@ def test_rows_of_too_many_columns(tmp_path: Path) -> None:
     [
         (b"/Filter[" + b"/FlateDecode" * 5 + b"]", "a.pdf is packed 5 times"),
         (b"/Filter/CCITTFaxDecode", "a.pdf has a text that is stored as a fax"),
+        (b"/Filter[[/FlateDecode/FlateDecode]]", "a.pdf has a filter that is no name"),
+        (b"/Filter[<</A/FlateDecode>>]", "a.pdf has a filter that is no name"),
     ],
 )
 def test_filters_that_no_text_has(tmp_path: Path, names: bytes, message: str) -> None:
-    with pytest.raises(TooLarge, match=f"{message}.*a trap"):
+    with pytest.raises(ValueError, match=message):
         read_boxes(write_pdf(tmp_path / "a.pdf", b"", names), "a.pdf", 2**24)
+
+
+def test_an_endless_table(tmp_path: Path) -> None:
+    """Codes of 12 bits, and no code that clears the table."""
+    bits = f"{256:09b}" + f"{32:09b}" * 254 + f"{32:010b}" * 512 + f"{32:011b}" * 1024
+    bits += f"{32:012b}" * 10_000
+    content = int(bits + "0" * (-len(bits) % 8), 2).to_bytes(-(-len(bits) // 8), "big")
+    file = write_pdf(tmp_path / "a.pdf", content, b"/Filter/LZWDecode")
+    with pytest.raises(TooLarge, match="endless table"):
+        read_boxes(file, "a.pdf", 2**24)
 
 
 @pytest.mark.parametrize("columns", [1, 10**12])
