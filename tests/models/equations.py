@@ -263,21 +263,33 @@ def segmented(table: Dict[Pair, Tensor], num_entities: int, weights: Weights) ->
 
 
 def convolutions(image: Image, weights: Weights) -> Image:
-    """Two 3 x 3 convolutions with rectifiers; what lies outside of the image is zero."""
-    for name in ("0", "2"):
+    """Two 3 x 3 convolutions with rectifiers; what lies outside of the image is zero. Each may have
+    a normalisation over all of the image before its rectifier."""
+    rows = range(len(image))
+    for name in sorted({key.split(".")[0] for key in weights}, key=int):
         weight, bias = weights[f"{name}.weight"].double(), weights[f"{name}.bias"].double()
-        rows = range(len(image))
-        image = [[_convolved(image, row, column, weight, bias) for column in rows] for row in rows]
+        if weight.dim() == 4:
+            image = [[_convolved(image, y, x, weight, bias) for x in rows] for y in rows]
+        else:
+            values = torch.stack([value for row in image for value in row])
+            deviation = (values.var(unbiased=False) + 1e-5).sqrt()
+            image = [
+                [(value - values.mean()) / deviation * weight + bias for value in row]
+                for row in image
+            ]
+        if f"{int(name) + 1}.weight" not in weights:
+            image = [[value.clamp_min(0) for value in row] for row in image]
     return image
 
 
 def _convolved(image: Image, row: int, column: int, weight: Tensor, bias: Tensor) -> Tensor:
     value = bias
-    for down, across in itertools.product(range(3), repeat=2):
-        y, x = row + down - 1, column + across - 1
-        if 0 <= y < len(image) and 0 <= x < len(image):
-            value = value + weight[:, :, down, across] @ image[y][x]
-    return value.clamp_min(0)
+    for down in range(3):
+        for across in range(3):
+            y, x = row + down - 1, column + across - 1
+            if 0 <= y < len(image) and 0 <= x < len(image):
+                value = value + weight[:, :, down, across] @ image[y][x]
+    return value
 
 
 def halved(image: Image) -> Image:

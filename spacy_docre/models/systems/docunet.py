@@ -30,22 +30,27 @@ from ..slots import DocumentScores, PairEncoder, join, require_positive, require
 class UNet(nn.Module):
     """A U-Net: two levels down and two up, with skip connections.
 
-    It is the U-Net of DocuNet's released code, without batch normalisation: with it, a document
+    It is the U-Net of DocuNet's released code, but for batch normalisation: with it, a document
     would depend on its batch in training. Halves are rounded up, so that even an image of two
     entities has a level below. The lower levels are enlarged by the nearest pixel.
 
     channels_in (int): Channels of the image.
     channels (int): Channels at the top level; each level below has twice as many.
     channels_out (int): Channels of the result.
+    normalized (bool): Whether each convolution is normalised over all channels and pixels of its
+        document. Without it, values can grow from level to level.
     """
 
-    def __init__(self, channels_in: int, channels: int, channels_out: int) -> None:
+    def __init__(
+        self, channels_in: int, channels: int, channels_out: int, *, normalized: bool
+    ) -> None:
         super().__init__()
-        self.enter = DoubleConvolution(channels_in, channels)
-        self.down_one = DoubleConvolution(channels, 2 * channels)
-        self.down_two = DoubleConvolution(2 * channels, 4 * channels)
-        self.up_one = DoubleConvolution(6 * channels, 2 * channels)
-        self.up_two = DoubleConvolution(3 * channels, channels)
+        convolutions = partial(DoubleConvolution, normalized=normalized)
+        self.enter = convolutions(channels_in, channels)
+        self.down_one = convolutions(channels, 2 * channels)
+        self.down_two = convolutions(2 * channels, 4 * channels)
+        self.up_one = convolutions(6 * channels, 2 * channels)
+        self.up_two = convolutions(3 * channels, channels)
         self.leave = nn.Conv2d(channels, channels_out, kernel_size=1)
 
     def segment(self, image: Tensor) -> Tensor:
@@ -76,7 +81,7 @@ class UNetPairEncoder(UNet, PairEncoder):
     """
 
     def __init__(self, width: int, *, channels: int) -> None:
-        super().__init__(width, channels, width)
+        super().__init__(width, channels, width, normalized=False)
 
     def forward(self, table: Tensor, pairs: Pairs) -> Tensor:
         """Encode the pairs. Arguments and result as in `PairEncoder`."""
@@ -100,7 +105,8 @@ class DocuNet(KDDocRE):
     follows it. Successive entities are neighbours in the image, so the order of entities matters.
 
     The released code repeats the last entity until each image has 42 rows; here an image is as
-    large as its document's table. The image and the planes of the U-Net are in memory for all pairs
+    large as its document's table. The released code normalises over batches, and this U-Net over
+    each document. The image and the planes of the U-Net are in memory for all pairs
     at once. With 256 channels, each plane at the top level needs 1 KB for each pair.
 
     hidden_width, num_relations, width, block_size, pair_width, dropout, precision, smoothing: As in
@@ -132,7 +138,7 @@ class DocuNet(KDDocRE):
             **settings,
         )
         self.to_channels = nn.Linear(hidden_width, channels)
-        self.unet = UNet(channels, unet_channels, unet_width)
+        self.unet = UNet(channels, unet_channels, unet_width, normalized=True)
         self.head_context = nn.Linear(unet_width, width, bias=False)
         self.tail_context = nn.Linear(unet_width, width, bias=False)
 
@@ -212,15 +218,16 @@ def make_docunet(
 
 
 class DoubleConvolution(nn.Sequential):
-    """Two 3 x 3 convolutions, each with a rectifier after it."""
+    """Two 3 x 3 convolutions, each with a rectifier after it, and a normalisation between them."""
 
-    def __init__(self, channels_in: int, channels_out: int) -> None:
-        super().__init__(
-            nn.Conv2d(channels_in, channels_out, kernel_size=3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(channels_out, channels_out, kernel_size=3, padding=1),
-            nn.ReLU(),
-        )
+    def __init__(self, channels_in: int, channels_out: int, *, normalized: bool) -> None:
+        layers: List[nn.Module] = []
+        for channels in (channels_in, channels_out):
+            layers.append(nn.Conv2d(channels, channels_out, kernel_size=3, padding=1))
+            if normalized:
+                layers.append(nn.GroupNorm(1, channels_out))
+            layers.append(nn.ReLU())
+        super().__init__(*layers)
 
 
 def _halve(image: Tensor) -> Tensor:
