@@ -67,7 +67,7 @@ def _parser_class() -> Any:
                     f"{_REMEDY}"
                 )
             for filter_name, settings in filters:
-                data = self.parser.apply(filter_name, settings, data)
+                data = _apply(self.parser, filter_name, settings, data)
             self.data, self.rawdata = data, None
 
     class Parser(base):  # type: ignore[misc, valid-type]
@@ -82,26 +82,6 @@ def _parser_class() -> Any:
                 is_stream = isinstance(item, types.PDFStream)
                 super().push((place, Stream(item, self) if is_stream else item))
 
-        def apply(self, filter_name: Any, settings: Any, data: bytes) -> bytes:
-            """Apply a filter, if it does not make too much of its data."""
-            settings = settings if isinstance(settings, dict) else {}
-            parts = _unpacked_parts(filter_name, data, self.name)
-            if parts is None:
-                self.count(_most_bytes(filter_name, data, self.name))
-            else:
-                data = b"".join(map(self.counted, parts))
-                # Only what the settings say is left to do.
-                (filter_name, *_) = types.LITERALS_DCT_DECODE
-            if types.int_value(settings.get("Predictor", 1)) > 1:
-                rows_are_long = types.int_value(settings.get("Columns", 1)) > _COLUMNS
-                if rows_are_long or len(data) > _ROWS_BYTES:
-                    raise TooLarge(
-                        f"{self.name} has a table of more than {_COLUMNS:,} columns, or of more "
-                        f"than {_ROWS_BYTES // 2**20} MB: it may be a trap. {_REMEDY}"
-                    )
-            stream = types.PDFStream({"Filter": filter_name, "DecodeParms": settings}, data)
-            return cast(bytes, stream.get_data())
-
         def count(self, size: int) -> None:
             self.unpacked += size
             check_growth(self.unpacked, self.size, self.name, _REMEDY)
@@ -111,6 +91,28 @@ def _parser_class() -> Any:
             return part
 
     return Parser
+
+
+def _apply(parser: Any, filter_name: Any, settings: Any, data: bytes) -> bytes:
+    """Apply a filter, if it does not make too much of its data."""
+    types = import_extra("pdfminer.pdftypes")
+    settings = settings if isinstance(settings, dict) else {}
+    parts = _unpacked_parts(filter_name, data, parser.name)
+    if parts is None:
+        parser.count(_most_bytes(filter_name, data, parser.name))
+    else:
+        data = b"".join(map(parser.counted, parts))
+        # Only what the settings say is left to do.
+        (filter_name, *_) = types.LITERALS_DCT_DECODE
+    if types.int_value(settings.get("Predictor", 1)) > 1:
+        rows_are_long = types.int_value(settings.get("Columns", 1)) > _COLUMNS
+        if rows_are_long or len(data) > _ROWS_BYTES:
+            raise TooLarge(
+                f"{parser.name} has a table of more than {_COLUMNS:,} columns, or of more "
+                f"than {_ROWS_BYTES // 2**20} MB: it may be a trap. {_REMEDY}"
+            )
+    stream = types.PDFStream({"Filter": filter_name, "DecodeParms": settings}, data)
+    return cast(bytes, stream.get_data())
 
 
 def _unpacked_parts(filter_name: Any, data: bytes, name: str) -> Optional[Iterator[bytes]]:
