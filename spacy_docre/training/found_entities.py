@@ -78,10 +78,11 @@ class _Finder:
             doc = component(doc)
         copy = copy_words(doc)
         set_entity_spans(copy, self.extractor.entity_policy.choose(doc).entities)
+        found = copy.to_bytes()
         # Documents come again in each epoch. Rewritten texts are all new, and must not fill memory.
         if len(self.found) < _TEXTS:
-            self.found[text] = copy.to_bytes()
-        return copy.to_bytes()
+            self.found[text] = found
+        return found
 
 
 @lru_cache(maxsize=1)

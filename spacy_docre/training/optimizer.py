@@ -108,14 +108,15 @@ class AdamW(Optimizer):
             self._steppers[key] = stepper
         (group,) = stepper.param_groups
         # Each step makes a new parameter; its moments are stored under the old one.
-        moments = stepper.state.pop(group["params"][0], None) or self._restored.pop(key, {})
+        moments = stepper.state.pop(group["params"][0], None) or {
+            # A checkpoint is read into main memory.
+            name: moment.to(parameter.device)
+            for name, moment in self._restored.pop(key, {}).items()
+        }
         # A classifier that has grown starts without moments: the fused kernel would not check the
         # shape.
         if moments and moments["exp_avg"].shape == parameter.shape:
-            # Those of a checkpoint are in main memory.
-            stepper.state[parameter] = {
-                name: moment.to(parameter.device) for name, moment in moments.items()
-            }
+            stepper.state[parameter] = moments
         group.update(
             params=[parameter],
             lr=self.learn_rate * lr_scale,

@@ -1,6 +1,7 @@
 """Read the streams of a PDF with pdfminer, in bounded memory.
 
-pdfminer unpacks a whole stream at once. Here each of its filters is checked before.
+pdfminer unpacks a whole stream at once. Here Flate and LZW are unpacked part by part, and the other
+filters are checked before pdfminer applies them.
 """
 
 import io
