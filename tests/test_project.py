@@ -3,11 +3,15 @@
 import re
 import runpy
 from pathlib import Path
+from typing import Dict
 
 import pytest
+from spacy.cli._util import parse_config_overrides
+from thinc.config import Config
 from weasel.cli.run import load_project_config
 
 from spacy_docre.cli import app as docre
+from spacy_docre.training.comparison import plan, read_comparison
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = load_project_config(ROOT)["commands"]
@@ -34,6 +38,22 @@ def test_docre_commands_of_the_project_are_there() -> None:
     scripts = " ".join(line for command in COMMANDS for line in command["script"])
     used = set(re.findall(r"spacy docre ([\w-]+)", scripts))
     assert "logits" in used and used <= shown
+
+
+def test_tables_of_the_project_share_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What two tables need is trained once. So the same folder means the same training."""
+    monkeypatch.chdir(ROOT)
+    configs: Dict[Path, Config] = {}
+    planned = 0
+    for line in (line for command in COMMANDS for line in command["script"]):
+        found = re.search(r"docre compare (\S+) --output (\S+)(.*) --gpu-id", line)
+        if found is not None:
+            table, output, settings = found.groups()
+            overrides = parse_config_overrides(settings.split())
+            for run in plan(read_comparison(Path(table)), Path(output), overrides):
+                planned += 1
+                assert configs.setdefault(run.folder, run.config) == run.config
+    assert planned > len(configs) > 0
 
 
 @pytest.mark.parametrize(
