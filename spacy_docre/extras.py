@@ -13,6 +13,7 @@ EXTRAS = {
     "networkx": "graph",
     "pdfminer": "convert",
     "plotly": "report",
+    "psutil": "convert",
     "pyarrow": "parquet",
     "ray": "ray",
     "rdflib": "rdf",

@@ -1,12 +1,11 @@
-"""Unpack data while it is read, in bounded memory: files that are packed by their name, and zlib's
-format within other files."""
+"""Read packed files in bounded memory."""
 
 import gzip
 import io
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Iterable, Iterator, Union, cast
+from typing import Any, BinaryIO, Iterator, Union, cast
 
 from ..extras import import_extra
 
@@ -106,59 +105,22 @@ def check_unpacked_size(path: Path) -> None:
     path (Path): The file, such as a `.spacy` file.
     RAISES (ValueError): If the file would be too large, or is damaged.
     """
-    with path.open("rb") as stream:
-        chunks = iter(lambda: stream.read(_CHUNK), b"")
-        try:
-            for _ in inflated(chunks, str(path), "Pack fewer documents in one file."):
-                pass
-        except zlib.error as error:
-            raise ValueError(f"{path} is damaged, or not packed: {error}.") from None
-        except EOFError:
-            raise ValueError(f"{path} is damaged: it is cut off.") from None
-
-
-class TooLarge(ValueError):
-    """Data that is small in a file, and has no end when it is read."""
-
-
-def check_growth(unpacked: int, packed: int, name: str, remedy: str) -> None:
-    """Raise an error for data that grows too much when it is unpacked.
-
-    unpacked (int): The number of unpacked bytes so far.
-    packed (int): The number of bytes that they were unpacked from.
-    name (str): The name of the data in the error.
-    remedy (str): The advice of the error.
-    RAISES (TooLarge): If the unpacked data is far larger than the packed data.
-    """
-    if unpacked > max(_UNPACKED_BYTES, _UNPACKED_TIMES * packed):
-        raise TooLarge(
-            f"{name} becomes more than {unpacked // 2**20:,} MB when it is unpacked, over "
-            f"{_UNPACKED_TIMES} times its size: it may be a trap. {remedy}"
-        )
-
-
-def inflated(chunks: Iterable[bytes], name: str, remedy: str) -> Iterator[bytes]:
-    """Unpack zlib's format, part by part.
-
-    chunks (Iterable[bytes]): The packed data. Bytes after its end are ignored.
-    name (str): The name of the data in errors.
-    remedy (str): The advice of the error, if the data is too large.
-    YIELDS (bytes): The unpacked parts.
-    RAISES (TooLarge): If the unpacked data is far larger than the packed data.
-    RAISES (zlib.error): If the data is damaged, or not packed.
-    RAISES (EOFError): If the data is cut off.
-    """
     unpacker = zlib.decompressobj()
-    packed = unpacked = 0
-    for chunk in chunks:
-        packed += len(chunk)
-        part = b"more"
-        while part and not unpacker.eof:
-            part = unpacker.decompress(chunk, _CHUNK)
-            chunk = unpacker.unconsumed_tail
+    unpacked = 0
+    with path.open("rb") as stream:
+        while not unpacker.eof:
+            chunk = unpacker.unconsumed_tail or stream.read(_CHUNK)
+            try:
+                part = unpacker.decompress(chunk, _CHUNK)
+            except zlib.error as error:
+                raise ValueError(f"{path} is damaged, or not packed: {error}.") from None
+            if not chunk and not part:
+                raise ValueError(f"{path} is damaged: it is cut off.")
             unpacked += len(part)
-            check_growth(unpacked, packed - len(chunk), name, remedy)
-            yield part
-        if unpacker.eof:
-            return
-    raise EOFError("It is cut off.")
+            packed = stream.tell() - len(unpacker.unconsumed_tail)
+            if unpacked > max(_UNPACKED_BYTES, _UNPACKED_TIMES * packed):
+                raise ValueError(
+                    f"{path} becomes more than {unpacked // 2**20:,} MB when it is unpacked, over "
+                    f"{_UNPACKED_TIMES} times its size: it may be a trap. Pack fewer documents in "
+                    "one file."
+                )

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Iterable, Iterator, List, Mapping
 
 from ...data.encodings import decode_any
-from ...data.packed_files import TooLarge, unpacked
+from ...data.packed_files import unpacked
 from ...extras import import_extra
 from ...files import path_text, read_bounded, too_long
-from .documents import InputDocument, Items, Settings
+from .documents import InputDocument, Items, Settings, damaged
 from .pdf import read_boxes
 
 # Elements of HTML that stay within a line. All others end the paragraph.
@@ -89,8 +89,7 @@ def read_pdf(file: Path, settings: Settings) -> Items:
     """Read a .pdf file as one text. Arguments as in `read_text`."""
     import_extra("pdfminer")
     name = path_text(file)
-    with _converting(name):
-        boxes = read_boxes(file, name, settings.max_bytes)
+    boxes = read_boxes(file, name, settings.max_bytes)
     text = "\n\n".join(_paragraphs(boxes))
     if 10 * sum(map(len, _NO_CHARACTER.findall(text))) > len(text):
         raise ValueError(
@@ -118,16 +117,13 @@ def _document(file: Path, text: str, settings: Settings) -> InputDocument:
 
 @contextmanager
 def _converting(name: str) -> Iterator[None]:
-    """Turn the errors of converters into one error: for a damaged file, they may raise any."""
+    """Turn the errors of a converter into one: for a damaged file, it may raise any."""
     try:
         yield
-    except (OSError, TooLarge):
+    except OSError:
         raise
     except Exception as error:
-        raise ValueError(
-            f"{name} is damaged, protected by a password, or not what its ending says. Save it "
-            f"again in the program that made it, without a password. ({error!r})"
-        ) from error
+        raise ValueError(damaged(name, repr(error))) from error
 
 
 def markdown_to_text(text: str) -> str:

@@ -59,6 +59,19 @@ class Failure:
     place: Place = field(default=START, compare=False, repr=False)
 
 
+def damaged(name: str, problem: str) -> str:
+    """Make the error message for a file that its reader cannot read.
+
+    name (str): The name of the file.
+    problem (str): The error of the reader.
+    RETURNS (str): The message.
+    """
+    return (
+        f"{name} is damaged, protected by a password, or not what its ending says. Save it again "
+        f"in the program that made it, without a password. ({problem})"
+    )
+
+
 Items = Iterator[Union[InputDocument, Failure]]
 
 

@@ -52,7 +52,7 @@ INPUTS: Dict[str, InputFormat] = {
     ".htm": _HTML,
     ".xhtml": _HTML,
     ".docx": InputFormat(conversion.read_docx, ("mammoth", "lxml"), packed=False),
-    ".pdf": InputFormat(conversion.read_pdf, ("pdfminer",), packed=False),
+    ".pdf": InputFormat(conversion.read_pdf, ("pdfminer", "psutil"), packed=False),
     ".jsonl": InputFormat(plain.read_json_lines, has_fields=True),
     ".csv": InputFormat(partial(tables.read_csv, delimiters=",;\t|"), has_fields=True),
     ".tsv": InputFormat(partial(tables.read_csv, delimiters="\t"), has_fields=True),

@@ -1,20 +1,30 @@
-"""Read the texts on the pages of a PDF with pdfminer, in bounded memory."""
+"""Read the texts on the pages of a PDF, in a process that ends if it takes too much memory or time.
 
-from functools import cache, partial
+A PDF of a few hundred bytes can keep a reader busy for ever, or fill the memory, in many ways: by
+what its streams become, by its fonts, by pages without an end.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Iterable, Iterator, List
+from typing import BinaryIO, List
 
-from ...data.packed_files import TooLarge
+import srsly
+
 from ...extras import import_extra
-from .pdf_streams import open_document
+from .documents import damaged
 
-# The most bytes of page operators for each byte of text. A stream of operators counts as at least
-# `_CONTENT_LEAST` bytes.
-_CONTENT_TIMES, _CONTENT_LEAST = 16, 2**10
-# The most characters of a page. Each character takes some 1 kB of memory.
-_MOST_CHARACTERS = 2**18
-# The most boxes of a page whose distances are all compared. Each pair takes some 100 bytes.
-_MOST_BOXES = 2000
+_PROGRAM = Path(__file__).with_name("pdf_pages.py")
+# The most bytes of memory, in addition to those of the file. A page of text takes some 100 MB.
+_MOST_MEMORY = 2**30
+# The most seconds of computing from one page with text to the next. A page of text takes about one.
+_MOST_SECONDS = 100
+# Seconds between checks.
+_INTERVAL = 0.02
+_REMEDY = "Save it again with another program, or read its pages with an OCR program."
 
 
 def read_boxes(file: Path, name: str, max_bytes: int) -> List[str]:
@@ -22,93 +32,59 @@ def read_boxes(file: Path, name: str, max_bytes: int) -> List[str]:
 
     file (Path): The file.
     name (str): The name of the file in errors.
-    max_bytes (int): The most bytes of text. After more, no further page is read.
+    max_bytes (int): The most characters of text. After more, no further page is read.
     RETURNS (List[str]): The text of each box, page after page.
-    RAISES (TooLarge): If the unpacked file is too large, or a page has no end.
-    RAISES (Exception): Any error of pdfminer for a damaged file.
+    RAISES (OSError): If the file cannot be opened.
+    RAISES (ValueError): If a page takes too much memory or time, or the file is damaged.
     """
-    interp = import_extra("pdfminer.pdfinterp")
-    layout = import_extra("pdfminer.layout")
-    pages = import_extra("pdfminer.pdfpage").PDFPage
-    device_class, interpreter_class = _bounded_classes()
-    resources = interp.PDFResourceManager()
-    device = device_class(resources, laparams=layout.LAParams(all_texts=True))
-    device.name, device.content_left = name, _CONTENT_TIMES * max_bytes
-    interpreter = interpreter_class(resources, device)
-    boxes: List[str] = []
-    with file.open("rb") as stream:
-        for page in pages.create_pages(open_document(stream, name)):
-            interpreter.process_page(page)
-            boxes += _boxes(device.get_result())
-            if sum(map(len, boxes)) > max_bytes:
-                break
-    return boxes
+    import_extra("psutil")
+    command = [sys.executable, str(_PROGRAM), str(max_bytes)]
+    with file.open("rb") as stream, tempfile.TemporaryFile() as output:
+        with subprocess.Popen(
+            command, stdin=stream, stdout=output, stderr=subprocess.DEVNULL
+        ) as process:
+            try:
+                _wait(process, output, name, _MOST_MEMORY + file.stat().st_size)
+            finally:
+                process.kill()
+        if process.returncode:
+            raise ValueError(damaged(name, f"its reader ended with code {process.returncode}"))
+        output.seek(0)
+        lines = [srsly.json_loads(line) for line in output]
+    for line in lines:
+        if "error" in line:
+            raise ValueError(damaged(name, line["error"]))
+    return [box for line in lines for box in line["boxes"]]
 
 
-@cache
-def _bounded_classes() -> Any:
-    """Return a device and an interpreter of pdfminer that stop at a page without an end."""
-    converter = import_extra("pdfminer.converter")
-    interp = import_extra("pdfminer.pdfinterp")
-    types = import_extra("pdfminer.pdftypes")
+def _wait(process: subprocess.Popen, output: BinaryIO, name: str, most_memory: int) -> None:
+    """Wait until a process has read all pages.
 
-    class Device(converter.PDFPageAggregator):  # type: ignore[name-defined]
-        name: str
-        content_left: int
-        characters = 0
-
-        def begin_page(self, *arguments: Any) -> None:
-            super().begin_page(*arguments)
-            self.characters = 0
-            self.cur_item.group_textboxes = partial(_group_boxes, self.cur_item)
-
-        def begin_figure(self, *arguments: Any) -> None:
-            super().begin_figure(*arguments)
-            self.cur_item.group_textboxes = partial(_group_boxes, self.cur_item)
-
-        def render_char(self, *arguments: Any) -> Any:
-            self.characters += 1
-            if self.characters > _MOST_CHARACTERS:
-                raise TooLarge(
-                    f"A page of {self.name} has more than {_MOST_CHARACTERS:,} characters: it may "
-                    "be a trap. Divide the page into several pages."
-                )
-            return super().render_char(*arguments)
-
-        # Paths and images are no text, and would only take memory.
-        def paint_path(self, *arguments: Any) -> None:
+    process (Popen): The process.
+    output (BinaryIO): The file that the process writes to.
+    name (str): The name of the PDF in errors.
+    most_memory (int): The most bytes of memory.
+    RAISES (ValueError): If a page takes too much memory or time.
+    """
+    psutil = import_extra("psutil")
+    usage = psutil.Process(process.pid)
+    size, start, now = 0, 0.0, 0.0
+    while now - start < _MOST_SECONDS:
+        try:
+            process.wait(_INTERVAL)
+            return
+        except subprocess.TimeoutExpired:
             pass
-
-        def render_image(self, *arguments: Any) -> None:
-            pass
-
-    class Interpreter(interp.PDFPageInterpreter):  # type: ignore[name-defined]
-        def execute(self, streams: Any) -> None:
-            for stream in streams:
-                size = len(types.stream_value(stream).get_data())
-                self.device.content_left -= max(size, _CONTENT_LEAST)
-            if self.device.content_left < 0:
-                raise TooLarge(
-                    f"The pages of {self.device.name} have no end, or draw far more than a text: "
-                    "the file may be a trap. Read the pages with an OCR program."
+        # The process may end at any time.
+        with suppress(psutil.NoSuchProcess):
+            if usage.memory_info().rss > most_memory:
+                raise ValueError(
+                    f"{name} takes more than {most_memory // 2**20:,} MB of memory: it may be a "
+                    f"trap. {_REMEDY}"
                 )
-            super().execute(streams)
-
-    return Device, Interpreter
-
-
-def _group_boxes(page: Any, settings: Any, boxes: List[Any]) -> List[Any]:
-    """Order the boxes of a page as pdfminer does. Too many boxes are ordered from the top."""
-    if len(boxes) > _MOST_BOXES:
-        return sorted(boxes, key=lambda box: (-box.y1, box.x0))
-    return list(type(page).group_textboxes(page, settings, boxes))
-
-
-def _boxes(items: Iterable[Any]) -> Iterator[str]:
-    """Yield the texts of a page's boxes, also of boxes in figures. A whole page may be a figure."""
-    layout = import_extra("pdfminer.layout")
-    for item in items:
-        if isinstance(item, layout.LTTextBox):
-            yield item.get_text()
-        elif isinstance(item, layout.LTFigure):
-            yield from _boxes(item)
+            now = sum(usage.cpu_times()[:2])
+        if os.fstat(output.fileno()).st_size > size:
+            size, start = os.fstat(output.fileno()).st_size, now
+    raise ValueError(
+        f"A page of {name} takes more than {_MOST_SECONDS} seconds: it may be a trap. {_REMEDY}"
+    )
