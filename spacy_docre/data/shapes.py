@@ -3,7 +3,7 @@ several documents. From these a model learns that a document may have any length
 
 from dataclasses import replace
 from random import Random
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from spacy.tokens import Doc, Span
 
@@ -81,7 +81,7 @@ def cut(doc: Doc, first: int, end: int) -> Doc:
         if inside:
             indices[index] = len(entities)
             entities.append([_moved(span, passage, -start) for span in inside])
-    _set_entities(passage, entities, [doc])
+    _set_entities(passage, entities, _local_starts(doc, -start))
     if not has_relations(doc):
         return passage
     told: List[Triple] = []
@@ -131,6 +131,7 @@ def join(docs: Sequence[Doc]) -> Doc:
     joined = Doc.from_docs(list(docs), **exclude)
     joined.user_data["title"] = " + ".join(document_title(doc) for doc in docs)
     entities: List[List[Span]] = []
+    local: Set[int] = set()
     told: List[Triple] = []
     possible: Optional[List[Triple]] = []
     offset = 0
@@ -140,6 +141,7 @@ def join(docs: Sequence[Doc]) -> Doc:
         found = gold_entities(doc)
         indices = {index: len(entities) + index for index in range(len(found))}
         entities += [[_moved(span, joined, offset) for span in mentions] for mentions in found]
+        local |= _local_starts(doc, offset)
         told += _renumbered(get_triples(doc), indices, offset)
         more = _possible(doc)
         if possible is None or more is None:
@@ -147,7 +149,7 @@ def join(docs: Sequence[Doc]) -> Doc:
         else:
             possible += _renumbered(more, indices, offset)
         offset += len(doc)
-    _set_entities(joined, entities, docs)
+    _set_entities(joined, entities, local)
     if any(map(has_relations, docs)):
         joined._.relations = told
         _set_possible(joined, possible)
@@ -173,19 +175,26 @@ def _renumbered(triples: Sequence[Triple], indices: Dict[int, int], offset: int)
     ]
 
 
-def _set_entities(doc: Doc, entities: Sequence[Sequence[Span]], sources: Sequence[Doc]) -> None:
+def _local_starts(doc: Doc, offset: int) -> Set[int]:
+    """The first tokens, moved by an offset, of the mentions in `doc.ents` whose ids stand for
+    entities of the document."""
+    ids = ids_in_groups(doc)
+    return {span.start + offset for span in doc.ents if span.ent_id_ in ids}
+
+
+def _set_entities(doc: Doc, entities: Sequence[Sequence[Span]], local: Set[int]) -> None:
     """Set the entities of a document that is made of others. In `doc.ents`, ids that stood for
-    entities of the others become those of its own entities: they would be taken for links."""
+    entities of the others become those of its own entities: they would be taken for links. These
+    are the ids of the mentions that start at the `local` tokens."""
     set_entity_spans(doc, entities)
     doc._.entities = entities
-    former = set().union(*map(ids_in_groups, sources))
     own = {(each.start, each.end): each.id for each in reversed(doc.spans[DEFAULT_KEY])}
     mentions = [
         Span(
             *(doc, each.start, each.end),
             label=each.label,
             kb_id=each.kb_id,
-            span_id=own.get((each.start, each.end), 0) if each.ent_id_ in former else each.ent_id,
+            span_id=own.get((each.start, each.end), 0) if each.start in local else each.ent_id,
         )
         for each in doc.ents
     ]

@@ -288,6 +288,17 @@ class TestIds:
         joined = join([cut(make_doc(), 2, 3), linked, make_doc()])
         assert self.linked_in(joined) == {"Ada": {"Q1"}, "Lyon": {"city-7"}}
 
+    def test_an_id_of_one_document_is_a_link_of_another(self, linked: Doc) -> None:
+        other = make_doc()
+        (key,) = other.spans
+        other.spans[key] = [
+            Span(other, span.start, span.end, label=span.label_, span_id="city-7")
+            for span in other.spans[key]
+        ]
+        assert "city-7" not in linked_ids(other).values()
+        for docs in ([linked, other], [other, linked]):
+            assert self.linked_in(join(docs)) == {"Ada": {"Q1"}, "Lyon": {"city-7"}}
+
     def test_mentions_have_the_ids_of_their_entities(self, linked: Doc) -> None:
         for doc in (cut(linked, 1, 4), join([linked, make_doc()])):
             ids = {(span.start, span.end): span.ent_id_ for span in doc.ents}
