@@ -18,11 +18,12 @@ from ..stored import get_triples
 from .batch import Item, Result
 from .inputs import START, Failure, Listing, Place, read_inputs
 from .made_from import MadeFrom, refuse_changed
-from .manifest import Counts, Manifest, PartRecord
+from .manifest import Counts, Manifest, PartRecord, storable
 from .outputs import choose_output
 
 # Hidden, so that programs that read all files of a folder do not read it as documents.
 MANIFEST = ".manifest.sqlite"
+_CAN_BE_READ = "It can be read now. Annotate it with another output, or start afresh with --force."
 # The place of a document, and its result.
 _Placed = Tuple[Place, Result]
 _PART = re.compile(r"part-[0-9]+\.\w+")
@@ -177,10 +178,23 @@ class OutputFolder:
         YIELDS (Sequence[Item]): The documents, and those that still cannot be read.
         """
         items = read_inputs(self._listing, vocab, **settings)  # type: ignore[arg-type]
-        failed = (item for item in items if self.manifest.has_failed(item.id, item.place))
-        for batch in minibatch(islice(failed, self.counts.failures), batch_size):
+        for batch in minibatch(self._failed(items), batch_size):
             self._places += [item.place for item in batch]
             yield batch
+
+    def _failed(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Choose the items that have failed before. If a file that could not be read can be read
+        now, its documents stay left out: later documents may have their names."""
+        left = self.counts.failures
+        for item in items:
+            if not left:
+                return
+            failed = self.manifest.failed_at(item.place)
+            left -= failed is not None
+            if failed == storable(item.id):
+                yield item
+            elif failed is not None:
+                self.manifest.fails_again(Failure(failed, _CAN_BE_READ, item.place))
 
     def write(self, results: Iterable[Result]) -> Iterator[Result]:
         """Write documents, part by part.

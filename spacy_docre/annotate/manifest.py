@@ -153,7 +153,7 @@ class Manifest:
             *part.end,
         )
         failures = [
-            (part.number, *failure.place, _text(failure.id), _text(failure.problem))
+            (part.number, *failure.place, storable(failure.id), storable(failure.problem))
             for failure in part.failures
         ]
         with self._transaction():
@@ -204,16 +204,15 @@ class Manifest:
         for id_, problem, *place in self._database.execute(query):
             yield Failure(id_, problem, Place(*place))
 
-    def has_failed(self, id_: str, place: Place) -> bool:
-        """Check whether a document is left out.
+    def failed_at(self, place: Place) -> Optional[str]:
+        """Look up whether a document is left out.
 
-        id_ (str): The id of the document. If an unreadable file has become readable, its documents
-            take the place of the failure, and later documents may have other ids.
         place (Place): The place of the document.
-        RETURNS (bool): Whether the document is left out.
+        RETURNS (Optional[str]): The `storable` id of the document or file that is left out there;
+            None if there is none.
         """
-        query = "SELECT 1 FROM failures WHERE file = ? AND items = ? AND id = ?"
-        return self._value(query, *place, _text(id_)) is not None
+        query = "SELECT id FROM failures WHERE file = ? AND items = ?"
+        return self._value(query, *place)
 
     def fails_again(self, failure: Failure) -> None:
         """Record why a document that is left out has failed this time.
@@ -222,7 +221,7 @@ class Manifest:
         """
         self._database.execute(
             "UPDATE failures SET problem = ? WHERE file = ? AND items = ?",
-            (_text(failure.problem), *failure.place),
+            (storable(failure.problem), *failure.place),
         )
 
     def times(self, name: str) -> Optional[int]:
@@ -255,5 +254,10 @@ def _key(name: str) -> bytes:
     return name.encode("utf8", "surrogatepass")
 
 
-def _text(text: str) -> str:
+def storable(text: str) -> str:
+    """Return a text as the manifest stores it: with escapes for half of a surrogate pair.
+
+    text (str): The text.
+    RETURNS (str): The text as it is stored.
+    """
     return text.encode("utf8", "backslashreplace").decode("utf8")

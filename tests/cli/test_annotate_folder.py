@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, List
@@ -13,6 +14,7 @@ import pandas
 import pytest
 import spacy
 import srsly
+import zstandard
 from spacy.cli._util import app
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -163,6 +165,10 @@ def test_documents_that_have_failed_are_tried_again(
     assert sorted(ids) == [f"d{number}" for number in range(5)]
 
 
+DOCX = """<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">
+<w:body><w:p><w:r><w:t>Of a document.</w:t></w:r></w:p></w:body></w:document>"""
+
+
 def test_a_retry_where_a_file_can_be_read_again(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,12 +194,40 @@ def test_a_retry_where_a_file_can_be_read_again(
         assert "2 documents were left out" in run(*arguments).output
     result = run(*arguments, "--retry")
     assert result.exit_code == 1 and "Left out: a.parquet" in result.output
+    assert "It can be read now. Annotate it with another output" in output_of(result)
     found = [record for file in Path("out").glob("*.jsonl") for record in srsly.read_jsonl(file)]
     texts = {record["id"]: record["text"] for record in found}
     assert len(found) == len(texts)
     assert texts.items() <= {f"d{number}": f"Of line {number}." for number in range(3)}.items()
     left_out = result.output.count("Left out: ")
     assert f"{left_out} documents were left out" in result.output and len(texts) + left_out == 4
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_retry_where_a_package_has_been_installed(
+    model: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    """The files that need the package are left out, not unknown: the inputs stay the same."""
+    files = [Path("in") / name for name in ("a.html", "b.docx", "c.txt", "d.txt.zst")]
+    Path("in").mkdir()
+    files[0].write_text("<p>Of a page.")
+    files[2].write_text("Of a text.")
+    files[3].write_bytes(zstandard.compress(b"Of a packed text."))
+    with zipfile.ZipFile(files[1], "w") as document:
+        document.writestr("word/document.xml", DOCX)
+    arguments = [model, *(files if named else ["in"]), "-o", "out"]
+    packages = ["lxml", "mammoth", "zstandard"]
+    with monkeypatch.context() as context:
+        for name in [name for name in sys.modules if name.partition(".")[0] in packages]:
+            context.delitem(sys.modules, name)
+        for package in packages:
+            context.setitem(sys.modules, package, None)
+        output = output_of(run(*arguments))
+    assert "3 documents were left out" in output
+    for package, extra in zip(packages, ["convert", "convert", "zstd"], strict=True):
+        assert f"{package} is not installed. Run: pip install 'spacy-docre[{extra}]'" in output
+    result = run(*arguments, "--retry")
+    assert result.exit_code == 0 and "4 documents" in output_of(result)
 
 
 @pytest.mark.parametrize("options", [["-o", "out.jsonl"], ["-o", "out", "--force"]])

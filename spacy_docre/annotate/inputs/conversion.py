@@ -87,7 +87,6 @@ def read_docx(file: Path, settings: Settings) -> Items:
 
 def read_pdf(file: Path, settings: Settings) -> Items:
     """Read a .pdf file as one text. Arguments as in `read_text`."""
-    import_extra("pdfminer")
     name = path_text(file)
     boxes = read_boxes(file, name, settings.max_bytes)
     text = "\n\n".join(_paragraphs(boxes))

@@ -8,12 +8,11 @@ import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, Optional, Tuple
+from typing import Callable, Dict, Optional
 
 from spacy.training.corpus import FILE_TYPE
 
-from ...data.packed_files import ZSTANDARD, is_packed, unpacked_suffix
-from ...extras import import_extra
+from ...data.packed_files import is_packed, unpacked_suffix
 from . import conversion, plain, tables
 from .documents import Items, Settings
 
@@ -26,21 +25,19 @@ class InputFormat:
     """A format of input files.
 
     read (Callable[[Path, Settings], Items]): The reader.
-    needs (Tuple[str, ...]): The packages of extras that the reader needs.
     packed (bool): Whether a file may be packed as .gz or .zst.
     has_fields (bool): Whether documents have fields, one of which is the text.
     """
 
     read: Callable[[Path, Settings], Items]
-    needs: Tuple[str, ...] = ()
     packed: bool = True
     has_fields: bool = False
 
 
 _TEXT = InputFormat(plain.read_text)
-_HTML = InputFormat(conversion.read_html, ("lxml",))
+_HTML = InputFormat(conversion.read_html)
 _MARKDOWN = InputFormat(conversion.read_markdown)
-_ARROW = InputFormat(tables.read_arrow, ("pyarrow",), packed=False, has_fields=True)
+_ARROW = InputFormat(tables.read_arrow, packed=False, has_fields=True)
 
 INPUTS: Dict[str, InputFormat] = {
     # A file without an ending is text, too.
@@ -51,18 +48,18 @@ INPUTS: Dict[str, InputFormat] = {
     ".html": _HTML,
     ".htm": _HTML,
     ".xhtml": _HTML,
-    ".docx": InputFormat(conversion.read_docx, ("mammoth", "lxml"), packed=False),
-    ".pdf": InputFormat(conversion.read_pdf, ("pdfminer", "psutil"), packed=False),
+    ".docx": InputFormat(conversion.read_docx, packed=False),
+    ".pdf": InputFormat(conversion.read_pdf, packed=False),
     ".jsonl": InputFormat(plain.read_json_lines, has_fields=True),
     ".csv": InputFormat(partial(tables.read_csv, delimiters=",;\t|"), has_fields=True),
     ".tsv": InputFormat(partial(tables.read_csv, delimiters="\t"), has_fields=True),
-    ".parquet": InputFormat(tables.read_parquet, ("pyarrow",), packed=False, has_fields=True),
+    ".parquet": InputFormat(tables.read_parquet, packed=False, has_fields=True),
     ".arrow": _ARROW,
     FILE_TYPE: InputFormat(plain.read_spacy, packed=False),
     ".json": InputFormat(plain.read_docred),
 }
 # A folder that `Dataset.save_to_disk` has written. Its state file stands for the folder.
-_DATASET = InputFormat(tables.read_dataset, ("pyarrow",), packed=False, has_fields=True)
+_DATASET = InputFormat(tables.read_dataset, packed=False, has_fields=True)
 
 
 def find_format(file: Path) -> Optional[InputFormat]:
@@ -83,17 +80,13 @@ def problem_of_format(file: Path) -> Optional[str]:
     """Say why a file is not read, as far as its name tells.
 
     file (Path): The file.
-    RETURNS (Optional[str]): The reason; None if the file is read.
+    RETURNS (Optional[str]): The reason; None if there is a reader. Whether the packages are
+        installed that the reader needs is not asked: a run has the same inputs before and after
+        their installation, so that it can be continued.
     """
-    found = find_format(file)
-    if found is None:
-        return (
-            f"Files ending in {''.join(file.suffixes[-2:])} are not read. Files with these endings "
-            f"are: {', '.join(filter(None, INPUTS))}, and one text on standard input: -"
-        )
-    try:
-        for package in (*found.needs, *(["zstandard"] if file.suffix == ZSTANDARD else [])):
-            import_extra(package)
-    except ImportError as error:
-        return str(error)
-    return None
+    if find_format(file) is not None:
+        return None
+    return (
+        f"Files ending in {''.join(file.suffixes[-2:])} are not read. Files with these endings "
+        f"are: {', '.join(filter(None, INPUTS))}, and one text on standard input: -"
+    )

@@ -34,10 +34,12 @@ def read_boxes(file: Path, name: str, max_bytes: int) -> List[str]:
     name (str): The name of the file in errors.
     max_bytes (int): The most characters of text. After more, no further page is read.
     RETURNS (List[str]): The text of each box, page after page.
+    RAISES (ImportError): If pdfminer.six or psutil is not installed.
     RAISES (OSError): If the file cannot be opened.
     RAISES (ValueError): If a page takes too much memory or time, or the file is damaged.
     """
-    import_extra("psutil")
+    for package in ("pdfminer", "psutil"):
+        import_extra(package)
     command = [sys.executable, str(_PROGRAM), str(max_bytes)]
     with file.open("rb") as stream, tempfile.TemporaryFile() as output:
         with subprocess.Popen(
