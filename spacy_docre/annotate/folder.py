@@ -6,19 +6,19 @@ import re
 from collections import deque
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 
-from ..files import GivenNames, UniqueNames, is_temporary, written_whole
+from ..files import GivenNames, UniqueNames, is_temporary, path_text, written_whole
 from ..stored import get_triples
 from .batch import Item, Result
-from .inputs import START, Failure, Listing, Place, read_inputs
+from .inputs import START, Failure, Listing, Place, read_inputs, read_items
 from .made_from import MadeFrom, refuse_changed
-from .manifest import Counts, Manifest, PartRecord, storable
+from .manifest import Counts, Manifest, PartRecord
 from .outputs import choose_output
 
 # Hidden, so that programs that read all files of a folder do not read it as documents.
@@ -152,12 +152,15 @@ class OutputFolder:
 
         vocab (Vocab): The vocabulary of documents that are not text.
         batch_size (int): The most documents in a batch.
-        settings (object): Further arguments of `read_inputs`.
+        settings (object): Further arguments of `read_items`.
         YIELDS (Sequence[Item]): The documents, and those that cannot be read.
         """
         names = UniqueNames(_Names(self.manifest, self._read))
-        place = self.manifest.end
-        items = read_inputs(self._listing, vocab, start=place, names=names, **settings)  # type: ignore[arg-type]
+        start = place = self.manifest.end
+        if self.manifest.ended_files().get(place.file) == place:
+            # The rest of this file is a failure, even if it can be read now.
+            start = Place(place.file + 1)
+        items = read_inputs(self._listing, vocab, start=start, names=names, **settings)
         while True:
             part = _ReadPart(end=place)
             self._read.append(part)
@@ -173,28 +176,44 @@ class OutputFolder:
     def failed_batches(
         self, vocab: Vocab, batch_size: int, **settings: object
     ) -> Iterator[Sequence[Item]]:
-        """Read the failed documents again. Arguments as in `batches`.
+        """Read the failed documents again. Arguments as in `batches`. A failed file whose documents
+        are gone is no failure any more.
 
         YIELDS (Sequence[Item]): The documents, and those that still cannot be read.
         """
-        items = read_inputs(self._listing, vocab, **settings)  # type: ignore[arg-type]
+        items = read_items(self._listing, vocab, **settings)  # type: ignore[arg-type]
         for batch in minibatch(self._failed(items), batch_size):
             self._places += [item.place for item in batch]
             yield batch
 
     def _failed(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Choose the items that have failed before. If a file that could not be read can be read
-        now, its documents stay left out: later documents may have their names."""
-        left = self.counts.failures
-        for item in items:
+        """Choose the documents that have failed before. All documents get the names of the first
+        run. That run has not named documents of a file that it could not read. If such a file has
+        several documents, they stay left out."""
+        names = UniqueNames()
+        ended = self.manifest.ended_files()
+        left, empty = self.counts.failures, set(ended.values())
+        for item, after in pairwise(chain(items, [Failure("", "")])):
             if not left:
                 return
-            failed = self.manifest.failed_at(item.place)
-            left -= failed is not None
-            if failed == storable(item.id):
-                yield item
-            elif failed is not None:
-                self.manifest.fails_again(Failure(failed, _CAN_BE_READ, item.place))
+            place = item.place
+            end = ended.get(place.file)
+            if end is not None and place > end:
+                continue
+            is_whole = True
+            if place == end:
+                file = path_text(self._listing.files[place.file - 1])
+                is_whole = item.id == file and after.place.file != place.file
+                item.id = file
+                empty.remove(place)
+            item.id = names.give(item.id)
+            if self.manifest.has_failed(place):
+                left -= 1
+                if is_whole:
+                    yield item
+                else:
+                    self.manifest.fails_again(Failure(item.id, _CAN_BE_READ, place))
+        self.manifest.forget(empty)
 
     def write(self, results: Iterable[Result]) -> Iterator[Result]:
         """Write documents, part by part.

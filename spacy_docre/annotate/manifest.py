@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import (
     Any,
+    Dict,
     Iterable,
     Iterator,
     List,
@@ -35,6 +36,7 @@ CREATE TABLE IF NOT EXISTS parts
     end_file INTEGER, end_items INTEGER);
 CREATE TABLE IF NOT EXISTS failures
     (part INTEGER, file INTEGER, items INTEGER, id TEXT, problem TEXT);
+CREATE TABLE IF NOT EXISTS ended_files (file INTEGER PRIMARY KEY, items INTEGER);
 CREATE INDEX IF NOT EXISTS failed ON failures (file, items);
 CREATE TABLE IF NOT EXISTS names (name BLOB PRIMARY KEY, times INTEGER) WITHOUT ROWID;
 """
@@ -118,7 +120,7 @@ class Manifest:
         inputs = [(number, *file) for number, file in enumerate(made_from.inputs, start=1)]
         settings = srsly.json_dumps(made_from.settings)
         with self._transaction():
-            for table in ("settings", "inputs", "parts", "failures", "names"):
+            for table in ("settings", "inputs", "parts", "failures", "ended_files", "names"):
                 self._database.execute(f"DELETE FROM {table}")
             self._set(_MADE_FROM, settings)
             self._database.executemany("INSERT INTO inputs VALUES (?, ?, ?, ?, ?)", inputs)
@@ -153,13 +155,15 @@ class Manifest:
             *part.end,
         )
         failures = [
-            (part.number, *failure.place, storable(failure.id), storable(failure.problem))
+            (part.number, *failure.place, _text(failure.id), _text(failure.problem))
             for failure in part.failures
         ]
+        ended = [failure.place for failure in part.failures if failure.ends_file]
         with self._transaction():
             self._database.execute("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-            self._database.executemany("DELETE FROM failures WHERE file = ? AND items = ?", mended)
+            self._delete_failures(mended)
             self._database.executemany("INSERT INTO failures VALUES (?, ?, ?, ?, ?)", failures)
+            self._database.executemany("INSERT INTO ended_files VALUES (?, ?)", ended)
             self._database.executemany(
                 "INSERT OR REPLACE INTO names VALUES (?, ?)",
                 ((_key(name), times) for name, times in names.items()),
@@ -204,15 +208,34 @@ class Manifest:
         for id_, problem, *place in self._database.execute(query):
             yield Failure(id_, problem, Place(*place))
 
-    def failed_at(self, place: Place) -> Optional[str]:
-        """Look up whether a document is left out.
+    def has_failed(self, place: Place) -> bool:
+        """Check whether a document is left out.
 
         place (Place): The place of the document.
-        RETURNS (Optional[str]): The `storable` id of the document or file that is left out there;
-            None if there is none.
+        RETURNS (bool): Whether it is left out.
         """
-        query = "SELECT id FROM failures WHERE file = ? AND items = ?"
-        return self._value(query, *place)
+        query = "SELECT 1 FROM failures WHERE file = ? AND items = ?"
+        return self._value(query, *place) is not None
+
+    def ended_files(self) -> Dict[int, Place]:
+        """RETURNS (Dict[int, Place]): For each file that could not be read to its end, the place of
+        that failure."""
+        rows = self._database.execute("SELECT file, items FROM ended_files")
+        return {file: Place(file, items) for file, items in rows}
+
+    def forget(self, places: Iterable[Place]) -> None:
+        """Delete failures.
+
+        places (Iterable[Place]): Their places.
+        """
+        with self._transaction():
+            self._delete_failures(places)
+
+    def _delete_failures(self, places: Iterable[Place]) -> None:
+        places = list(places)
+        for table in ("failures", "ended_files"):
+            query = f"DELETE FROM {table} WHERE file = ? AND items = ?"
+            self._database.executemany(query, places)
 
     def fails_again(self, failure: Failure) -> None:
         """Record why a document that is left out has failed this time.
@@ -221,7 +244,7 @@ class Manifest:
         """
         self._database.execute(
             "UPDATE failures SET problem = ? WHERE file = ? AND items = ?",
-            (storable(failure.problem), *failure.place),
+            (_text(failure.problem), *failure.place),
         )
 
     def times(self, name: str) -> Optional[int]:
@@ -254,10 +277,5 @@ def _key(name: str) -> bytes:
     return name.encode("utf8", "surrogatepass")
 
 
-def storable(text: str) -> str:
-    """Return a text as the manifest stores it: with escapes for half of a surrogate pair.
-
-    text (str): The text.
-    RETURNS (str): The text as it is stored.
-    """
+def _text(text: str) -> str:
     return text.encode("utf8", "backslashreplace").decode("utf8")

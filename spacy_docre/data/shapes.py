@@ -183,9 +183,9 @@ def _local_starts(doc: Doc, offset: int) -> Set[int]:
 
 
 def _set_entities(doc: Doc, entities: Sequence[Sequence[Span]], local: Set[int]) -> None:
-    """Set the entities of a document that is made of others. In `doc.ents`, ids that stood for
-    entities of the others become those of its own entities: they would be taken for links. These
-    are the ids of the mentions that start at the `local` tokens."""
+    """Set the entities of a document that is made of others. The mentions in `doc.ents` that start
+    at a token of `local` have ids of entities of the others. They get the ids of their entities in
+    this document, as the former ids would be taken for links."""
     set_entity_spans(doc, entities)
     doc._.entities = entities
     own = {(each.start, each.end): each.id for each in reversed(doc.spans[DEFAULT_KEY])}

@@ -7,10 +7,11 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Set
 
 import srsly
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from spacy.training.loop import DIR_MODEL_LAST
 from spacy.util import load_config
 from thinc.api import Config
 
@@ -50,6 +51,7 @@ class Row(_Part):
     overlays (List[Path]): Files of settings that differ from the base config.
     settings (Dict[str, Any]): Other settings that differ.
     stages (List[str]): The names of its stages, in order.
+    start (Optional[str]): The row whose pipeline the first stage goes on from.
     teacher (Optional[str]): The row whose pipeline is the teacher in the stages that are taught.
     distillation (Optional[Dict[str, Any]]): The block `distillation` of the config in these stages.
     paper (Dict[str, float]): The scores in a paper, in per cent, by the name of the column.
@@ -59,6 +61,7 @@ class Row(_Part):
     overlays: List[Path] = []
     settings: Settings = {}
     stages: List[str] = Field(min_length=1)
+    start: Optional[str] = None
     teacher: Optional[str] = None
     distillation: Optional[Dict[str, Any]] = None
     paper: Dict[str, float] = {}
@@ -88,6 +91,10 @@ class Comparison(_Part):
     settings: Settings = {}
     stages: Dict[str, Stage]
     rows: Dict[str, Row]
+
+    def needed(self) -> Set[str]:
+        """RETURNS (Set[str]): The rows that other rows start from or learn from."""
+        return {need for row in self.rows.values() for need in (row.teacher, row.start) if need}
 
     def is_shown(self, row: str, stage: str) -> bool:
         """Tell whether the table shows a stage of a row. It shows the last stage, and those with a
@@ -124,12 +131,11 @@ class Comparison(_Part):
     def check(self) -> None:
         """Check that everything that is named exists.
 
-        RAISES (ValueError): If a row names an unknown stage or teacher or a missing file, or if the
-            table's reference is unknown. Also if a row has only one of `teacher` and
-            `distillation`, or if a teacher has a teacher.
+        RAISES (ValueError): If a row names an unknown stage, teacher or start or a missing file, or
+            if the table's reference is unknown. Also if a row has only one of `teacher` and
+            `distillation`, or if the teacher or the start of a row has one itself.
         """
-        teachers = {row.teacher for row in self.rows.values()}
-        for name in {self.reference, *teachers} - {None, *self.rows}:
+        for name in {self.reference, *self.needed()} - {None, *self.rows}:
             raise ValueError(f"There is no row {name!r}: the rows are {', '.join(self.rows)}.")
         for name, row in self.rows.items():
             for stage in row.stages:
@@ -143,10 +149,10 @@ class Comparison(_Part):
                     f"The row {name!r} has only one of 'teacher' and 'distillation'. Learning from "
                     "a teacher needs both: set both or none."
                 )
-            if row.teacher is not None and self.rows[row.teacher].teacher is not None:
+            if name in self.needed() and (row.teacher or row.start):
                 raise ValueError(
-                    f"The teacher of the row {name!r} has a teacher, too. Only rows without a "
-                    "teacher can be teachers."
+                    f"The row {name!r} is the teacher or start of another row, and has one itself. "
+                    "Only rows with neither can be the teacher or start of others."
                 )
             for path in [self.base, *row.overlays]:
                 if not path.is_file():
@@ -195,7 +201,7 @@ class Run:
     @property
     def model(self) -> Path:
         """RETURNS (Path): The folder of the trained pipeline."""
-        return self.folder / "model-last"
+        return self.folder / DIR_MODEL_LAST
 
     @property
     def scores(self) -> Path:
@@ -231,15 +237,22 @@ def plan(comparison: Comparison, output: Path, settings: Settings) -> Iterator[R
     settings (Dict[str, Any]): Settings of all of them, in addition to the table's.
     YIELDS (Run): The trainings.
     """
-    teachers = {row.teacher for row in comparison.rows.values()}
-    for name in sorted(comparison.rows, key=lambda name: name not in teachers):
+    needed = comparison.needed()
+    for name in sorted(comparison.rows, key=lambda name: name not in needed):
         row = comparison.rows[name]
         for seed in range(comparison.seeds):
             before: Optional[Path] = None
+            if row.start is not None:
+                before = _last_folder(comparison, row.start, seed, output) / DIR_MODEL_LAST
             for stage in row.stages:
                 run = _run(comparison, name, stage, seed, output, before, settings)
                 yield run
                 before = run.model
+
+
+def _last_folder(comparison: Comparison, row: str, seed: int, output: Path) -> Path:
+    """Return the folder of the last stage of a row."""
+    return output / row / str(seed) / comparison.rows[row].stages[-1]
 
 
 def _run(
@@ -258,8 +271,7 @@ def _run(
         changed["paths.start"] = str(before)
     teacher = None
     if stage.taught and row.teacher is not None:
-        last = comparison.rows[row.teacher].stages[-1]
-        teacher = output / row.teacher / str(seed) / last
+        teacher = _last_folder(comparison, row.teacher, seed, output)
         changed["paths.teacher_logits"] = str(_logits_folder(teacher, stage_name))
         changed[f"{EXTRACTOR}.distillation"] = row.distillation
     config = load_config(comparison.base, interpolate=False)
@@ -309,7 +321,7 @@ def execute(
     everywhere = ["--gpu-id", gpu_id, *([] if code is None else ["--code", code])]
     if run.teacher is not None:
         docs, logits = run.path("train"), _logits_folder(run.teacher, run.stage)
-        _command("logits", run.teacher / "model-last", docs, logits, *everywhere)
+        _command("logits", run.teacher / DIR_MODEL_LAST, docs, logits, *everywhere)
     run.folder.mkdir(parents=True, exist_ok=True)
     run.config.to_disk(known, interpolate=False)
     if not has_finished(run.folder):

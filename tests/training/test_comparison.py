@@ -49,6 +49,11 @@ distillation = {"@misc": "spacy_docre.KLDistillation.v1", "weight": 5.0}
 label = "Teacher"
 overlays = ["configs/ablations/no_axial.cfg"]
 stages = ["train"]
+
+[table.rows.more]
+label = "Teacher, more steps"
+start = "large"
+stages = ["continue"]
 """
 
 
@@ -73,7 +78,7 @@ def runs_of(path: Path, **settings: object) -> Dict[str, Run]:
 
 def test_trainings_come_after_what_they_need(write: Callable[[str], Path]) -> None:
     runs = runs_of(write(TABLE))
-    rows = ["large train", "na adapt", "na continue", "kl adapt", "kl continue"]
+    rows = ["large train", "more continue", "na adapt", "na continue", "kl adapt", "kl continue"]
     assert sorted(runs) == sorted(f"{row} {seed}" for row in rows for seed in range(2))
     order: List[Path] = []
     for run in runs.values():
@@ -81,7 +86,7 @@ def test_trainings_come_after_what_they_need(write: Callable[[str], Path]) -> No
         needed = [run.teacher, None if start is None else Path(start).parent]
         assert all(folder in order for folder in needed if folder is not None)
         order.append(run.folder)
-    assert len(set(order)) == len(order) == 10
+    assert len(set(order)) == len(order) == 12
 
 
 def test_what_each_training_is(write: Callable[[str], Path]) -> None:
@@ -103,7 +108,8 @@ def test_what_each_training_is(write: Callable[[str], Path]) -> None:
         else:
             assert run.teacher is run.path("teacher_logits") is None
             assert extractor["distillation"] == base["components"][EXTRACTOR]["distillation"]
-        before = f"out/{row}/{seed}/adapt/model-last"
+        starts = {"more": f"large/{seed}/train"}
+        before = f"out/{starts.get(row, f'{row}/{seed}/adapt')}/model-last"
         assert run.path("start") == (before if stage == "continue" else None)
 
 
@@ -116,13 +122,24 @@ def test_what_each_training_is(write: Callable[[str], Path]) -> None:
             "'large' has an unknown stage 'trian'.* train, adapt",
         ),
         ('stages = ["train"]', "stages = []", "rows.large.stages"),
-        ('teacher = "large"', 'teacher = "small"', "no row 'small': the rows are na, kl, large"),
+        (
+            'teacher = "large"',
+            'teacher = "small"',
+            "no row 'small': the rows are na, kl, large, more",
+        ),
         ('teacher = "large"', "", "'kl' has only one of 'teacher' and 'distillation'"),
         ('label = "NA"', 'lable = "NA"', "rows.na.lable"),
         ("seeds = 2", "seeds = 0", "seeds: .*greater than 0"),
         ("no_axial.cfg", "no_axis.cfg", "'large' needs configs/ablations/no_axis.cfg"),
         ("seeds = 2", 'seeds = 2\nreference = "best"', "no row 'best'"),
-        ('label = "Teacher"', 'label = "T"\nteacher = "kl"\ndistillation = {}', "teacher of"),
+        (
+            'label = "Teacher"',
+            'label = "T"\nteacher = "kl"\ndistillation = {}',
+            "start of another row, and has",
+        ),
+        ('start = "large"', 'start = "small"', "no row 'small'"),
+        ('start = "large"', 'start = "na"\nteacher = "large"', "'more' has only one of"),
+        ('label = "NA"', 'label = "NA"\nstart = "more"', "'more' is the teacher or start of"),
         ("[table]", "[tables]", "title: .*required"),
     ],
 )

@@ -6,7 +6,7 @@ Arrow) and `conversion` (HTML, Markdown, .docx, .pdf).
 """
 
 from .documents import START, Failure, InputDocument, Place
-from .files import STDIN, Listing, list_files, read_inputs
+from .files import STDIN, Listing, list_files, read_inputs, read_items
 
 __all__ = [
     "START",
@@ -17,4 +17,5 @@ __all__ = [
     "Place",
     "list_files",
     "read_inputs",
+    "read_items",
 ]

@@ -215,22 +215,29 @@ class _ShownText:
 
 def _paragraphs(boxes: Iterable[str]) -> Iterator[str]:
     """Join the lines of each box. A box that continues a sentence joins the box before it."""
-    paragraph = ""
+    paragraph: List[str] = []
     for box in boxes:
-        text = ""
-        for line in box.replace(_SOFT_HYPHEN, "-").splitlines():
-            text = _join(text, " ".join(line.split()))
-        if paragraph and text[:1].islower() and paragraph[-1] not in ".!?:":
-            paragraph = _join(paragraph, text)
-        elif text:
-            yield from filter(None, [paragraph])
-            paragraph = text
-    yield from filter(None, [paragraph])
+        lines = [" ".join(line.split()) for line in box.replace(_SOFT_HYPHEN, "-").splitlines()]
+        lines = list(filter(None, lines))
+        if not lines:
+            continue
+        continues = lines[0][0].islower() and paragraph and paragraph[-1][-1] not in ".!?:"
+        if paragraph and not continues:
+            yield _join(paragraph)
+            paragraph = []
+        paragraph += lines
+    if paragraph:
+        yield _join(paragraph)
 
 
-def _join(text: str, line: str) -> str:
-    """Join a text and its next line. A divided word loses its hyphen; "Austria-" and "Hungary" keep
-    theirs."""
-    if text[-1:] == "-" and text[-2:-1].isalpha() and line:
-        return (text[:-1] if line[0].islower() else text) + line
-    return f"{text} {line}".strip()
+def _join(lines: Iterable[str]) -> str:
+    """Join lines. A divided word loses its hyphen; "Austria-" and "Hungary" keep theirs."""
+    parts: List[str] = []
+    for line in lines:
+        last = parts[-1] if parts else ""
+        if last[-1:] == "-" and last[-2:-1].isalpha():
+            parts[-1] = last[:-1] if line[0].islower() else last
+        elif last:
+            parts.append(" ")
+        parts.append(line)
+    return "".join(parts)

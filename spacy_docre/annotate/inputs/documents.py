@@ -52,11 +52,13 @@ class Failure:
     id (str): The name of the document.
     problem (str): The reason.
     place (Place): How far the inputs have been read after this document.
+    ends_file (bool): Whether the rest of its file cannot be read.
     """
 
     id: str
     problem: str
     place: Place = field(default=START, compare=False, repr=False)
+    ends_file: bool = field(default=False, compare=False, repr=False)
 
 
 def damaged(name: str, problem: str) -> str:

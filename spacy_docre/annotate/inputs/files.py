@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Iterable, List, Mapping, Optional
+from typing import Any, Iterable, List, Mapping, Optional
 
 from spacy.vocab import Vocab
 
@@ -78,6 +78,24 @@ def _failures(problems: Mapping[Path, str]) -> List[Failure]:
 
 
 def read_inputs(
+    listing: Listing, vocab: Vocab, *, names: Optional[UniqueNames] = None, **settings: Any
+) -> Items:
+    """Read documents, one after the other, and give each an id of its own. If an earlier document
+    has the same id, a number follows the id.
+
+    listing (Listing): The files, and "-" for one text on standard input.
+    vocab (Vocab): The vocabulary, see `read_items`.
+    names (Optional[UniqueNames]): The ids of earlier documents; None if there are none.
+    settings (Any): Further arguments of `read_items`.
+    YIELDS (Union[InputDocument, Failure]): The documents, and those that cannot be read.
+    """
+    names = UniqueNames() if names is None else names
+    for item in read_items(listing, vocab, **settings):
+        item.id = names.give(item.id)
+        yield item
+
+
+def read_items(
     listing: Listing,
     vocab: Vocab,
     *,
@@ -85,14 +103,12 @@ def read_inputs(
     id_field: str = ID_FIELD,
     max_bytes: int = MAX_BYTES,
     start: Place = START,
-    names: Optional[UniqueNames] = None,
 ) -> Items:
-    """Read documents, one after the other. The ending of a file chooses its reader
-    (`formats.INPUTS`).
+    """Read documents, one after the other. Several of them may have the same id. The ending of a
+    file chooses its reader (`formats.INPUTS`).
 
-    A document without an id is named after its file and its number in the file. If an earlier
-    document has the same id, a number follows the id. Documents of `.json` files (DocRED's format)
-    have the title as id, and keep their entities.
+    A document without an id is named after its file and its number in the file. Documents of
+    `.json` files (DocRED's format) have the title as id, and keep their entities.
 
     listing (Listing): The files, and "-" for one text on standard input.
     vocab (Vocab): The vocabulary of documents from `.spacy` and `.json` files. Documents from
@@ -101,16 +117,13 @@ def read_inputs(
     id_field (str): The field that holds the document's id.
     max_bytes (int): The most bytes of a text, of a line, or of a row.
     start (Place): The place from which to read. Files before it are not opened.
-    names (Optional[UniqueNames]): The ids of earlier documents; None if there are none.
     YIELDS (Union[InputDocument, Failure]): The documents, and those that cannot be read.
     """
     settings = Settings(vocab, text_field, id_field, max_bytes)
-    names = UniqueNames() if names is None else names
     for number in range(start.file, len(listing.files) + 1):
         done = start.items if number == start.file else 0
         items = _try_file(listing.files[number - 1], settings) if number else listing.failures
         for count, item in enumerate(islice(items, done, None), start=done + 1):
-            item.id = names.give(item.id)
             item.place = Place(number, count)
             yield item
 
@@ -120,7 +133,7 @@ def _try_file(file: Path, settings: Settings) -> Items:
         yield from _read_file(file, settings)
     # Any error in one file: the other files are still read.
     except Exception as error:
-        yield Failure(path_text(file), describe_error(error))
+        yield Failure(path_text(file), describe_error(error), ends_file=True)
 
 
 def _read_file(file: Path, settings: Settings) -> Items:

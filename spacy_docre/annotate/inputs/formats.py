@@ -77,12 +77,11 @@ def find_format(file: Path) -> Optional[InputFormat]:
 
 
 def problem_of_format(file: Path) -> Optional[str]:
-    """Say why a file is not read, as far as its name tells.
+    """Say why a file is not read, as far as its name tells. The packages that a reader needs are
+    not checked, so that a run has the same inputs before and after you install them.
 
     file (Path): The file.
-    RETURNS (Optional[str]): The reason; None if there is a reader. Whether the packages are
-        installed that the reader needs is not asked: a run has the same inputs before and after
-        their installation, so that it can be continued.
+    RETURNS (Optional[str]): The reason; None if there is a reader.
     """
     if find_format(file) is not None:
         return None

@@ -1,7 +1,7 @@
 """Read the texts on the pages of a PDF, in a process that ends if it takes too much memory or time.
 
-A PDF of a few hundred bytes can keep a reader busy for ever, or fill the memory, in many ways: by
-what its streams become, by its fonts, by pages without an end.
+A PDF of a few hundred bytes can keep a reader busy for ever, or fill the memory: its streams may
+unpack without an end, its fonts may list billions of characters, its pages may draw each other.
 """
 
 import os
@@ -22,61 +22,76 @@ _PROGRAM = Path(__file__).with_name("pdf_pages.py")
 _MOST_MEMORY = 2**30
 # The most seconds of computing from one page with text to the next. A page of text takes about one.
 _MOST_SECONDS = 100
+# The most seconds for each MB of the file, in addition. An MB of packed text takes some 300.
+_SECONDS_PER_MB = 1000
 # Seconds between checks.
 _INTERVAL = 0.02
 _REMEDY = "Save it again with another program, or read its pages with an OCR program."
 
 
-def read_boxes(file: Path, name: str, max_bytes: int) -> List[str]:
+def read_boxes(file: Path, name: str, most_characters: int) -> List[str]:
     """Read the boxes of text on the pages.
 
     file (Path): The file.
     name (str): The name of the file in errors.
-    max_bytes (int): The most characters of text. After more, no further page is read.
+    most_characters (int): The most characters of text. If there are more, one more is read.
     RETURNS (List[str]): The text of each box, page after page.
     RAISES (ImportError): If pdfminer.six or psutil is not installed.
-    RAISES (OSError): If the file cannot be opened.
-    RAISES (ValueError): If a page takes too much memory or time, or the file is damaged.
+    RAISES (OSError): If the file cannot be opened, or the process fails.
+    RAISES (ValueError): If the file takes too much memory or time, or is damaged.
     """
     for package in ("pdfminer", "psutil"):
         import_extra(package)
-    command = [sys.executable, str(_PROGRAM), str(max_bytes)]
-    with file.open("rb") as stream, tempfile.TemporaryFile() as output:
+    # Without the folder of the program, where modules have the names of other packages. The
+    # process finds all packages that this process finds.
+    command = [sys.executable, "-P", str(_PROGRAM), str(most_characters), str(os.getpid())]
+    places = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    size = file.stat().st_size
+    with (
+        file.open("rb") as stream,
+        tempfile.TemporaryFile() as output,
+        tempfile.TemporaryFile() as errors,
+    ):
         with subprocess.Popen(
-            command, stdin=stream, stdout=output, stderr=subprocess.DEVNULL
+            command, env=places, stdin=stream, stdout=output, stderr=errors
         ) as process:
             try:
-                _wait(process, output, name, _MOST_MEMORY + file.stat().st_size)
+                _wait(process, output, name, size)
             finally:
                 process.kill()
-        if process.returncode:
-            raise ValueError(damaged(name, f"its reader ended with code {process.returncode}"))
         output.seek(0)
+        errors.seek(0)
+        if process.returncode:
+            (*_, last) = [b"", *errors.read().splitlines()]
+            raise OSError(
+                f"{name} cannot be read: its reader ended with exit code {process.returncode}. "
+                f"{last.decode('utf8', 'replace')}"
+            )
         lines = [srsly.json_loads(line) for line in output]
     for line in lines:
         if "error" in line:
             raise ValueError(damaged(name, line["error"]))
-    return [box for line in lines for box in line["boxes"]]
+    return [line["box"] for line in lines]
 
 
-def _wait(process: subprocess.Popen, output: BinaryIO, name: str, most_memory: int) -> None:
+def _wait(process: subprocess.Popen, output: BinaryIO, name: str, size: int) -> None:
     """Wait until a process has read all pages.
 
     process (Popen): The process.
     output (BinaryIO): The file that the process writes to.
     name (str): The name of the PDF in errors.
-    most_memory (int): The most bytes of memory.
-    RAISES (ValueError): If a page takes too much memory or time.
+    size (int): The size of the PDF, in bytes.
+    RAISES (ValueError): If the file takes too much memory or time.
     """
     psutil = import_extra("psutil")
     usage = psutil.Process(process.pid)
-    size, start, now = 0, 0.0, 0.0
-    while now - start < _MOST_SECONDS:
-        try:
+    most_memory = _MOST_MEMORY + size
+    most_seconds = _MOST_SECONDS + _SECONDS_PER_MB * size / 2**20
+    written, start, now = 0, 0.0, 0.0
+    while now < min(start + _MOST_SECONDS, most_seconds):
+        with suppress(subprocess.TimeoutExpired):
             process.wait(_INTERVAL)
             return
-        except subprocess.TimeoutExpired:
-            pass
         # The process may end at any time.
         with suppress(psutil.NoSuchProcess):
             if usage.memory_info().rss > most_memory:
@@ -85,8 +100,9 @@ def _wait(process: subprocess.Popen, output: BinaryIO, name: str, most_memory: i
                     f"trap. {_REMEDY}"
                 )
             now = sum(usage.cpu_times()[:2])
-        if os.fstat(output.fileno()).st_size > size:
-            size, start = os.fstat(output.fileno()).st_size, now
+        if os.fstat(output.fileno()).st_size > written:
+            written, start = os.fstat(output.fileno()).st_size, now
     raise ValueError(
-        f"A page of {name} takes more than {_MOST_SECONDS} seconds: it may be a trap. {_REMEDY}"
+        f"{name} takes more than {now - start:.0f} seconds for a page with text, and {now:.0f} in "
+        f"all: it may be a trap. {_REMEDY}"
     )

@@ -1,20 +1,24 @@
-"""Write the texts on the pages of a PDF, as JSON Lines: a program of its own.
+"""Write the texts on the pages of a PDF, box by box, as JSON Lines: a program of its own.
 
 `pdf.py` runs it, and ends it if it takes too much memory or time. It does not import the package,
 so that it starts quickly.
 """
 
 import json
+import os
 import sys
-from typing import Any, BinaryIO, Iterable, Iterator, List
+import time
+from threading import Thread
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List
 
+import psutil
 from pdfminer.converter import PDFPageAggregator
 from pdfminer.layout import LAParams, LTFigure, LTTextBox
 from pdfminer.pdfinterp import PDFPageInterpreter, PDFResourceManager
 from pdfminer.pdfpage import PDFPage
 
-# The most boxes of a page whose distances are all compared. Each pair takes some 100 bytes.
-_MOST_BOXES = 2000
+# The most boxes of a page whose distances are all compared. So many take about ten seconds.
+_MOST_BOXES = 1000
 
 
 class _Device(PDFPageAggregator):
@@ -75,20 +79,33 @@ def main(most_characters: int) -> None:
     """Read a PDF from standard input. Write the boxes of each page that has any, and the error that
     ends the file, if there is one.
 
-    most_characters (int): The most characters of text. After more, no further page is read.
+    most_characters (int): The most characters of text. One more shows that there would be more.
     """
-    characters = 0
+    left = most_characters + 1
     try:
         for boxes in filter(None, read_pages(sys.stdin.buffer)):
-            print(json.dumps({"boxes": boxes}), flush=True)
-            characters += sum(map(len, boxes))
-            if characters > most_characters:
-                return
+            for box in boxes:
+                _write({"box": box[:left]})
+                left -= len(box)
+                if left <= 0:
+                    return
+            sys.stdout.flush()
     except Exception as error:
-        print(json.dumps({"error": repr(error)}), flush=True)
+        _write({"error": repr(error)})
+
+
+def _write(record: Dict[str, str]) -> None:
+    sys.stdout.buffer.write(json.dumps(record).encode() + b"\n")
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent has ended: nothing bounds it then."""
+    while psutil.pid_exists(parent):
+        time.sleep(0.5)
+    os._exit(1)
 
 
 if __name__ == "__main__":
-    # Its own folder is no place for other packages to look for theirs.
-    del sys.path[0]
-    main(int(sys.argv[1]))
+    limit, caller = map(int, sys.argv[1:])
+    Thread(target=_end_with, args=(caller,), daemon=True).start()
+    main(limit)

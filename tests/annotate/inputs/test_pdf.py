@@ -1,13 +1,17 @@
 """PDFs that have no end when they are read, and what may happen to the process that reads them."""
 
 import base64
+import sys
+import time
 import zlib
 from pathlib import Path
 from typing import Callable, Dict, List, Tuple
 
+import psutil
 import pytest
 
 from spacy_docre.annotate.inputs import pdf, pdf_pages
+from spacy_docre.annotate.inputs.conversion import _paragraphs
 from spacy_docre.annotate.inputs.pdf import read_boxes
 
 _FORM = b"/Subtype/Form/BBox[0 0 600 800]/Resources<</XObject<</X %d 0 R>>>>/Filter/FlateDecode"
@@ -66,7 +70,10 @@ def deflated(size: int) -> bytes:
     return b"".join(parts) + packer.flush()
 
 
-def page_with_font(file: Path, more: bytes, table: bytes) -> Path:
+LETTER = b"BT /F 12 Tf 50 700 Td <0041> Tj ET"
+
+
+def page_with_font(file: Path, more: bytes, table: bytes, content: bytes = LETTER) -> Path:
     """A page with a letter in a font of many characters, and the table of its characters."""
     objects = {
         5: b"<</Type/Font/Subtype/Type0/BaseFont/A/Encoding/Identity-H/ToUnicode 6 0 R"
@@ -74,8 +81,7 @@ def page_with_font(file: Path, more: bytes, table: bytes) -> Path:
         7: b"<</Type/Font/Subtype/CIDFontType2/BaseFont/A/CIDSystemInfo<<>>/FontDescriptor<<>>%s>>"
         % more,
     }
-    letter = b"BT /F 12 Tf 50 700 Td <0041> Tj ET"
-    return write_pdf(file, letter, streams=[(table, b"")], objects=objects)
+    return write_pdf(file, content, streams=[(table, b"")], objects=objects)
 
 
 def characters(first: bytes, last: bytes) -> bytes:
@@ -171,7 +177,7 @@ import json, time
 for number in range(4):
     start = time.process_time()
     while time.process_time() - start < 0.5: sum(range(10**5))
-    if %s: print(json.dumps({"boxes": [str(number)]}), flush=True)
+    if %s: print(json.dumps({"box": str(number)}), flush=True)
 """
 
 
@@ -180,20 +186,92 @@ def test_the_time_of_a_page_is_bounded(tmp_path: Path, monkeypatch: pytest.Monke
     file = write_pdf(tmp_path / "a.pdf", text(b"Ada"))
     monkeypatch.setattr(pdf, "_PROGRAM", tmp_path / "reader.py")
     monkeypatch.setattr(pdf, "_MOST_SECONDS", 1.2)
+    monkeypatch.setattr(pdf, "_SECONDS_PER_MB", 10**6)
     (tmp_path / "reader.py").write_text(SLOW % "True")
     assert read_boxes(file, "a.pdf", 2**24) == ["0", "1", "2", "3"]
     (tmp_path / "reader.py").write_text(SLOW % "number == 3")
-    with pytest.raises(ValueError, match="a.pdf takes more than 1.2 seconds"):
+    with pytest.raises(ValueError, match="a.pdf takes more than .* seconds for a page"):
         read_boxes(file, "a.pdf", 2**24)
 
 
-def test_a_reader_that_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half of a page is no page."""
+def test_the_time_of_a_file_grows_with_its_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = write_pdf(tmp_path / "a.pdf", text(b"Ada"))
     monkeypatch.setattr(pdf, "_PROGRAM", tmp_path / "reader.py")
-    (tmp_path / "reader.py").write_text("print('{\"boxes', flush=True)\nimport os\nos._exit(7)")
-    with pytest.raises(ValueError, match="a.pdf is damaged.*its reader ended with code 7"):
+    monkeypatch.setattr(pdf, "_MOST_SECONDS", 1.2)
+    monkeypatch.setattr(pdf, "_SECONDS_PER_MB", 0)
+    (tmp_path / "reader.py").write_text(SLOW % "True")
+    with pytest.raises(ValueError, match="a.pdf takes more than .* seconds for a page"):
         read_boxes(file, "a.pdf", 2**24)
+
+
+@pytest.mark.parametrize(
+    "program, problem",
+    [
+        ("print('{\"bo', flush=True)\nimport os\nos._exit(7)", "exit code 7"),
+        ("import no_package", "exit code 1. ModuleNotFoundError: No module named 'no_package'"),
+        ("import os\nos.kill(os.getpid(), 9)", "exit code -9"),
+    ],
+)
+def test_a_reader_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, problem: str
+) -> None:
+    """The PDF is not to blame, and half of a box is no box."""
+    file = write_pdf(tmp_path / "a.pdf", text(b"Ada"))
+    monkeypatch.setattr(pdf, "_PROGRAM", tmp_path / "reader.py")
+    (tmp_path / "reader.py").write_text(program)
+    with pytest.raises(OSError, match=f"a.pdf cannot be read: its reader ended with {problem}"):
+        read_boxes(file, "a.pdf", 2**24)
+
+
+def test_the_reader_ends_with_its_parent(tmp_path: Path) -> None:
+    """Nothing bounds it then."""
+    file = TRAPS["forms"](tmp_path / "a.pdf")
+    code = (
+        "from pathlib import Path\nfrom spacy_docre.annotate.inputs.pdf import read_boxes\n"
+        f"read_boxes(Path({str(file)!r}), 'a.pdf', 2**24)"
+    )
+    with psutil.Popen([sys.executable, "-c", code]) as parent:
+        while not (children := parent.children()):
+            time.sleep(0.1)
+        parent.kill()
+    (child,) = children
+    end = time.monotonic() + 30
+    # Its new parent may not have asked for its end yet.
+    while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_the_reader_finds_what_its_parent_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And does not look where the program is."""
+    file = write_pdf(tmp_path / "a.pdf", text(b"Ada"))
+    for folder in ("path", "program"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "path" / "own.py").write_text("NAME = 'Bo'")
+    (tmp_path / "program" / "json.py").write_text("1 / 0")
+    program = tmp_path / "program" / "reader.py"
+    program.write_text("import json, own\nprint(json.dumps({'box': own.NAME}))")
+    monkeypatch.syspath_prepend(tmp_path / "path")
+    monkeypatch.setattr(pdf, "_PROGRAM", program)
+    assert read_boxes(file, "a.pdf", 2**24) == ["Bo"]
+
+
+@pytest.mark.parametrize("letters", ["a", "a ", "a\n", "a-\n"])
+def test_letters_that_are_long_texts(tmp_path: Path, letters: str) -> None:
+    """A font may say that a glyph is a text. The limit holds for it, and lines are joined in
+    linear time."""
+    long = (letters * 100_000).encode("utf-16-be").hex().encode()
+    table = b"1 begincodespacerange\n1 beginbfchar\n<0041><%s>\nendbfchar" % long
+    glyphs = b"BT /F 12 Tf 50 700 Td <%s> Tj ET" % (b"0041" * 100)
+    file = page_with_font(tmp_path / "a.pdf", b"", table, glyphs)
+    boxes = read_boxes(file, "a.pdf", 2**20)
+    assert sum(map(len, boxes)) == 2**20 + 1
+    joined = "".join(_paragraphs(boxes))
+    assert joined.count("a") == "".join(boxes).count("a")
 
 
 def test_reading_ends_after_enough_text(tmp_path: Path) -> None:
