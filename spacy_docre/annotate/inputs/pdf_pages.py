@@ -5,6 +5,7 @@ so that it starts quickly.
 """
 
 import json
+import logging
 import os
 import sys
 import time
@@ -106,6 +107,8 @@ def _end_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
+    # pdfminer warns of each fault in a file. There may be billions.
+    logging.disable()
     limit, caller = map(int, sys.argv[1:])
     Thread(target=_end_with, args=(caller,), daemon=True).start()
     main(limit)
