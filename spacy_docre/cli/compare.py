@@ -104,7 +104,7 @@ def _scores(comparison: "Comparison", runs: "List[Run]") -> "List[SystemScores]"
     gold: Dict[str, GoldSet] = {}
     systems = []
     for name, row in comparison.rows.items():
-        for stage in row.stages:
+        for number, stage in enumerate(row.stages, start=1):
             mine = [run for run in runs if (run.row, run.stage) == (name, stage)]
             if not mine or not comparison.is_shown(name, stage):
                 continue
@@ -114,7 +114,10 @@ def _scores(comparison: "Comparison", runs: "List[Run]") -> "List[SystemScores]"
             systems.append(
                 SystemScores(
                     comparison.label(name, stage),
-                    [run.metrics for run in mine],
+                    [
+                        {**run.metrics, "minutes": _minutes(runs, run, row.stages[:number])}
+                        for run in mine
+                    ],
                     [
                         Evaluation(gold[dev].documents, read_answers(run.scores / "result.json"))
                         for run in mine
@@ -124,3 +127,12 @@ def _scores(comparison: "Comparison", runs: "List[Run]") -> "List[SystemScores]"
                 )
             )
     return systems
+
+
+def _minutes(runs: "List[Run]", run: "Run", stages: List[str]) -> float:
+    """Add up the minutes of a training and of the stages before it."""
+    return sum(
+        each.metrics["minutes"]
+        for each in runs
+        if (each.row, each.seed) == (run.row, run.seed) and each.stage in stages
+    )

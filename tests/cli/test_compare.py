@@ -98,6 +98,12 @@ def test_a_table_from_its_config(compare: Callable[..., Result]) -> None:
     assert "Plain \\| simple" in Path("metrics/table.md").read_text("utf8")
     assert "<h1>Two ways</h1>" in Path("metrics/table.html").read_text("utf8")
 
+    # The minutes of a row are those of all its stages.
+    for stage in ("adapt", "continue"):
+        costs = Path("training/table/student/0") / stage / "costs.json"
+        costs.write_text(json.dumps({**json.loads(costs.read_text()), "minutes": 10.0}))
+    assert compare("--seeds", 1, "--finished").exit_code == 0 and rows()[1][4] == "20.0"
+
     # What is there stays. What is missing is made: an evaluation, and another seed.
     Path("training/table/plain/0/train/scores/metrics.json").unlink()
     before = {model: (model / "meta.json").stat().st_mtime_ns for model in models}
