@@ -22,6 +22,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
 # Files of tests that are of no single module, beside those that carry a module's name.
 TOPICS = {
+    "annotate/test_retry.py",
     # Commands together, and what all of them share.
     "cli/test_annotate_folder.py",
     "cli/test_distillation.py",

@@ -23,7 +23,7 @@ from .outputs import choose_output
 
 # Hidden, so that programs that read all files of a folder do not read it as documents.
 MANIFEST = ".manifest.sqlite"
-_CAN_BE_READ = "It can be read now. Annotate it with another output, or start afresh with --force."
+_CAN_BE_READ = "It can be read now. To annotate its documents, start afresh with --force."
 # The place of a document, and its result.
 _Placed = Tuple[Place, Result]
 _PART = re.compile(r"part-[0-9]+\.\w+")
@@ -188,8 +188,8 @@ class OutputFolder:
 
     def _failed(self, items: Iterable[Item]) -> Iterator[Item]:
         """Choose the documents that have failed before. All documents get the names of the first
-        run. That run has not named documents of a file that it could not read. If such a file has
-        several documents, they stay left out."""
+        run. The first run gave no names to the documents of a file that it could not read. They
+        stay left out, but for the one document of a file of text."""
         names = UniqueNames()
         ended = self.manifest.ended_files()
         left, empty = self.counts.failures, set(ended.values())
@@ -198,6 +198,8 @@ class OutputFolder:
                 return
             place = item.place
             end = ended.get(place.file)
+            if end is not None and (place == end or (isinstance(item, Failure) and item.ends_file)):
+                empty.discard(end)
             if end is not None and place > end:
                 continue
             is_whole = True
@@ -205,9 +207,8 @@ class OutputFolder:
                 file = path_text(self._listing.files[place.file - 1])
                 is_whole = item.id == file and after.place.file != place.file
                 item.id = file
-                empty.remove(place)
             item.id = names.give(item.id)
-            if self.manifest.has_failed(place):
+            if self.manifest.has_failed(item.id, place):
                 left -= 1
                 if is_whole:
                     yield item

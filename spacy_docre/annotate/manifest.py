@@ -208,14 +208,16 @@ class Manifest:
         for id_, problem, *place in self._database.execute(query):
             yield Failure(id_, problem, Place(*place))
 
-    def has_failed(self, place: Place) -> bool:
+    def has_failed(self, id_: str, place: Place) -> bool:
         """Check whether a document is left out.
 
+        id_ (str): The id of the document. At its place there may be another document if a file can
+            be read now that could not be read before.
         place (Place): The place of the document.
-        RETURNS (bool): Whether it is left out.
+        RETURNS (bool): Whether the document is left out.
         """
-        query = "SELECT 1 FROM failures WHERE file = ? AND items = ?"
-        return self._value(query, *place) is not None
+        query = "SELECT 1 FROM failures WHERE file = ? AND items = ? AND id = ?"
+        return self._value(query, *place, _text(id_)) is not None
 
     def ended_files(self) -> Dict[int, Place]:
         """RETURNS (Dict[int, Place]): For each file that could not be read to its end, the place of

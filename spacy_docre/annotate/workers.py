@@ -144,7 +144,9 @@ def _after_end(batch: Batch, workers: Workers) -> List[Batch]:
     end, batch.end = batch.end, ""
     if batch.is_alone and batch.deaths == workers.tries:
         problem = f"The {workers.kind} that worked on it {end}."
-        batch.items = [Failure(item.id, problem) for item in batch.items]
+        batch.items = [
+            item if isinstance(item, Failure) else Failure(item.id, problem) for item in batch.items
+        ]
         batch.answer = []
         return [batch]
     batch.is_given = False

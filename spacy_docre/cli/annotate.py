@@ -73,8 +73,8 @@ _Retry = Annotated[
     bool,
     Opt(
         "--retry",
-        help="Folder: try failed documents again, for example after you freed memory. Documents "
-        "that now work go to new parts",
+        help="Folder: try failed documents again, for example after you freed memory or installed "
+        "a package. Documents that now work go to new parts",
     ),
 ]
 _Processes = Annotated[int, Opt("--n-process", "-n", min=1, help="Number of processes")]

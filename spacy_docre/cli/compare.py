@@ -78,7 +78,7 @@ def compare_cli(
                     "Correct the error above, and run this command again.",
                     exits=1,
                 )
-        systems = _scores(comparison, [run for run in runs if run.is_finished])
+        systems = _scores(comparison, runs)
         if not systems:
             raise ValueError(f"No training in {folder} is finished. Run this without --finished.")
         result = make_table(comparison.title, comparison.columns, systems)
@@ -105,7 +105,8 @@ def _scores(comparison: "Comparison", runs: "List[Run]") -> "List[SystemScores]"
     systems = []
     for name, row in comparison.rows.items():
         for number, stage in enumerate(row.stages, start=1):
-            mine = [run for run in runs if (run.row, run.stage) == (name, stage)]
+            found = [run for run in runs if (run.row, run.stage) == (name, stage)]
+            mine = [run for run in found if run.is_finished]
             if not mine or not comparison.is_shown(name, stage):
                 continue
             dev = str(mine[0].path("dev"))
@@ -130,9 +131,9 @@ def _scores(comparison: "Comparison", runs: "List[Run]") -> "List[SystemScores]"
 
 
 def _minutes(runs: "List[Run]", run: "Run", stages: List[str]) -> float:
-    """Add up the minutes of a training and of the stages before it."""
+    """Add up the minutes of a training and of the stages of its row before it."""
     return sum(
-        each.metrics["minutes"]
+        each.minutes
         for each in runs
         if (each.row, each.seed) == (run.row, run.seed) and each.stage in stages
     )

@@ -51,7 +51,7 @@ class Row(_Part):
     overlays (List[Path]): Files of settings that differ from the base config.
     settings (Dict[str, Any]): Other settings that differ.
     stages (List[str]): The names of its stages, in order.
-    start (Optional[str]): The row whose pipeline the first stage goes on from.
+    start (Optional[str]): The first stage continues the pipeline of this row.
     teacher (Optional[str]): The row whose pipeline is the teacher in the stages that are taught.
     distillation (Optional[Dict[str, Any]]): The block `distillation` of the config in these stages.
     paper (Dict[str, float]): The scores in a paper, in per cent, by the name of the column.
@@ -151,8 +151,8 @@ class Comparison(_Part):
                 )
             if name in self.needed() and (row.teacher or row.start):
                 raise ValueError(
-                    f"The row {name!r} is the teacher or start of another row, and has one itself. "
-                    "Only rows with neither can be the teacher or start of others."
+                    f"The row {name!r} is the teacher or start of another row, so it cannot have a "
+                    "teacher or start. Remove its 'teacher' and 'start'."
                 )
             for path in [self.base, *row.overlays]:
                 if not path.is_file():
@@ -215,9 +215,15 @@ class Run:
 
     @property
     def metrics(self) -> Dict[str, Any]:
-        """RETURNS (Dict[str, Any]): The results of `evaluate`, the `minutes` of the training, all
-        its parts together, and the number of weights as `parameters`."""
-        return {**srsly.read_json(self.scores / METRICS), **srsly.read_json(self.folder / COSTS)}
+        """RETURNS (Dict[str, Any]): The results of `evaluate`, and the number of weights as
+        `parameters`."""
+        parameters = srsly.read_json(self.folder / COSTS)["parameters"]
+        return {**srsly.read_json(self.scores / METRICS), "parameters": parameters}
+
+    @property
+    def minutes(self) -> float:
+        """RETURNS (float): How long the training took, all its parts together."""
+        return float(srsly.read_json(self.folder / COSTS)["minutes"])
 
     def path(self, name: str) -> Optional[str]:
         """Look up a path in [paths] of the config.

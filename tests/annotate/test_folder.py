@@ -15,8 +15,6 @@ from typing import Any, Callable, Dict, List, Optional
 
 import pytest
 import spacy
-import srsly
-import zstandard
 from spacy.language import Language
 from spacy.tokens import Doc
 
@@ -427,46 +425,3 @@ def test_a_retry_that_is_killed(tmp_path: Path, inputs: List[Path]) -> None:
         prepare, lambda path: run(path, inputs, part_size=1, again=True, mended=True), check
     )
     assert kills > 5
-
-
-ROWS = [{"id": f"d{n}", "text": "bad" if n == 1 else f"one of {n}"} for n in range(3)]
-PACKED = {
-    "several": ("a.jsonl.zst", [{**row, "text": "a text"} for row in ROWS]),
-    "several of one name": ("a.jsonl.zst", [{"id": "a.jsonl.zst", "text": "a text"}] * 3),
-    "no documents": ("a.jsonl.zst", []),
-    "one text": ("a.txt.zst", ["a text"]),
-}
-
-
-@pytest.mark.parametrize("kind", PACKED)
-def test_files_that_can_be_read_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    """A file of one document heals. Documents of other files are not taken for those of this one,
-    and keep their names, whatever this file has."""
-    monkeypatch.chdir(tmp_path)
-    name, rows = PACKED[kind]
-    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
-    Path(name).write_bytes(zstandard.compress("\n".join(lines).encode()))
-    srsly.write_jsonl("b.jsonl", ROWS)
-    inputs, out = [Path(name), Path("b.jsonl")], tmp_path / "out"
-    with monkeypatch.context() as without:
-        without.setitem(sys.modules, "zstandard", None)
-        with pytest.raises(Stop):
-            run(out, inputs, part_size=1, stop=stop_after(2))
-    # The rest of this run can read it.
-    run(out, inputs, part_size=1)
-    assert sorted(failed(out)) == [name, "d1"] and written(out) == ["d0", "d2"]
-    run(out, inputs, again=True, mended=True)
-    first = {"one text": [name]}.get(kind, [])
-    assert sorted(written(out)) == sorted([*first, "d0", "d1", "d2"])
-    left = [name] if kind.startswith("several") else []
-    assert failed(out) == left
-    with closing(OutputFolder(out, ".jsonl", 4)) as output:
-        assert all("It can be read now" in each.problem for each in output.manifest.failures())
-    with monkeypatch.context() as without:
-        without.setitem(sys.modules, "zstandard", None)
-        run(out, inputs, again=True)
-    with closing(OutputFolder(out, ".jsonl", 4)) as output:
-        assert all("not installed" in each.problem for each in output.manifest.failures())
-    assert failed(out) == left and len(written(out)) == 3 + len(first)

@@ -194,7 +194,7 @@ def test_a_retry_where_a_file_can_be_read_again(
         assert "2 documents were left out" in run(*arguments).output
     result = run(*arguments, "--retry")
     assert result.exit_code == 1 and "Left out: a.parquet" in result.output
-    assert "It can be read now. Annotate it with another output" in output_of(result)
+    assert "It can be read now. To annotate its documents, start afresh" in output_of(result)
     found = [record for file in Path("out").glob("*.jsonl") for record in srsly.read_jsonl(file)]
     texts = {record["id"]: record["text"] for record in found}
     assert len(found) == len(texts)

@@ -135,7 +135,7 @@ def test_what_each_training_is(write: Callable[[str], Path]) -> None:
         (
             'label = "Teacher"',
             'label = "T"\nteacher = "kl"\ndistillation = {}',
-            "start of another row, and has",
+            "start of another row, so it cannot",
         ),
         ('start = "large"', 'start = "small"', "no row 'small'"),
         ('start = "large"', 'start = "na"\nteacher = "large"', "'more' has only one of"),

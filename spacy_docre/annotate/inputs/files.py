@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any, Iterable, List, Mapping, Optional
 
@@ -123,9 +122,13 @@ def read_items(
     for number in range(start.file, len(listing.files) + 1):
         done = start.items if number == start.file else 0
         items = _try_file(listing.files[number - 1], settings) if number else listing.failures
-        for count, item in enumerate(islice(items, done, None), start=done + 1):
-            item.place = Place(number, count)
-            yield item
+        for count, item in enumerate(items, start=1):
+            if isinstance(item, Failure) and item.ends_file:
+                # What was read before may be what fails now.
+                count = max(count, done + 1)
+            if count > done:
+                item.place = Place(number, count)
+                yield item
 
 
 def _try_file(file: Path, settings: Settings) -> Items:

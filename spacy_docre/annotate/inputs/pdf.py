@@ -42,10 +42,10 @@ def read_boxes(file: Path, name: str, most_characters: int) -> List[str]:
     """
     for package in ("pdfminer", "psutil"):
         import_extra(package)
-    # Without the folder of the program, where modules have the names of other packages. The
-    # process finds all packages that this process finds.
+    # -P keeps the folder of the program off the path: its modules have the names of other packages.
+    # The process finds the packages that this process finds.
     command = [sys.executable, "-P", str(_PROGRAM), str(most_characters), str(os.getpid())]
-    places = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    path = os.pathsep.join(each for each in sys.path if each and isinstance(each, str))
     size = file.stat().st_size
     with (
         file.open("rb") as stream,
@@ -53,7 +53,11 @@ def read_boxes(file: Path, name: str, most_characters: int) -> List[str]:
         tempfile.TemporaryFile() as errors,
     ):
         with subprocess.Popen(
-            command, env=places, stdin=stream, stdout=output, stderr=errors
+            command,
+            env={**os.environ, "PYTHONPATH": path},
+            stdin=stream,
+            stdout=output,
+            stderr=errors,
         ) as process:
             try:
                 _wait(process, output, name, size)
@@ -88,7 +92,7 @@ def _wait(process: subprocess.Popen, output: BinaryIO, name: str, size: int) -> 
     most_memory = _MOST_MEMORY + size
     most_seconds = _MOST_SECONDS + _SECONDS_PER_MB * size / 2**20
     written, start, now = 0, 0.0, 0.0
-    while now < min(start + _MOST_SECONDS, most_seconds):
+    while now < start + _MOST_SECONDS and now < most_seconds:
         with suppress(subprocess.TimeoutExpired):
             process.wait(_INTERVAL)
             return
@@ -102,7 +106,7 @@ def _wait(process: subprocess.Popen, output: BinaryIO, name: str, size: int) -> 
             now = sum(usage.cpu_times()[:2])
         if os.fstat(output.fileno()).st_size > written:
             written, start = os.fstat(output.fileno()).st_size, now
-    raise ValueError(
-        f"{name} takes more than {now - start:.0f} seconds for a page with text, and {now:.0f} in "
-        f"all: it may be a trap. {_REMEDY}"
-    )
+    limit = f"{_MOST_SECONDS} seconds for a page with text"
+    if now >= most_seconds:
+        limit = f"{most_seconds:.0f} seconds, too many for its size"
+    raise ValueError(f"{name} takes more than {limit}: it may be a trap. {_REMEDY}")

@@ -12,7 +12,6 @@ import time
 from threading import Thread
 from typing import Any, BinaryIO, Dict, Iterable, Iterator, List
 
-import psutil
 from pdfminer.converter import PDFPageAggregator
 from pdfminer.layout import LAParams, LTFigure, LTTextBox
 from pdfminer.pdfinterp import PDFPageInterpreter, PDFResourceManager
@@ -80,7 +79,8 @@ def main(most_characters: int) -> None:
     """Read a PDF from standard input. Write the boxes of each page that has any, and the error that
     ends the file, if there is one.
 
-    most_characters (int): The most characters of text. One more shows that there would be more.
+    most_characters (int): The most characters of text. If the text is longer, one more is written,
+        so that the caller notices.
     """
     left = most_characters + 1
     try:
@@ -101,7 +101,7 @@ def _write(record: Dict[str, str]) -> None:
 
 def _end_with(parent: int) -> None:
     """End this process when its parent has ended: nothing bounds it then."""
-    while psutil.pid_exists(parent):
+    while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
 

@@ -202,7 +202,7 @@ def test_the_time_of_a_file_grows_with_its_size(
     monkeypatch.setattr(pdf, "_MOST_SECONDS", 1.2)
     monkeypatch.setattr(pdf, "_SECONDS_PER_MB", 0)
     (tmp_path / "reader.py").write_text(SLOW % "True")
-    with pytest.raises(ValueError, match="a.pdf takes more than .* seconds for a page"):
+    with pytest.raises(ValueError, match="a.pdf takes more than 1 seconds, too many for its size"):
         read_boxes(file, "a.pdf", 2**24)
 
 
@@ -232,16 +232,17 @@ def test_the_reader_ends_with_its_parent(tmp_path: Path) -> None:
         "from pathlib import Path\nfrom spacy_docre.annotate.inputs.pdf import read_boxes\n"
         f"read_boxes(Path({str(file)!r}), 'a.pdf', 2**24)"
     )
-    with psutil.Popen([sys.executable, "-c", code]) as parent:
-        while not (children := parent.children()):
-            time.sleep(0.1)
-        parent.kill()
+    parent = psutil.Popen([sys.executable, "-c", code])
+    while not (children := parent.children()):
+        time.sleep(0.1)
     (child,) = children
+    parent.kill()
     end = time.monotonic() + 30
-    # Its new parent may not have asked for its end yet.
+    # A process that has ended is a zombie until its parent asks for its end. Nobody has to ask.
     while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < end
         time.sleep(0.1)
+    parent.wait()
 
 
 def test_the_reader_finds_what_its_parent_finds(
