@@ -1,8 +1,8 @@
 """Packages of extras, where they are not installed."""
 
-import sys
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Callable, List
+from typing import Callable, Iterator, List
 
 import pytest
 import spacy
@@ -14,18 +14,14 @@ import spacy_docre.cli  # noqa: F401
 from spacy_docre.annotate.outputs import OUTPUTS, choose_output
 from spacy_docre.data.facts import read_knowledge_base
 from spacy_docre.extras import EXTRAS, import_extra
+from tests.packages import missing
 
 
 @pytest.fixture
-def hide(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def hide() -> Iterator[Callable[[str], None]]:
     """Makes a package as one that is not installed."""
-
-    def hide_package(package: str) -> None:
-        for module in [name for name in sys.modules if name.startswith(f"{package}.")]:
-            monkeypatch.delitem(sys.modules, module)
-        monkeypatch.setitem(sys.modules, package, None)
-
-    return hide_package
+    with ExitStack() as stack:
+        yield lambda package: stack.enter_context(missing(package))
 
 
 def run(*arguments: object) -> Result:

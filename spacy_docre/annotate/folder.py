@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice, pairwise
 from pathlib import Path
-from typing import Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from spacy.util import minibatch
 from spacy.vocab import Vocab
@@ -144,15 +144,13 @@ class OutputFolder:
         self._made_from = made_from
         self._listing = listing
 
-    def batches(
-        self, vocab: Vocab, batch_size: int, **settings: object
-    ) -> Iterator[Sequence[Item]]:
+    def batches(self, vocab: Vocab, batch_size: int, **settings: Any) -> Iterator[Sequence[Item]]:
         """Read the documents that are in no part yet. No batch has documents of two parts. So a
         batch has the same documents in every run.
 
         vocab (Vocab): The vocabulary of documents that are not text.
         batch_size (int): The most documents in a batch.
-        settings (object): Further arguments of `read_items`.
+        settings (Any): Further arguments of `read_items`.
         YIELDS (Sequence[Item]): The documents, and those that cannot be read.
         """
         names = UniqueNames(_Names(self.manifest, self._read))
@@ -174,14 +172,14 @@ class OutputFolder:
             place = part.end
 
     def failed_batches(
-        self, vocab: Vocab, batch_size: int, **settings: object
+        self, vocab: Vocab, batch_size: int, **settings: Any
     ) -> Iterator[Sequence[Item]]:
         """Read the failed documents again. Arguments as in `batches`. A failed file whose documents
         are gone is no failure any more.
 
         YIELDS (Sequence[Item]): The documents, and those that still cannot be read.
         """
-        items = read_items(self._listing, vocab, **settings)  # type: ignore[arg-type]
+        items = read_items(self._listing, vocab, **settings)
         for batch in minibatch(self._failed(items), batch_size):
             self._places += [item.place for item in batch]
             yield batch

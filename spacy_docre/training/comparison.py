@@ -135,7 +135,8 @@ class Comparison(_Part):
             if the table's reference is unknown. Also if a row has only one of `teacher` and
             `distillation`, or if the teacher or the start of a row has one itself.
         """
-        for name in {self.reference, *self.needed()} - {None, *self.rows}:
+        needed = self.needed()
+        for name in {self.reference, *needed} - {None, *self.rows}:
             raise ValueError(f"There is no row {name!r}: the rows are {', '.join(self.rows)}.")
         for name, row in self.rows.items():
             for stage in row.stages:
@@ -149,7 +150,7 @@ class Comparison(_Part):
                     f"The row {name!r} has only one of 'teacher' and 'distillation'. Learning from "
                     "a teacher needs both: set both or none."
                 )
-            if name in self.needed() and (row.teacher or row.start):
+            if name in needed and (row.teacher or row.start):
                 raise ValueError(
                     f"The row {name!r} is the teacher or start of another row, so it cannot have a "
                     "teacher or start. Remove its 'teacher' and 'start'."

@@ -1,10 +1,9 @@
 """Runs in which a file can be read at one time, and cannot be read at another."""
 
 import json
-import sys
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Iterator, List, Union
+from typing import List, Union
 
 import pytest
 import srsly
@@ -15,13 +14,7 @@ from spacy_docre.annotate.folder import OutputFolder
 from spacy_docre.annotate.inputs import Failure, InputDocument
 from spacy_docre.annotate.workers import Batch, Workers, annotate_with
 from tests.annotate.test_folder import Stop, failed, run, stop_after, written
-
-
-@contextmanager
-def without_zstandard(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as context:
-        context.setitem(sys.modules, "zstandard", None)
-        yield
+from tests.packages import missing
 
 
 def write_packed(path: Path, rows: List[Union[str, dict]], frames: int = 1) -> None:
@@ -57,7 +50,7 @@ def test_files_that_can_be_read_later(
     write_packed(Path(name), rows)
     srsly.write_jsonl("b.jsonl", ROWS)
     inputs, out = [Path(name), Path("b.jsonl")], tmp_path / "out"
-    with without_zstandard(monkeypatch), pytest.raises(Stop):
+    with missing("zstandard"), pytest.raises(Stop):
         run(out, inputs, part_size=1, stop=stop_after(2))
     # The rest of this run can read it.
     run(out, inputs, part_size=1)
@@ -68,7 +61,7 @@ def test_files_that_can_be_read_later(
     left = [name] if kind.startswith("several") else []
     assert failed(out) == left
     assert all("It can be read now" in problem for problem in problems(out))
-    with without_zstandard(monkeypatch):
+    with missing("zstandard"):
         run(out, inputs, again=True)
     assert all("not installed" in problem for problem in problems(out))
     assert failed(out) == left and len(written(out)) == 3 + len(first)
@@ -88,7 +81,7 @@ def test_a_file_that_is_cut_off_stays_a_failure(
     for again in (False, True, True):
         run(out, [file], again=again)
         assert written(out) == ["e0", "e1", "e2", "e3"] and failed(out) == ["a.jsonl.zst"]
-        with without_zstandard(monkeypatch):
+        with missing("zstandard"):
             run(out, [file], again=True)
         assert written(out) == ["e0", "e1", "e2", "e3"] and failed(out) == ["a.jsonl.zst"]
 
@@ -104,7 +97,7 @@ def test_the_rest_of_a_file_is_not_lost(
     with pytest.raises(Stop):
         run(out, [file], part_size=2, stop=stop_after(stop))
     done = written(out)
-    with without_zstandard(monkeypatch):
+    with missing("zstandard"):
         run(out, [file], part_size=2)
     assert written(out) == done and failed(out) == ["a.jsonl.zst"]
     run(out, [file], part_size=2, again=True)
@@ -119,7 +112,7 @@ def test_a_folder_that_does_not_tell_how_files_have_ended(
     inputs, out = [Path("a.jsonl.zst"), Path("b.jsonl")], tmp_path / "out"
     write_packed(inputs[0], FIVE)
     srsly.write_jsonl("b.jsonl", FIVE[:2])
-    with without_zstandard(monkeypatch):
+    with missing("zstandard"):
         run(out, inputs)
     with closing(OutputFolder(out, ".jsonl", 4)) as output:
         output.manifest._database.execute("DROP TABLE ended_files")
@@ -136,7 +129,7 @@ def test_documents_keep_their_names_if_an_earlier_file_cannot_be_read(
     srsly.write_jsonl("b.jsonl", [{"id": "d0", "text": "bad"}, ROWS[2]])
     run(out, inputs)
     assert written(out) == ["d0", "d2"] and failed(out) == ["d0 (2)"]
-    with without_zstandard(monkeypatch):
+    with missing("zstandard"):
         run(out, inputs, again=True, mended=True)
     assert sorted(written(out) + failed(out)) == ["d0", "d0 (2)", "d2"]
     run(out, inputs, again=True, mended=True)

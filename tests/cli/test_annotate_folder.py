@@ -23,6 +23,7 @@ from typer.testing import CliRunner, Result
 import spacy_docre.cli  # noqa: F401
 from spacy_docre.annotate import batch
 from spacy_docre.annotate.inputs import InputDocument, tables
+from tests.packages import missing
 
 TEXT = "Ada Lane was born in Oslo ."
 
@@ -204,9 +205,7 @@ def test_a_retry_where_a_file_can_be_read_again(
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_a_retry_where_a_package_has_been_installed(
-    model: Path, monkeypatch: pytest.MonkeyPatch, named: bool
-) -> None:
+def test_a_retry_where_a_package_has_been_installed(model: Path, named: bool) -> None:
     """The files that need the package are left out, not unknown: the inputs stay the same."""
     files = [Path("in") / name for name in ("a.html", "b.docx", "c.txt", "d.txt.zst")]
     Path("in").mkdir()
@@ -217,11 +216,7 @@ def test_a_retry_where_a_package_has_been_installed(
         document.writestr("word/document.xml", DOCX)
     arguments = [model, *(files if named else ["in"]), "-o", "out"]
     packages = ["lxml", "mammoth", "zstandard"]
-    with monkeypatch.context() as context:
-        for name in [name for name in sys.modules if name.partition(".")[0] in packages]:
-            context.delitem(sys.modules, name)
-        for package in packages:
-            context.setitem(sys.modules, package, None)
+    with missing(*packages):
         output = output_of(run(*arguments))
     assert "3 documents were left out" in output
     for package, extra in zip(packages, ["convert", "convert", "zstd"], strict=True):

@@ -63,14 +63,14 @@ def read_boxes(file: Path, name: str, most_characters: int) -> List[str]:
                 _wait(process, output, name, size)
             finally:
                 process.kill()
-        output.seek(0)
-        errors.seek(0)
         if process.returncode:
+            errors.seek(0)
             (*_, last) = [b"", *errors.read().splitlines()]
             raise OSError(
                 f"{name} cannot be read: its reader ended with exit code {process.returncode}. "
                 f"{last.decode('utf8', 'replace')}"
             )
+        output.seek(0)
         lines = [srsly.json_loads(line) for line in output]
     for line in lines:
         if "error" in line:
@@ -104,8 +104,9 @@ def _wait(process: subprocess.Popen, output: BinaryIO, name: str, size: int) -> 
                     f"trap. {_REMEDY}"
                 )
             now = sum(usage.cpu_times()[:2])
-        if os.fstat(output.fileno()).st_size > written:
-            written, start = os.fstat(output.fileno()).st_size, now
+        so_far = os.fstat(output.fileno()).st_size
+        if so_far > written:
+            written, start = so_far, now
     limit = f"{_MOST_SECONDS} seconds for a page with text"
     if now >= most_seconds:
         limit = f"{most_seconds:.0f} seconds, too many for its size"
