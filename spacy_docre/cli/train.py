@@ -39,7 +39,7 @@ def train_cli(
     same config and output: it continues from the checkpoint, and its result is the same. Settings
     can be overridden, e.g. --paths.train corpus/train.spacy
     """
-    from ..training.loop import train
+    from ..training.loop import check_training, train
 
     overrides = parse_config_overrides(ctx.args)
     import_code(code)
@@ -47,6 +47,7 @@ def train_cli(
     title = f"Cannot train {config_path}"
     with exit_on_error(title), show_validation_error(config_path):
         config = load_config(config_path, overrides=overrides, interpolate=False)
+        check_training(config, output, force=force)
     msg.divider("Initializing pipeline")
     with exit_on_error(title):
         with show_validation_error(config_path, hint_fill=False):

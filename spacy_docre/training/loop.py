@@ -64,6 +64,7 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False
         with another config or other data; if nothing would be evaluated after the first step; or if
         the optimizer is not `spacy_docre.AdamW.v1`.
     """
+    check_training(nlp.config, output, force=force)
     config = nlp.config.interpolate()
     inputs = _checksums(config)
     checkpoint = _usable_checkpoint(output, nlp, inputs, force)
@@ -105,17 +106,36 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False
     delete_checkpoints(output)
 
 
-def _usable_checkpoint(
-    output: Path, nlp: Language, inputs: Dict[str, str], force: bool
-) -> Optional[Checkpoint]:
-    """Read the checkpoint of this training. The checkpoint of another training is deleted with
-    `force`."""
+def check_training(config: Config, output: Path, *, force: bool = False) -> None:
+    """Check what can be known before the pipeline is initialised, which takes minutes with large
+    corpora.
+
+    config (Config): The config; what is left out of it has spaCy's defaults.
+    output (Path): The folder for the pipelines.
+    force (bool): As in `train`.
+    RAISES (ValueError): If the folder holds a trained pipeline, or if nothing would be evaluated
+        after the first step.
+    """
     finished = [name for name in (DIR_MODEL_BEST, DIR_MODEL_LAST) if (output / name).exists()]
     if finished and not has_begun(output) and not force:
         raise ValueError(
             f"{output} holds a trained pipeline, {' and '.join(finished)}. Train another in its "
             "place with --force, or name another folder."
         )
+    settings = Language.default_config.merge(config).interpolate()["training"]
+    if 0 < settings["max_steps"] < settings["eval_frequency"]:
+        raise ValueError(
+            f"[training] eval_frequency = {settings['eval_frequency']} is more than max_steps = "
+            f"{settings['max_steps']}: model-best would be the pipeline before training. Lower "
+            "eval_frequency."
+        )
+
+
+def _usable_checkpoint(
+    output: Path, nlp: Language, inputs: Dict[str, str], force: bool
+) -> Optional[Checkpoint]:
+    """Read the checkpoint of this training. The checkpoint of another training is deleted with
+    `force`."""
     try:
         checkpoint = read_checkpoint(output)
     except ValueError:
@@ -145,12 +165,6 @@ def _resolve_settings(config: Config, use_gpu: int) -> Dict[str, Any]:
         raise ValueError(
             "Only the moments of torch's AdamW can be kept in a checkpoint. Set "
             '[training.optimizer] @optimizers = "spacy_docre.AdamW.v1".'
-        )
-    if 0 < settings["max_steps"] < settings["eval_frequency"]:
-        raise ValueError(
-            f"[training] eval_frequency = {settings['eval_frequency']} is more than max_steps = "
-            f"{settings['max_steps']}: model-best would be the pipeline before training. Lower "
-            "eval_frequency."
         )
     return settings
 

@@ -256,6 +256,19 @@ def test_start_from_other_labels(settings: List[str], make_example: Callable) ->
     assert second == (*first, "likes")
 
 
+def test_what_cannot_be_trained_is_refused_before_the_data_are_read(settings: List[str]) -> None:
+    trained = Path("trained/model-last")
+    trained.mkdir(parents=True)
+    steps = ("--training.max_steps", "3", "--training.eval_frequency", "4")
+    for folder, more, problem in (
+        ("trained", (), "trained holds a trained pipeline, model-last"),
+        ("new", steps, "eval_frequency = 4 is more than max_steps = 3"),
+    ):
+        result = run("train", CONFIG, "--output", folder, *settings, *more)
+        assert result.exit_code == 1 and problem in output(result)
+        assert "Initializing" not in output(result)
+
+
 def test_start_from_nothing(settings: List[str]) -> None:
     start = ("--paths.train", "train.spacy", "--paths.start", "missing")
     result = run("train", CONFIG, "--output", "out", *settings, *start)
