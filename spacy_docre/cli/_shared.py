@@ -8,7 +8,7 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Dict, Iterable, Iterator, Mapping, Optional, Set, Tuple, TypeVar
 
 import typer
-from spacy.cli._util import setup_gpu
+from spacy.cli._util import import_code, setup_gpu
 from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.compat import has_torch_gpu
@@ -55,6 +55,34 @@ def load_extracting_pipeline(model: str, threshold: Optional[float]) -> Language
 
     with exit_on_error(f"Cannot load {model}"):
         return load_extractor(model, threshold)
+
+
+@contextmanager
+def pipeline_to_change(
+    model: str, output: Path, *, code: Optional[Path], gpu: int, force: bool, title: str
+) -> Iterator[Language]:
+    """Load a pipeline, and store it in another folder when the block ends. After an error nothing
+    is stored: the error is printed, and the command exits.
+
+    model (str): A package or a folder.
+    output (Path): The folder to store it in.
+    code (Optional[Path]): A Python file with registered functions.
+    gpu (int): The number of the GPU; -1 for the CPU.
+    force (bool): Whether the folder may be overwritten.
+    title (str): The title of the error message.
+    YIELDS (Language): The pipeline.
+    """
+    from ..folders import folder_written_whole, real_folder
+
+    refuse_existing([output], force)
+    use_gpu(gpu)
+    import_code(code)
+    with exit_on_error(title):
+        real_folder(output)
+        nlp = load_extracting_pipeline(model, None)
+        yield nlp
+        with folder_written_whole(output) as folder:
+            nlp.to_disk(folder)
 
 
 def ask(

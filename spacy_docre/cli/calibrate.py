@@ -4,17 +4,11 @@ from pathlib import Path
 from statistics import geometric_mean
 from typing import Annotated
 
-from spacy.cli._util import Arg, import_code
+from spacy.cli._util import Arg
 from spacy.vocab import Vocab
 
 from ._options import BatchSize, Code, FindEntities, Force, Gold, Gpu, Lang, Model
-from ._shared import (
-    exit_on_error,
-    load_extracting_pipeline,
-    refuse_existing,
-    score_gold,
-    use_gpu,
-)
+from ._shared import pipeline_to_change, score_gold
 from ._terminal import msg
 
 _Output = Annotated[
@@ -42,18 +36,13 @@ def calibrate_cli(
     """
     from ..evaluation.calibration import fit, reliability, with_cuts
     from ..evaluation.gold import GoldSet, read_gold
-    from ..folders import folder_written_whole, real_folder
     from ..models.calibration import LONG
     from ..pipeline.components import relation_extractors
     from ..pipeline.settings import set_everywhere
     from ..words import count_words
 
-    refuse_existing([output], force)
-    use_gpu(gpu)
-    import_code(code)
-    with exit_on_error(f"Cannot calibrate {model}"):
-        real_folder(output)
-        nlp = load_extracting_pipeline(model, None)
+    title = f"Cannot calibrate {model}"
+    with pipeline_to_change(model, output, code=code, gpu=gpu, force=force, title=title) as nlp:
         docs = read_gold(gold_path, Vocab(), lang=lang).docs
         gold = GoldSet(with_cuts(docs), [], [])
         num_words = {title: count_words(doc) for title, doc in gold.docs.items()}
@@ -69,8 +58,6 @@ def calibrate_cli(
         typical = round(geometric_mean(num_words[title] or 1 for title in docs))
         stored = extractor.calibrate(calibration, typical)
         set_everywhere(nlp, extractor, "threshold", extractor.cfg["threshold"])
-        with folder_written_whole(output) as folder:
-            nlp.to_disk(folder)
     error = reliability(triples, scores).error
     msg.good(f"Saved the calibrated pipeline in {output}")
     msg.text(

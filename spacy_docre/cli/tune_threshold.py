@@ -4,17 +4,11 @@ documents."""
 from pathlib import Path
 from typing import Annotated
 
-from spacy.cli._util import Arg, import_code
+from spacy.cli._util import Arg
 from spacy.vocab import Vocab
 
 from ._options import BatchSize, Code, FindEntities, Force, Gold, Gpu, Lang, Model
-from ._shared import (
-    exit_on_error,
-    load_extracting_pipeline,
-    refuse_existing,
-    score_gold,
-    use_gpu,
-)
+from ._shared import pipeline_to_change, score_gold
 from ._terminal import msg
 
 _Output = Annotated[
@@ -42,16 +36,11 @@ def tune_threshold_cli(
     from ..evaluation.curve import precision_recall_curve
     from ..evaluation.gold import read_gold
     from ..evaluation.predict import LOWEST
-    from ..folders import folder_written_whole, real_folder
     from ..pipeline.components import relation_extractors
     from ..pipeline.settings import set_everywhere
 
-    refuse_existing([output], force)
-    use_gpu(gpu)
-    import_code(code)
-    with exit_on_error(f"Cannot tune the threshold of {model}"):
-        real_folder(output)
-        nlp = load_extracting_pipeline(model, None)
+    title = f"Cannot tune the threshold of {model}"
+    with pipeline_to_change(model, output, code=code, gpu=gpu, force=force, title=title) as nlp:
         extractor = relation_extractors(nlp)[-1]
         before = extractor.cfg["threshold"]
         gold = read_gold(gold_path, Vocab(), lang=lang)
@@ -68,8 +57,6 @@ def tune_threshold_cli(
         # Candidates below LOWEST are not scored, so that the curve does not show them.
         tuned = max(float(curve.thresholds[best]), min(LOWEST, before))
         set_everywhere(nlp, extractor, "threshold", tuned)
-        with folder_written_whole(output) as folder:
-            nlp.to_disk(folder)
     msg.good(f"Saved the pipeline in {output}")
     msg.text(
         f"Its threshold is now {tuned:.3f}, and was {before:.3f}. On these "
