@@ -86,15 +86,20 @@ def train_wiki(
     for stage, settings in STAGES.items():
         folder = output / size / stage
         model = folder / "model-last"
+        file = folder.with_suffix(".cfg")
+        config = load_config(CONFIG, overrides={**SIZES[size], **settings, **start, **given})
+        for name in config["training"]["frozen_components"]:
+            config["components"][name] = {"source": config["paths"]["start"]}
         if has_finished(folder):
+            if file.read_text(encoding="utf8") != config.to_str():
+                msg.fail(
+                    f"{folder} was trained with other settings",
+                    "Delete it to train again, or give another --output.",
+                    exits=1,
+                )
             msg.info(f"{folder} is finished")
         else:
             msg.divider(f"{size}, {stage}")
-            overrides = {**SIZES[size], **settings, **start, **given}
-            config = load_config(CONFIG, overrides=overrides)
-            for name in config["training"]["frozen_components"]:
-                config["components"][name] = {"source": config["paths"]["start"]}
-            file = folder.with_suffix(".cfg")
             file.parent.mkdir(parents=True, exist_ok=True)
             config.to_disk(file)
             command = ["train", str(file), "--output", str(folder), "--gpu-id", str(gpu_id)]

@@ -25,6 +25,7 @@ TOPICS = {
     "annotate/test_retry.py",
     # Commands together, and what all of them share.
     "cli/test_annotate_folder.py",
+    "cli/test_convert_refusals.py",
     "cli/test_distillation.py",
     "cli/test_hostile.py",
     "cli/test_full_disk.py",

@@ -181,7 +181,7 @@ def refuse_output_within(data: Path, output: Path) -> None:
     """
     if data.is_dir() and data.resolve() in (output.resolve(), *output.resolve().parents):
         raise typer.BadParameter(
-            "OUT is in the folder DOCS, which would be lost. Name an OUT outside of it."
+            f"{output} is in the folder {data}, which is read. Name an output outside of it."
         )
 
 

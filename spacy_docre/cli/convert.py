@@ -17,6 +17,7 @@ from ._shared import (
     exit_on_error,
     refuse_existing,
     refuse_given,
+    refuse_output_within,
     report_earlier,
     with_progress,
 )
@@ -145,8 +146,7 @@ def convert_cli(
     with exit_on_error(f"Cannot read {input_path}"):
         told = tell_format(input_path) if format == Format.auto else format.value
         check_kind(input_path, told)
-    options = FORMATS[told].options | FORMATS[to.value].options
-    refuse_given(ctx, {"coref_label", "by_text"} - options, f"a file read as {told}")
+    _check_format(ctx, told, to, input_path, output_path)
     hint = "" if format != Format.auto else f" {input_path} is read as {told}: see --format."
     with exit_on_error(f"Cannot convert {input_path}", hint):
         get_lang_class(lang)  # A file does not store its language: this finds a typo in --lang.
@@ -168,6 +168,18 @@ def convert_cli(
             made_from |= settings.plain()
             counts = {output_path: write_corpus(output_path, read, made_from)}
     _report(input_path, counts, settings.answers)
+
+
+def _check_format(
+    ctx: typer.Context, told: str, to: OutputFormat, input_path: Path, output_path: Path
+) -> None:
+    from ..data.formats import FORMATS, OPTIONS
+
+    if told == to.value:
+        # What is written would be read as further documents, the next time.
+        refuse_output_within(input_path, output_path)
+    written = FORMATS[to.value].options & {"coref_label", "by_text"}
+    refuse_given(ctx, OPTIONS - FORMATS[told].options - written, f"a file read as {told}")
 
 
 def _check_output(

@@ -12,13 +12,16 @@ from typing import (
     Optional,
     Sequence,
     Tuple,
+    Union,
 )
 
 import typer
 from spacy.cli._util import Arg, Opt, import_code
+from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
+from ..data.doubts import first_few
 from ._options import CODE_HELP, BatchSize, FindEntities, Force, Gold, Gpu, Lang, Names, Threshold
 from ._shared import (
     ask,
@@ -118,22 +121,23 @@ def evaluate_cli(
         )
     outputs = _outputs(output, what)
     refuse_existing(outputs.values(), force)
-    _require_extras(outputs)
     use_gpu(gpu)
     import_code(code)
     with exit_on_error(f"Cannot evaluate {what}"):
+        given = read_relation_names(names_path) if names_path else {}
         gold = read_gold(gold_path, Vocab(), lang=lang)
+        labels = _frequent_labels(frequent, gold)
+        opened = [_open(source, gold, threshold, lang) for source in sources]
+        names = {**gold.label_names, **_label_names(opened), **given}
         training, supervised = (
             None if path is None else read_training_data(path, gold.facts)
             for path in (train, distant)
         )
-        labels = _frequent_labels(frequent, gold)
-        names = {**gold.label_names, **(read_relation_names(names_path) if names_path else {})}
-        evaluations = []
-        for source in sources:
-            asked = _answers(source, gold.docs, names, threshold, find_entities, batch_size, lang)
-            evaluations.append(Evaluation(gold.documents, *asked, training, supervised, labels))
-    _warn(gold, evaluations[0].unknown_titles)
+        asked = [_answers(each, gold.docs, threshold, find_entities, batch_size) for each in opened]
+        evaluations = [
+            Evaluation(gold.documents, *each, training, supervised, labels) for each in asked
+        ]
+    _warn(gold, [evaluation.unknown_titles for evaluation in evaluations])
     metrics, compared = _print_scores(evaluations, compare)
     if outputs:
         title = f"{what} on {gold_path}"
@@ -152,9 +156,14 @@ def _is_result(source: str) -> bool:
 
 
 def _outputs(folder: Optional[Path], what: str) -> Dict[str, Path]:
-    """List the files to write, by name."""
+    """List the files to write, by name. Exit if a package is missing, before the evaluation, which
+    would be lost."""
+    from ..extras import import_extra
+
     if folder is None:
         return {}
+    with exit_on_error(f"Cannot write {folder / PAGE}"):
+        import_extra("plotly")
     names = [METRICS, MARKDOWN, PAGE, *([] if _is_result(what) else [RESULT])]
     return {name: folder / name for name in names}
 
@@ -178,60 +187,70 @@ def _frequent_labels(frequent: str, gold: "GoldSet") -> Optional[List[str]]:
     return labels
 
 
-def _require_extras(outputs: Mapping[str, Path]) -> None:
-    """Exit if a package is missing, before the evaluation, which would be lost."""
-    from ..extras import import_extra
+def _open(
+    source: str, gold: "GoldSet", threshold: Optional[float], lang: str
+) -> "Union[Language, Answers]":
+    """Load a pipeline, or read the answers of a file, before any pipeline predicts. Answers to
+    documents that `gold` leaves out are left out, too: no pipeline is asked about these."""
+    from ..data.annotated_files import is_annotated
+    from ..evaluation.answers import read_annotated_answers, read_answers
 
-    if PAGE in outputs:
-        with exit_on_error(f"Cannot write {outputs[PAGE]}"):
-            import_extra("plotly")
+    if not _is_result(source):
+        return load_extracting_pipeline(source, threshold)
+    path = Path(source)
+    given = (
+        read_annotated_answers(path, gold.docs, lang=lang)
+        if is_annotated(path)
+        else read_answers(path)
+    )
+    if threshold is not None and any(answer.score is None for answer in given.values()):
+        raise ValueError(f"{source} has answers without a score: leave --threshold out.")
+    left_out = {*gold.not_annotated, *gold.partial}
+    return {triple: answer for triple, answer in given.items() if triple.document not in left_out}
+
+
+def _label_names(sources: "Sequence[Union[Language, Answers]]") -> Dict[str, str]:
+    """Collect the readable names of relations that pipelines know. The first pipeline's win."""
+    from ..pipeline.components import relation_extractors
+
+    pipelines = [source for source in sources if isinstance(source, Language)]
+    return {
+        label: name
+        for nlp in reversed(pipelines)
+        for extractor in relation_extractors(nlp)
+        for label, name in extractor.label_names.items()
+    }
 
 
 def _answers(
-    source: str,
+    source: "Union[Language, Answers]",
     docs: Mapping[str, Doc],
-    names: Dict[str, str],
     threshold: Optional[float],
     find_entities: bool,
     batch_size: int,
-    lang: str,
 ) -> "Tuple[Answers, Optional[Answers]]":
-    """Get the answers, and the answers together with less probable candidates, if these are known.
-    The readable names of a pipeline are added to `names`."""
-    from ..data.annotated_files import is_annotated
-    from ..evaluation.answers import above, read_annotated_answers, read_answers
-    from ..pipeline.components import relation_extractors
+    """Get the answers, and the answers together with less probable candidates, if these are
+    known."""
+    from ..evaluation.answers import above
 
-    if _is_result(source):
-        path = Path(source)
-        given = (
-            read_annotated_answers(path, docs, lang=lang)
-            if is_annotated(path)
-            else read_answers(path)
-        )
-        if threshold is None:
-            return given, None
-        if any(answer.score is None for answer in given.values()):
-            raise ValueError(f"{source} has answers without a score: leave --threshold out.")
-        return above(given, threshold), given
-    nlp = load_extracting_pipeline(source, threshold)
-    for extractor in relation_extractors(nlp):
-        names.update(extractor.label_names)
-    return ask(nlp, docs, with_gold_entities=not find_entities, batch_size=batch_size)
+    if isinstance(source, Language):
+        return ask(source, docs, with_gold_entities=not find_entities, batch_size=batch_size)
+    return (source, None) if threshold is None else (above(source, threshold), source)
 
 
-def _warn(gold: "GoldSet", unknown_titles: Sequence[str]) -> None:
+def _warn(gold: "GoldSet", unknown_titles: Sequence[Sequence[str]]) -> None:
+    """Warn of documents that do not count, and of those of each source that are not in gold."""
     for titles, which in (
         (gold.not_annotated, "without annotated relations"),
         (gold.partial, "with partial relations, whose unlisted relations may be right,"),
     ):
         if titles:
-            msg.warn(f"{len(titles)} documents {which} are left out", ", ".join(titles))
-    if unknown_titles:
+            msg.warn(f"{len(titles)} documents {which} are left out", first_few(titles))
+    for unknown in filter(None, unknown_titles):
         msg.warn(
-            f"{len(unknown_titles)} documents of the answers are not in GOLD. Their relations "
+            f"{len(unknown)} documents of the answers are not in GOLD. Their relations "
             "count as wrong",
-            ", ".join(unknown_titles),
+            first_few(unknown),
         )
 
 

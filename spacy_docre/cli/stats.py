@@ -7,7 +7,8 @@ import srsly
 from spacy.cli._util import Arg, Opt
 from spacy.vocab import Vocab
 
-from ._shared import exit_on_error
+from ._options import Force
+from ._shared import exit_on_error, refuse_existing
 from ._terminal import msg
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _Output = Annotated[
 ]
 
 
-def stats_cli(data: _DataSets, output: _Output = None) -> None:
+def stats_cli(data: _DataSets, output: _Output = None, force: Force = False) -> None:
     """
     Print statistics of annotated documents, with a column for each data set.
 
@@ -31,6 +32,7 @@ def stats_cli(data: _DataSets, output: _Output = None) -> None:
     """
     from ..files import written_whole
 
+    refuse_existing([] if output is None else [output], force)
     columns: "Dict[str, Dict[str, Figure]]" = {}
     for path in data:
         with exit_on_error(f"Cannot read {path}"):

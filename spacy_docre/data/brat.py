@@ -174,7 +174,8 @@ def write_brat(folder: Path, docs: Iterable[Doc], coref_label: str) -> None:
     doubts = Doubts(folder)
     given = UniqueNames()
     with folder_written_whole(folder) as written:
-        for number, (doc, document) in enumerate(text_documents(docs, doubts, has_ids=True)):
+        told = text_documents(docs, doubts, has_ids=True, has_unknown=False)
+        for number, (doc, document) in enumerate(told):
             title = document_title(doc, number) if document.names else f"{number:05}"
             # Hidden files are not read as documents.
             name = given.give(_NO_NAME_CHARACTERS.sub("_", title)[:100].lstrip(".") or "_")

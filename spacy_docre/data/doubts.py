@@ -5,10 +5,19 @@ import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Counter as CounterType
-from typing import Dict, List
+from typing import Dict, List, Sequence
 
 # The number of cases of a kind that a warning shows.
 _TOLD = 3
+
+
+def first_few(cases: Sequence[str]) -> str:
+    """Join the first few of many cases, for a warning.
+
+    cases (Sequence[str]): The cases.
+    RETURNS (str): The first three; "..." stands for the others.
+    """
+    return "; ".join([*cases[:_TOLD], *(["..."] if len(cases) > _TOLD else [])])
 
 
 class Doubts:
@@ -30,7 +39,8 @@ class Doubts:
         """
         self.found[kind] += 1
         cases = self._cases.setdefault(kind, [])
-        if len(cases) < _TOLD:
+        # One more than a warning shows, so that it tells that there are more.
+        if len(cases) <= _TOLD:
             cases.append(case.removeprefix(f"{self.path}, "))
 
     def tell(self, kind: str) -> str:
@@ -39,9 +49,7 @@ class Doubts:
         kind (str): The kind.
         RETURNS (str): The number of cases, and the first few cases.
         """
-        cases = self._cases[kind]
-        more = "; ..." if self.found[kind] > len(cases) else ""
-        return f"{self.found[kind]} {kind} ({'; '.join(cases)}{more})"
+        return f"{self.found[kind]} {kind} ({first_few(self._cases[kind])})"
 
     def warn(self) -> None:
         """Warn of all cases, if there are any."""

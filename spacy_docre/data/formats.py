@@ -67,7 +67,7 @@ class Format:
     read (Reader): Reads the documents of a file from a number on.
     write (Optional[Writer]): Writes documents, with the label of coreference; None if no tool can
         correct documents of this format.
-    options (FrozenSet[str]): The settings that apply to this format and not to every format.
+    options (FrozenSet[str]): The options of `docre convert` that apply to this format.
     """
 
     read: Reader
@@ -108,17 +108,20 @@ def _read_tool(
     return islice(read_text_documents(path, parse, vocab, **settings.plain()), start, None)
 
 
-_ENTITIES = frozenset({"coref_label", "by_text"})
+_NAMES, _LANG = frozenset({"names_path"}), frozenset({"lang"})
+_TOOL = _NAMES | _LANG | {"coref_label", "by_text"}
+# All options that some formats do not have.
+OPTIONS = _TOOL
 FORMATS: Dict[str, Format] = {
-    "docred": Format(_read_docred),
-    "hacred": Format(_read_hacred),
-    "annotated": Format(_read_annotated),
+    "docred": Format(_read_docred, options=_NAMES | _LANG),
+    "hacred": Format(_read_hacred, options=_NAMES),
+    "annotated": Format(_read_annotated, options=_LANG),
     "spacy": Format(_read_spacy),
-    "prodigy": Format(_read_prodigy, write_prodigy, _ENTITIES),
-    "label-studio": Format(partial(_read_tool, parse_label_studio), write_label_studio, _ENTITIES),
-    "doccano": Format(partial(_read_tool, parse_doccano), write_doccano, _ENTITIES),
-    "brat": Format(partial(_read_tool, parse_brat), write_brat, _ENTITIES),
-    "pubtator": Format(partial(_read_tool, parse_pubtator), None, _ENTITIES),
+    "prodigy": Format(_read_prodigy, write_prodigy, _TOOL),
+    "label-studio": Format(partial(_read_tool, parse_label_studio), write_label_studio, _TOOL),
+    "doccano": Format(partial(_read_tool, parse_doccano), write_doccano, _TOOL),
+    "brat": Format(partial(_read_tool, parse_brat), write_brat, _TOOL),
+    "pubtator": Format(partial(_read_tool, parse_pubtator), None, _TOOL),
 }
 _FOLDERS = ("brat", "spacy", "annotated")
 # The format of files whose ending is enough to tell it.

@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from spacy.util import filter_spans, get_lang_class
 from spacy.vocab import Vocab
 
-from ..annotations import Triple, document_title, has_relations
+from ..annotations import Triple, document_title, has_partial_relations, has_relations
 from ..mentions import linked_ids, most_linked, on_one_line
 from .divided_text import DividedText, trimmed
 from .doubts import Doubts
@@ -204,6 +204,7 @@ def text_documents(
     *,
     has_ids: bool = False,
     has_scores: bool = False,
+    has_unknown: bool = True,
     may_overlap: bool = True,
 ) -> Iterator[Tuple[Doc, TextDocument]]:
     """Make documents of Docs, so that a tool can show and correct them.
@@ -213,6 +214,8 @@ def text_documents(
     doubts (Doubts): Collects what the tool cannot hold, and warns at the end.
     has_ids (bool): Whether the tool holds linked ids.
     has_scores (bool): Whether the tool holds scores of relations.
+    has_unknown (bool): Whether the tool tells documents whose relations nobody has annotated from
+        documents without relations.
     may_overlap (bool): Whether mentions may overlap.
     YIELDS (Tuple[Doc, TextDocument]): Each Doc, and its document.
     """
@@ -224,6 +227,12 @@ def text_documents(
         document = TextDocument(where, doc.text, names=fields)
         first = _add_mentions(document, doc, doubts, has_ids, may_overlap)
         _add_links(document, doc, doubts, has_scores, first)
+        if document.links is None and not has_unknown:
+            doubts.add(
+                "documents have no annotated relations, and are read back as documents that have "
+                "none: leave them out, or correct all of them",
+                where,
+            )
         yield doc, document
     doubts.warn()
 
@@ -291,6 +300,12 @@ def _add_links(
                 told,
             )
         links.append(Link(first[triple.head], first[triple.tail], triple.label, triple.score))
+    if has_partial_relations(doc):
+        doubts.add(
+            "documents have partial relations, which is left out: give --partial when they are "
+            "read back",
+            document.where,
+        )
     document.links = links if has_relations(doc) else None
 
 

@@ -14,6 +14,7 @@ from spacy.training import Example
 from ..alignment import GoldAlignment
 from ..annotations import Triple, document_title
 from ..data.annotated_files import read_annotated
+from ..data.doubts import first_few
 from ..data.json_files import parse_json_items
 from ..data.sentences import sentences_by_number
 from ..data.validation import Label, Text, validate
@@ -186,7 +187,7 @@ def read_annotated_answers(path: Path, gold: Mapping[str, Doc], *, lang: str = "
     if missing := [title for title in gold if title not in found]:
         warnings.warn(
             f"{len(missing)} documents of GOLD are not in {path}; their triples count as missed: "
-            f"{', '.join(missing)}",
+            f"{first_few(missing)}",
             stacklevel=2,
         )
     return answers

@@ -91,8 +91,7 @@ def _warn_of_lost_pieces(
     mention_pieces: numpy.ndarray,
     piece_entities: numpy.ndarray,
 ) -> None:
-    """Warn of entities without word pieces, and of tokens that are longer than a window, which cost
-    entities word pieces."""
+    """Warn of entities without word pieces, and of tokens that are longer than a window."""
     beginning = f"of the document that begins {document.doc[:5].text[:50]!r}"
     without = len(document.entities) - len(numpy.unique(piece_entities))
     if without:
@@ -109,12 +108,12 @@ def _warn_of_lost_pieces(
     places = characters.reshape(len(cut), -1, 2)[cut]
     # A token that is cut is alone in its window.
     tokens = numpy.unique(_tokens_at(document.doc, places.max(axis=1)[:, 1] - 1))
-    losing = piece_entities[cut[mention_pieces // places.shape[1]]]
+    losing = numpy.unique(piece_entities[cut[mention_pieces // places.shape[1]]])
     warnings.warn(
-        f"{len(numpy.unique(losing))} of {len(document.entities)} entities {beginning} lose word "
-        "pieces: a single token has more word pieces than fit into a window of the transformer. "
-        "Only its beginning is read: "
-        + ", ".join(f"{document.doc[token].text[:20]!r} ..." for token in tokens.tolist()),
+        f"{len(tokens)} tokens {beginning} have more word pieces than fit into a window of the "
+        "transformer. Only the beginning of each is read: "
+        + ", ".join(f"{document.doc[token].text[:20]!r} ..." for token in tokens.tolist())
+        + f" So {len(losing)} of {len(document.entities)} entities lose word pieces.",
         stacklevel=2,
     )
 

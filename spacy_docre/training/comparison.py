@@ -133,7 +133,8 @@ class Comparison(_Part):
 
         RAISES (ValueError): If a row names an unknown stage, teacher or start or a missing file, or
             if the table's reference is unknown. Also if a row has only one of `teacher` and
-            `distillation`, or if the teacher or the start of a row has one itself.
+            `distillation`, if no stage of a row with a teacher is taught, or if the teacher or the
+            start of a row has one itself.
         """
         needed = self.needed()
         for name in {self.reference, *needed} - {None, *self.rows}:
@@ -154,6 +155,11 @@ class Comparison(_Part):
                 raise ValueError(
                     f"The row {name!r} is the teacher or start of another row, so it cannot have a "
                     "teacher or start. Remove its 'teacher' and 'start'."
+                )
+            if row.teacher and not any(self.stages[stage].taught for stage in row.stages):
+                raise ValueError(
+                    f"The row {name!r} has a teacher, but none of its stages learns from it. Set "
+                    "'taught = true' in a stage, or remove 'teacher' and 'distillation'."
                 )
             for path in [self.base, *row.overlays]:
                 if not path.is_file():

@@ -33,7 +33,7 @@ def make_found_entities(
     level (float): The share of documents whose entities are found.
     RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
     RAISES (ValueError): If `level` is not between 0 and 1; for an example, if the pipeline cannot
-        be loaded.
+        be loaded, or has no component that finds entities.
     """
 
     def change(nlp: Language, example: Example) -> Example:
@@ -76,8 +76,11 @@ class _Finder:
             if component is self.extractor:
                 break
             doc = component(doc)
+        chosen = self.extractor.entity_policy.choose(doc)
+        if chosen.missing is not None:
+            raise ValueError(f"{self.nlp.path} cannot find entities. {chosen.missing}")
         copy = copy_words(doc)
-        set_entity_spans(copy, self.extractor.entity_policy.choose(doc).entities)
+        set_entity_spans(copy, chosen.entities)
         found = copy.to_bytes()
         # Documents come again in each epoch. Rewritten texts are all new, and must not fill memory.
         if len(self.found) < _TEXTS:

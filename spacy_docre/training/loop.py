@@ -113,8 +113,8 @@ def check_training(config: Config, output: Path, *, force: bool = False) -> None
     config (Config): The config; what is left out of it has spaCy's defaults.
     output (Path): The folder for the pipelines.
     force (bool): As in `train`.
-    RAISES (ValueError): If the folder holds a trained pipeline, or if nothing would be evaluated
-        after the first step.
+    RAISES (ValueError): If the folder holds a trained pipeline, if nothing would be evaluated after
+        the first step, or if the optimizer is not `spacy_docre.AdamW.v1`.
     """
     finished = [name for name in (DIR_MODEL_BEST, DIR_MODEL_LAST) if (output / name).exists()]
     if finished and not has_begun(output) and not force:
@@ -123,11 +123,18 @@ def check_training(config: Config, output: Path, *, force: bool = False) -> None
             "place with --force, or name another folder."
         )
     settings = Language.default_config.merge(config).interpolate()["training"]
-    if 0 < settings["max_steps"] < settings["eval_frequency"]:
+    optimizer = registry.resolve({"optimizer": settings["optimizer"]})["optimizer"]
+    if not isinstance(optimizer, AdamW):
         raise ValueError(
-            f"[training] eval_frequency = {settings['eval_frequency']} is more than max_steps = "
-            f"{settings['max_steps']}: model-best would be the pipeline before training. Lower "
-            "eval_frequency."
+            "Only the moments of torch's AdamW can be kept in a checkpoint. Set "
+            '[training.optimizer] @optimizers = "spacy_docre.AdamW.v1".'
+        )
+    steps, frequency = settings["max_steps"], settings["eval_frequency"]
+    # spaCy's schema refuses other values.
+    if isinstance(steps, int) and isinstance(frequency, int) and 0 < steps < frequency:
+        raise ValueError(
+            f"[training] eval_frequency = {frequency} is more than max_steps = {steps}: model-best "
+            "would be the pipeline before training. Lower eval_frequency."
         )
 
 
@@ -155,17 +162,12 @@ def _usable_checkpoint(
 
 
 def _resolve_settings(config: Config, use_gpu: int) -> Dict[str, Any]:
-    """Make and check the settings of the section [training]."""
+    """Make the settings of the section [training]."""
     if config["training"]["seed"] is not None:
         fix_random_seed(config["training"]["seed"])
     if use_gpu >= 0 and config["training"]["gpu_allocator"]:
         set_gpu_allocator(config["training"]["gpu_allocator"])
     settings: Dict[str, Any] = registry.resolve(config["training"], schema=ConfigSchemaTraining)
-    if not isinstance(settings["optimizer"], AdamW):
-        raise ValueError(
-            "Only the moments of torch's AdamW can be kept in a checkpoint. Set "
-            '[training.optimizer] @optimizers = "spacy_docre.AdamW.v1".'
-        )
     return settings
 
 

@@ -33,7 +33,8 @@ class AdamW(Optimizer):
         self._restored: Dict[KeyT, Dict[str, torch.Tensor]] = {}
 
     def watch(self, models: Iterable[Model[Any, Any]]) -> None:
-        """Set the models whose gradients are clipped together. Training by config calls this.
+        """Set the models whose gradients are clipped together. `docre train` calls this, and
+        spaCy's own `train` does not.
 
         models (Iterable[Model]): The models of all components that are trained.
         RAISES (ValueError): If a model has a gradient scaler: its gradients have no meaning before
@@ -71,8 +72,9 @@ class AdamW(Optimizer):
         if self._updated is None or key in self._updated:
             if not self._watched:
                 raise ValueError(
-                    "clip_together needs to see all gradients: call optimizer.watch with the model "
-                    "of each component that is trained, or set clip_together = false."
+                    "clip_together needs to see all gradients. Train with 'python -m spacy docre "
+                    "train', or call optimizer.watch with the model of each component that is "
+                    "trained, or set clip_together = false."
                 )
             norms = [torch.linalg.vector_norm(gradient) for gradient in self._gradients()]
             # As torch.nn.utils.clip_grad_norm_ does it.

@@ -66,11 +66,14 @@ def _copy_calibration(component: DocRelationExtractor, other: DocRelationExtract
 
 
 def _join_labels(component: DocRelationExtractor, other: DocRelationExtractor) -> None:
-    """Give both extractors the labels of both, in the order of the other's weights."""
+    """Give both extractors the labels of both, in the order of the other's weights. Readable names
+    of the other's labels are kept, too."""
     for label in component.labels:
         other.add_label(label)
     for label in other.labels:
         component.add_label(label)
+    for label, name in other.label_names.items():
+        component.label_names.setdefault(label, name)
     component.cfg["labels"] = list(other.labels)
 
 

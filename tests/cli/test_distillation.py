@@ -260,9 +260,11 @@ def test_what_cannot_be_trained_is_refused_before_the_data_are_read(settings: Li
     trained = Path("trained/model-last")
     trained.mkdir(parents=True)
     steps = ("--training.max_steps", "3", "--training.eval_frequency", "4")
+    adam = ("--training.optimizer", '{"@optimizers": "Adam.v1"}')
     for folder, more, problem in (
         ("trained", (), "trained holds a trained pipeline, model-last"),
         ("new", steps, "eval_frequency = 4 is more than max_steps = 3"),
+        ("new", adam, "moments of torch's AdamW"),
     ):
         result = run("train", CONFIG, "--output", folder, *settings, *more)
         assert result.exit_code == 1 and problem in output(result)

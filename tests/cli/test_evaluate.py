@@ -207,6 +207,40 @@ def test_bad_input(what: str, gold: str, problem: str) -> None:
     assert not Path("out").exists()
 
 
+def test_answers_to_documents_that_are_left_out(trained_folder: Path) -> None:
+    """They do not count, as a pipeline is not asked about these documents."""
+    assert run(trained_folder, "gold.spacy", "--output", "all").exit_code == 0
+    docs = list(read_spacy_docs(Path("gold.spacy"), Vocab()))
+    for doc in docs[:2]:
+        mark_partial(doc)
+    write_docs({Path("mixed.spacy"): docs})
+    scores = []
+    for what in (trained_folder, "all/result.json"):
+        result = run(what, "mixed.spacy", "--output", "out", "--force")
+        assert result.exit_code == 0 and "not in GOLD" not in result.output
+        metrics = srsly.read_json("out/metrics.json")
+        scores.append([metrics[name] for name in ("documents", "predicted", "rel_p", "rel_f")])
+    assert scores[0] == scores[1] and scores[0][0] == 8
+
+
+def test_given_names_count_most(trained_folder: Path) -> None:
+    label, *_ = spacy.load(trained_folder).get_pipe(EXTRACTOR).labels  # type: ignore[attr-defined]
+    srsly.write_json("names.json", {label: "NAME THAT WAS GIVEN"})
+    result = run(trained_folder, "gold.spacy", "--names", "names.json", "--output", "out")
+    assert result.exit_code == 0
+    assert "NAME THAT WAS GIVEN" in Path("out/report.md").read_text("utf8")
+
+
+def test_sources_are_opened_before_any_is_asked(
+    trained_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: List[object] = []
+    monkeypatch.setattr("spacy_docre.cli.evaluate.ask", lambda *args, **more: asked.append(args))
+    result = run(trained_folder, "gold.spacy", "--compare", "no_such_pipeline")
+    assert result.exit_code == 1 and "Cannot load no_such_pipeline" in output(result)
+    assert not asked
+
+
 def test_partial_relations_are_left_out(trained_folder: Path) -> None:
     docs = list(read_spacy_docs(Path("gold.spacy"), Vocab()))
     for doc in docs[:3]:

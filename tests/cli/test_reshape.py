@@ -109,7 +109,7 @@ def test_folder(folder: Path) -> None:
     Path("docs.spacy").rename(folder / "many" / "part.spacy")
     assert run("many", "out.spacy").exit_code == 0 and read("out.spacy")
     result = run("many", "many/out.spacy")
-    assert result.exit_code == 2 and "OUT is in the folder" in output(result)
+    assert result.exit_code == 2 and "Name an output outside of it" in output(result)
     assert not Path("many/out.spacy").exists()
 
 

@@ -26,6 +26,18 @@ def test_two_data_sets(tmp_path: Path, make_examples) -> None:
     assert [figures[path]["relations"] for path in paths] == [20, 8]
 
 
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    data = tmp_path / "a.json"
+    srsly.write_json(data, [{"title": "A", "sents": [["Ada"]], "vertexSet": [], "labels": []}])
+    before = data.read_bytes()
+    command = ["docre", "stats", str(data), "--output", str(data)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1 and "Overwrite with --force" in result.output
+    assert data.read_bytes() == before
+    assert CliRunner().invoke(app, [*command, "--force"]).exit_code == 0
+    assert srsly.read_json(data)[str(data)]["documents"] == 1
+
+
 def test_no_data(tmp_path: Path) -> None:
     (tmp_path / "a.spacy").write_bytes(b"\xff")
     result = CliRunner().invoke(app, ["docre", "stats", str(tmp_path / "a.spacy")])

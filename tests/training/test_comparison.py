@@ -128,6 +128,7 @@ def test_what_each_training_is(write: Callable[[str], Path]) -> None:
             "no row 'small': the rows are na, kl, large, more",
         ),
         ('teacher = "large"', "", "'kl' has only one of 'teacher' and 'distillation'"),
+        ("taught = true", "taught = false", "'kl' has a teacher, but none of its stages learns"),
         ('label = "NA"', 'lable = "NA"', "rows.na.lable"),
         ("seeds = 2", "seeds = 0", "seeds: .*greater than 0"),
         ("no_axial.cfg", "no_axis.cfg", "'large' needs configs/ablations/no_axis.cfg"),

@@ -97,6 +97,7 @@ def test_ner_learns_mentions_that_the_pipeline_parts(
     patterns = [[{"TEXT": {"REGEX": "^[A-Z]"}}]]
     ruler = finder.add_pipe("attribute_ruler", first=True)
     ruler.add(patterns, {"SENT_START": 1})
+    finder.add_pipe("entity_ruler", first=True).add_patterns([{"label": "X", "pattern": "Nobody"}])
     finder.to_disk(tmp_path / "finder")
     augment = registry.augmenters.get("spacy_docre.found_entities.v1")(tmp_path / "finder")
     student = spacy.blank("en")
@@ -141,11 +142,16 @@ def test_no_share(folder: Path, level: float) -> None:
         registry.augmenters.get("spacy_docre.found_entities.v1")(folder, level)
 
 
-def test_pipelines_that_find_nothing(references: List[Doc], tmp_path: Path) -> None:
+def test_pipelines_that_find_nothing(
+    make_pipeline: Callable, make_examples: Callable, references: List[Doc], tmp_path: Path
+) -> None:
     make = registry.augmenters.get("spacy_docre.found_entities.v1")
     example: Example = make_example(references[0])
     with pytest.raises(ValueError, match="not-there cannot find entities"):
         list(make(tmp_path / "not-there")(spacy.blank("en"), example))
+    make_pipeline(examples=make_examples(4)).to_disk(tmp_path / "bare")
+    with pytest.raises(ValueError, match="bare cannot find entities. .*Add a component"):
+        list(make(tmp_path / "bare")(spacy.blank("en"), example))
     spacy.blank("en").to_disk(tmp_path / "blank")
     with pytest.raises(ValueError, match="blank cannot find entities.*no relation extractor"):
         list(make(tmp_path / "blank")(spacy.blank("en"), example))

@@ -1,7 +1,7 @@
 """Trainings that start from the weights of another."""
 
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 import pytest
 import spacy
@@ -59,6 +59,22 @@ def test_labels_of_both(
             for each in (trained, nlp)
         )
         assert expected and found == pytest.approx(expected, abs=1e-5)
+
+
+def test_names_of_both(
+    make_pipeline: Callable, make_examples: Callable, trained_folder: Path, tmp_path: Path
+) -> None:
+    """The documents of the new training may have no readable names."""
+    other = spacy.load(trained_folder)
+    known: Any = other.get_pipe(EXTRACTOR)
+    first, second, *_ = known.labels
+    known.label_names.update({first: "old", second: "old"})
+    other.to_disk(tmp_path / "other")
+    nlp = make_pipeline(examples=make_examples(10))
+    extractor = nlp.get_pipe(EXTRACTOR)
+    extractor.label_names[second] = "new"
+    make_weights_loader(tmp_path / "other")(nlp)
+    assert extractor.label_names == {first: "old", second: "new"}
 
 
 def test_other_sizes(
