@@ -1,6 +1,7 @@
 """Save a trained pipeline with its complete meta, ready for packaging."""
 
 from pathlib import Path
+from typing import Optional
 
 import spacy
 import srsly
@@ -9,7 +10,14 @@ from spacy.util import load_config
 from wasabi import msg
 
 
-def ship_pipeline(model: Path, recipe: Path, meta: Path, scores: Path, output: Path) -> None:
+def ship_pipeline(
+    model: Path,
+    recipe: Path,
+    meta: Path,
+    scores: Path,
+    output: Path,
+    encoder: Optional[str] = None,
+) -> None:
     """Save a pipeline.
 
     model (Path): The trained pipeline.
@@ -18,6 +26,8 @@ def ship_pipeline(model: Path, recipe: Path, meta: Path, scores: Path, output: P
         name beside it is the text of the model card.
     scores (Path): A JSON file with the scores of the recipe.
     output (Path): The folder to write.
+    encoder (Optional[str]): The name of its encoder, on the Hugging Face hub; None for the
+        encoder of the recipe.
     """
     # Without the vocabulary, which holds words of the training documents.
     nlp = spacy.load(model, exclude=["vocab"])
@@ -28,7 +38,7 @@ def ship_pipeline(model: Path, recipe: Path, meta: Path, scores: Path, output: P
     nlp.meta["performance"] = srsly.read_json(scores)
     # The trained pipeline's config has paths of the training machine, and only the settings of the
     # last stage. The recipe has neither fault.
-    sections = load_config(recipe)
+    sections = load_config(recipe, overrides={"paths.encoder": encoder} if encoder else {})
     for section in ("paths", "corpora", "training", "initialize"):
         nlp.config[section] = sections[section]
     components = sections["components"]

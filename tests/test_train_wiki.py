@@ -98,6 +98,9 @@ def test_stages(
     capfd.readouterr()
     assert run_script(monkeypatch, "train_wiki.py", settings) == 0
     assert capfd.readouterr().out.count("is finished") == 4
+    assert run_script(monkeypatch, "train_wiki.py", [*settings, "--system.seed", 1]) == 1
+    told = capfd.readouterr().out
+    assert "was trained with other settings" in told and "is finished" not in told
     shipped = ship(folder / "names" / "model-last", monkeypatch)
     for path in (corpora, encoder("bert"), folder.relative_to(corpora)):
         assert str(path) not in (shipped / "config.cfg").read_text(encoding="utf8")
@@ -109,12 +112,15 @@ def test_stages(
     assert "Ilvane" in pipelines[-1].vocab.strings and "Ilvane" not in nlp.vocab.strings
     answers = [[str(span) for span in each(doc.text).ents] for each in (pipelines[-1], nlp)]
     assert answers[0] == answers[1]
+    shipped = ship(folder / "names" / "model-last", monkeypatch, "--encoder", "other/encoder")
+    paths = load_config(shipped / "config.cfg")["paths"]
+    assert paths == {**load_config(RECIPE)["paths"], "encoder": "other/encoder"}
 
 
-def ship(model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def ship(model: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> Path:
     """As the workflow does, into the working directory."""
     Path("scores.json").write_text('{"rel_f": 0.5}', encoding="utf8")
-    settings = [model, RECIPE, RECIPE.with_suffix(".json"), "scores.json", "shipped"]
+    settings = [model, RECIPE, RECIPE.with_suffix(".json"), "scores.json", "shipped", *more]
     assert run_script(monkeypatch, "ship_pipeline.py", settings) == 0
     return Path("shipped")
 

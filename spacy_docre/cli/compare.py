@@ -54,6 +54,7 @@ def compare_cli(
     """
     from ..evaluation.comparison import make_table, to_csv
     from ..evaluation.report import table_to_markdown, table_to_page
+    from ..extras import import_extra
     from ..files import written_whole
     from ..training.comparison import execute, plan, read_comparison
 
@@ -68,6 +69,8 @@ def compare_cli(
         if seeds is not None:
             comparison.seeds = seeds
         runs = list(plan(comparison, folder, overrides))
+        if not finished:
+            import_extra("plotly")  # For the report of each training.
         for number, run in enumerate(runs if not finished else [], start=1):
             msg.divider(f"{number} of {len(runs)}: {run.row}, {run.stage}, seed {run.seed}")
             try:

@@ -204,9 +204,17 @@ class TransformerShim(ThreadSafeShim, HFShim):
             gradients.kwargs["grad_tensors"] = self._grad_scaler.scale(
                 gradients.kwargs["grad_tensors"], inplace=True
             )
+            # Gradients of earlier batches are scaled back already, and must not be again.
+            earlier = {weight: weight.grad for weight in self._model.parameters()}
+            if self._grad_scaler._enabled:
+                self._model.zero_grad(set_to_none=True)
             torch.autograd.backward(*gradients.args, **gradients.kwargs)
-            found = [weight.grad for weight in self._model.parameters()]
-            self._grad_scaler.unscale([gradient for gradient in found if gradient is not None])
+            if self._grad_scaler._enabled:
+                found = {weight: weight.grad for weight in earlier if weight.grad is not None}
+                self._grad_scaler.unscale(found.values())
+                for weight, gradient in earlier.items():
+                    if gradient is not None:
+                        weight.grad = gradient.add_(found[weight]) if weight in found else gradient
             # Word pieces have no gradients.
             return inputs
 

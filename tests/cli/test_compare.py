@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 import spacy_docre.cli  # noqa: F401
 from spacy_docre.data.corpus_files import write_docs
 from spacy_docre.files import is_temporary
+from tests.packages import missing
 from tests.scripts import fork_commands
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
@@ -80,6 +81,13 @@ def compare(
 def rows() -> List[List[str]]:
     lines = Path("metrics/table.csv").read_text("utf8").splitlines()
     return [line.split(",") for line in lines]
+
+
+def test_what_reports_need_is_asked_for_before_a_training(compare: Callable[..., Result]) -> None:
+    with missing("plotly"):
+        result = compare("--seeds", 1)
+    assert result.exit_code == 1 and "spacy-docre[report]" in " ".join(result.output.split())
+    assert not Path("training").exists()
 
 
 def test_a_table_from_its_config(compare: Callable[..., Result]) -> None:

@@ -1,14 +1,14 @@
 """What training leaves of a transformer's weights, and the weights on disk."""
 
 import pickle
-from typing import Dict
+from typing import Any, Callable, Dict
 
 import pytest
 import spacy
 import srsly
 import torch
 from spacy.language import Language
-from thinc.api import SGD
+from thinc.api import SGD, PyTorchGradScaler, fix_random_seed
 
 from tests.models.encoders import FAMILIES, STOCK, docs_of, relations_of
 
@@ -34,6 +34,37 @@ class TestFrozenEmbeddings:
 
     def _weights(self, nlp: Language) -> Dict[str, torch.Tensor]:
         return nlp.get_pipe("transformer").model.transformer.state_dict()
+
+
+class _ScalerOfProcessors(PyTorchGradScaler):
+    """Scales gradients that are not on a GPU, too."""
+
+    def scale(self, tensors: Any, inplace: bool = False) -> Any:
+        return [tensor.mul_(self._scale) for tensor in tensors]
+
+
+def test_gradients_of_several_batches_with_a_scaler(
+    make_pipeline: Callable, make_examples: Callable
+) -> None:
+    """As [training] accumulate_gradient adds them up: the same as without a scaler."""
+    examples = make_examples(2)
+    found = []
+    for scaler in (PyTorchGradScaler(False), _ScalerOfProcessors(True)):
+        fix_random_seed(0)
+        nlp = make_pipeline(examples=examples)
+        model = nlp.get_pipe("transformer").model
+        (shim,) = (shim for node in model.walk() for shim in node.shims)
+        shim._grad_scaler = scaler
+        for _ in range(3):
+            nlp.update(examples, sgd=False)
+        found.append({name: weight.grad for name, weight in shim._model.named_parameters()})
+    plain, scaled = found
+    assert sum(gradient is not None for gradient in plain.values()) > 10
+    for name, gradient in plain.items():
+        if gradient is None:
+            assert scaled[name] is None
+        else:
+            torch.testing.assert_close(scaled[name], gradient, rtol=1e-3, atol=1e-6)
 
 
 class UnpickledError(Exception):
