@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Dict
 
+import srsly
 import typer
 from spacy.cli._util import parse_config_overrides
 from spacy.util import load_config
 from wasabi import msg
 
-from spacy_docre.training.checkpoint import has_finished
+from spacy_docre.training.checkpoint import has_finished, input_checksums
 
 CONFIG = Path("configs/en_docre_wiki_sm.cfg")
 # The settings of each size. The larger the encoder, the lower the learning rate.
@@ -86,22 +87,25 @@ def train_wiki(
     for stage, settings in STAGES.items():
         folder = output / size / stage
         model = folder / "model-last"
-        file = folder.with_suffix(".cfg")
         config = load_config(CONFIG, overrides={**SIZES[size], **settings, **start, **given})
         for name in config["training"]["frozen_components"]:
             config["components"][name] = {"source": config["paths"]["start"]}
+        record = folder.with_suffix(".json")
+        made_from = {"config": config.to_str(), "inputs": input_checksums(config.interpolate())}
         if has_finished(folder):
-            if file.read_text(encoding="utf8") != config.to_str():
+            if not record.exists() or srsly.read_json(record) != made_from:
                 msg.fail(
-                    f"{folder} was trained with other settings",
+                    f"{folder} was trained with other settings, or from other documents",
                     "Delete it to train again, or give another --output.",
                     exits=1,
                 )
             msg.info(f"{folder} is finished")
         else:
             msg.divider(f"{size}, {stage}")
+            file = folder.with_suffix(".cfg")
             file.parent.mkdir(parents=True, exist_ok=True)
             config.to_disk(file)
+            srsly.write_json(record, made_from)
             command = ["train", str(file), "--output", str(folder), "--gpu-id", str(gpu_id)]
             subprocess.run([sys.executable, "-m", "spacy", "docre", *command], check=True)
         start = {"paths.start": str(model)}

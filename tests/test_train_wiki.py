@@ -11,7 +11,7 @@ from spacy.util import load_config
 from spacy.vocab import Vocab
 
 from spacy_docre.annotations import mark_partial
-from spacy_docre.data.corpus_files import write_docs
+from spacy_docre.data.corpus_files import read_spacy_docs, write_docs
 from spacy_docre.data.docred import read_docred
 from spacy_docre.data.name_lists import make_lists
 from spacy_docre.data.shapes import choose_cuts, choose_joins
@@ -101,6 +101,12 @@ def test_stages(
     assert run_script(monkeypatch, "train_wiki.py", [*settings, "--system.seed", 1]) == 1
     told = capfd.readouterr().out
     assert "was trained with other settings" in told and "is finished" not in told
+    cuts = Path("corpus/wiki/cuts.spacy")
+    content = cuts.read_bytes()
+    write_docs({cuts: list(read_spacy_docs(cuts, Vocab()))[1:]})
+    assert run_script(monkeypatch, "train_wiki.py", settings) == 1
+    assert "from other documents" in " ".join(capfd.readouterr().out.split())
+    cuts.write_bytes(content)
     shipped = ship(folder / "names" / "model-last", monkeypatch)
     for path in (corpora, encoder("bert"), folder.relative_to(corpora)):
         assert str(path) not in (shipped / "config.cfg").read_text(encoding="utf8")

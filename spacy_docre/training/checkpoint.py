@@ -13,8 +13,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from spacy.language import Language
 from spacy.training.loop import DIR_MODEL_LAST
+from thinc.api import Config
 from thinc.optimizers import KeyT
 from thinc.shims import PyTorchShim
+from weasel.util.hashing import get_checksum
 
 from ..files import writing_tensors
 from ..models.weights import get_weights, set_weights
@@ -192,6 +194,16 @@ def restore(output: Path, nlp: Language, optimizer: AdamW) -> None:
         set_weights(component.model, own, f"component '{name}' in {folder}")
     with _readable(folder):
         optimizer.set_moments(moments, _parameter_names(nlp))
+
+
+def input_checksums(config: Config) -> Dict[str, str]:
+    """Compute checksums of what a training reads.
+
+    config (Config): Its config, interpolated.
+    RETURNS (Dict[str, str]): The checksum of each file and folder in [paths], by its name there.
+    """
+    paths = {name: Path(str(path)) for name, path in config.get("paths", {}).items() if path}
+    return {name: get_checksum(path) for name, path in paths.items() if path.exists()}
 
 
 def begin(output: Path) -> None:

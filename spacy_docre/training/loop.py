@@ -28,7 +28,6 @@ from spacy.training.loop import (
 )
 from spacy.util import load_model_from_config, registry, resolve_dot_names
 from thinc.api import Config, fix_random_seed, set_gpu_allocator
-from weasel.util.hashing import get_checksum
 
 from ..folders import folder_written_whole
 from ..pipeline.components import trainable_components
@@ -38,6 +37,7 @@ from .checkpoint import (
     begin,
     delete_checkpoints,
     has_begun,
+    input_checksums,
     read_checkpoint,
     restore,
     restore_python_state,
@@ -66,7 +66,7 @@ def train(nlp: Language, output: Path, *, use_gpu: int = -1, force: bool = False
     """
     check_training(nlp.config, output, force=force)
     config = nlp.config.interpolate()
-    inputs = _checksums(config)
+    inputs = input_checksums(config)
     checkpoint = _usable_checkpoint(output, nlp, inputs, force)
     settings = _resolve_settings(config, use_gpu)
     optimizer = settings["optimizer"]
@@ -198,12 +198,6 @@ def _training_steps(
         annotating_components=settings["annotating_components"],
         before_update=settings["before_update"],
     )
-
-
-def _checksums(config: Config) -> Dict[str, str]:
-    """Compute checksums of the files and folders in [paths]."""
-    paths = {name: Path(str(path)) for name, path in config.get("paths", {}).items() if path}
-    return {name: get_checksum(path) for name, path in paths.items() if path.exists()}
 
 
 def _difference(checkpoint: Checkpoint, nlp: Language, inputs: Dict[str, str]) -> Optional[str]:
