@@ -21,7 +21,6 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..data.doubts import first_few
 from ._options import CODE_HELP, BatchSize, FindEntities, Force, Gold, Gpu, Lang, Names, Threshold
 from ._shared import (
     ask,
@@ -240,6 +239,8 @@ def _answers(
 
 def _warn(gold: "GoldSet", unknown_titles: Sequence[Sequence[str]]) -> None:
     """Warn of documents that do not count, and of those of each source that are not in gold."""
+    from ..data.doubts import first_few
+
     for titles, which in (
         (gold.not_annotated, "without annotated relations"),
         (gold.partial, "with partial relations, whose unlisted relations may be right,"),

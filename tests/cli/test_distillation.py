@@ -122,7 +122,7 @@ def test_labelling_in_place(out: str) -> None:
     Path("docs").mkdir()
     Path("unlabelled.spacy").rename("docs/part-00000.spacy")
     result = run("distant", "docs", "train.spacy", out, "--from-gold", "--force")
-    assert result.exit_code == 2 and "Name an OUT" in output(result)
+    assert result.exit_code == 2 and "Name an output" in output(result)
 
 
 def test_names_of_human_data_are_kept(make_doc: Callable) -> None:
