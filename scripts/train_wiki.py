@@ -93,6 +93,7 @@ def train_wiki(
         record = folder.with_suffix(".json")
         made_from = {"config": config.to_str(), "inputs": input_checksums(config.interpolate())}
         if has_finished(folder):
+            # Without a record, nothing says what the stage was trained with.
             if not record.exists() or srsly.read_json(record) != made_from:
                 msg.fail(
                     f"{folder} was trained with other settings, or from other documents",

@@ -175,8 +175,8 @@ def _check_format(
 ) -> None:
     from ..data.formats import FORMATS, OPTIONS
 
-    if told == to.value:
-        # What is written would be read as further documents, the next time.
+    if told in ("spacy", "annotated", to.value):
+        # The next time, what is written would be read, too, or in the place of the input.
         refuse_output_within(input_path, output_path)
     written = FORMATS[to.value].options & {"coref_label", "by_text"}
     refuse_given(ctx, OPTIONS - FORMATS[told].options - written, f"a file read as {told}")

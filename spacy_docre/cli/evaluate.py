@@ -136,7 +136,7 @@ def evaluate_cli(
         evaluations = [
             Evaluation(gold.documents, *each, training, supervised, labels) for each in asked
         ]
-    _warn(gold, [evaluation.unknown_titles for evaluation in evaluations])
+    _warn(gold, sources, evaluations)
     metrics, compared = _print_scores(evaluations, compare)
     if outputs:
         title = f"{what} on {gold_path}"
@@ -204,7 +204,7 @@ def _open(
     )
     if threshold is not None and any(answer.score is None for answer in given.values()):
         raise ValueError(f"{source} has answers without a score: leave --threshold out.")
-    left_out = {*gold.not_annotated, *gold.partial}
+    left_out = {*gold.not_annotated, *gold.partial} - gold.docs.keys()
     return {triple: answer for triple, answer in given.items() if triple.document not in left_out}
 
 
@@ -237,7 +237,7 @@ def _answers(
     return (source, None) if threshold is None else (above(source, threshold), source)
 
 
-def _warn(gold: "GoldSet", unknown_titles: Sequence[Sequence[str]]) -> None:
+def _warn(gold: "GoldSet", sources: Sequence[str], evaluations: "Sequence[Evaluation]") -> None:
     """Warn of documents that do not count, and of those of each source that are not in gold."""
     from ..data.doubts import first_few
 
@@ -247,12 +247,13 @@ def _warn(gold: "GoldSet", unknown_titles: Sequence[Sequence[str]]) -> None:
     ):
         if titles:
             msg.warn(f"{len(titles)} documents {which} are left out", first_few(titles))
-    for unknown in filter(None, unknown_titles):
-        msg.warn(
-            f"{len(unknown)} documents of the answers are not in GOLD. Their relations "
-            "count as wrong",
-            first_few(unknown),
-        )
+    for source, evaluation in zip(sources, evaluations, strict=True):
+        if unknown := evaluation.unknown_titles:
+            msg.warn(
+                f"{len(unknown)} documents of the answers of {source} are not in GOLD. Their "
+                "relations count as wrong",
+                first_few(unknown),
+            )
 
 
 def _print_scores(

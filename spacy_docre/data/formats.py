@@ -108,14 +108,14 @@ def _read_tool(
     return islice(read_text_documents(path, parse, vocab, **settings.plain()), start, None)
 
 
-_NAMES, _LANG = frozenset({"names_path"}), frozenset({"lang"})
-_TOOL = _NAMES | _LANG | {"coref_label", "by_text"}
+_NAMES = frozenset({"names_path"})
+_TOOL = _NAMES | {"coref_label", "by_text"}
 # All options that some formats do not have.
 OPTIONS = _TOOL
 FORMATS: Dict[str, Format] = {
-    "docred": Format(_read_docred, options=_NAMES | _LANG),
+    "docred": Format(_read_docred, options=_NAMES),
     "hacred": Format(_read_hacred, options=_NAMES),
-    "annotated": Format(_read_annotated, options=_LANG),
+    "annotated": Format(_read_annotated),
     "spacy": Format(_read_spacy),
     "prodigy": Format(_read_prodigy, write_prodigy, _TOOL),
     "label-studio": Format(partial(_read_tool, parse_label_studio), write_label_studio, _TOOL),

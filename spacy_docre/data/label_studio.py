@@ -185,7 +185,8 @@ def write_label_studio(path: Path, docs: Iterable[Doc], coref_label: str) -> Non
     """
     with written_whole([path]) as written, written[path].open("w", encoding="utf-8") as file:
         before = "[\n"
-        for _, document in text_documents(docs, Doubts(path), has_scores=True):
+        told = text_documents(docs, Doubts(path), has_scores=True, has_unknown=False)
+        for _, document in told:
             links = with_coreference(document, coref_label)
             prediction = {
                 "model_version": "spacy-docre",

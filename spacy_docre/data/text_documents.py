@@ -229,8 +229,8 @@ def text_documents(
         _add_links(document, doc, doubts, has_scores, first)
         if document.links is None and not has_unknown:
             doubts.add(
-                "documents have no annotated relations, and are read back as documents that have "
-                "none: leave them out, or correct all of them",
+                "documents have no annotated relations: if others of the output have relations, "
+                "these are read back as documents without relations",
                 where,
             )
         yield doc, document

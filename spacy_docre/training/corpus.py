@@ -41,20 +41,20 @@ def make_corpus(
     augmenter (Optional[Callable[[Language, Example], Iterator[Example]]]): Changes the examples as
         they are read, e.g. `spacy_docre.white_space.v1`.
     RETURNS (Callable[[Language], Iterable[Example]]): Yields the examples.
-    RAISES (ValueError): If there is no path, or no `.spacy` file at this path; while it reads, if a
-        document's teacher logits are missing, or are for other entities.
+    RAISES (ValueError): If there is no path; when it reads, if there is no `.spacy` file at this
+        path, or if a document's teacher logits are missing, or are for other entities.
     """
     if path is None:
         raise ValueError(Errors.E913)
     folder = Path(path)
-    # spaCy would take a mistyped path for an empty corpus.
-    if not folder.exists() or (folder.is_dir() and not spacy_files(folder)):
-        raise ValueError(
-            f"There are no documents at {folder}: it is no .spacy file, and no folder of such "
-            "files. Correct the path in [paths], or write the documents with 'docre convert'."
-        )
 
     def corpus(nlp: Language) -> Iterator[Example]:
+        # spaCy would take a mistyped path for an empty corpus.
+        if not folder.exists() or (folder.is_dir() and not spacy_files(folder)):
+            raise ValueError(
+                f"There are no documents at {folder}: it is no .spacy file, and no folder of such "
+                "files. Correct the path in [paths], or write the documents with 'docre convert'."
+            )
         read = _read_shuffled if shuffle else _read_in_order
         references = read(folder, nlp.vocab, limit or None)
         store = None if teacher_logits is None else open_store(str(teacher_logits))

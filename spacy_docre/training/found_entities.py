@@ -1,6 +1,7 @@
 """Documents with the entities that a pipeline finds in their texts: the model learns with the
 pipeline's errors."""
 
+import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import Dict, Optional, Union
@@ -33,7 +34,7 @@ def make_found_entities(
     level (float): The share of documents whose entities are found.
     RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
     RAISES (ValueError): If `level` is not between 0 and 1; for an example, if the pipeline cannot
-        be loaded, or has no component that finds entities.
+        be loaded. A warning is given if nothing in the pipeline sets entities.
     """
 
     def change(nlp: Language, example: Example) -> Example:
@@ -78,7 +79,7 @@ class _Finder:
             doc = component(doc)
         chosen = self.extractor.entity_policy.choose(doc)
         if chosen.missing is not None:
-            raise ValueError(f"{self.nlp.path} cannot find entities. {chosen.missing}")
+            warnings.warn(f"{self.nlp.path} finds no entities. {chosen.missing}", stacklevel=2)
         copy = copy_words(doc)
         set_entity_spans(copy, chosen.entities)
         found = copy.to_bytes()

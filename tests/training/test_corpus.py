@@ -53,12 +53,14 @@ def group(doc: Doc) -> List[Any]:
 
 
 @pytest.mark.parametrize("name", ["dve.spacy", "dve", "empty"])
-def test_paths_without_documents(name: str, tmp_path: Path) -> None:
-    """A mistyped path would train, or evaluate, on nothing."""
+def test_paths_without_documents(nlp: Language, name: str, tmp_path: Path) -> None:
+    """A mistyped path would train, or evaluate, on nothing. A corpus that nobody reads may be
+    missing."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").touch()
+    corpus = make_corpus(tmp_path / name)
     with pytest.raises(ValueError, match=rf"no documents at .*{name}.* \[paths\]"):
-        make_corpus(tmp_path / name)
+        list(corpus(nlp))
 
 
 def test_predicted_has_the_gold_entities(nlp: Language, tmp_path: Path) -> None:
