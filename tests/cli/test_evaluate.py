@@ -300,5 +300,5 @@ def test_what_annotate_has_written_of_other_documents(trained_folder: Path) -> N
     known = {**record, "id": "Document 0", "text": gold.text}
     Path("a.jsonl").write_text(f"{json.dumps(other)}\n{json.dumps(known)}\n")
     result = run("a.jsonl", "gold.spacy", "-o", "out")
-    assert result.exit_code == 0 and "1 documents of the answers of result.json" in output(result)
+    assert result.exit_code == 0 and "1 documents of the answers of a.jsonl" in output(result)
     assert srsly.read_json("out/metrics.json")["predicted"] == 1
