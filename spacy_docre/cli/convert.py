@@ -173,12 +173,12 @@ def convert_cli(
 def _check_format(
     ctx: typer.Context, told: str, to: OutputFormat, input_path: Path, output_path: Path
 ) -> None:
-    from ..data.formats import FORMATS, OPTIONS
+    from ..data.formats import FORMATS, OPTIONS, TOOL_OPTIONS
 
     if told in ("spacy", "annotated", to.value):
         # The next time, what is written would be read, too, or in the place of the input.
         refuse_output_within(input_path, output_path)
-    written = FORMATS[to.value].options & {"coref_label", "by_text"}
+    written = FORMATS[to.value].options & TOOL_OPTIONS
     refuse_given(ctx, OPTIONS - FORMATS[told].options - written, f"a file read as {told}")
 
 

@@ -109,19 +109,19 @@ def _read_tool(
 
 
 _NAMES = frozenset({"names_path"})
-_TOOL = _NAMES | {"coref_label", "by_text"}
-# All options that some formats do not have.
-OPTIONS = _TOOL
+# These say what the relations and entities of a tool are, when it is read and when it is written.
+TOOL_OPTIONS = frozenset({"coref_label", "by_text"})
+OPTIONS = _NAMES | TOOL_OPTIONS
 FORMATS: Dict[str, Format] = {
     "docred": Format(_read_docred, options=_NAMES),
     "hacred": Format(_read_hacred, options=_NAMES),
     "annotated": Format(_read_annotated),
     "spacy": Format(_read_spacy),
-    "prodigy": Format(_read_prodigy, write_prodigy, _TOOL),
-    "label-studio": Format(partial(_read_tool, parse_label_studio), write_label_studio, _TOOL),
-    "doccano": Format(partial(_read_tool, parse_doccano), write_doccano, _TOOL),
-    "brat": Format(partial(_read_tool, parse_brat), write_brat, _TOOL),
-    "pubtator": Format(partial(_read_tool, parse_pubtator), None, _TOOL),
+    "prodigy": Format(_read_prodigy, write_prodigy, OPTIONS),
+    "label-studio": Format(partial(_read_tool, parse_label_studio), write_label_studio, OPTIONS),
+    "doccano": Format(partial(_read_tool, parse_doccano), write_doccano, OPTIONS),
+    "brat": Format(partial(_read_tool, parse_brat), write_brat, OPTIONS),
+    "pubtator": Format(partial(_read_tool, parse_pubtator), None, OPTIONS),
 }
 _FOLDERS = ("brat", "spacy", "annotated")
 # The format of files whose ending is enough to tell it.
