@@ -3,7 +3,7 @@
 import random
 from itertools import chain, islice
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, Optional, Union
+from typing import Callable, Iterable, Iterator, List, Optional, Union
 
 from spacy.errors import Errors
 from spacy.language import Language
@@ -49,14 +49,15 @@ def make_corpus(
     folder = Path(path)
 
     def corpus(nlp: Language) -> Iterator[Example]:
+        files = spacy_files(folder) if folder.exists() else []
         # spaCy would take a mistyped path for an empty corpus.
-        if not folder.exists() or (folder.is_dir() and not spacy_files(folder)):
+        if not files:
             raise ValueError(
                 f"There are no documents at {folder}: it is no .spacy file, and no folder of such "
                 "files. Correct the path in [paths], or write the documents with 'docre convert'."
             )
         read = _read_shuffled if shuffle else _read_in_order
-        references = read(folder, nlp.vocab, limit or None)
+        references = read(files, nlp.vocab, limit or None)
         store = None if teacher_logits is None else open_store(str(teacher_logits))
         for reference in references:
             if store is not None:
@@ -87,15 +88,16 @@ def make_joined_corpora(*corpora: Corpus) -> Corpus:
     return lambda nlp: chain.from_iterable(corpus(nlp) for corpus in corpora)
 
 
-def _read_in_order(path: Path, vocab: Vocab, limit: Optional[int]) -> Iterator[Doc]:
-    return islice(read_spacy_docs(path, vocab), limit)
+def _read_in_order(files: List[Path], vocab: Vocab, limit: Optional[int]) -> Iterator[Doc]:
+    docs = chain.from_iterable(read_spacy_docs(file, vocab) for file in files)
+    return islice(docs, limit)
 
 
-def _read_shuffled(path: Path, vocab: Vocab, limit: Optional[int]) -> Iterator[Doc]:
+def _read_shuffled(files: List[Path], vocab: Vocab, limit: Optional[int]) -> Iterator[Doc]:
     """Shuffle the documents. With a limit, these are the first documents."""
-    files = [path] if limit else spacy_files(path)
-    random.shuffle(files)
-    for file in files:
-        docs = list(_read_in_order(file, vocab, limit))
+    parts = [files] if limit else [[file] for file in files]
+    random.shuffle(parts)
+    for part in parts:
+        docs = list(_read_in_order(part, vocab, limit))
         random.shuffle(docs)
         yield from docs
